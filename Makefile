@@ -1,0 +1,51 @@
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 3000
+export DAGSTER_HOME ?= $(CURDIR)/.pulse
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help install install-test train test ui lint clean
+
+help:  ## show this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python setup.cfg pyproject.toml constraints.txt
+	@echo "installing into $(VENV), about a minute"
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "installing the test tools into $(VENV)"
+	$(PIP) -e '.[test,dev]'
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME)
+	@cp dagster.yaml $@
+
+install: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## make the virtual environment
+
+install-test: $(VENV)/.installed-test  ## add the test tools to it
+
+train: install  ## retrodict the bundled data and print a summary
+	$(BIN)/pulse-train
+
+ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=)
+	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+
+test: install-test  ## run the fast tests
+	$(BIN)/python -m pytest
+
+lint: install-test  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+clean:  ## remove the virtual environment and the caches; results stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

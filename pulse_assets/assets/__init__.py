@@ -1,0 +1,1 @@
+"""The asset graph: thin modules that load, call one pure function and store."""

@@ -1,0 +1,164 @@
+"""The partitioned assets, made by one step so that a batch stays in memory from data to score.
+
+Each batch is one task; its worker writes its own objects. Here they are only announced: a
+materialization for each table of a batch as it completes, none for one that failed.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import dagster as dg
+
+from pulse_assets.batches import make_batch
+from pulse_assets.errors import PulseError
+from pulse_assets.execution.batch_task import (
+    BATCH_TABLES,
+    BatchSummary,
+    BatchTask,
+    fail_batch,
+    run_batch,
+)
+from pulse_assets.execution.cluster import active_client, describe_cluster
+from pulse_assets.execution.fan_out import fan_out
+from pulse_assets.execution.tally import Progress, RunTally
+from pulse_assets.partitions import batch_partitions
+from pulse_assets.preflight import check_ready
+from pulse_assets.resources import TrainingResource
+from pulse_assets.settings import Settings, TrainingOptions
+
+#: The one partitioned asset that exists for failed batches too; the aggregates depend on it.
+STATUS_TABLE: Final = "batch_metrics"
+
+_DESCRIPTIONS: Final = {
+    "historical_data": "Observations that a batch may see: its window and the history before it.",
+    "training_batches": "What each batch predicts, a row a variable, or why it is skipped.",
+    "retrodictions": "Forecast, interval and outcome, a row a variable, model, origin and horizon.",
+    "batch_metrics": "Scores a variable, model and horizon, and the status of every batch.",
+}
+_UPSTREAM: Final = {
+    "historical_data": [],
+    "training_batches": ["historical_data"],
+    "retrodictions": ["historical_data", "training_batches"],
+    "batch_metrics": ["historical_data", "training_batches", "retrodictions"],
+}
+
+
+def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
+    """Define the step over the batch grid of `settings`."""
+
+    @dg.multi_asset(
+        name="train_batches",
+        specs=_specs(),
+        partitions_def=batch_partitions(settings),
+        can_subset=True,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def train_batches(
+        context: dg.AssetExecutionContext,
+        training: TrainingResource,
+        progress: dg.ResourceParam[Progress],
+    ) -> Iterator[dg.MaterializeResult]:
+        tables = frozenset(key.to_user_string() for key in context.selected_asset_keys)
+        tasks = _tasks(settings, _ready(settings, training), context.partition_keys, tables)
+        tally = RunTally(len(tasks), progress)
+        for summary in _summaries(tasks):
+            tally.add(summary)
+            _announce(context, summary, tables)
+            if line := tally.due_line():
+                context.log.info(line)
+        yield from _close(context, tally, tables)
+
+    return train_batches
+
+
+def _specs() -> list[dg.AssetSpec]:
+    """Describe the four; all but the status table are missing for a batch that failed.
+
+    A step that depends on a missing output is skipped: hence `skippable`, and nothing downstream
+    may depend on those.
+    """
+    return [
+        dg.AssetSpec(
+            name,
+            deps=_UPSTREAM[name],
+            description=_DESCRIPTIONS[name],
+            skippable=name != STATUS_TABLE,
+            group_name="history" if name == "historical_data" else "training",
+            kinds={"parquet"},
+        )
+        for name in BATCH_TABLES
+    ]
+
+
+def _ready(settings: Settings, training: TrainingResource) -> TrainingOptions:
+    """Check everything before the first batch; bad input is a failure without a traceback."""
+    try:
+        return check_ready(settings, training.options())
+    except PulseError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+
+
+def _tasks(
+    settings: Settings, options: TrainingOptions, keys: Iterable[str], tables: frozenset[str]
+) -> list[BatchTask]:
+    last, days, variables = settings.end_date, settings.batch_size_days, options.variables or ()
+    return [
+        BatchTask(make_batch(key, last, days, variables), settings, options, tables) for key in keys
+    ]
+
+
+def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
+    """Compute the batches; one whose worker was lost each time it was tried counts as failed."""
+    for task, result in fan_out(run_batch, tasks, active_client()):
+        yield fail_batch(task, result) if isinstance(result, Exception) else result
+
+
+def _announce(
+    context: dg.AssetExecutionContext, summary: BatchSummary, tables: frozenset[str]
+) -> None:
+    """Record what a batch stored: at once, but for the status table, which the step yields."""
+    if summary.status == "failed":
+        context.log.error(f"batch {summary.batch_id} failed: {summary.error_type}: {summary.error}")
+    for name in tables:
+        if name == STATUS_TABLE:
+            context.add_asset_metadata(
+                _metadata(summary, name), asset_key=name, partition_key=summary.batch_id
+            )
+        elif summary.status != "failed":
+            context.log_event(
+                dg.AssetMaterialization(
+                    name, partition=summary.batch_id, metadata=_metadata(summary, name)
+                )
+            )
+
+
+def _metadata(summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:
+    found: dict[str, dg.MetadataValue] = {
+        "status": dg.MetadataValue.text("kept" if summary.kept else summary.status)
+    }
+    if summary.error:
+        found["reason"] = dg.MetadataValue.text(summary.error)
+    if name in summary.rows:
+        found["dagster/row_count"] = dg.MetadataValue.int(summary.rows[name])
+        found["bytes"] = dg.MetadataValue.int(summary.bytes[name])
+    if name == STATUS_TABLE:
+        found["seconds"] = dg.MetadataValue.float(summary.seconds)
+        found |= {key: dg.MetadataValue.float(value) for key, value in summary.scores.items()}
+    return found
+
+
+def _close(
+    context: dg.AssetExecutionContext, tally: RunTally, tables: frozenset[str]
+) -> Iterator[dg.MaterializeResult]:
+    """Yield the status table with the run's timings, or fail if nothing else can report failures."""
+    if STATUS_TABLE in tables:
+        yield dg.MaterializeResult(
+            asset_key=STATUS_TABLE,
+            metadata={
+                "run_seconds": tally.elapsed,
+                "run_sequential_seconds": tally.sequential_seconds,
+                "run_cluster": dg.MetadataValue.json(describe_cluster(active_client())),
+            },
+        )
+    elif tally.failed:
+        raise dg.Failure(f"{len(tally.failed)} batches failed: {', '.join(tally.failed)}")

@@ -1,0 +1,136 @@
+"""`training_results` and `training_report`: the aggregate, as JSON and as a page.
+
+One step makes both, stores them, and only then fails when too many batches did: so the results of
+a partly failed run exist, and the run is red and names the batches.
+"""
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pulse_assets.execution.batch_task import configuration_fingerprint
+from pulse_assets.partitions import batch_partitions
+from pulse_assets.preflight import resolve_options
+from pulse_assets.report.page import build_report
+from pulse_assets.resources import TrainingResource
+from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.stages.results import ENSEMBLE, REFERENCE, Performance, summarise
+from pulse_assets.storage.layout import PartitionedTables
+from pulse_assets.storage.store import open_store
+
+_REPORTED: Final = (
+    "variable model horizon origin_date target_date predicted lower upper observed".split()
+)
+_VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
+_FAILURES_NAMED: Final = 20
+
+
+def build_training_results(settings: Settings) -> dg.AssetsDefinition:
+    """Define the step over the batches of `settings`."""
+
+    @dg.multi_asset(
+        name="publish_results",
+        outs={
+            "training_results": dg.AssetOut(
+                io_manager_key="json_io",
+                group_name="results",
+                kinds={"json"},
+                description="Leaderboard, trust, batches and errors of the whole training.",
+            ),
+            "training_report": dg.AssetOut(
+                io_manager_key="html_io",
+                group_name="results",
+                kinds={"html"},
+                description="The same as one HTML page with figures.",
+            ),
+        },
+    )
+    def publish_results(
+        context: dg.AssetExecutionContext,
+        training: TrainingResource,
+        batch_metrics: PartitionedTables,
+        trust_ledger: pa.Table,
+    ) -> Iterator[dg.Output[Any]]:
+        options = resolve_options(settings, training.options())
+        chosen = batch_metrics.made_of(configuration_fingerprint(settings, options))
+        performance, cluster = _last_training(context)
+        results = summarise(
+            chosen,
+            trust_ledger,
+            planned=batch_partitions(settings).get_partition_keys(),
+            performance=performance,
+            cluster=cluster,
+            configuration=describe(settings, options),
+            versions=_versions(),
+        )
+        yield dg.Output(results, "training_results", metadata=_metadata(results))
+        retrodictions = _reported(settings, chosen, options.horizons)
+        yield dg.Output(build_report(results, trust_ledger, retrodictions), "training_report")
+        _fail_if_too_many(results["errors"], options.max_failed_batches)
+
+    return publish_results
+
+
+def describe(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
+    """Return all settings of a training, ready for JSON; none of them is a secret."""
+    return settings.model_dump(mode="json") | options.model_dump(mode="json")
+
+
+def failure_message(errors: Sequence[dict[str, str]]) -> str:
+    """Say which batches failed and why, the first twenty.
+
+    Example:
+        >>> failure_message([{"batch": "2020-01-01", "type": "ValueError", "message": "no"}])
+        '1 batch failed: 2020-01-01 (ValueError: no)'
+    """
+    named = [f"{e['batch']} ({e['type']}: {e['message']})" for e in errors[:_FAILURES_NAMED]]
+    more = len(errors) - len(named)
+    noun = "batch" if len(errors) == 1 else "batches"
+    return f"{len(errors)} {noun} failed: " + "; ".join(named) + (f"; {more} more" if more else "")
+
+
+def _fail_if_too_many(errors: Sequence[dict[str, str]], allowed: int) -> None:
+    if len(errors) > allowed:
+        raise dg.Failure(failure_message(errors), allow_retries=False)
+
+
+def _reported(settings: Settings, metrics: PartitionedTables, horizons: Sequence[int]) -> pa.Table:
+    """Read what the report draws: `ensemble` and `naive` at the shortest horizon.
+
+    From the store and not as an input: a step that depends on an asset which failed batches lack
+    would be skipped.
+    """
+    tables = PartitionedTables(
+        open_store(settings.store, settings.s3),
+        "retrodictions",
+        settings.batch_size_days,
+        metrics.completed,
+    )
+    drawn = pc.field("model").isin([ENSEMBLE, REFERENCE]) & (pc.field("horizon") == min(horizons))
+    return tables.load(_REPORTED, drawn)
+
+
+def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict[str, Any]]:
+    """Return timings and cluster of the last step that made batches, from its record in Dagster."""
+    event = context.instance.get_latest_materialization_event(dg.AssetKey("batch_metrics"))
+    found = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    values = {name: value.value for name, value in found.items()}
+    performance = Performance(
+        values.get("run_seconds", 0.0), values.get("run_sequential_seconds", 0.0)
+    )
+    return performance, values.get("run_cluster", {})
+
+
+def _metadata(results: dict[str, Any]) -> dict[str, Any]:
+    batches = results["batches"]
+    return {name: batches[name] for name in ("total", "completed", "skipped", "failed")}
+
+
+def _versions() -> dict[str, str]:
+    found = {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
+    return {"python": platform.python_version(), **found}

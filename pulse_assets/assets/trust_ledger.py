@@ -1,0 +1,33 @@
+"""`trust_ledger`: the scan of all stored batch metrics of the run's configuration."""
+
+import dagster as dg
+import pyarrow as pa
+
+from pulse_assets.preflight import resolve_options
+from pulse_assets.execution.batch_task import configuration_fingerprint
+from pulse_assets.resources import TrainingResource
+from pulse_assets.settings import Settings
+from pulse_assets.stages.ledger import build_ledger
+from pulse_assets.storage.layout import PartitionedTables
+
+_COLUMNS = ("batch", "variable", "model", "hits", "misses")
+
+
+def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
+    """Define the asset over the batches of `settings`."""
+
+    @dg.asset(
+        group_name="trust",
+        kinds={"parquet"},
+        io_manager_key="parquet_io",
+        description="Beta trust a variable and model after every batch, with its credible interval.",
+    )
+    def trust_ledger(
+        training: TrainingResource, batch_metrics: PartitionedTables
+    ) -> dg.Output[pa.Table]:
+        options = resolve_options(settings, training.options())
+        chosen = batch_metrics.made_of(configuration_fingerprint(settings, options))
+        ledger = build_ledger(chosen.load(_COLUMNS), options.trust_discount)
+        return dg.Output(ledger, metadata={"batches": len(chosen)})
+
+    return trust_ledger

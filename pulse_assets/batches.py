@@ -1,0 +1,47 @@
+"""The grid of batches: windows of target dates that tile the range without overlap.
+
+Pure dates; the Dagster partitions made of them are in `partitions.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatch:
+    """A half-open window `[start, end)` of target dates and the variables predicted in it."""
+
+    batch_id: str
+    start: date
+    end: date
+    variables: tuple[str, ...]
+
+
+def batch_starts(start: date, last: date, days: int, limit: int | None = None) -> list[date]:
+    """List the first day of every window of `days` days from `start` to `last`, both included.
+
+    Args:
+        start: first day that may be predicted.
+        last: last day that may be predicted.
+        days: length of a window in days, >= 1; the last window is cut after `last`.
+        limit: keep only the first so many windows.
+
+    Example:
+        >>> batch_starts(date(2020, 1, 1), date(2020, 1, 10), 4)
+        [datetime.date(2020, 1, 1), datetime.date(2020, 1, 5), datetime.date(2020, 1, 9)]
+    """
+    count = ((last - start).days + days) // days
+    return [start + timedelta(days=days * i) for i in range(min(count, limit or count))]
+
+
+def make_batch(key: str, last: date, days: int, variables: Sequence[str]) -> TrainingBatch:
+    """Build the batch of partition key `key`, an ISO date; it ends at the latest after `last`.
+
+    Example:
+        >>> make_batch("2020-01-09", date(2020, 1, 10), 4, ["gdp"]).end
+        datetime.date(2020, 1, 11)
+    """
+    start = date.fromisoformat(key)
+    end = min(start + timedelta(days=days), last + timedelta(days=1))
+    return TrainingBatch(key, start, end, tuple(variables))

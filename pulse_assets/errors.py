@@ -1,0 +1,33 @@
+"""The errors that a user can mend: each message names the value, the place and what to do.
+
+The command line prints the message of a `PulseError` on one line and exits with 1; any other
+exception is a defect of this package and keeps its traceback.
+"""
+
+
+class PulseError(Exception):
+    """Base of every error that bad input or a broken surrounding can cause."""
+
+
+class ConfigurationError(PulseError):
+    """A setting or option has a value that cannot be used."""
+
+
+class HistoricalDataError(PulseError):
+    """A source, or a file or row in it, cannot be used."""
+
+
+class RuleError(PulseError):
+    """A forecasting rule is unknown, cannot be imported or broke its contract."""
+
+
+class StoreError(PulseError):
+    """An object in the store is missing, damaged or cannot be written."""
+
+
+class ClusterError(PulseError):
+    """The Dask cluster cannot be reached or was lost."""
+
+
+class TrainingError(PulseError):
+    """A run ended without results."""

@@ -1,0 +1,1 @@
+"""Where batches compute: the Dagster executor, the Dask cluster and the fan-out over it."""

@@ -1,0 +1,122 @@
+"""The Dask cluster of a run: opened round the run, found by its steps, closed after it."""
+
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pulse_assets.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+#: An unreachable scheduler is reported after this long.
+CONNECT_SECONDS: Final = 20
+
+_client: ContextVar["Client | None"] = ContextVar("pulse_client", default=None)
+
+
+@dataclass(frozen=True)
+class ClusterSpec:
+    """Which cluster to open, in the words of dagster-dask: a type and its options.
+
+    `local` with one worker of one thread, and not `forced`, needs no cluster: its batches compute
+    in the run's own process.
+    """
+
+    kind: str = "local"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    forced: bool = False
+
+    @property
+    def in_process(self) -> bool:
+        """Whether batches compute in the run's own process."""
+        alone = self.options.get("n_workers") == self.options.get("threads_per_worker", 1) == 1
+        return self.kind == "local" and alone and not self.forced
+
+
+def active_client() -> "Client | None":
+    """Return the client of the cluster that this run opened; None computes in this process."""
+    return _client.get()
+
+
+@contextmanager
+def open_cluster(spec: ClusterSpec) -> Iterator[None]:
+    """Open the cluster of `spec`, or join it, for the length of a `with` block.
+
+    Raises:
+        ClusterError: the scheduler cannot be reached, or the cluster cannot be started.
+    """
+    if spec.in_process:
+        yield
+        return
+    with ExitStack() as stack:
+        token = _client.set(stack.enter_context(_connect(spec)))
+        stack.callback(_client.reset, token)
+        yield
+
+
+@contextmanager
+def _connect(spec: ClusterSpec) -> Iterator["Client"]:
+    from distributed import Client  # half a second that a run in process need not pay
+
+    with ExitStack() as stack:
+        try:
+            where = _start(spec)
+            if not isinstance(where, str):
+                stack.enter_context(where)
+            client = Client(where, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError, TypeError, ImportError) as error:
+            raise ClusterError(_cannot(spec, error)) from error
+        yield stack.enter_context(client)
+
+
+def _start(spec: ClusterSpec) -> Any:  # noqa: ANN401 - an address, or a cluster of any type
+    """Return the address of an existing scheduler or start a cluster as dagster-dask names it."""
+    if spec.kind == "existing":
+        return spec.options["address"]
+    if spec.kind == "local":
+        return _start_local(dict(spec.options))
+    from dagster_dask.resources import DaskClusterTypes
+
+    kind = DaskClusterTypes[spec.kind]
+    return getattr(importlib.import_module(kind["module"]), kind["class"])(**spec.options)
+
+
+def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed is imported late
+    from distributed import LocalCluster
+
+    threads = {
+        name: "1" for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    }
+    defaults = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    return LocalCluster(**{**defaults, "env": threads, **options})
+
+
+def _cannot(spec: ClusterSpec, error: Exception) -> str:
+    if spec.kind == "existing":
+        return (
+            f"no Dask scheduler answers at {spec.options['address']} ({_first_line(error)}): "
+            "start it, or correct the address"
+        )
+    return f"the {spec.kind} Dask cluster does not start: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def describe_cluster(client: "Client | None") -> dict[str, Any]:
+    """Describe where batches compute, for `training_results.dask_cluster`."""
+    if client is None:
+        return {"kind": "in_process", "workers": 1, "threads": 1}
+    threads = client.nthreads()
+    return {
+        "kind": "dask",
+        "scheduler": client.scheduler_info()["address"],
+        "dashboard": client.dashboard_link or None,
+        "workers": len(threads),
+        "threads": sum(threads.values()),
+    }

@@ -1,0 +1,183 @@
+"""How often a variable is observed, inferred from its dates, and its calendar made complete."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pulse_assets.errors import ConfigurationError, HistoricalDataError
+
+Dates = NDArray[np.datetime64]
+Floats = NDArray[np.float64]
+FrequencyName = Literal["daily", "business_daily", "weekly", "monthly", "quarterly", "yearly"]
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """A rhythm of observation.
+
+    Args:
+        name: the word used in tables and settings.
+        season: observations a season of the seasonal rules.
+        scale_season: lag of the differences in the denominator of mase and msis; the choice of M4,
+            which takes 1 for daily and weekly series.
+        months: months a period; None where observations are counted, not periods.
+
+    Source:
+        Makridakis, Spiliotis and Assimakopoulos (2020), "The M4 Competition: 100,000 time series
+        and 61 forecasting methods", International Journal of Forecasting 36 (1),
+        doi:10.1016/j.ijforecast.2019.04.014 (scale_season).
+    """
+
+    name: FrequencyName
+    season: int
+    scale_season: int
+    months: int | None = None
+
+
+FREQUENCIES: Final[dict[str, Frequency]] = {
+    frequency.name: frequency
+    for frequency in (
+        Frequency("daily", season=7, scale_season=1),
+        Frequency("business_daily", season=5, scale_season=1),
+        Frequency("weekly", season=52, scale_season=1),
+        Frequency("monthly", season=12, scale_season=12, months=1),
+        Frequency("quarterly", season=4, scale_season=4, months=3),
+        Frequency("yearly", season=1, scale_season=1, months=12),
+    )
+}
+
+#: Days between neighbours: periods differ in length, and a label may move to a working day.
+_GAPS: Final = {
+    "daily": (1, 4),  # business_daily too: over a weekend and a holiday
+    "weekly": (5, 9),
+    "monthly": (26, 35),
+    "quarterly": (85, 97),
+    "yearly": (360, 371),
+}
+
+#: Share of gaps that must fit: the others are holidays and missing observations.
+_REGULAR_SHARE: Final = 0.75
+
+
+def get_frequency(name: str) -> Frequency:
+    """Return the frequency called `name`.
+
+    Raises:
+        ConfigurationError: there is none; the message lists them.
+    """
+    try:
+        return FREQUENCIES[name]
+    except KeyError:
+        near = get_close_matches(name, FREQUENCIES, 1)
+        raise ConfigurationError(
+            f"frequency {name!r} is unknown{f', did you mean {near[0]!r}?' if near else ''}: "
+            f"choose one of {', '.join(FREQUENCIES)}"
+        ) from None
+
+
+def infer_frequency(timestamps: Dates, *, variable: str = "<variable>") -> Frequency:
+    """Infer from the gaps between dates how often a variable is observed.
+
+    The median gap decides; daily observations that leave out weekends are business-daily. Only the
+    given dates count, so that a caller who gives past dates learns nothing of the future.
+
+    Args:
+        timestamps: dates in order, [T], at least 3.
+        variable: its name, for messages.
+
+    Raises:
+        HistoricalDataError: fewer than 3 dates, or the gaps fit no frequency.
+
+    Example:
+        >>> infer_frequency(np.array(["2020-01-01", "2020-04-01", "2020-07-01"], "M8[D]")).name
+        'quarterly'
+    """
+    mend = f'set frequencies: {{"{variable}": "monthly"}} or another of {", ".join(FREQUENCIES)}'
+    if len(timestamps) < 3:
+        raise HistoricalDataError(
+            f"{variable}: no frequency can be inferred from {len(timestamps)} dates: {mend}"
+        )
+    gaps = np.diff(timestamps).astype(int)
+    median = float(np.median(gaps))
+    for name, (least, most) in _GAPS.items():
+        fitting = np.mean((gaps >= least) & (gaps <= most))
+        if least <= median <= most and fitting >= _REGULAR_SHARE:
+            return FREQUENCIES[_working_days(timestamps) if name == "daily" else name]
+    raise HistoricalDataError(
+        f"{variable}: the dates from {timestamps[0]} to {timestamps[-1]} fit no frequency "
+        f"(gaps of {gaps.min()} to {gaps.max()} days, median {median:g}): {mend}"
+    )
+
+
+def regularise(
+    timestamps: Dates, values: Floats, published_at: Dates | None, frequency: Frequency
+) -> tuple[Dates, Floats, Dates | None]:
+    """Add a NaN row for each missing period of a monthly, quarterly or yearly variable.
+
+    An added date is labelled as the observation before it: on the last day of its month if that
+    was one, else on the same day of the month. Other frequencies count observations and stay as
+    they are.
+
+    Args:
+        timestamps: dates in order, [T].
+        values: observations, [T].
+        published_at: first day each value was known, [T], or None.
+        frequency: of the variable.
+
+    Returns:
+        The same three with P >= T rows, one a period.
+
+    Raises:
+        HistoricalDataError: two dates lie in one period.
+
+    Example:
+        >>> dates = np.array(["2020-01-31", "2020-03-31"], "M8[D]")
+        >>> regularise(dates, np.array([1.0, 2.0]), None, FREQUENCIES["monthly"])[0].astype(str)
+        array(['2020-01-31', '2020-02-29', '2020-03-31'], dtype='<U28')
+    """
+    if frequency.months is None or not len(timestamps):
+        return timestamps, values, published_at
+    # Fiscal quarters and years start in any month: periods are counted from the first date's month.
+    months = timestamps.astype("M8[M]")
+    period = (months - months[0]).astype(int) // frequency.months
+    _check_one_a_period(timestamps, period, frequency)
+    every = np.arange(period[-1] + 1)
+    before = timestamps[np.searchsorted(period, every, side="right") - 1]
+    dates = _labelled_like(before, months[0] + frequency.months * every)
+    dates[period] = timestamps
+    full = np.full(len(dates), np.nan)
+    full[period] = values
+    if published_at is None:
+        return dates, full, None
+    published = np.full(len(dates), np.datetime64("NaT", "D"))
+    published[period] = published_at
+    return dates, full, published
+
+
+def _working_days(timestamps: Dates) -> FrequencyName:
+    """Tell daily from business-daily; some missing days or a Saturday session decide nothing."""
+    days_a_gap = (timestamps[-1] - timestamps[0]).astype(int) / (len(timestamps) - 1)
+    weekdays = np.bincount(timestamps.astype(int) % 7, minlength=7) / len(timestamps)
+    return "daily" if days_a_gap < 1.25 or weekdays.min() >= 0.05 else "business_daily"
+
+
+def _check_one_a_period(timestamps: Dates, period: NDArray[np.int64], frequency: Frequency) -> None:
+    twice = np.flatnonzero(np.diff(period) == 0)
+    if len(twice):
+        first, second = timestamps[twice[0]], timestamps[twice[0] + 1]
+        raise HistoricalDataError(
+            f"{first} and {second} lie in one period of a {frequency.name} variable: remove one, "
+            "or set another frequency under `frequencies`"
+        )
+
+
+def _labelled_like(dates: Dates, months: Dates) -> Dates:
+    """Return a date in each month, on the day of the month that its partner in `dates` has."""
+    own_months = dates.astype("M8[M]")
+    last_days = (months + 1).astype("M8[D]") - 1
+    same_days = months.astype("M8[D]") + (dates - own_months.astype("M8[D]"))
+    at_end = (dates + 1).astype("M8[M]") > own_months
+    return np.where(at_end, last_days, np.minimum(same_days, last_days))

@@ -1,0 +1,142 @@
+"""Where historical data come from: a directory, an S3 prefix or the bundled sample."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from importlib.resources import files
+from typing import Final
+
+from pulse_assets.errors import ConfigurationError, HistoricalDataError, StoreError
+from pulse_assets.history.readers import SUFFIXES, read_series
+from pulse_assets.history.series import Series
+from pulse_assets.storage.store import S3Settings, Store, open_store
+
+#: Larger files are refused: a century of days is below one megabyte.
+MAX_BYTES: Final = 100_000_000
+
+_PREFIX: Final = "historical_"
+_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-]{1,100}")
+_PATTERN: Final = f"{_PREFIX}<variable>.{'|'.join(SUFFIXES)}"
+
+
+def check_variable_name(name: str) -> None:
+    """Refuse a name that could not be part of a file's name everywhere.
+
+    Raises:
+        ConfigurationError: it has other characters than A-Z a-z 0-9 _ . -, two dots in a row, or
+            more than 100 characters.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"variable {name[:120]!r}: use 1 to 100 of the characters A-Z a-z 0-9 _ . - and no '..'"
+        )
+
+
+def open_source(uri: str, s3: S3Settings) -> "Source":
+    """Return the source at `uri`; nothing is read yet.
+
+    Args:
+        uri: `sample` for the bundled series, a directory, or s3://bucket/prefix.
+        s3: how to reach S3.
+
+    Raises:
+        ConfigurationError: `uri` is none of these.
+    """
+    bundled = uri == "sample"
+    return Source(
+        uri, open_store(str(files("pulse_assets") / "sample_data") if bundled else uri, s3)
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A store with one file `historical_<variable>.csv|json|parquet` a variable.
+
+    The files are listed once, so open a source anew for each run.
+    """
+
+    uri: str
+    store: Store
+
+    def variables(self) -> list[str]:
+        """Name all variables, sorted.
+
+        Raises:
+            HistoricalDataError: the source cannot be listed, holds none, or holds one twice.
+        """
+        return list(self._files)
+
+    def check_variables(self, names: Sequence[str]) -> None:
+        """Refuse names that the source does not have.
+
+        Raises:
+            ConfigurationError: a name is unknown or malformed.
+            HistoricalDataError: see `variables`.
+        """
+        for name in names:
+            check_variable_name(name)
+            if name not in self._files:
+                near = get_close_matches(name, self._files, 1)
+                hint = f", did you mean {near[0]!r}?" if near else ""
+                raise ConfigurationError(
+                    f"variable {name!r} is not in source {self.uri}{hint}: it has "
+                    f"{_listed(self.variables())}"
+                )
+
+    def load(self, variable: str) -> Series:
+        """Read one variable; a process parses each version of a file once.
+
+        Raises:
+            ConfigurationError: the source does not have it.
+            HistoricalDataError: its file cannot be read or a row is not sound.
+        """
+        self.check_variables([variable])
+        path, version = self._files[variable]
+        return _load(self.store, path, version, variable)
+
+    @cached_property
+    def _files(self) -> dict[str, tuple[str, str]]:
+        """Path and version of each variable's file, by name."""
+        found: dict[str, tuple[str, str]] = {}
+        for path, version in _listing(self.store).items():
+            stem, _, suffix = path.removeprefix(_PREFIX).rpartition(".")
+            if suffix not in SUFFIXES or not _NAME.fullmatch(stem):
+                continue
+            if stem in found:
+                both = f"{found[stem][0]} and {path}"
+                raise HistoricalDataError(
+                    f"source {self.uri} has two files of {stem}, {both}: keep one"
+                )
+            found[stem] = path, version
+        if not found:
+            raise HistoricalDataError(
+                f"source {self.uri} does not exist or holds no file {_PATTERN}: correct the path, "
+                "or use `sample` for the bundled series"
+            )
+        return dict(sorted(found.items()))
+
+
+def _listing(store: Store) -> dict[str, str]:
+    try:
+        return store.versions(_PREFIX)
+    except StoreError as error:
+        raise HistoricalDataError(
+            f"source: {error}: correct the path or its permissions"
+        ) from error
+
+
+@lru_cache(maxsize=128)
+def _load(store: Store, path: str, version: str, variable: str) -> Series:
+    """Read a file; `version` is part of the cache's key, so that a new file is read anew."""
+    try:
+        data = store.read(path, limit=MAX_BYTES)
+    except StoreError as error:
+        raise HistoricalDataError(f"source: {error}") from error
+    return read_series(data, variable, f"{store.uri}/{path}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return ", ".join(names[:20]) + more

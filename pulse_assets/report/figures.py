@@ -1,0 +1,171 @@
+"""Figures as inline SVG that takes its colours and its font from the page around it.
+
+Only numbers and dates are drawn. Names of variables and rules stand in the HTML beside a figure,
+where they are escaped, wrap on a phone and cannot be taken for formulas. Importing this module
+imports matplotlib.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any, Final, Literal
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+#: What a line shows; the page's legend and style sheet use the same words.
+Role = Literal["ensemble", "best", "second", "naive", "observed"]
+
+#: Okabe and Ito's colours, which the colour-blind can tell apart; the dashes do so in grey.
+_STYLES: Final[dict[Role, dict[str, Any]]] = {
+    "ensemble": {"color": "#0072b2", "linestyle": "-", "linewidth": 2.0},
+    "best": {"color": "#d55e00", "linestyle": (0, (5, 1.5)), "linewidth": 1.5},
+    "second": {"color": "#009e73", "linestyle": (0, (5, 1.5, 1, 1.5)), "linewidth": 1.5},
+    "naive": {"color": "#777777", "linestyle": (0, (1, 1.5)), "linewidth": 1.5},
+    "observed": {"color": "#101010", "linestyle": "-", "linewidth": 0.9},
+}
+_INK: Final = "#101010"
+_GRID: Final = "#dddddd"
+
+#: Colours matplotlib writes, and the style sheet's names for them, which follow light and dark.
+_VARIABLES: Final = {
+    "#0072b2": "var(--first)",
+    "#d55e00": "var(--second)",
+    "#009e73": "var(--third)",
+    "#777777": "var(--muted)",
+    _INK: "currentColor",
+    _GRID: "var(--line)",
+}
+#: Metadata that matplotlib writes unless told None; the date would change the bytes.
+_METADATA: Final = ("Creator", "Date", "Format", "Type")
+
+#: What would leak from one SVG into the page: a style for every element, ids each figure repeats.
+_TIDY: Final = (
+    (r"<defs>\s*<style.*?</style>\s*</defs>\s*", ""),
+    (r' id="[A-Za-z0-9.]+_\d+"', ""),
+    (r"font-family: '[^;\"]+", "font-family: inherit"),
+)
+_SETTINGS: Final = {
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",  # bundled with matplotlib: measured alike on every machine
+    "font.size": 11,
+    "axes.labelsize": 11,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "grid.color": _GRID,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+_WIDTH: Final = 5.2  # inches: 10.5 pt text is still 10 px high on a screen 390 px wide
+
+#: Lines shorter than this show their points, for one point alone draws no line.
+_FEW: Final = 30
+
+
+@mpl.rc_context(_SETTINGS)
+def draw_trust(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
+    """Draw trust after each batch; the first line with its credible band.
+
+    Args:
+        lines: by role, `ensemble` among them, each with columns `batch` (first day of the batch),
+            `trust`, `lower`, `upper` (0..1).
+        key: tells the figure's ids from those of the other figures on the page.
+    """
+    figure, (axes,) = _panels(1, 2.6)
+    axes.axhline(0.5, color=_INK, linewidth=0.6)
+    ensemble = lines["ensemble"]
+    _draw_band(axes, ensemble["batch"], ensemble["lower"], ensemble["upper"])
+    for role, line in lines.items():
+        _draw_line(axes, role, line["batch"], line["trust"])
+    axes.set(ylim=(0, 1), ylabel="trust (0..1)", xlabel="first day of the batch")
+    _format_dates(axes)
+    return _to_svg(figure, key)
+
+
+@mpl.rc_context(_SETTINGS)
+def draw_skill(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
+    """Draw skill against naive by horizon.
+
+    Args:
+        lines: by role, each with columns `horizon` (steps) and `skill` (share of naive's error).
+        key: tells the figure's ids from those of the other figures on the page.
+    """
+    figure, (axes,) = _panels(1, 2.6)
+    axes.axhline(0.0, color=_INK, linewidth=0.6)
+    for role, line in lines.items():
+        _draw_line(axes, role, line["horizon"], 100 * line["skill"])
+    axes.set(ylabel="skill (% of naive's error)", xlabel="horizon (steps)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _to_svg(figure, key)
+
+
+@mpl.rc_context(_SETTINGS)
+def draw_forecasts(rows: pd.DataFrame, *, key: str) -> str:
+    """Draw what was predicted and observed, and below it the error inside its interval.
+
+    On the scale of a long series a forecast one step ahead hides behind the observation; the
+    lower panel, everything less the forecast, shows how far apart they were.
+
+    Args:
+        rows: in order of date, columns `target_date`, `predicted`, `lower`, `upper`, `observed`.
+        key: tells the figure's ids from those of the other figures on the page.
+    """
+    figure, (level, error) = _panels(2, 4.4)
+    dates, predicted = rows["target_date"], rows["predicted"]
+    _draw_band(level, dates, rows["lower"], rows["upper"])
+    _draw_line(level, "ensemble", dates, predicted)
+    _draw_line(level, "observed", dates, rows["observed"])
+    _draw_band(error, dates, rows["lower"] - predicted, rows["upper"] - predicted)
+    _draw_line(error, "observed", dates, rows["observed"] - predicted)
+    level.set(ylabel="level (unit of the series)")
+    error.set(ylabel="error (unit of the series)", xlabel="date predicted (target_date)")
+    _format_dates(error)
+    return _to_svg(figure, key)
+
+
+def _panels(count: int, height: float) -> tuple[Figure, Sequence[Axes]]:
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    axes = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
+    figure.patch.set_visible(False)
+    for panel in axes:
+        panel.patch.set_visible(False)
+    return figure, axes
+
+
+def _draw_line(axes: Axes, role: Role, x: pd.Series, y: pd.Series) -> None:
+    few = len(x) < _FEW
+    axes.plot(x, y, marker="o" if few else "", markersize=4, **_STYLES[role])
+
+
+def _draw_band(axes: Axes, x: pd.Series, lower: pd.Series, upper: pd.Series) -> None:
+    axes.fill_between(x, lower, upper, color=_STYLES["ensemble"]["color"], alpha=0.22, linewidth=0)
+
+
+def _format_dates(axes: Axes) -> None:
+    locator = AutoDateLocator(minticks=3, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def _to_svg(figure: Figure, key: str) -> str:
+    """Write the figure as an `svg` element, the same bytes for the same content."""
+    page = StringIO()
+    with mpl.rc_context({"svg.hashsalt": key}):
+        figure.savefig(page, format="svg", metadata=dict.fromkeys(_METADATA))
+    svg = page.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for pattern, replacement in _TIDY:
+        svg = re.sub(pattern, replacement, svg)
+    svg = re.sub(' d="[^"]+"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
+    return re.sub("|".join(_VARIABLES), lambda colour: _VARIABLES[colour[0]], svg)

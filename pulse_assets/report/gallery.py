@@ -1,0 +1,160 @@
+"""Which data each figure shows: the rows, the rules to compare, the caption and the legend.
+
+How they are drawn is the business of `figures`; this module imports matplotlib through it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pulse_assets.report.figures import Role, draw_forecasts, draw_skill, draw_trust
+from pulse_assets.stages.results import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
+
+#: Points drawn of a line at most: a figure on a phone has no pixels for more.
+POINTS: Final = 240
+
+
+@dataclass(frozen=True)
+class CaptionedFigure:
+    """An SVG figure, what stands above it, and what a screen reader says instead of it."""
+
+    title: str
+    note: str
+    alt: str
+    svg: str
+    legend: Mapping[Role, str]
+
+
+def trust_figures(
+    results: Mapping[str, Any], variables: Sequence[str], ledger: pa.Table
+) -> list[CaptionedFigure]:
+    """Draw, for each variable, the trust of its ensemble, best rules and `naive` over time."""
+    figures = [
+        _trust_figure(name, _rows_of(ledger, name), results["models_by_variable"][name], position)
+        for position, name in enumerate(variables)
+    ]
+    return [figure for figure in figures if figure]
+
+
+def skill_figures(results: Mapping[str, Any], variables: Sequence[str]) -> list[CaptionedFigure]:
+    """Draw skill by horizon: over all variables, then for each."""
+    rows = pd.DataFrame(results["skill_by_horizon"])
+    if rows.empty:
+        return []
+    figures = [_skill_figure("All variables", rows[rows["variable"].isna()], results["models"], 0)]
+    for position, name in enumerate(variables, start=1):
+        board = results["models_by_variable"][name]
+        figures.append(_skill_figure(name, rows[rows["variable"] == name], board, position))
+    return figures
+
+
+def forecast_figures(variables: Sequence[str], retrodictions: pa.Table) -> list[CaptionedFigure]:
+    """Draw, for each variable, what the ensemble predicted against what was observed."""
+    figures = [
+        _forecast_figure(name, _rows_of(retrodictions, name), position)
+        for position, name in enumerate(variables)
+    ]
+    return [figure for figure in figures if figure]
+
+
+def choose_models(board: Sequence[Mapping[str, Any]]) -> dict[Role, str]:
+    """Choose the lines to compare: the ensemble, the two rules of highest skill, and `naive`.
+
+    A rule without a forecast for every pair is not chosen.
+
+    Args:
+        board: rows of a leaderboard, the highest skill first.
+    """
+    complete = max(row["n"] for row in board)
+    passed_over = (ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE)
+    rules = [r["model"] for r in board if r["n"] == complete and r["model"] not in passed_over]
+    ranks: tuple[Role, ...] = ("best", "second")
+    return {"ensemble": ENSEMBLE, **dict(zip(ranks, rules, strict=False)), "naive": REFERENCE}
+
+
+def keep_extremes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep of a long series the rows of largest and smallest error in each of `POINTS` blocks.
+
+    Every row kept is a real pair, and no outlier is lost, as every k-th row would lose it.
+    """
+    if len(rows) <= 2 * POINTS:
+        return rows
+    errors = (rows["observed"] - rows["predicted"]).reset_index(drop=True)
+    blocks = errors.groupby(np.arange(len(rows)) * POINTS // len(rows))
+    return rows.iloc[np.union1d(blocks.idxmin(), blocks.idxmax())]
+
+
+def _trust_figure(
+    name: str, rows: pd.DataFrame, board: Sequence[Mapping[str, Any]], position: int
+) -> CaptionedFigure | None:
+    rows = rows.assign(batch=pd.to_datetime(rows["batch"].astype(str))).sort_values("batch")
+    legend = choose_models(board)
+    lines = {role: _thin(rows[rows["model"] == model]) for role, model in legend.items()}
+    if lines["ensemble"].empty:
+        return None
+    first, last = lines["ensemble"]["trust"].iloc[[0, -1]]
+    return CaptionedFigure(
+        title=name,
+        note=f"trust in the ensemble after the last batch: {last:.2f}",
+        alt=f"Line chart: trust in the ensemble for {name} went from {first:.2f} to {last:.2f}.",
+        svg=draw_trust(lines, key=f"trust-{position}"),
+        legend=legend,
+    )
+
+
+def _skill_figure(
+    title: str, rows: pd.DataFrame, board: Sequence[Mapping[str, Any]], position: int
+) -> CaptionedFigure:
+    legend = choose_models(board)
+    del legend["naive"]  # its skill is 0 by definition: the line at 0
+    lines = {role: rows[rows["model"] == model] for role, model in legend.items()}
+    skill = lines["ensemble"].set_index("horizon")["skill"].astype(float)
+    said = ", ".join(f"{100 * value:.1f} % at {horizon}" for horizon, value in skill.items())
+    return CaptionedFigure(
+        title=title,
+        note="",
+        alt=f"Line chart: skill of the ensemble by horizon in steps, {title}: {said}.",
+        svg=draw_skill(lines, key=f"skill-{position}"),
+        legend=legend,
+    )
+
+
+def _forecast_figure(name: str, rows: pd.DataFrame, position: int) -> CaptionedFigure | None:
+    rows = rows.dropna(subset=["predicted", "observed"]).sort_values("target_date")
+    ours = rows[rows["model"] == ENSEMBLE]
+    if ours.empty:
+        return None
+    first, last = ours["target_date"].iloc[[0, -1]]
+    return CaptionedFigure(
+        title=name,
+        note=_describe_errors(ours, rows[rows["model"] == REFERENCE]),
+        alt=f"Line chart: {name} predicted and observed, {first:%Y-%m-%d} to {last:%Y-%m-%d}.",
+        svg=draw_forecasts(keep_extremes(ours), key=f"forecasts-{position}"),
+        legend={"ensemble": "predicted, with its interval", "observed": "observed"},
+    )
+
+
+def _describe_errors(ours: pd.DataFrame, naive: pd.DataFrame) -> str:
+    error, reference = (
+        f"{(rows['observed'] - rows['predicted']).abs().mean():.3g}" for rows in (ours, naive)
+    )
+    inside = ours["observed"].between(ours["lower"], ours["upper"]).mean()
+    return (
+        f"horizon {ours['horizon'].iloc[0]}: mean absolute error {error}, naive {reference}; "
+        f"{100 * inside:.0f} % inside the interval"
+    )
+
+
+def _rows_of(table: pa.Table, variable: str) -> pd.DataFrame:
+    return table.filter(pc.equal(table["variable"], variable)).to_pandas(date_as_object=False)
+
+
+def _thin(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep at most `POINTS` rows, evenly spread, the first and the last among them."""
+    kept = np.linspace(0, len(rows) - 1, min(len(rows), POINTS)).round().astype(int)
+    return rows.iloc[kept]

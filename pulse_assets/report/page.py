@@ -1,0 +1,122 @@
+"""The page's text and tables; `page.html` lays them out and escapes every name."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pulse_assets.stages.results import ENSEMBLE, REFERENCE, group_skipped
+
+#: Variables that get figures and a leaderboard of their own; keeps the page below 2 MB.
+FIGURED_VARIABLES: Final = 16
+
+LISTED_FAILURES: Final = 100
+LISTED_REASONS: Final = 50
+
+
+def build_report(results: Mapping[str, Any], ledger: pa.Table, retrodictions: pa.Table) -> str:
+    """Build the HTML page that shows which rules to trust for which variable.
+
+    Args:
+        results: the `training_results` object.
+        ledger: rows of schema `TRUST_LEDGER`.
+        retrodictions: rows of `ensemble` and `naive` at each variable's shortest horizon, with
+            columns variable, model, horizon, target_date, predicted, lower, upper, observed.
+
+    Returns:
+        One HTML document without scripts or links to other files; the same text for the same
+        arguments.
+    """
+    # matplotlib takes most of a second to import, which only a run that reports should pay.
+    from pulse_assets.report.gallery import forecast_figures, skill_figures, trust_figures
+
+    ranked = rank_variables(results)
+    figured = choose_figured(ranked)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            results=results,
+            ranked=ranked,
+            figured=figured,
+            overall=next((row for row in results["models"] if row["model"] == ENSEMBLE), None),
+            beaten=sum(
+                (entry["skill"] or 0) > 0 for entry in results["variables"]["details"].values()
+            ),
+            galleries={
+                "trust": trust_figures(results, figured, ledger),
+                "skill": skill_figures(results, figured),
+                "forecasts": forecast_figures(figured, retrodictions),
+            },
+            skipped=group_skipped(results["skipped"]),
+        )
+    )
+
+
+def rank_variables(results: Mapping[str, Any]) -> list[str]:
+    """Return the scored variables, the highest skill of the ensemble first."""
+    details = results["variables"]["details"]
+
+    def rank(name: str) -> tuple[bool, float, str]:
+        skill = details[name]["skill"]
+        return skill is None, -(skill or 0.0), name
+
+    return sorted(details, key=rank)
+
+
+def choose_figured(ranked: list[str]) -> list[str]:
+    """Return the variables to draw: all, or the best and the worst where there are many."""
+    if len(ranked) <= FIGURED_VARIABLES:
+        return ranked
+    half = FIGURED_VARIABLES // 2
+    return ranked[:half] + ranked[-half:]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pulse_assets", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": _format_count,
+        "percent": _format_percent,
+        "score": _format_score,
+        "setting": _format_setting,
+    }
+    environment.globals |= {
+        "LISTED_FAILURES": LISTED_FAILURES,
+        "LISTED_REASONS": LISTED_REASONS,
+        "REFERENCE": REFERENCE,
+        "ENSEMBLE": ENSEMBLE,
+    }
+    return environment
+
+
+def _format_count(number: int) -> str:
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _format_score(number: float | None, digits: int = 2) -> str:
+    return "\N{EN DASH}" if number is None else _with_minus(f"{number:.{digits}f}")
+
+
+def _format_percent(share: float | None, sign: str = "+") -> str:
+    """Return a share as per cent, with its sign unless `sign` is "-" (then only below 0)."""
+    if share is None:
+        return "\N{EN DASH}"
+    rounded = round(100 * share, 1) + 0.0  # -0.0 + 0.0 is 0.0
+    text = f"{rounded:{sign}.1f}" if rounded else "0.0"
+    return _with_minus(f"{text}\N{NO-BREAK SPACE}%")
+
+
+def _with_minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _format_setting(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

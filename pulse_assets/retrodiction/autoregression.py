@@ -1,0 +1,184 @@
+"""Autoregression: the next change as a linear function of the last changes, and of the level.
+
+The coefficients are refitted at every index by discounted least squares with a ridge. Each
+diagonal element of the Gram matrix grows by the share ridge / n (n the discounted count), so the
+prior is no change at all, strong while little is known; it has no unit, and constant data do no
+harm. Several pairs of discount and ridge run side by side, and the pair with the smallest
+one-step errors up to an origin makes its forecasts.
+
+Source:
+    Young (2011), Recursive Estimation and Time-Series Analysis, doi:10.1007/978-3-642-21981-8.
+"""
+
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+
+#: Settings that run side by side: one machine vector of them.
+LANES: Final = 4
+#: Discount of the squared errors and of the evidence, a lane.
+DISCOUNTS: Final = np.array([0.985, 0.985, 0.999, 0.999])
+#: Ridge, a lane, in observations.
+RIDGES: Final = np.array([3.0, 30.0, 3.0, 30.0])
+LOSS_DISCOUNT: Final = 0.99
+#: A pivot below this share of its diagonal carries no information: its coefficient is 0.
+NO_INFORMATION: Final = 1e-12
+
+
+def autoregress(
+    y: Floats, horizons: Ints, season: int, *, order: int, with_level: bool
+) -> Floats:
+    """Iterate the fitted change step by step: y_{t+1} - y_t = c + [b (y_t - y_0)] + sum a_i d_{t-i}.
+
+    Args:
+        y: series without gaps `[T]`.
+        horizons: steps ahead `[H]`, ascending.
+        season: not used; rules share one form.
+        order: how many past changes d enter.
+        with_level: whether the level enters, which lets the series revert to a mean.
+
+    Returns:
+        Forecasts `[T, H]`; NaN until there are more fitted pairs than coefficients.
+    """
+    return _autoregress(y, horizons, order, with_level, DISCOUNTS, RIDGES)
+
+
+ar_diff = partial(autoregress, with_level=False)
+ar_level = partial(autoregress, with_level=True)
+
+
+@kernel  # pragma: no cover
+def _autoregress(
+    y: Floats, horizons: Ints, order: int, with_level: bool, discounts: Floats, ridges: Floats
+) -> Floats:
+    size = 1 + with_level + order
+    gram, factor = np.zeros((size, size, LANES)), np.zeros((size, size, LANES))
+    cross, beta = np.zeros((size, LANES)), np.zeros((size, LANES))
+    count, loss, expected = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    features = np.zeros(size)
+    forecasts = np.full((len(y), len(horizons)), np.nan)
+    for t in range(order, len(y)):
+        if t > order:
+            change = y[t] - y[t - 1]
+            judge(expected, change, loss)
+            accumulate(gram, count, features, discounts)
+            add_outcome(cross, features, change, discounts)
+            factorise(gram, count, ridges, factor)
+            solve(factor, cross, beta)
+        features[0] = 1.0
+        if with_level:
+            features[1] = y[t] - y[0]
+        for i in range(order):
+            features[1 + with_level + i] = y[t - i] - y[t - i - 1]
+        predict(beta, features, expected)
+        if t > order + size:
+            iterate(y[t], features, beta[:, loss.argmin()], with_level, horizons, forecasts[t])
+    return forecasts
+
+
+@kernel  # pragma: no cover
+def judge(expected: Floats, outcome: float, loss: Floats) -> None:
+    """Add the squared error of each lane's expectation to its discounted loss."""
+    for k in range(LANES):
+        error = outcome - expected[k]
+        loss[k] = LOSS_DISCOUNT * loss[k] + error * error
+
+
+@kernel  # pragma: no cover
+def accumulate(gram: Floats, count: Floats, features: Floats, discounts: Floats) -> None:
+    """Add one row of features to the discounted Gram matrix `[P, P, LANES]`, lower half."""
+    for k in range(LANES):
+        count[k] = discounts[k] * count[k] + 1.0
+    for i in range(len(features)):
+        for j in range(i + 1):
+            product = features[i] * features[j]
+            for k in range(LANES):
+                gram[i, j, k] = discounts[k] * gram[i, j, k] + product
+
+
+@kernel  # pragma: no cover
+def add_outcome(cross: Floats, features: Floats, outcome: float, discounts: Floats) -> None:
+    """Add one row of features times its outcome to the discounted cross products `[P, LANES]`."""
+    for i in range(len(features)):
+        for k in range(LANES):
+            cross[i, k] = discounts[k] * cross[i, k] + features[i] * outcome
+
+
+@kernel  # pragma: no cover
+def factorise(gram: Floats, count: Floats, ridges: Floats, factor: Floats) -> None:
+    """Fill `factor` with the Cholesky factor of the ridged Gram matrix.
+
+    The diagonal holds reciprocals; 0 where a feature carries no information of its own.
+    """
+    for i in range(len(gram)):
+        for j in range(i + 1):
+            for k in range(LANES):
+                factor[i, j, k] = gram[i, j, k]
+            if i == j:
+                for k in range(LANES):
+                    factor[i, i, k] *= 1.0 + ridges[k] / count[k]
+            for m in range(j):
+                for k in range(LANES):
+                    factor[i, j, k] -= factor[i, m, k] * factor[j, m, k]
+            if i > j:
+                for k in range(LANES):
+                    factor[i, j, k] *= factor[j, j, k]
+        for k in range(LANES):
+            pivot = factor[i, i, k]
+            known = pivot > NO_INFORMATION * gram[i, i, k]
+            factor[i, i, k] = 1.0 / np.sqrt(pivot) if known else 0.0
+
+
+@kernel  # pragma: no cover
+def solve(factor: Floats, cross: Floats, beta: Floats) -> None:
+    """Fill `beta` `[P, LANES]` with the coefficients, given the factor of the Gram matrix."""
+    size = len(cross)
+    for i in range(size):
+        for k in range(LANES):
+            beta[i, k] = cross[i, k]
+        for m in range(i):
+            for k in range(LANES):
+                beta[i, k] -= factor[i, m, k] * beta[m, k]
+        for k in range(LANES):
+            beta[i, k] *= factor[i, i, k]
+    for i in range(size - 1, -1, -1):
+        for m in range(i + 1, size):
+            for k in range(LANES):
+                beta[i, k] -= factor[m, i, k] * beta[m, k]
+        for k in range(LANES):
+            beta[i, k] *= factor[i, i, k]
+
+
+@kernel  # pragma: no cover
+def predict(beta: Floats, features: Floats, expected: Floats) -> None:
+    """Fill `expected` `[LANES]` with the change that each lane predicts."""
+    expected[:] = 0.0
+    for i in range(len(features)):
+        for k in range(LANES):
+            expected[k] += beta[i, k] * features[i]
+
+
+@kernel  # pragma: no cover
+def iterate(
+    last: float, features: Floats, beta: Floats, with_level: bool, horizons: Ints, row: Floats
+) -> None:
+    """Fill `row` `[H]` with forecasts, each step fed with the one before."""
+    state, weights = features.copy(), beta.copy()
+    value, step, first = last, 0, 1 + with_level
+    for j in range(len(horizons)):
+        while step < horizons[j]:
+            step += 1
+            change = 0.0
+            for i in range(len(state)):
+                change += weights[i] * state[i]
+            value += change
+            if with_level:
+                state[1] += change
+            for i in range(len(state) - 1, first, -1):
+                state[i] = state[i - 1]
+            if len(state) > first:
+                state[first] = change
+        row[j] = value

@@ -1,0 +1,310 @@
+"""Weights of the rules in the combination, learnt online from verified forecasts alone.
+
+At index t the forecasts for t, issued h steps before, meet their outcome; no later error enters.
+A rule without a forecast sleeps: it has weight 0 and keeps its record. Panels are `[H, T, M]`
+(horizons, indices, rules) so that a kernel reads the rules side by side.
+"""
+
+from typing import Final, Literal
+
+import numpy as np
+
+from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+
+Method = Literal["dmsfe", "boa", "mlpol"]
+
+#: Settings among which `dmsfe` learns to choose, one a lane: discount of the squared errors, and
+#: how often the inverse error is squared, so that its power is 1, 2, 4, ... Lane 0 weighs equally.
+DISCOUNTS: Final = np.array([1.0, 0.95, 0.95, 0.95, 0.99, 0.99, 0.99, 0.99])
+SQUARINGS: Final = np.array([-1, 0, 1, 2, 0, 1, 2, 3])
+LANES: Final = len(DISCOUNTS)
+MOST_SQUARINGS: Final = int(SQUARINGS.max())
+#: The choice among the lanes: discount, and squarings of the inverse squared error.
+CHOICE_DISCOUNT: Final = 0.99
+CHOICE_SQUARINGS: Final = 5
+#: Weight, in observations, of the prior that every rule is as good as persistence.
+PRIOR: Final = 4.0
+#: Verified forecasts that a rule needs for a share, unless none has them.
+MIN_VERIFIED: Final = 5
+#: Larger errors count as this large: their squares must stay finite.
+LARGEST_ERROR: Final = 1e150
+#: Cap of a scaled error in the regrets of `boa` and `mlpol`.
+LARGEST_REGRET: Final = 1e6
+
+
+def combine(
+    panel: Floats, observed: Floats, filled: Floats, horizons: Ints, method: Method
+) -> Floats:
+    """Combine the rules at every index for every horizon, in the panel's last two places.
+
+    - `dmsfe`: w ~ D^-p, D the discounted mean squared error divided by that of persistence over
+      the same targets, with a prior of 1. Several discounts and powers p, and equal weights
+      (p = 0), combine side by side; their combinations are weighed the same way by their own
+      errors. So both constants are learnt, and thin evidence means equal weights.
+    - `boa`, `mlpol`: Bernstein online aggregation and polynomially weighted averages, on the
+      linearised squared error, measured in units of persistence's mean squared error.
+
+    Args:
+        panel: forecasts `[H, T, M + 2]`, NaN where a rule has none. The last two are filled: with
+            the weighted mean of the M rules, and with their plain mean.
+        observed: the series `[T]`, NaN where missing.
+        filled: the same, missing values carried forward.
+        horizons: steps ahead `[H]`.
+        method: which of the three.
+
+    Returns:
+        Weights `[H, T, M + 2]`, >= 0, of sum 1 where any rule has a forecast; NaN in the last two
+        places.
+
+    Source:
+        Stock, Watson (2004), Combination forecasts of output growth in a seven-country data set,
+        doi:10.1002/for.928; Wintenberger (2017), Optimal learning with Bernstein online
+        aggregation, doi:10.1007/s10994-016-5592-6; Gaillard, Stoltz, van Erven (2014), A
+        second-order bound with excess losses, COLT.
+    """
+    weights = np.full_like(panel, np.nan)
+    if method == "dmsfe":
+        _dmsfe(panel, observed, filled, horizons, weights)
+    else:
+        _least_regret(panel, observed, filled, horizons, method == "boa", weights)
+    return weights
+
+
+@kernel  # pragma: no cover
+def _dmsfe(
+    panel: Floats, observed: Floats, filled: Floats, horizons: Ints, weights: Floats
+) -> None:
+    for j in range(len(horizons)):
+        _dmsfe_horizon(panel[j], observed, filled, horizons[j], weights[j])
+
+
+@kernel  # pragma: no cover
+def _dmsfe_horizon(
+    forecasts: Floats, observed: Floats, filled: Floats, h: int, weights: Floats
+) -> None:
+    length, size = len(observed), forecasts.shape[1] - 2
+    loss, base = np.zeros((size, LANES)), np.zeros((size, LANES))
+    shares, verified, ready = np.zeros((size, LANES)), np.zeros(size), np.zeros(size)
+    combined, own_loss = np.empty((length, LANES)), np.zeros(LANES)
+    total, count = np.zeros(LANES), np.zeros(LANES)
+    for t in range(length):
+        s = t - h
+        if s >= 0 and not np.isnan(observed[t]):
+            reference = squared_error(filled[s], observed[t])
+            for c in range(LANES):
+                total[c] = DISCOUNTS[c] * total[c] + reference
+                count[c] = DISCOUNTS[c] * count[c] + 1.0
+            learn(forecasts[s], observed[t], reference, loss, base, verified)
+            if not np.isnan(combined[s, 0]):
+                judge(combined[s], observed[t], own_loss)
+        mark_ready(forecasts[t], verified, MIN_VERIFIED, ready)
+        divide(loss, base, total / np.maximum(count, 1.0) * PRIOR, ready, shares)
+        weigh_lanes(forecasts[t], shares, combined[t])
+        choose(own_loss, PRIOR * total[0] / max(count[0], 1.0), shares, weights[t])
+        finish(forecasts[t], weights[t])
+
+
+@kernel  # pragma: no cover
+def squared_error(forecast: float, outcome: float) -> float:
+    """Return the squared error, finite however large it is."""
+    return min(abs(forecast - outcome), LARGEST_ERROR) ** 2
+
+
+@kernel  # pragma: no cover
+def learn(
+    forecasts: Floats,
+    outcome: float,
+    reference: float,
+    loss: Floats,
+    base: Floats,
+    verified: Floats,
+) -> None:
+    """Add the errors of verified forecasts, and persistence's beside them, to the records."""
+    for k in range(len(verified)):
+        if not np.isnan(forecasts[k]):
+            error = squared_error(forecasts[k], outcome)
+            verified[k] += 1.0
+            for c in range(LANES):
+                loss[k, c] = DISCOUNTS[c] * loss[k, c] + error
+                base[k, c] = DISCOUNTS[c] * base[k, c] + reference
+
+
+@kernel  # pragma: no cover
+def judge(combined: Floats, outcome: float, loss: Floats) -> None:
+    """Add the squared errors of the lanes' own combinations to their record."""
+    for c in range(LANES):
+        loss[c] = CHOICE_DISCOUNT * loss[c] + squared_error(combined[c], outcome)
+
+
+@kernel  # pragma: no cover
+def mark_ready(forecasts: Floats, verified: Floats, needed: float, ready: Floats) -> None:
+    """Fill `ready` with 1.0 for rules that have a forecast and a record, else 0.0.
+
+    Where none has a record, those that have a forecast are ready.
+    """
+    found = False
+    for k in range(len(ready)):
+        ready[k] = not np.isnan(forecasts[k]) and verified[k] >= needed
+        found = found or ready[k] > 0.0
+    if not found:
+        for k in range(len(ready)):
+            ready[k] = not np.isnan(forecasts[k])
+
+
+@kernel  # pragma: no cover
+def divide(loss: Floats, base: Floats, prior: Floats, ready: Floats, shares: Floats) -> None:
+    """Fill `shares` `[M, LANES]` with each lane's weights of the rules."""
+    best, total = np.zeros(LANES), np.zeros(LANES)
+    for k in range(len(ready)):
+        for c in range(LANES):
+            # Where persistence was perfect a rule may be so too; 0 / 0 is then a full share.
+            error = loss[k, c] + prior[c]
+            closeness = (base[k, c] + prior[c]) / error if error > 0.0 else LARGEST_ERROR
+            shares[k, c] = ready[k] * min(closeness, LARGEST_ERROR)
+            best[c] = max(best[c], shares[k, c])
+    for k in range(len(ready)):
+        for c in range(LANES):
+            ratio = shares[k, c] / best[c] if best[c] > 0.0 else ready[k]
+            for n in range(MOST_SQUARINGS):
+                ratio = ratio * ratio if SQUARINGS[c] > n else ratio
+            shares[k, c] = ratio if SQUARINGS[c] >= 0 else ready[k]
+            total[c] += shares[k, c]
+    for k in range(len(ready)):
+        for c in range(LANES):
+            shares[k, c] /= max(total[c], 1.0)
+
+
+@kernel  # pragma: no cover
+def weigh_lanes(forecasts: Floats, shares: Floats, combined: Floats) -> None:
+    """Fill `combined` `[LANES]` with each lane's combination; NaN where no rule has a forecast."""
+    awake = False
+    combined[:] = 0.0
+    for k in range(len(shares)):
+        if not np.isnan(forecasts[k]):
+            awake = True
+            for c in range(LANES):
+                combined[c] += shares[k, c] * forecasts[k]
+    if not awake:
+        combined[:] = np.nan
+
+
+@kernel  # pragma: no cover
+def choose(loss: Floats, prior: float, shares: Floats, weights: Floats) -> None:
+    """Fill `weights` `[M]` with the mean of the lanes' shares, weighed by their own errors."""
+    lane, total = np.ones(LANES), 0.0
+    smallest = loss.min() + prior
+    for c in range(LANES):
+        if loss[c] + prior > smallest:
+            lane[c] = smallest / (loss[c] + prior)
+        for _ in range(CHOICE_SQUARINGS):
+            lane[c] *= lane[c]
+        total += lane[c]
+    for k in range(len(shares)):
+        weight = 0.0
+        for c in range(LANES):
+            weight += lane[c] * shares[k, c]
+        weights[k] = weight / total
+
+
+@kernel  # pragma: no cover
+def finish(forecasts: Floats, weights: Floats) -> None:
+    """Fill the last two places of `forecasts` with the weighted and the plain mean of the rules."""
+    weighted, plain, awake = 0.0, 0.0, 0.0
+    for k in range(len(forecasts) - 2):
+        if not np.isnan(forecasts[k]):
+            weighted += weights[k] * forecasts[k]
+            plain += forecasts[k]
+            awake += 1.0
+    forecasts[-2] = weighted if awake > 0.0 else np.nan
+    forecasts[-1] = plain / awake
+
+
+@kernel  # pragma: no cover
+def _least_regret(
+    panel: Floats, observed: Floats, filled: Floats, horizons: Ints, boa: bool, weights: Floats
+) -> None:
+    for j in range(len(horizons)):
+        _regret_horizon(panel[j], observed, filled, horizons[j], boa, weights[j])
+
+
+@kernel  # pragma: no cover
+def _regret_horizon(
+    forecasts: Floats, observed: Floats, filled: Floats, h: int, boa: bool, weights: Floats
+) -> None:
+    length, size = len(observed), forecasts.shape[1] - 2
+    regret, spread, scores = np.zeros(size), np.zeros(size), np.zeros(size)
+    step, ready, verified = np.zeros(size), np.zeros(size), np.zeros(size)
+    total, count, peak = 0.0, 0.0, 0.0
+    for t in range(length):
+        s = t - h
+        if s >= 0 and not np.isnan(observed[t]):
+            total += squared_error(filled[s], observed[t])
+            count += 1.0
+            unit, combined = np.sqrt(total / count), forecasts[s, size]
+            slope = 2.0 * scaled(combined - observed[t], unit)
+            for k in range(size):
+                asleep = np.isnan(forecasts[s, k])
+                step[k] = 0.0 if asleep else slope * scaled(combined - forecasts[s, k], unit)
+                verified[k] += 0.0 if asleep else 1.0
+            peak = update_regret(regret, spread, step, peak, boa)
+        score_regret(regret, spread, boa, scores)
+        mark_ready(forecasts[t], verified, 1.0, ready)
+        normalise(scores, ready, weights[t])
+        finish(forecasts[t], weights[t])
+
+
+@kernel  # pragma: no cover
+def scaled(value: float, unit: float) -> float:
+    """Return the value in units, capped; 0 while nothing has moved and there is no unit."""
+    if not unit > 0.0:
+        return 0.0
+    return max(-LARGEST_REGRET, min(value / unit, LARGEST_REGRET))
+
+
+@kernel  # pragma: no cover
+def update_regret(regret: Floats, spread: Floats, step: Floats, peak: float, boa: bool) -> float:
+    """Add a step to each rule's regret; return the largest squared step so far.
+
+    `boa`: spread E <- E + 2.2 r^2, regret R <- R + r - r^2 / sqrt(E). `mlpol`: R <- R + r, and
+    spread 1/eta <- 1/eta + r^2 + B' - B, where B is the largest r^2.
+    """
+    highest = max(peak, (step * step).max())
+    for k in range(len(regret)):
+        square = step[k] * step[k]
+        if not boa:
+            spread[k] += square + highest - peak
+            regret[k] += step[k]
+        elif square > 0.0:
+            spread[k] += 2.2 * square
+            regret[k] += step[k] - square / np.sqrt(spread[k])
+    return highest
+
+
+@kernel  # pragma: no cover
+def score_regret(regret: Floats, spread: Floats, boa: bool, scores: Floats) -> None:
+    """Fill `scores` `[M]`, to which the weights are proportional.
+
+    `boa`: exp(R / sqrt(E)) / sqrt(E), over its largest exponential. `mlpol`: eta max(R, 0).
+    """
+    largest = -np.inf
+    for k in range(len(regret)):
+        largest = max(largest, regret[k] / np.sqrt(spread[k]) if spread[k] > 0.0 else 0.0)
+    for k in range(len(regret)):
+        root = np.sqrt(spread[k])
+        if not spread[k] > 0.0:
+            scores[k] = 0.0
+        elif boa:
+            scores[k] = np.exp(regret[k] / root - largest) / root
+        else:
+            scores[k] = max(regret[k], 0.0) / spread[k]
+
+
+@kernel  # pragma: no cover
+def normalise(scores: Floats, ready: Floats, weights: Floats) -> None:
+    """Fill `weights` `[M]` with the scores of the ready rules, of sum 1; equal if all are 0."""
+    total, awake = 0.0, 0.0
+    for k in range(len(scores)):
+        total += scores[k] * ready[k]
+        awake += ready[k]
+    for k in range(len(scores)):
+        weights[k] = scores[k] * ready[k] / total if total > 0.0 else ready[k] / max(awake, 1.0)

@@ -1,0 +1,130 @@
+"""The forecasting rules by name, and how names become rules."""
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+
+import numpy as np
+
+from pulse_assets.errors import RuleError
+from pulse_assets.retrodiction import autoregression, baselines, smoothing
+from pulse_assets.retrodiction.arrays import Floats, Ints, unit_of
+from pulse_assets.retrodiction.user_rules import import_rule
+
+#: Names of the combinations, which no rule may bear.
+ENSEMBLES: Final = ("ensemble", "ensemble_equal")
+
+
+class Rule(Protocol):
+    """What makes a forecasting rule; a user's own needs less, see `user_rules`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the rule: the `model` of stored forecasts."""
+        ...
+
+    @property
+    def guarded(self) -> bool:
+        """Whether its forecasts are bounded by `guard`."""
+        ...
+
+    @property
+    def history_origins(self) -> int | None:
+        """Origins before those asked for at which it is run too; None: the whole history."""
+        ...
+
+    def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
+        """Forecast from each origin, given the values up to it alone.
+
+        Args:
+            y: series without gaps `[T]`.
+            origins: indices `[O]` of the last value that each row may use.
+            horizons: steps ahead `[H]`, ascending, >= 1.
+            season: observations a season, >= 1.
+
+        Returns:
+            Forecasts `[O, H]`, unit of the series; NaN where the past is too short.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A rule whose forecasts from every index come from one pass over the series."""
+
+    name: str
+    sweep: Callable[[Floats, Ints, int], Floats]
+    guarded: bool = True
+    history_origins: int | None = None
+
+    def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
+        """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
+        unit = unit_of(y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.sweep(y / unit, horizons, season)[origins] * unit
+
+
+_ORDERS: Final = (1, 3, 12)
+_LEVEL_ORDERS: Final = (1, 3)
+
+#: The built-in rules.
+RULES: Final[dict[str, Rule]] = {
+    rule.name: rule
+    for rule in (
+        BuiltIn("naive", baselines.naive, guarded=False),
+        BuiltIn("drift", baselines.drift, guarded=False),
+        BuiltIn("seasonal_naive", baselines.seasonal_naive, guarded=False),
+        BuiltIn("mean", baselines.mean, guarded=False),
+        BuiltIn("window_mean", baselines.window_mean, guarded=False),
+        BuiltIn("ses", smoothing.ses),
+        BuiltIn("holt", smoothing.holt),
+        BuiltIn("damped_holt", smoothing.damped_holt),
+        BuiltIn("theta", smoothing.theta),
+        BuiltIn("seasonal_holt_winters", smoothing.seasonal_holt_winters),
+        *(BuiltIn(f"ar_diff_{p}", partial(autoregression.ar_diff, order=p)) for p in _ORDERS),
+        *(
+            BuiltIn(f"ar_level_{p}", partial(autoregression.ar_level, order=p))
+            for p in _LEVEL_ORDERS
+        ),
+    )
+}
+
+#: What runs when the user names no rule.
+DEFAULT_MODELS: Final = tuple(RULES)
+
+
+def resolve_rules(names: Sequence[str]) -> list[Rule]:
+    """Turn names into rules.
+
+    Args:
+        names: each a key of `RULES`, `package.module:Class` or `statsforecast:Model`.
+
+    Raises:
+        RuleError: a name is unknown, a class cannot be imported or used, two rules have the
+            same name, or a rule has the name of an ensemble.
+
+    Example:
+        >>> [rule.name for rule in resolve_rules(["naive", "ses"])]
+        ['naive', 'ses']
+    """
+    rules: list[Rule] = [import_rule(name) if ":" in name else _built_in(name) for name in names]
+    for name, count in Counter(rule.name for rule in rules).items():
+        if name in ENSEMBLES:
+            raise RuleError(f"a rule is named {name!r}, the name of an ensemble: rename it")
+        if count > 1:
+            raise RuleError(f"{count} rules are named {name!r}: leave out or rename all but one")
+    return rules
+
+
+def _built_in(name: str) -> Rule:
+    if name in RULES:
+        return RULES[name]
+    near = difflib.get_close_matches(name, RULES, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise RuleError(
+        f"unknown rule {name!r}.{hint} Valid names: {', '.join(RULES)}; or package.module:Class, "
+        "or statsforecast:Model"
+    )

@@ -1,0 +1,296 @@
+"""Scores of verified forecasts, each one a `Metric`; tables, tests and reports read `METRICS`.
+
+In every formula y is observed, f predicted, [l, u] the interval of level 1 - alpha. Pairs lie
+along the last axis. A pair counts when both y and f are known; with none, a score is NaN.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Forecasts beside what happened; the shapes broadcast, pairs along the last axis.
+
+    Attributes:
+        observed: what happened `[n]`, unit of the series.
+        predicted: forecasts `[..., n]`.
+        lower: lower bounds of the intervals `[..., n]`.
+        upper: upper bounds of the intervals `[..., n]`.
+        scale: denominator of mase and msis at the origin of each pair `[n]`.
+        squared_scale: denominator of rmsse at the origin of each pair `[n]`.
+        level: nominal coverage of the intervals, 0..1.
+    """
+
+    observed: Floats
+    predicted: Floats
+    lower: Floats
+    upper: Floats
+    scale: Floats
+    squared_scale: Floats
+    level: float
+
+    @property
+    def counted(self) -> Bools:
+        """Pairs `[..., n]` of which both the outcome and the forecast are known."""
+        return ~np.isnan(self.predicted - self.observed)
+
+    def mean(self, values: Floats) -> Floats:
+        """Average `values` `[..., n]` over the counted pairs; NaN where there is none."""
+        counted = self.counted
+        total = np.where(counted, values, 0.0).sum(axis=-1)
+        return _ratio(total, counted.sum(axis=-1))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score as data.
+
+    Attributes:
+        name: column of the stored table.
+        function: `Verified` pairs `[..., n]` to scores `[...]`.
+        unit_power: data times c give scores times c ** unit_power.
+        negatively_oriented: whether less is better.
+        perfect: the score of forecasts that hit, with intervals of no width.
+    """
+
+    name: str
+    function: Callable[[Verified], Floats]
+    unit_power: int
+    negatively_oriented: bool
+    perfect: float
+
+
+def bias(pairs: Verified) -> Floats:
+    """Mean error, mean(f - y): above 0 when the rule predicts too much.
+
+    Example:
+        Predicted 3 and 5, observed 2 and 2: (1 + 3) / 2 = 2.
+    """
+    return pairs.mean(pairs.predicted - pairs.observed)
+
+
+def mae(pairs: Verified) -> Floats:
+    """Mean absolute error, mean(|f - y|).
+
+    Example:
+        Predicted 3 and 1, observed 2 and 4: (1 + 3) / 2 = 2.
+    """
+    return pairs.mean(np.abs(pairs.predicted - pairs.observed))
+
+
+def rmse(pairs: Verified) -> Floats:
+    """Root mean squared error, sqrt(mean((f - y)^2)).
+
+    Example:
+        Predicted 3 and 9, observed 2 and 2: sqrt((1 + 49) / 2) = 5.
+    """
+    return np.sqrt(pairs.mean((pairs.predicted - pairs.observed) ** 2))
+
+
+def mase(pairs: Verified) -> Floats:
+    """Mean absolute scaled error, mean(|f - y| / scale), see `mase_scale`.
+
+    Example:
+        Errors 1 and 3 at scales 2 and 2: (0.5 + 1.5) / 2 = 1.
+
+    Source:
+        Hyndman, Koehler (2006), Another look at measures of forecast accuracy,
+        doi:10.1016/j.ijforecast.2006.03.001.
+    """
+    return pairs.mean(_ratio(np.abs(pairs.predicted - pairs.observed), pairs.scale))
+
+
+def rmsse(pairs: Verified) -> Floats:
+    """Root mean squared scaled error, sqrt(mean((f - y)^2 / squared_scale)).
+
+    Example:
+        Errors 1 and 7 at squared scales 1 and 1: sqrt((1 + 49) / 2) = 5.
+
+    Source:
+        Makridakis, Spiliotis, Assimakopoulos (2022), The M5 competition: Background,
+        organization, and implementation, doi:10.1016/j.ijforecast.2021.07.007.
+    """
+    squares = (pairs.predicted - pairs.observed) ** 2
+    return np.sqrt(pairs.mean(_ratio(squares, pairs.squared_scale)))
+
+
+def smape(pairs: Verified) -> Floats:
+    """Symmetric percentage error, mean(200 |f - y| / (|y| + |f|)), 0..200; 0 where both are 0.
+
+    Example:
+        Predicted 3, observed 1: 200 * 2 / 4 = 100.
+
+    Source:
+        Makridakis, Spiliotis, Assimakopoulos (2020), The M4 Competition,
+        doi:10.1016/j.ijforecast.2019.04.014.
+    """
+    size = np.abs(pairs.observed) + np.abs(pairs.predicted)
+    errors = np.abs(pairs.predicted - pairs.observed)
+    return pairs.mean(200.0 * np.where(size == 0.0, 0.0, _ratio(errors, size)))
+
+
+def interval_score(pairs: Verified) -> Floats:
+    """Winkler score, mean((u - l) + 2/alpha (l - y)+ + 2/alpha (y - u)+).
+
+    Example:
+        Interval [0, 2] at level 0.9, observed 3: 2 + 20 * 1 = 22.
+
+    Source:
+        Gneiting, Raftery (2007), Strictly proper scoring rules, prediction, and estimation,
+        doi:10.1198/016214506000001437.
+    """
+    return pairs.mean(_winkler(pairs))
+
+
+def msis(pairs: Verified) -> Floats:
+    """Mean scaled interval score, mean(interval score / scale).
+
+    Example:
+        Interval [0, 2] at level 0.9, observed 3, scale 2: 22 / 2 = 11.
+
+    Source:
+        Makridakis, Spiliotis, Assimakopoulos (2020), doi:10.1016/j.ijforecast.2019.04.014.
+    """
+    return pairs.mean(_ratio(_winkler(pairs), pairs.scale))
+
+
+def coverage(pairs: Verified) -> Floats:
+    """Share of outcomes inside their interval, mean(l <= y <= u), bounds included.
+
+    Example:
+        Interval [0, 2] twice, observed 2 and 3: 0.5.
+    """
+    inside = (pairs.lower <= pairs.observed) & (pairs.observed <= pairs.upper)
+    return pairs.mean(inside.astype(np.float64))
+
+
+def width(pairs: Verified) -> Floats:
+    """Mean width of the intervals, mean(u - l).
+
+    Example:
+        Intervals [0, 2] and [1, 5]: 3.
+    """
+    return pairs.mean(pairs.upper - pairs.lower)
+
+
+METRICS: Final[dict[str, Metric]] = {
+    metric.name: metric
+    for metric in (
+        Metric("bias", bias, 1, True, 0.0),
+        Metric("mae", mae, 1, True, 0.0),
+        Metric("rmse", rmse, 1, True, 0.0),
+        Metric("mase", mase, 0, True, 0.0),
+        Metric("rmsse", rmsse, 0, True, 0.0),
+        Metric("smape", smape, 0, True, 0.0),
+        Metric("interval_score", interval_score, 1, True, 0.0),
+        Metric("msis", msis, 0, True, 0.0),
+        Metric("coverage", coverage, 0, False, 1.0),
+        Metric("width", width, 1, True, 0.0),
+    )
+}
+
+
+def mase_scale(y: Floats, origins: Sequence[int] | Ints, season: int) -> Floats:
+    """Mean absolute seasonal difference of what was known: mean(|y_t - y_{t-season}|), t <= o.
+
+    Args:
+        y: the series `[T]`, NaN where missing; a difference needs both of its values.
+        origins: indices `[O]` of the last value that may be used.
+        season: observations a season, >= 1.
+
+    Returns:
+        The scale at each origin `[O]`, unit of the series; NaN before the first difference.
+
+    Example:
+        >>> mase_scale(np.array([1.0, 3.0, 2.0]), [1, 2], 1)
+        array([2. , 1.5])
+    """
+    return _expanding_mean(np.abs(_differences(y, season)))[np.asarray(origins, np.int64)]
+
+
+def squared_scale(y: Floats, origins: Sequence[int] | Ints) -> Floats:
+    """Mean squared one-step difference of what was known: mean((y_t - y_{t-1})^2), t <= o.
+
+    Args:
+        y: the series `[T]`, NaN where missing; a difference needs both of its values.
+        origins: indices `[O]` of the last value that may be used.
+
+    Returns:
+        The denominator of `rmsse` at each origin `[O]`; NaN before the first difference.
+
+    Example:
+        >>> squared_scale(np.array([1.0, 3.0, 2.0]), [1, 2])
+        array([4. , 2.5])
+    """
+    return _expanding_mean(_differences(y, 1) ** 2)[np.asarray(origins, np.int64)]
+
+
+def leaderboard_skill(scores: Floats, base_scores: Floats) -> float:
+    """Geometric mean gain on a base rule, 1 - exp(mean(log(clip(S / S_base, 0.01, 100)))).
+
+    Args:
+        scores: a rule's scores, one a task, lower is better; NaN leaves the task out.
+        base_scores: the base rule's scores of the same tasks; 0 / 0 counts as a draw.
+
+    Returns:
+        The skill, at most 0.99; above 0 is better than the base; NaN without a task.
+
+    Example:
+        >>> round(leaderboard_skill(np.array([1.0, 2.0]), np.array([2.0, 1.0])), 12)
+        0.0
+
+    Source:
+        Shchur et al. (2025), fev-bench: A realistic benchmark for time series forecasting,
+        doi:10.48550/arXiv.2509.26468.
+    """
+    drawn = (scores == 0.0) & (base_scores == 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(drawn, 1.0, scores / base_scores)
+    ratios = ratios[~np.isnan(ratios)]
+    if not len(ratios):
+        return float("nan")
+    return float(1.0 - np.exp(np.log(np.clip(ratios, 0.01, 100.0)).mean()))
+
+
+def win_rate(scores: Floats, base_scores: Floats) -> float:
+    """Share of tasks on which a rule beats the base; a draw counts half, NaN is left out.
+
+    Example:
+        >>> win_rate(np.array([1.0, 2.0]), np.array([2.0, 2.0]))
+        0.75
+    """
+    compared = ~np.isnan(scores - base_scores)
+    if not compared.any():
+        return float("nan")
+    mine, theirs = scores[compared], base_scores[compared]
+    return float(np.mean((mine < theirs) + 0.5 * (mine == theirs)))
+
+
+def _winkler(pairs: Verified) -> Floats:
+    below = np.maximum(pairs.lower - pairs.observed, 0.0)
+    above = np.maximum(pairs.observed - pairs.upper, 0.0)
+    return pairs.upper - pairs.lower + 2.0 / (1.0 - pairs.level) * (below + above)
+
+
+def _ratio(numerator: Floats, denominator: Floats | Ints) -> Floats:
+    """Divide; NaN, never infinity, where the denominator is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(denominator == 0, np.nan, numerator / denominator)
+
+
+def _differences(y: Floats, lag: int) -> Floats:
+    """Return y_t - y_{t-lag} `[T]`, NaN for the first `lag`."""
+    differences = np.full(len(y), np.nan)
+    differences[lag:] = y[lag:] - y[:-lag]
+    return differences
+
+
+def _expanding_mean(values: Floats) -> Floats:
+    known = ~np.isnan(values)
+    return _ratio(np.cumsum(np.where(known, values, 0.0)), np.cumsum(known))

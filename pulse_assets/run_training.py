@@ -1,0 +1,244 @@
+"""`pulse-train`: the command line."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import yaml
+from pydantic_core import PydanticUndefined
+
+from pulse_assets.errors import ConfigurationError, PulseError
+from pulse_assets.settings import Settings, TrainingConfig
+from pulse_assets.terminal import TrainingProgress, print_error, print_summary
+
+_LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+#: Options of the command line by group; each is a field of `TrainingConfig`.
+_GROUPS: Final[dict[str, tuple[str, ...]]] = {
+    "what to predict": ("variables", "horizons", "models", "history_days", "start_date", "end_date")
+    + ("batch_size_days", "batch_limit"),
+    "how to judge": ("ensemble", "interval_level", "max_partners", "trust_discount")
+    + ("max_failed_batches", "resume"),
+    "where data lies": ("source", "store", "output_file", "s3_output_file"),
+    "where to compute": ("max_workers", "use_dask", "dask_scheduler_address")
+    + ("dask_dashboard_port", "dask_threads_per_worker"),
+    "S3": ("aws_region", "aws_profile", "s3_endpoint_url"),
+}
+_LISTS: Final = ("variables", "horizons", "models")
+_SWITCHES: Final = ("resume", "use_dask")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit with 1, as every other bad input does."""
+        print_error(f"{message}; see {self.prog} --help")
+        raise SystemExit(1)
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; an option that is not given is absent from the result."""
+    parser = _Parser(
+        prog="pulse-train",
+        description="Learn which forecasting rules to trust: predict every batch of a history "
+        "from what was known before it, and keep score.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    for title, names in _GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            _add_option(group, name)
+        if title == "S3":
+            _add_buckets(group)
+    _add_others(parser)
+    return parser.parse_args(arguments)
+
+
+def _add_option(group: argparse._ArgumentGroup, name: str) -> None:
+    """Add the option of a field of `TrainingConfig`, which checks its value."""
+    field = TrainingConfig.model_fields[name]
+    text = (field.description or "").replace("%", "%%")
+    if field.default not in (None, PydanticUndefined, False) and "default:" not in text:
+        text += f" (default: {_shown(field.default)})"
+    if name in _SWITCHES:
+        group.add_argument(_flag(name), action="store_true", help=text)
+    elif name in _LISTS:
+        group.add_argument(_flag(name), nargs="+", metavar=name[:-1].upper(), help=text)
+    else:
+        group.add_argument(_flag(name), metavar=name.rpartition("_")[2].upper(), help=text)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _add_buckets(group: argparse._ArgumentGroup) -> None:
+    for kind, meaning in (("data", "source"), ("results", "store")):
+        group.add_argument(
+            f"--s3-{kind}-bucket",
+            metavar="BUCKET",
+            help=f"bucket of the {meaning}, in place of --{meaning} "
+            f"(default: the environment's S3_{kind.upper()}_BUCKET)",
+        )
+        group.add_argument(
+            f"--s3-{kind}-prefix", metavar="PREFIX", help=f"prefix of the {meaning} in its bucket"
+        )
+
+
+def _add_others(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("this command")
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="YAML file of settings by name, such as `batch_size_days: 7`; options win over it",
+    )
+    group.add_argument(
+        "--log-level",
+        choices=_LOG_LEVELS,
+        type=str.upper,
+        default=os.environ.get("LOG_LEVEL", "WARNING").upper(),
+        help="least severe log lines to show: DEBUG, INFO, WARNING, ERROR or CRITICAL "
+        "(default: the environment's LOG_LEVEL, else WARNING)",
+        metavar="LEVEL",
+    )
+    group.add_argument(
+        "--log-dir",
+        metavar="DIR",
+        type=Path,
+        default=os.environ.get("LOG_DIR"),
+        help="directory of a log file, pulse-train.log (default: the environment's LOG_DIR, "
+        "else no file)",
+    )
+
+
+def create_config_from_args(
+    arguments: argparse.Namespace, environment: Mapping[str, str] | None = None
+) -> TrainingConfig:
+    """Combine options, the file of --config and the environment; the earlier one wins.
+
+    Raises:
+        ConfigurationError: a value cannot be used, or two options contradict each other.
+    """
+    environment = os.environ if environment is None else environment
+    given = vars(arguments)
+    chosen = {name: value for name, value in given.items() if name in TrainingConfig.model_fields}
+    for name in _LISTS:
+        if name in chosen:
+            chosen[name] = [part for text in chosen[name] for part in text.split(",") if part]
+    in_file = _read_file(given["config"]) if "config" in given else {}
+    in_environment = _from_environment(environment)
+    return TrainingConfig(**in_environment | in_file | chosen | _from_buckets(given))
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    buckets = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
+    found = {
+        field: f"s3://{environment[name]}"
+        for field, name in buckets.items()
+        if environment.get(name)
+    }
+    return found | Settings.in_environment(environment)
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """Read settings by name from a YAML file."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"--config {path} cannot be read: {reason}") from error
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise ConfigurationError(
+            f"--config {path} holds no settings: write lines such as `batch_size_days: 7`"
+        )
+    return values
+
+
+def _from_buckets(given: Mapping[str, Any]) -> dict[str, str]:
+    """Turn the bucket and prefix options into a source and a store."""
+    found = {}
+    for field, kind in (("source", "data"), ("store", "results")):
+        bucket, prefix = given.get(f"s3_{kind}_bucket"), given.get(f"s3_{kind}_prefix", "")
+        if prefix and not bucket:
+            raise ConfigurationError(f"--s3-{kind}-prefix {prefix} needs --s3-{kind}-bucket")
+        if bucket and field in given:
+            raise ConfigurationError(
+                f"--{field} {given[field]} and --s3-{kind}-bucket {bucket} both name the {field}: "
+                "give one of them"
+            )
+        if bucket:
+            found[field] = f"s3://{bucket}/{prefix}".rstrip("/")
+    return found
+
+
+def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
+    """Send log lines to stderr, and to `pulse-train.log` in `log_dir` if one is given.
+
+    The run's own lines are on the screen from INFO on: below that the progress bar and the summary
+    say the same. The file has them from INFO on in any case.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    screen = logging.StreamHandler()
+    screen.setLevel(level)
+    if level not in ("DEBUG", "INFO"):
+        screen.addFilter(lambda record: record.name != "pulse_assets.run")
+    handlers: list[logging.Handler] = [screen]
+    if log_dir:
+        handlers.append(_log_file(Path(log_dir)))
+        handlers[-1].setLevel(min(logging.INFO, logging.getLevelName(level)))
+    logging.basicConfig(
+        level=min(handler.level for handler in handlers),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=handlers,
+        force=True,
+    )
+
+
+def _log_file(folder: Path) -> logging.FileHandler:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return logging.FileHandler(folder / "pulse-train.log", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"--log-dir {folder} cannot be written ({error.strerror}): name another directory"
+        ) from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `pulse-train`; return 0 when the training succeeded, else 1."""
+    options = parse_args(arguments)
+    # As `dagster -m` does: rules in modules of the working directory can be named.
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        config = create_config_from_args(options)
+        setup_logging(options.log_level, options.log_dir)
+        return _train(config)
+    except PulseError as error:
+        print_error(str(error))
+        return 1
+
+
+def _train(config: TrainingConfig) -> int:
+    from pulse_assets.train import train  # seconds that a wrong option need not cost
+
+    with TrainingProgress() as progress:
+        results = train(config, progress=progress)
+    print_summary(results.data, {"results": results.results_path, "report": results.report_path})
+    if not results.success:
+        print_error(results.message)
+    return 0 if results.success else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,293 @@
+"""What can be set: `Settings` of a deployment, `TrainingOptions` of a run, `TrainingConfig` of both.
+
+A value is checked once, here; whatever holds one of these models may trust it. The per-run options
+are also the fields of the Dagster resource `training`, so the launchpad shows the same texts.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pulse_assets.errors import ConfigurationError
+from pulse_assets.history.source import check_variable_name
+from pulse_assets.storage.store import S3Settings
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+_ADVICE = {
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_parsing": "must be true or false",
+    "date_from_datetime_parsing": "must be a date like 2020-01-31",
+    "date_parsing": "must be a date like 2020-01-31",
+    "date_type": "must be a date like 2020-01-31",
+    "date_from_datetime_inexact": "must be a date like 2020-01-31, without a time of day",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "value_error": "{error}",
+}
+
+
+class _Checked(BaseModel):
+    """A frozen model whose errors are one `ConfigurationError` naming field, value and mend."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic checks the types
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigurationError(self._explain(error)) from None
+
+    @classmethod
+    def _explain(cls, error: ValidationError) -> str:
+        return "; ".join(cls._explain_one(dict(item)) for item in error.errors())
+
+    @classmethod
+    def _explain_one(cls, item: dict[str, Any]) -> str:
+        if not item["loc"]:
+            return str(item["ctx"]["error"])
+        name = str(item["loc"][0])
+        if item["type"] == "extra_forbidden":
+            return f"unknown setting {name!r}: the settings are {', '.join(cls.model_fields)}"
+        advice = _ADVICE.get(item["type"], item["msg"]).format(**item.get("ctx", {}))
+        described = cls.model_fields[name].description
+        return f"{name} = {item['input']!r} {advice} ({described})"
+
+
+class Settings(_Checked):
+    """Where data lies and which batches exist: one value a deployment.
+
+    Example:
+        >>> Settings(batch_size_days=7).batch_size_days
+        7
+    """
+
+    store: str = Field(
+        default_factory=lambda: str(dagster_home() / "store"),
+        description="directory or s3://bucket/prefix of the results; default: store/ in DAGSTER_HOME",
+    )
+    source: str = Field(
+        default="sample",
+        description="directory or s3://bucket/prefix of historical_<variable>.csv|json|parquet, "
+        "or `sample` for the bundled series",
+    )
+    start_date: date = Field(default=date(1990, 1, 1), description="first day that is predicted")
+    end_date: date = Field(default=date(2022, 12, 31), description="last day that is predicted")
+    batch_size_days: int = Field(
+        default=30, ge=1, description="days in the window of target dates of a batch"
+    )
+    batch_limit: int | None = Field(
+        default=None, ge=1, description="keep only the first so many batches; default: all"
+    )
+    aws_region: str | None = Field(default=None, description="AWS region of the S3 buckets")
+    aws_profile: str | None = Field(default=None, description="AWS profile of the credentials")
+    s3_endpoint_url: str | None = Field(
+        default=None, description="address of an S3-compatible server; default: AWS"
+    )
+
+    ENVIRONMENT: ClassVar[Mapping[str, str]] = {
+        "PULSE_STORE": "store",
+        "PULSE_SOURCE": "source",
+        "PULSE_START_DATE": "start_date",
+        "PULSE_END_DATE": "end_date",
+        "PULSE_BATCH_SIZE_DAYS": "batch_size_days",
+        "AWS_REGION": "aws_region",
+        "AWS_PROFILE": "aws_profile",
+        "AWS_ENDPOINT_URL_S3": "s3_endpoint_url",
+    }
+
+    @field_validator("store", "source")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("is empty: name a directory or s3://bucket/prefix")
+        if value == "sample" or "://" in value:
+            return value
+        # Workers may have another working directory.
+        return str(Path(value).expanduser().absolute())
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end_date < self.start_date:
+            raise ValueError(
+                f"end_date {self.end_date} lies before start_date {self.start_date}: "
+                "swap them or correct one"
+            )
+        return self
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the settings of a deployment from PULSE_* and AWS_* variables; unset means default.
+
+        Raises:
+            ConfigurationError: a variable holds a value that cannot be used.
+        """
+        return cls(**cls.in_environment(os.environ if environment is None else environment))
+
+    @classmethod
+    def in_environment(cls, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return the fields that the environment sets, unchecked."""
+        return {
+            field: environment[name]
+            for name, field in cls.ENVIRONMENT.items()
+            if environment.get(name)
+        }
+
+    @property
+    def s3(self) -> S3Settings:
+        """How to reach S3; credentials are found the AWS way and never held here."""
+        return S3Settings(
+            region=self.aws_region, profile=self.aws_profile, endpoint_url=self.s3_endpoint_url
+        )
+
+
+class TrainingOptions(_Checked):
+    """What one run predicts, by which rules, and when it counts as failed."""
+
+    variables: list[str] | None = Field(
+        default=None, description="series to predict; default: every one that the source has"
+    )
+    horizons: list[int] = Field(
+        default=[1, 2, 3, 6, 12],
+        description="whole steps ahead to predict, in the frequency of each variable",
+    )
+    models: list[str] | None = Field(
+        default=None,
+        description="rules: built-in names, package.module:Class or statsforecast:<model>; "
+        "default: all built-in rules",
+    )
+    history_days: int = Field(
+        default=7305, ge=1, description="days before its window that a batch may look back"
+    )
+    interval_level: float = Field(
+        default=0.9, gt=0, lt=1, description="nominal coverage of the intervals, 0..1"
+    )
+    ensemble: str = Field(
+        default="dmsfe", description="how `ensemble` weighs the rules: dmsfe, boa or mlpol"
+    )
+    max_partners: int = Field(
+        default=3, ge=0, description="most other variables whose lags may help to predict one"
+    )
+    frequencies: dict[str, str] = Field(
+        default={},
+        description="variable to frequency (daily, business_daily, weekly, monthly, quarterly, "
+        "yearly) where it should not be inferred",
+    )
+    trust_discount: float = Field(
+        default=0.98, gt=0, le=1, description="share of past evidence that trust keeps a batch"
+    )
+    max_failed_batches: int = Field(
+        default=0, ge=0, description="failed batches that a run may have and still succeed"
+    )
+    resume: bool = Field(
+        default=False,
+        description="recompute only batches that are missing, failed or made of other input, "
+        "configuration or code",
+    )
+
+    @field_validator("variables", "models", "horizons")
+    @classmethod
+    def _not_empty_nor_twice(cls, value: list[Any] | None) -> list[Any] | None:
+        if value is not None and not value:
+            raise ValueError("names none: give at least one")
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError("names one twice: give each once")
+        return value
+
+    @field_validator("variables")
+    @classmethod
+    def _sorted_variables(cls, value: list[str] | None) -> list[str] | None:
+        for name in value or []:
+            check_variable_name(name)
+        return sorted(value) if value else value
+
+    @field_validator("horizons")
+    @classmethod
+    def _whole_steps(cls, value: list[int]) -> list[int]:
+        if min(value) < 1:
+            raise ValueError("holds a horizon below 1: a horizon is a whole number of steps ahead")
+        return sorted(value)
+
+    @field_validator("ensemble")
+    @classmethod
+    def _known_ensemble(cls, value: str) -> str:
+        if value not in ("dmsfe", "boa", "mlpol"):
+            raise ValueError("is no way to weigh rules: choose dmsfe, boa or mlpol")
+        return value
+
+
+class TrainingConfig(Settings, TrainingOptions):
+    """All that `train` and `pulse-train` take: a deployment, a run and where it computes.
+
+    Example:
+        >>> TrainingConfig(variables=["gdp_growth"], batch_limit=10).options().variables
+        ['gdp_growth']
+    """
+
+    max_workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        description="worker processes; 1 computes in the run's own process",
+    )
+    use_dask: bool = Field(
+        default=False, description="use a Dask cluster even for one worker; join one by its address"
+    )
+    dask_scheduler_address: str | None = Field(
+        default=None, description="scheduler to join, such as tcp://host:8786; needs use_dask"
+    )
+    dask_dashboard_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port of the local cluster's dashboard; default: no dashboard",
+    )
+    dask_threads_per_worker: int = Field(
+        default=1, ge=1, description="threads in each process of the local cluster"
+    )
+    output_file: Path | None = Field(default=None, description="copy of the results, a JSON file")
+    s3_output_file: str | None = Field(
+        default=None, description="copy of the results, s3://bucket/key"
+    )
+
+    @model_validator(mode="after")
+    def _address_needs_dask(self) -> Self:
+        if self.dask_scheduler_address and not self.use_dask:
+            raise ValueError(
+                f"dask_scheduler_address = {self.dask_scheduler_address!r} is given without "
+                "use_dask: add --use-dask (use_dask=True)"
+            )
+        return self
+
+    @field_validator("s3_output_file")
+    @classmethod
+    def _s3_address(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"s3://[^/]+/.*[^/]", value):
+            raise ValueError("must look like s3://bucket/key")
+        return value
+
+    def settings(self) -> Settings:
+        """Return the part that fixes the deployment and its partitions."""
+        return Settings(**{name: getattr(self, name) for name in Settings.model_fields})
+
+    def options(self) -> TrainingOptions:
+        """Return the part that one run may change."""
+        return TrainingOptions(
+            **{name: getattr(self, name) for name in TrainingOptions.model_fields}
+        )
+
+
+def dagster_home() -> Path:
+    """Return the directory of Dagster's records: DAGSTER_HOME, or `.pulse` in this directory."""
+    return Path(os.environ.get("DAGSTER_HOME") or ".pulse").expanduser().resolve()

@@ -1,0 +1,48 @@
+"""Stage 1, `historical_data`: the observations that a batch may see."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from pulse_assets.batches import TrainingBatch
+from pulse_assets.history.series import Series
+from pulse_assets.schema import HISTORICAL_DATA
+
+
+def observe(batch: TrainingBatch, series: Mapping[str, Series], history_days: int) -> pa.Table:
+    """Cut each series to the batch's window and `history_days` days before it.
+
+    Returns:
+        A table of schema `HISTORICAL_DATA`; nothing dated at or after `batch.end` is in it.
+    """
+    first = np.datetime64(batch.start - timedelta(days=history_days))
+    end = np.datetime64(batch.end)
+    parts = [_cut(series[name], first, end) for name in batch.variables]
+    return pa.concat_tables([HISTORICAL_DATA.empty_table(), *parts]).unify_dictionaries()
+
+
+def _cut(series: Series, first: np.datetime64, end: np.datetime64) -> pa.Table:
+    rows = slice(*np.searchsorted(series.timestamps, [first, end]))
+    timestamps = series.timestamps[rows]
+    return pa.table(
+        [
+            constant(series.variable, len(timestamps)),
+            pa.array(timestamps),
+            pa.array(series.values[rows]),
+            _published(series, rows, len(timestamps)),
+        ],
+        schema=HISTORICAL_DATA,
+    )
+
+
+def _published(series: Series, rows: slice, length: int) -> pa.Array:
+    if series.published_at is None:
+        return pa.nulls(length, pa.date32())
+    return pa.array(series.published_at[rows])
+
+
+def constant(text: str, length: int) -> pa.DictionaryArray:
+    """Return a dictionary column that holds `text` in each of `length` rows."""
+    return pa.DictionaryArray.from_arrays(np.zeros(length, np.int32), [text])

@@ -1,0 +1,99 @@
+"""Stage 2, `training_batches`: what a batch predicts, and why a variable is left out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pulse_assets.batches import TrainingBatch
+from pulse_assets.errors import HistoricalDataError
+from pulse_assets.history.frequency import Frequency, get_frequency, infer_frequency
+from pulse_assets.schema import TRAINING_BATCHES
+from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
+
+Row = dict[str, Any]
+
+
+def plan(
+    batch: TrainingBatch,
+    history: pa.Table,
+    horizons: Sequence[int],
+    frequencies: Mapping[str, str],
+) -> pa.Table:
+    """Describe each variable's part in the batch, one row a variable.
+
+    A variable is left out, with its reason, when its window is empty, when too little is known
+    before it, or when no frequency can be inferred.
+
+    Args:
+        batch: the window of target dates.
+        history: the batch's `historical_data`.
+        horizons: whole steps ahead that will be predicted.
+        frequencies: frequency by variable where it must not be inferred.
+
+    Returns:
+        A table of schema `TRAINING_BATCHES`.
+    """
+    rows = []
+    for name in batch.variables:
+        seen = Observations.of(history, name)
+        try:
+            rows.append(_describe(batch, seen, horizons, frequencies.get(name)))
+        except HistoricalDataError as error:
+            rows.append(_counts(_window(batch, seen)) | {"skip_reason": str(error)})
+        rows[-1]["variable"] = name
+    return pa.Table.from_pylist([row | _identity(batch) for row in rows], TRAINING_BATCHES)
+
+
+def _identity(batch: TrainingBatch) -> Row:
+    return {"batch": batch.batch_id, "window_start": batch.start, "window_end": batch.end}
+
+
+def _window(batch: TrainingBatch, observations: Observations) -> Window:
+    return Window.of(observations, np.datetime64(batch.start))
+
+
+def _describe(
+    batch: TrainingBatch, seen: Observations, horizons: Sequence[int], declared: str | None
+) -> Row:
+    raw = _window(batch, seen)
+    if raw.first == len(seen.dates):
+        return _counts(raw) | {"skip_reason": "no observation in the window"}
+    if raw.first < MINIMUM_HISTORY:
+        return _counts(raw) | {"skip_reason": _too_little(raw)}
+    # The oldest dates alone: every origin knows them, so no later date can sway a forecast.
+    oldest = seen.dates[:MINIMUM_HISTORY]
+    frequency = get_frequency(declared) if declared else infer_frequency(oldest)
+    return _targets(_window(batch, seen.regular(frequency)), frequency, horizons)
+
+
+def _targets(window: Window, frequency: Frequency, horizons: Sequence[int]) -> Row:
+    found = {"frequency": frequency.name, "season": frequency.season} | _counts(window)
+    if not len(window.targets):
+        return found | {"skip_reason": "no observation with a value in the window"}
+    predicted = window.pairs(horizons).target
+    if not len(predicted):
+        return found | {"skip_reason": _too_little(window)}
+    dates = window.observations.dates
+    return found | {
+        "first_target": dates[predicted.min()].item(),
+        "last_target": dates[predicted.max()].item(),
+    }
+
+
+def _counts(window: Window) -> Row:
+    total, targets = len(window.observations.dates), len(window.targets)
+    return {
+        "history": window.first,
+        "missing": int(np.isnan(window.observations.values[: window.first]).sum()),
+        "targets": targets,
+        "missing_targets": total - window.first - targets,
+    }
+
+
+def _too_little(window: Window) -> str:
+    return (
+        f"{window.first} observations before the window: {MINIMUM_HISTORY} must be known "
+        "at an origin"
+    )

@@ -1,0 +1,139 @@
+"""Stage 3, `retrodictions`: every rule's forecast of every target of a batch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pulse_assets.history.frequency import get_frequency
+from pulse_assets.retrodiction.partners import find_partners
+from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
+from pulse_assets.retrodiction.rules import Rule
+from pulse_assets.retrodiction.scores import mase_scale
+from pulse_assets.schema import RETRODICTIONS
+from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.observe import constant
+from pulse_assets.stages.window import Floats, Observations, Pairs, Window
+
+
+@dataclass(frozen=True)
+class PlannedVariable:
+    """A variable that a batch predicts: its window, what is predicted, and its frequency."""
+
+    name: str
+    window: Window
+    pairs: Pairs
+    frequency: str
+
+    @property
+    def season(self) -> int:
+        """Observations a season of the seasonal rules."""
+        return get_frequency(self.frequency).season
+
+
+def planned_variables(
+    planned: pa.Table, history: pa.Table, horizons: Sequence[int]
+) -> list[PlannedVariable]:
+    """Select the variables that the plan does not skip, from the plan and the observations."""
+    rows = planned.filter(pc.is_null(planned["skip_reason"]))
+    found = []
+    for row in rows.select(["variable", "frequency", "window_start"]).to_pylist():
+        seen = Observations.of(history, row["variable"]).regular(get_frequency(row["frequency"]))
+        window = Window.of(seen, np.datetime64(row["window_start"]))
+        found.append(
+            PlannedVariable(row["variable"], window, window.pairs(horizons), row["frequency"])
+        )
+    return found
+
+
+def predict(
+    batch_id: str,
+    planned: Iterable[PlannedVariable],
+    history: pa.Table,
+    rules: Sequence[Rule],
+    options: TrainingOptions,
+) -> pa.Table:
+    """Forecast every planned target of a batch by every rule, the partner rules and the ensembles.
+
+    Returns:
+        A table of schema `RETRODICTIONS`.
+    """
+    seen = {
+        name: Observations.of(history, name) for name in pc.unique(history["variable"]).to_pylist()
+    }
+    parts = [_predict_one(batch_id, variable, seen, rules, options) for variable in planned]
+    return pa.concat_tables([RETRODICTIONS.empty_table(), *parts]).unify_dictionaries()
+
+
+def _predict_one(
+    batch_id: str,
+    variable: PlannedVariable,
+    seen: Mapping[str, Observations],
+    rules: Sequence[Rule],
+    options: TrainingOptions,
+) -> pa.Table:
+    values, pairs = variable.window.observations.values, variable.pairs
+    origins, at = np.unique(pairs.known, return_inverse=True)
+    reaches, ahead = np.unique(pairs.reach, return_inverse=True)
+    partners = _partners(variable, seen, int(origins[0]), options.max_partners)
+    made = retrodict(
+        values,
+        origins,
+        reaches,
+        variable.season,
+        [*rules, *partners],
+        ensemble=options.ensemble,
+        level=options.interval_level,
+    )
+    scale = mase_scale(values, origins, get_frequency(variable.frequency).scale_season)[at]
+    return _table(batch_id, variable, made, (at, ahead), scale)
+
+
+def _partners(
+    variable: PlannedVariable, seen: Mapping[str, Observations], until: int, limit: int
+) -> list[Rule]:
+    if not limit:
+        return []
+    dates = variable.window.observations.dates
+    others = {name: o.as_known_on(dates) for name, o in seen.items() if name != variable.name}
+    return find_partners(variable.window.observations.values, others, until, limit=limit)
+
+
+def _table(
+    batch_id: str,
+    variable: PlannedVariable,
+    made: Retrodiction,
+    picked: tuple[np.ndarray, np.ndarray],
+    scale: Floats,
+) -> pa.Table:
+    """Lay the [M, O, H] arrays out as rows: all pairs of the first model, then of the next."""
+    models, pairs = len(made.models), variable.pairs
+    dates = variable.window.observations.dates
+    length = models * len(pairs.target)
+
+    def column(values: np.ndarray) -> np.ndarray:
+        return values[:, *picked].ravel()
+
+    def same(values: np.ndarray) -> np.ndarray:
+        return np.tile(values, models)
+
+    model = np.repeat(np.arange(models, dtype=np.int32), len(pairs.target))
+    return pa.table(
+        [
+            constant(variable.name, length),
+            pa.DictionaryArray.from_arrays(model, list(made.models)),
+            same(dates[pairs.origin]),
+            same(pairs.horizon.astype(np.int32)),
+            same(dates[pairs.target]),
+            column(made.predicted),
+            column(made.lower),
+            column(made.upper),
+            same(variable.window.observations.values[pairs.target]),
+            same(scale),
+            column(made.weights),
+            constant(batch_id, length),
+        ],
+        schema=RETRODICTIONS,
+    )

@@ -1,0 +1,287 @@
+"""Stage 6, `training_results`: all batches in one JSON object.
+
+Scores are pooled exactly: a mean over all verified pairs, not a mean of batch means. What each
+entry means stands in `training_results.schema.json` beside the package's modules.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+SCHEMA_VERSION: Final = 1
+REFERENCE: Final = "naive"
+ENSEMBLE: Final = "ensemble"
+ENSEMBLE_EQUAL: Final = "ensemble_equal"
+
+#: Error ratios are clipped to these, so that one perfect or absurd task cannot decide a skill.
+CLIP: Final = (0.01, 100.0)
+
+_SCORES: Final = ("mase", "rmsse", "coverage", "weight")
+_TASK: Final = ["variable", "model", "horizon"]
+_ROW: Final = [
+    *("model", "mase", "rmsse", "skill", "win_rate"),
+    *("coverage", "trust", "weight", "n", "missing"),
+]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Seconds a run took, and seconds its batches would take one after another."""
+
+    duration_seconds: float
+    estimated_sequential_time: float
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return both and their ratio; the ratio of an instant run is undefined.
+
+        Example:
+            >>> Performance(2.0, 6.0).to_json()["speedup_factor"]
+            3.0
+        """
+        instant = self.duration_seconds <= 0
+        speedup = None if instant else self.estimated_sequential_time / self.duration_seconds
+        return {
+            "duration_seconds": self.duration_seconds,
+            "estimated_sequential_time": self.estimated_sequential_time,
+            "speedup_factor": speedup,
+        }
+
+
+@dataclass(frozen=True)
+class SkippedGroup:
+    """Batches that were skipped for one reason, with the first and the last of them."""
+
+    reason: str
+    count: int
+    first: str
+    last: str
+
+
+def summarise(
+    metrics: pa.Table,
+    ledger: pa.Table,
+    *,
+    planned: Sequence[str],
+    performance: Performance,
+    cluster: Mapping[str, Any],
+    configuration: Mapping[str, Any],
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Aggregate the metrics of all batches that ran and the trust they led to.
+
+    With n pairs a row, `mase = sum(n mase) / sum(n)`, `coverage` and `weight` likewise, and
+    `rmsse = sqrt(sum(n rmsse^2) / sum(n))`; rows whose score is undefined carry no weight.
+    A task is a (variable, horizon). Its ratio r is the model's pooled absolute error over that
+    of `naive` in the same batches, and `skill = 1 - exp(mean(log(clip(r, 0.01, 100))))`.
+    `win_rate` is the share of (task, other model) pairs with the smaller r, a tie half.
+
+    Args:
+        metrics: rows of schema `BATCH_METRICS` of all batches that ran.
+        ledger: rows of schema `TRUST_LEDGER`.
+        planned: partition keys of the whole grid.
+        performance: how long the run took.
+        cluster: description of the Dask cluster.
+        configuration: settings of the run, ready for JSON.
+        versions: version by package name.
+
+    Returns:
+        An object that satisfies `training_results.schema.json`. Undefined numbers are None.
+
+    Source:
+        Shchur et al. (2025), "fev-bench: A Realistic Benchmark for Time Series Forecasting",
+        doi:10.48550/arXiv.2509.26468, for skill and win rate.
+
+    Example:
+        Errors of a model and of `naive` at two horizons: 1 against 2, and 2 against 2. Then
+        skill is 1 - exp((log(1/2) + log(1)) / 2) = 1 - sqrt(1/2), about 0.29.
+    """
+    batches = _frame(metrics, ["batch", "status", "error_type", "error"])
+    batches = batches.drop_duplicates("batch").sort_values("batch")
+    tasks = _compare_with_reference(_pool_batches(_scored_rows(metrics)))
+    trust = _latest_trust(ledger)
+    by_variable = _rows_by_variable(tasks, trust)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "batches": _count_batches(batches, planned),
+        "variables": _describe_variables(by_variable, trust),
+        "models": _to_records(_overall_rows(tasks, trust)[_ROW]),
+        "models_by_variable": {
+            name: _to_records(rows[_ROW])
+            for name, rows in by_variable.groupby("variable", observed=True)
+        },
+        "skill_by_horizon": _skill_by_horizon(tasks),
+        "performance": performance.to_json(),
+        "dask_cluster": dict(cluster),
+        "errors": _select(batches, "failed", {"error_type": "type", "error": "message"}),
+        "skipped": _select(batches, "skipped", {"error": "reason"}),
+        "configuration": dict(configuration),
+        "versions": dict(versions),
+    }
+
+
+def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedGroup]:
+    """Group the entries of `training_results.skipped` by reason, the most frequent first.
+
+    Example:
+        >>> group_skipped([{"batch": "2020-01-01", "reason": "no data"}])
+        [SkippedGroup(reason='no data', count=1, first='2020-01-01', last='2020-01-01')]
+    """
+    keys: dict[str, list[str]] = {}
+    for entry in skipped:
+        keys.setdefault(entry["reason"], []).append(entry["batch"])
+    groups = [SkippedGroup(why, len(found), min(found), max(found)) for why, found in keys.items()]
+    return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
+
+
+def _frame(table: pa.Table, columns: list[str]) -> pd.DataFrame:
+    """Return the columns as pandas has them plain: dictionary columns as text."""
+    chosen = table.select(columns)
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in chosen.schema
+    ]
+    return chosen.cast(pa.schema(fields)).to_pandas()
+
+
+def _scored_rows(metrics: pa.Table) -> pd.DataFrame:
+    """Return the rows of completed batches in order of batch, so that sums repeat bit for bit."""
+    frame = _frame(metrics, ["batch", *_TASK, "n", "missing", "mae", *_SCORES])
+    frame = frame[frame["variable"].notna()]
+    names = dict.fromkeys(("batch", "variable", "model"), "category")
+    counts = dict.fromkeys(("horizon", "n", "missing"), np.int64)
+    return frame.astype(names | counts).sort_values("batch", ignore_index=True)
+
+
+def _pool_batches(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sum over batches: a row a task and model with sums of n times score, and the n of each sum.
+
+    A rule that exists in some batches only is set against `naive` in just these.
+    """
+    key = ["batch", "variable", "horizon"]
+    reference = rows.loc[rows["model"] == REFERENCE, [*key, "mae"]]
+    joined = rows.merge(reference.rename(columns={"mae": "reference"}), on=key, how="left")
+    n, paired = joined["n"], joined["mae"].notna() & joined["reference"].notna()
+    sums = joined[_TASK].assign(
+        n=n,
+        missing=joined["missing"],
+        paired=n.where(paired, 0),
+        error=(n * joined["mae"]).where(paired, 0.0),
+        reference=(n * joined["reference"]).where(paired, 0.0),
+    )
+    for score in _SCORES:
+        value = joined[score] ** (2 if score == "rmsse" else 1)
+        sums[score] = (n * value).fillna(0.0)
+        sums[f"{score}_n"] = n.where(value.notna(), 0)
+    return sums.groupby(_TASK, observed=True).sum().reset_index()
+
+
+def _compare_with_reference(tasks: pd.DataFrame) -> pd.DataFrame:
+    """Add the log of each task's clipped error ratio, its pairs of models, and those it won."""
+    ratio = tasks["error"] / tasks["reference"]
+    ratio = ratio.fillna(1.0).where(tasks["paired"] > 0)  # 0 / 0: neither ever erred
+    rivals = ratio.groupby([tasks["variable"], tasks["horizon"]], observed=True)
+    present = rivals.transform("count").where(ratio.notna())
+    return tasks.assign(
+        log_ratio=np.log(ratio.clip(*CLIP)),
+        pairs=present - 1,
+        won=present - rivals.rank(method="average"),
+    )
+
+
+def _aggregate(tasks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Pool tasks to one row a group."""
+    groups = tasks.groupby(by, observed=True)
+    sums = groups.sum(numeric_only=True)
+    pooled = {score: sums[score] / sums[f"{score}_n"] for score in _SCORES}
+    return pd.DataFrame(
+        pooled
+        | {
+            "rmsse": np.sqrt(pooled["rmsse"]),
+            "skill": 1 - np.exp(groups["log_ratio"].mean()),
+            "win_rate": sums["won"] / sums["pairs"],
+            "n": sums["n"],
+            "missing": sums["missing"],
+        }
+    ).reset_index()
+
+
+def _latest_trust(ledger: pa.Table) -> pd.DataFrame:
+    """Return the last row of the ledger of each (variable, model)."""
+    frame = _frame(ledger, ["batch", "variable", "model", "trust", "lower", "upper"])
+    return frame.sort_values("batch").drop_duplicates(["variable", "model"], keep="last")
+
+
+def _overall_rows(tasks: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
+    mean_trust = trust.groupby("model")["trust"].mean()
+    rows = _aggregate(tasks, ["model"])
+    return _ranked(rows.assign(trust=rows["model"].astype(object).map(mean_trust)))
+
+
+def _rows_by_variable(tasks: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
+    rows = _aggregate(tasks, ["variable", "model"]).astype({"variable": object, "model": object})
+    columns = ["variable", "model", "trust"]
+    return _ranked(rows.merge(trust[columns], on=["variable", "model"], how="left"))
+
+
+def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(["skill", "model"], ascending=[False, True], na_position="last")
+
+
+def _count_batches(batches: pd.DataFrame, planned: Sequence[str]) -> dict[str, Any]:
+    counts = batches["status"].value_counts()
+    completed, skipped, failed = (
+        int(counts.get(status, 0)) for status in ("completed", "skipped", "failed")
+    )
+    tried = completed + failed
+    return {
+        "total": len(batches),
+        "completed": completed,
+        "skipped": skipped,
+        "failed": failed,
+        "success_rate": completed / tried if tried else None,
+        "not_run": len(set(planned) - set(batches["batch"])),
+    }
+
+
+def _select(batches: pd.DataFrame, status: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    chosen = batches.loc[batches["status"] == status, ["batch", *names]]
+    return _to_records(chosen.rename(columns=dict(names)))
+
+
+def _describe_variables(rows: pd.DataFrame, trust: pd.DataFrame) -> dict[str, Any]:
+    """Describe each variable by its ensemble, and name the model that came closest."""
+    bounds = trust.rename(columns={"lower": "trust_lower", "upper": "trust_upper"})
+    ours = rows[rows["model"] == ENSEMBLE].merge(
+        bounds[["variable", "model", "trust_lower", "trust_upper"]],
+        on=["variable", "model"],
+        how="left",
+    )
+    complete = rows[rows["n"] == rows.groupby("variable")["n"].transform("max")]
+    best = complete.dropna(subset="mase").sort_values(["mase", "model"])
+    best_model = best.drop_duplicates("variable").set_index("variable")["model"]
+    described = ours.assign(best_model=ours["variable"].map(best_model)).sort_values("variable")
+    columns = ["trust", "trust_lower", "trust_upper", "skill", "best_model", "mase", "n"]
+    details = dict(zip(described["variable"], _to_records(described[columns]), strict=True))
+    return {
+        "total": rows["variable"].nunique(),
+        "trust_scores": {name: entry["trust"] for name, entry in details.items()},
+        "details": details,
+    }
+
+
+def _skill_by_horizon(tasks: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the skill at each horizon over all variables (`variable` None), then for each."""
+    overall = _aggregate(tasks, ["model", "horizon"]).assign(variable=None)
+    each = _aggregate(tasks, _TASK)
+    columns = ["variable", "model", "horizon", "skill", "mase", "n"]
+    return _to_records(overall[columns]) + _to_records(each[columns])
+
+
+def _to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as JSON has them: plain numbers, None where undefined."""
+    plain = frame.astype(object)
+    return plain.where(plain.notna() & ~plain.isin([np.inf, -np.inf]), None).to_dict("records")

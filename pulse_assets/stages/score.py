@@ -1,0 +1,148 @@
+"""Stage 4, `batch_metrics`: how close each rule came, and what became of the batch."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pulse_assets.retrodiction.scores import METRICS, Verified, squared_scale
+from pulse_assets.retrodiction.trust import hit_threshold
+from pulse_assets.schema import BATCH_METRICS
+from pulse_assets.stages.observe import constant
+from pulse_assets.stages.predict import PlannedVariable
+from pulse_assets.stages.window import Floats
+
+_FORECAST_COLUMNS: Final = ("predicted", "lower", "upper", "weight")
+
+#: The model that a batch's headline scores are of.
+HEADLINE_MODEL: Final = "ensemble"
+
+
+def score(
+    batch_id: str,
+    planned: pa.Table,
+    variables: Iterable[PlannedVariable],
+    retrodictions: pa.Table,
+    level: float,
+) -> pa.Table:
+    """Score each (variable, model, horizon) of a batch; one row of status `skipped` if there is none.
+
+    Args:
+        batch_id: the partition key.
+        planned: the batch's `training_batches`.
+        variables: the same with their observations.
+        retrodictions: the batch's forecasts.
+        level: nominal coverage of the intervals, 0..1.
+
+    Returns:
+        A table of schema `BATCH_METRICS`.
+    """
+    parts = [_score_one(batch_id, variable, retrodictions, level) for variable in variables]
+    if not parts:
+        return outcome(batch_id, "skipped", None, skip_reason(planned))
+    return pa.concat_tables(parts).unify_dictionaries()
+
+
+def outcome(batch_id: str, status: str, error_type: str | None, error: str | None) -> pa.Table:
+    """Return the single row of a batch that has no scores."""
+    row = {"batch": batch_id, "status": status, "error_type": error_type, "error": error}
+    return pa.Table.from_pylist([row], BATCH_METRICS)
+
+
+def skip_reason(planned: pa.Table) -> str:
+    """Say why no variable of a batch is predicted; a reason that all share is said once.
+
+    Example:
+        `gdp_growth: no observation in the window; spx_close: 0 observations before the window`.
+    """
+    rows = planned.select(["variable", "skip_reason"]).to_pylist()
+    reasons = {row["skip_reason"] for row in rows}
+    if len(reasons) == 1:
+        return reasons.pop()
+    return "; ".join(f"{row['variable']}: {row['skip_reason']}" for row in rows)
+
+
+def headline_scores(metrics: pa.Table) -> dict[str, float]:
+    """Return the pooled scores of `ensemble` over a batch, for people who watch it.
+
+    Returns:
+        mase, coverage and hit_rate, those that are defined; nothing for a skipped batch.
+    """
+    rows = metrics.filter(pc.equal(metrics["model"], HEADLINE_MODEL))
+    n = rows["n"].to_numpy()
+    found = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
+    hits, misses = pc.sum(rows["hits"]).as_py() or 0, pc.sum(rows["misses"]).as_py() or 0
+    found["hit_rate"] = hits / (hits + misses) if hits + misses else np.nan
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def _pooled(values: Floats, n: np.ndarray) -> float:
+    defined = np.isfinite(values)
+    weights = n[defined]
+    return float(values[defined] @ weights / weights.sum()) if weights.sum() else np.nan
+
+
+def _score_one(
+    batch_id: str, variable: PlannedVariable, retrodictions: pa.Table, level: float
+) -> pa.Table:
+    rows = retrodictions.filter(pc.equal(retrodictions["variable"], variable.name))
+    rows = rows.sort_by([(name, "ascending") for name in ("model", "origin_date", "horizon")])
+    models = pc.unique(rows["model"]).to_pylist()
+    forecasts = {name: rows[name].to_numpy().reshape(len(models), -1) for name in _FORECAST_COLUMNS}
+    thresholds, squares = _yardsticks(variable)
+    observed = rows["observed"].to_numpy()[: len(thresholds)]
+    scale = rows["scale"].to_numpy()[: len(thresholds)]
+    parts = []
+    for horizon in np.unique(variable.pairs.horizon):
+        at = variable.pairs.horizon == horizon
+        verified = Verified(
+            observed=observed[at],
+            predicted=forecasts["predicted"][:, at],
+            lower=forecasts["lower"][:, at],
+            upper=forecasts["upper"][:, at],
+            scale=scale[at],
+            squared_scale=squares[at],
+            level=level,
+        )
+        columns = _columns(verified, thresholds[at], forecasts["weight"][:, at])
+        parts.append(_table(batch_id, variable.name, models, int(horizon), columns))
+    return pa.concat_tables(parts)
+
+
+def _yardsticks(variable: PlannedVariable) -> tuple[Floats, Floats]:
+    """Return for each pair, [P], the largest error that is a hit and the denominator of rmsse."""
+    values, pairs = variable.window.observations.values, variable.pairs
+    origins, at = np.unique(pairs.known, return_inverse=True)
+    reaches, ahead = np.unique(pairs.reach, return_inverse=True)
+    return hit_threshold(values, origins, reaches)[at, ahead], squared_scale(values, origins)[at]
+
+
+def _columns(verified: Verified, thresholds: Floats, weight: Floats) -> dict[str, np.ndarray]:
+    """Score [M, n] forecasts of one horizon; every column is [M]."""
+    errors = np.abs(verified.predicted - verified.observed)
+    scores = {name: metric.function(verified) for name, metric in METRICS.items()}
+    return scores | {
+        "n": verified.counted.sum(axis=-1),
+        "missing": (~verified.counted).sum(axis=-1),
+        "hits": (errors <= thresholds).sum(axis=-1),
+        "misses": (errors > thresholds).sum(axis=-1),
+        "weight": weight.mean(axis=-1),
+    }
+
+
+def _table(
+    batch_id: str, variable: str, models: list[str], horizon: int, columns: dict[str, np.ndarray]
+) -> pa.Table:
+    length = len(models)
+    named = columns | {
+        "batch": constant(batch_id, length),
+        "status": constant("completed", length),
+        "error_type": pa.nulls(length, pa.string()),
+        "error": pa.nulls(length, pa.string()),
+        "variable": constant(variable, length),
+        "model": pa.DictionaryArray.from_arrays(np.arange(length, dtype=np.int32), models),
+        "horizon": np.full(length, horizon, np.int32),
+    }
+    return pa.table([named[name] for name in BATCH_METRICS.names], schema=BATCH_METRICS)

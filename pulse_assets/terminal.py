@@ -1,0 +1,212 @@
+"""What the command line shows: progress and errors on stderr, the summary on stdout."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from pulse_assets.stages.results import group_skipped
+
+BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
+
+#: Seconds between two lines of progress where no bar can be drawn.
+LINE_INTERVAL: Final = 10.0
+
+LISTED_FAILURES: Final = 10
+LISTED_REASONS: Final = 10
+
+
+class TrainingProgress:
+    """Progress of the batches: a live bar on a terminal, else a plain line every ten seconds.
+
+    Example:
+        >>> with TrainingProgress() as progress:
+        ...     progress.start(total=2)
+        ...     progress.update("completed", "2020-01-01")
+        ...     progress.update("skipped", "2020-01-31")
+    """
+
+    def __init__(
+        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Write to `console` (default: stderr); `clock` tells the time in seconds."""
+        self._console = console or Console(stderr=True)
+        self._clock = clock
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._bar = Progress(
+            TextColumn("batches"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._counts: Counter[BatchOutcome] = Counter()
+        self._total = 0
+        self._began = self._printed = clock()
+
+    def __enter__(self) -> Self:
+        """Open the display; the bar moves to and fro until the number of batches is known."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the display; the last state of the bar stays on the screen."""
+        self._bar.stop()
+
+    def start(self, total: int) -> None:
+        """Begin to count `total` batches."""
+        self._total = total
+        self._began = self._printed = self._clock()
+        self._bar.reset(self._task, total=total)
+
+    def update(self, status: BatchOutcome, batch: str) -> None:
+        """Count the end of one batch; `kept` is one that an earlier run completed."""
+        self._counts[status] += 1
+        self._bar.update(self._task, advance=1, description=self._describe())
+        if self._live:
+            return
+        now = self._clock()
+        if now - self._printed >= LINE_INTERVAL or self._counts.total() == self._total:
+            self._printed = now
+            self._print_line(batch, now - self._began)
+
+    def _describe(self) -> str:
+        counts = self._counts
+        kept = f", {counts['kept']} kept" if counts["kept"] else ""
+        return f"{counts['failed']} failed, {counts['skipped']} skipped{kept}"
+
+    def _print_line(self, batch: str, seconds: float) -> None:
+        done = self._counts.total()
+        line = f"batches {done}/{self._total}, {self._describe()}, {seconds:.0f} s"
+        ours = done - self._counts["kept"]  # kept batches took no time and foretell none
+        if ours and done < self._total:
+            line += f", {seconds / ours * (self._total - done):.0f} s left"
+        self._console.print(_plain(f"{line}, last {batch}"), soft_wrap=True)
+
+
+def print_summary(
+    results: Mapping[str, Any], paths: Mapping[str, str], console: Console | None = None
+) -> None:
+    """Print what a training run learnt; fits 80 columns and is plain text when piped.
+
+    Args:
+        results: the `training_results` object.
+        paths: where each output lies, by what it is, such as `{"results": "/data/r.json"}`.
+        console: where to print; stdout unless given.
+    """
+    console = console or Console()
+    console.print(_batch_table(results["batches"], results["performance"]))
+    console.print()
+    if results["variables"]["details"]:
+        console.print(_variable_table(results["variables"]["details"]))
+        console.print()
+    _print_failures(console, results["errors"])
+    _print_skipped(console, results["skipped"])
+    for name, path in paths.items():
+        console.print(_plain(f"{name}: {path}"), soft_wrap=True)  # whole, to be copied
+
+
+def print_error(message: str, console: Console | None = None) -> None:
+    """Print `error: <message>` on stderr."""
+    console = console or Console(stderr=True)
+    console.print(Text.assemble(("error: ", "bold red"), _plain(message)), soft_wrap=True)
+
+
+def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> Table:
+    columns = ("completed", "skipped", "failed", "success rate", "duration", "speedup")
+    table = _table(_numbers(*columns))
+    speedup = performance["speedup_factor"]
+    table.add_row(
+        str(batches["completed"]),
+        str(batches["skipped"]),
+        Text(str(batches["failed"]), style="bold red" if batches["failed"] else ""),
+        _percent(batches["success_rate"]),
+        f"{performance['duration_seconds']:.1f} s",
+        "-" if speedup is None else f"{speedup:.1f} x",
+    )
+    return table
+
+
+def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
+    numbers = dict.fromkeys(("trust (90 %)", "vs naive", "mase", "n"), "right")
+    table = _table({"variable": "left"} | numbers | {"lowest mase": "left"})
+    for variable, entry in details.items():
+        trust, lower, upper = (entry[name] for name in ("trust", "trust_lower", "trust_upper"))
+        table.add_row(
+            _plain(variable),
+            f"{_score(trust)} ({_score(lower)}-{_score(upper)})",
+            _percent(entry["skill"], sign="+"),
+            _score(entry["mase"]),
+            str(entry["n"]),
+            _plain(entry["best_model"] or "-"),
+        )
+    return table
+
+
+def _table(columns: Mapping[str, JustifyMethod]) -> Table:
+    """Return a table whose numbers, to the right, keep whole while its names may be folded."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for header, side in columns.items():
+        table.add_column(header, justify=side, no_wrap=side == "right", overflow="fold")
+    return table
+
+
+def _print_failures(console: Console, errors: Sequence[Mapping[str, str]]) -> None:
+    if not errors:
+        return
+    console.print(Text("failed batches", style="bold"))
+    for error in errors[:LISTED_FAILURES]:
+        line = _plain(f"{error['batch']}  {error['type']}: {error['message']}")
+        console.print(Padding(line, (0, 0, 0, 2)))
+    _print_rest(console, len(errors) - LISTED_FAILURES)
+    console.print()
+
+
+def _print_skipped(console: Console, skipped: Sequence[Mapping[str, str]]) -> None:
+    if not skipped:
+        return
+    groups = group_skipped(skipped)
+    console.print(Text("skipped batches", style="bold"))
+    for group in groups[:LISTED_REASONS]:
+        dates = group.first if group.count == 1 else f"{group.first} to {group.last}"
+        line = _plain(f"{group.count}  {group.reason}  ({dates})")
+        console.print(Padding(line, (0, 0, 0, 2)))
+    _print_rest(console, len(groups) - LISTED_REASONS)
+    console.print()
+
+
+def _print_rest(console: Console, count: int) -> None:
+    if count > 0:
+        console.print(Text(f"  and {count} more"))
+
+
+def _plain(text: str) -> Text:
+    """Return text that is shown as it is: no markup, and no codes that steer a terminal."""
+    return Text(
+        "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    )
+
+
+def _score(number: float | None) -> str:
+    return "-" if number is None else f"{number:.2f}"
+
+
+def _percent(share: float | None, sign: Literal["+", "-"] = "-") -> str:
+    """Return a share as per cent, with its sign if `sign` is "+"."""
+    return "-" if share is None else f"{100 * share:{sign}.1f} %"

@@ -1,0 +1,73 @@
+"""Every bad setting is one error that names the field, the value and the mend."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pulse_assets.errors import ConfigurationError
+from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ({"variables": []}, ["variables = []", "at least one"]),
+        ({"variables": ["a", "a"]}, ["variables", "twice"]),
+        ({"variables": ["../etc/passwd"]}, ["../etc/passwd"]),
+        ({"variables": ["a..b"]}, ["a..b"]),
+        ({"start_date": "1990-13-01"}, ["start_date = '1990-13-01'", "date like 2020-01-31"]),
+        ({"start_date": "yesterday"}, ["start_date = 'yesterday'"]),
+        ({"start_date": "2000-01-02", "end_date": "2000-01-01"}, ["2000-01-02", "2000-01-01"]),
+        ({"batch_size_days": 0}, ["batch_size_days = 0", "at least 1"]),
+        ({"batch_size_days": -5}, ["batch_size_days = -5", "at least 1"]),
+        ({"batch_size_days": "x"}, ["batch_size_days = 'x'", "whole number"]),
+        ({"batch_size_days": 1.5}, ["batch_size_days = 1.5", "whole number"]),
+        ({"max_workers": 0}, ["max_workers = 0", "at least 1"]),
+        ({"horizons": [0, 1]}, ["horizons = [0, 1]", "below 1"]),
+        ({"horizons": ["one"]}, ["horizons", "whole number"]),
+        ({"interval_level": 1}, ["interval_level = 1", "less than 1"]),
+        ({"trust_discount": float("nan")}, ["trust_discount", "finite"]),
+        ({"ensemble": "best"}, ["ensemble = 'best'", "dmsfe"]),
+        ({"store": " "}, ["store = ' '", "directory"]),
+        ({"dask_scheduler_address": "tcp://a:1"}, ["tcp://a:1", "--use-dask"]),
+        ({"s3_output_file": "bucket/key"}, ["s3_output_file = 'bucket/key'", "s3://"]),
+        ({"batchsize": 3}, ["batchsize", "batch_size_days"]),
+    ],
+)
+def test_bad_settings_are_explained(values, texts):
+    with pytest.raises(ConfigurationError) as caught:
+        TrainingConfig(**values)
+    for text in texts:
+        assert text in str(caught.value)
+
+
+def test_two_bad_settings_are_both_named():
+    with pytest.raises(ConfigurationError, match=r"batch_size_days.*; .*max_workers"):
+        TrainingConfig(batch_size_days=0, max_workers=0)
+
+
+def test_settings_come_from_the_environment():
+    settings = Settings.from_environment(
+        {"PULSE_SOURCE": "s3://in/put", "PULSE_START_DATE": "2001-02-03", "PULSE_END_DATE": ""}
+    )
+    assert settings.source == "s3://in/put"
+    assert settings.start_date == date(2001, 2, 3)
+    assert settings.end_date == date(2022, 12, 31)
+
+
+def test_the_default_store_lies_under_dagster_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    assert dagster_home() == tmp_path
+    assert Settings().store == str(tmp_path / "store")
+
+
+def test_relative_places_are_made_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert Settings(store="a", source="b").source == str(Path.cwd() / "b")
+
+
+def test_a_config_splits_into_settings_and_options():
+    config = TrainingConfig(variables=["b", "a"], batch_size_days=7, horizons=[3, 1])
+    assert config.settings() == Settings(batch_size_days=7)
+    assert config.options() == TrainingOptions(variables=["a", "b"], horizons=[1, 3])
