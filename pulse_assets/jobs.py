@@ -3,11 +3,14 @@
 from typing import Final
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 
 JOB_NAME: Final = "retrodiction_training"
 
 
-def retrodiction_training(executor: dg.ExecutorDefinition) -> dg.UnresolvedAssetJobDefinition:
+def retrodiction_training(executor: dg.ExecutorDefinition) -> UnresolvedAssetJobDefinition:
     """Materialize the whole graph over a range of batches."""
     return dg.define_asset_job(
         JOB_NAME,

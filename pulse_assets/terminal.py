@@ -23,6 +23,8 @@ LINE_INTERVAL: Final = 10.0
 LISTED_FAILURES: Final = 10
 LISTED_REASONS: Final = 10
 
+_NAME_COLUMNS: Final = ("variable", "lowest mase")
+
 
 class TrainingProgress:
     """Progress of the batches: a live bar on a terminal, else a plain line every ten seconds.
@@ -129,8 +131,7 @@ def print_error(message: str, console: Console | None = None) -> None:
 
 
 def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> Table:
-    columns = ("completed", "skipped", "failed", "success rate", "duration", "speedup")
-    table = _table(_numbers(*columns))
+    table = _table("completed", "skipped", "failed", "success rate", "duration", "speedup")
     speedup = performance["speedup_factor"]
     table.add_row(
         str(batches["completed"]),
@@ -144,13 +145,11 @@ def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> 
 
 
 def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
-    numbers = dict.fromkeys(("trust (90 %)", "vs naive", "mase", "n"), "right")
-    table = _table({"variable": "left"} | numbers | {"lowest mase": "left"})
+    table = _table("variable", "trust (90 %)", "vs naive", "mase", "n", "lowest mase")
     for variable, entry in details.items():
-        trust, lower, upper = (entry[name] for name in ("trust", "trust_lower", "trust_upper"))
         table.add_row(
             _plain(variable),
-            f"{_score(trust)} ({_score(lower)}-{_score(upper)})",
+            _trust(entry["trust"], entry["trust_lower"], entry["trust_upper"]),
             _percent(entry["skill"], sign="+"),
             _score(entry["mase"]),
             str(entry["n"]),
@@ -159,11 +158,14 @@ def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def _table(columns: Mapping[str, JustifyMethod]) -> Table:
-    """Return a table whose numbers, to the right, keep whole while its names may be folded."""
+def _table(*headers: str) -> Table:
+    """Return a table whose numbers keep whole, while its names may be folded to fit."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for header, side in columns.items():
-        table.add_column(header, justify=side, no_wrap=side == "right", overflow="fold")
+    for header in headers:
+        if header in _NAME_COLUMNS:
+            table.add_column(header, overflow="fold")
+        else:
+            table.add_column(header, justify="right", no_wrap=True)
     return table
 
 
@@ -205,6 +207,10 @@ def _plain(text: str) -> Text:
 
 def _score(number: float | None) -> str:
     return "-" if number is None else f"{number:.2f}"
+
+
+def _trust(trust: float | None, lower: float, upper: float) -> str:
+    return "-" if trust is None else f"{trust:.2f} ({lower:.2f}-{upper:.2f})"
 
 
 def _percent(share: float | None, sign: Literal["+", "-"] = "-") -> str:

@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
-from dagster._core.instance.ref import InstanceRef
 
 from pulse_assets.definitions import build_definitions
-from pulse_assets.errors import ConfigurationError, PulseError, TrainingError
+from pulse_assets.errors import ConfigurationError, TrainingError
 from pulse_assets.execution.cluster import ClusterSpec, open_cluster
 from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.jobs import JOB_NAME
@@ -22,6 +21,9 @@ from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
+
+#: The Dagster instance of a directory that has none: Dagster's defaults, and nothing sent home.
+_INSTANCE: Final = "telemetry:\n  enabled: false\n"
 
 
 @dataclass(frozen=True)
@@ -129,12 +131,13 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
-            f"DAGSTER_HOME {home} cannot be made ({error.strerror}): name another directory"
+            f"DAGSTER_HOME {home} cannot be written ({error.strerror}): name another directory"
         ) from error
-    quiet = {} if (home / "dagster.yaml").exists() else {"telemetry": {"enabled": False}}
-    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=quiet)) as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
 
 

@@ -57,10 +57,12 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         trust_ledger: pa.Table,
     ) -> Iterator[dg.Output[Any]]:
         options = resolve_options(settings, training.options())
-        chosen = batch_metrics.made_of(configuration_fingerprint(settings, options))
+        chosen = batch_metrics.made_of(
+            configuration=configuration_fingerprint(settings, options)
+        )
         performance, cluster = _last_training(context)
         results = summarise(
-            chosen,
+            chosen.load(),
             trust_ledger,
             planned=batch_partitions(settings).get_partition_keys(),
             performance=performance,
@@ -69,7 +71,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
             versions=_versions(),
         )
         yield dg.Output(results, "training_results", metadata=_metadata(results))
-        retrodictions = _reported(settings, chosen, options.horizons)
+        retrodictions = _reported(settings, _completed(chosen, results), options.horizons)
         yield dg.Output(build_report(results, trust_ledger, retrodictions), "training_report")
         _fail_if_too_many(results["errors"], options.max_failed_batches)
 
@@ -99,7 +101,13 @@ def _fail_if_too_many(errors: Sequence[dict[str, str]], allowed: int) -> None:
         raise dg.Failure(failure_message(errors), allow_retries=False)
 
 
-def _reported(settings: Settings, metrics: PartitionedTables, horizons: Sequence[int]) -> pa.Table:
+def _completed(metrics: PartitionedTables, results: dict[str, Any]) -> list[str]:
+    """Return the keys of the batches that have scores."""
+    without = {entry["batch"] for entry in [*results["errors"], *results["skipped"]]}
+    return [key for key in metrics if key not in without]
+
+
+def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) -> pa.Table:
     """Read what the report draws: `ensemble` and `naive` at the shortest horizon.
 
     From the store and not as an input: a step that depends on an asset which failed batches lack
@@ -109,7 +117,7 @@ def _reported(settings: Settings, metrics: PartitionedTables, horizons: Sequence
         open_store(settings.store, settings.s3),
         "retrodictions",
         settings.batch_size_days,
-        metrics.completed,
+        keys,
     )
     drawn = pc.field("model").isin([ENSEMBLE, REFERENCE]) & (pc.field("horizon") == min(horizons))
     return tables.load(_REPORTED, drawn)

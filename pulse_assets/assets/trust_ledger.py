@@ -26,7 +26,9 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
         training: TrainingResource, batch_metrics: PartitionedTables
     ) -> dg.Output[pa.Table]:
         options = resolve_options(settings, training.options())
-        chosen = batch_metrics.made_of(configuration_fingerprint(settings, options))
+        chosen = batch_metrics.made_of(
+            configuration=configuration_fingerprint(settings, options)
+        )
         ledger = build_ledger(chosen.load(_COLUMNS), options.trust_discount)
         return dg.Output(ledger, metadata={"batches": len(chosen)})
 

@@ -68,7 +68,7 @@ def _connect(spec: ClusterSpec) -> Iterator["Client"]:
             if not isinstance(where, str):
                 stack.enter_context(where)
             client = Client(where, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError, TypeError, ImportError) as error:
+        except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:
             raise ClusterError(_cannot(spec, error)) from error
         yield stack.enter_context(client)
 
@@ -101,7 +101,10 @@ def _cannot(spec: ClusterSpec, error: Exception) -> str:
             f"no Dask scheduler answers at {spec.options['address']} ({_first_line(error)}): "
             "start it, or correct the address"
         )
-    return f"the {spec.kind} Dask cluster does not start: {_first_line(error)}"
+    return (
+        f"the {spec.kind} Dask cluster does not start ({_first_line(error)}): check its options; "
+        "a script that calls train() must do so under `if __name__ == '__main__':`"
+    )
 
 
 def _first_line(error: Exception) -> str:

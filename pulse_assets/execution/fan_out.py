@@ -61,7 +61,7 @@ def _on_cluster(
         return client.submit(function, task, key=f"pulse-{task.name}-{run}", pure=False)
 
     running = {submit(task): task for task in islice(tasks, _width(client))}
-    completed = as_completed(list(running))
+    completed = as_completed(list(running), loop=client.loop)
     try:
         for future in completed:
             task = running.pop(future)

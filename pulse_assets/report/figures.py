@@ -6,7 +6,7 @@ imports matplotlib.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import StringIO
 from typing import Any, Final, Literal
 
@@ -49,7 +49,7 @@ _TIDY: Final = (
     (r' id="[A-Za-z0-9.]+_\d+"', ""),
     (r"font-family: '[^;\"]+", "font-family: inherit"),
 )
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",  # bundled with matplotlib: measured alike on every machine
     "font.size": 11,
@@ -134,9 +134,9 @@ def draw_forecasts(rows: pd.DataFrame, *, key: str) -> str:
     return _to_svg(figure, key)
 
 
-def _panels(count: int, height: float) -> tuple[Figure, Sequence[Axes]]:
+def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-    axes = figure.subplots(count, sharex=True, squeeze=False)[:, 0]
+    axes = list(figure.subplots(count, sharex=True, squeeze=False)[:, 0])
     figure.patch.set_visible(False)
     for panel in axes:
         panel.patch.set_visible(False)

@@ -94,7 +94,9 @@ def _trust_figure(
 ) -> CaptionedFigure | None:
     rows = rows.assign(batch=pd.to_datetime(rows["batch"].astype(str))).sort_values("batch")
     legend = choose_models(board)
-    lines = {role: _thin(rows[rows["model"] == model]) for role, model in legend.items()}
+    lines: dict[Role, pd.DataFrame] = {
+        role: _thin(rows[rows["model"] == model]) for role, model in legend.items()
+    }
     if lines["ensemble"].empty:
         return None
     first, last = lines["ensemble"]["trust"].iloc[[0, -1]]
@@ -112,7 +114,9 @@ def _skill_figure(
 ) -> CaptionedFigure:
     legend = choose_models(board)
     del legend["naive"]  # its skill is 0 by definition: the line at 0
-    lines = {role: rows[rows["model"] == model] for role, model in legend.items()}
+    lines: dict[Role, pd.DataFrame] = {
+        role: rows[rows["model"] == model] for role, model in legend.items()
+    }
     skill = lines["ensemble"].set_index("horizon")["skill"].astype(float)
     said = ", ".join(f"{100 * value:.1f} % at {horizon}" for horizon, value in skill.items())
     return CaptionedFigure(
@@ -151,7 +155,7 @@ def _describe_errors(ours: pd.DataFrame, naive: pd.DataFrame) -> str:
 
 
 def _rows_of(table: pa.Table, variable: str) -> pd.DataFrame:
-    return table.filter(pc.equal(table["variable"], variable)).to_pandas(date_as_object=False)
+    return table.filter(pc.field("variable") == variable).to_pandas(date_as_object=False)
 
 
 def _thin(rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _LARGEST_EXPONENT: Final = 500
+_LARGEST: Final = np.finfo(np.float64).max
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -51,3 +52,9 @@ def unit_of(y: Floats) -> float:
         return 1.0
     exponent = int(np.frexp(values[0])[1]) - 1
     return 2.0 ** max(-_LARGEST_EXPONENT, min(exponent, _LARGEST_EXPONENT))
+
+
+def rescale(values: Floats, factor: float) -> Floats:
+    """Return the values times the factor, at most the largest number there is; NaN stays."""
+    with np.errstate(over="ignore"):
+        return np.clip(values * factor, -_LARGEST, _LARGEST)

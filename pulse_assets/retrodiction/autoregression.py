@@ -28,10 +28,8 @@ LOSS_DISCOUNT: Final = 0.99
 NO_INFORMATION: Final = 1e-12
 
 
-def autoregress(
-    y: Floats, horizons: Ints, season: int, *, order: int, with_level: bool
-) -> Floats:
-    """Iterate the fitted change step by step: y_{t+1} - y_t = c + [b (y_t - y_0)] + sum a_i d_{t-i}.
+def autoregress(y: Floats, horizons: Ints, season: int, *, order: int, with_level: bool) -> Floats:
+    """Iterate the fitted change step by step: d_{t+1} = c + [b (y_t - y_0)] + sum a_i d_{t-i}.
 
     Args:
         y: series without gaps `[T]`.

@@ -13,13 +13,12 @@ from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 
 Method = Literal["dmsfe", "boa", "mlpol"]
 
-#: Settings among which `dmsfe` learns to choose, one a lane: discount of the squared errors, and
-#: how often the inverse error is squared, so that its power is 1, 2, 4, ... Lane 0 weighs equally.
-DISCOUNTS: Final = np.array([1.0, 0.95, 0.95, 0.95, 0.99, 0.99, 0.99, 0.99])
-SQUARINGS: Final = np.array([-1, 0, 1, 2, 0, 1, 2, 3])
-LANES: Final = len(DISCOUNTS)
-MOST_SQUARINGS: Final = int(SQUARINGS.max())
-#: The choice among the lanes: discount, and squarings of the inverse squared error.
+#: Discounts of the squared errors among which `dmsfe` learns to choose ...
+DISCOUNTS: Final = (0.95, 0.99)
+#: ... and how many powers of the inverse error: 1, 2, 4, ... Each pair is a lane; lane 0 is equal.
+POWERS: Final = 4
+LANES: Final = 1 + len(DISCOUNTS) * POWERS
+#: The choice among the lanes: discount, and power 2**n of their own inverse squared error.
 CHOICE_DISCOUNT: Final = 0.99
 CHOICE_SQUARINGS: Final = 5
 #: Weight, in observations, of the prior that every rule is as good as persistence.
@@ -83,24 +82,24 @@ def _dmsfe_horizon(
     forecasts: Floats, observed: Floats, filled: Floats, h: int, weights: Floats
 ) -> None:
     length, size = len(observed), forecasts.shape[1] - 2
-    loss, base = np.zeros((size, LANES)), np.zeros((size, LANES))
-    shares, verified, ready = np.zeros((size, LANES)), np.zeros(size), np.zeros(size)
-    combined, own_loss = np.empty((length, LANES)), np.zeros(LANES)
-    total, count = np.zeros(LANES), np.zeros(LANES)
+    # Per rule and discount: discounted squared error, and persistence's over the same targets.
+    loss, base = np.zeros((size, len(DISCOUNTS))), np.zeros((size, len(DISCOUNTS)))
+    verified, ready, shares = np.zeros(size), np.zeros(size), np.zeros((size, LANES))
+    combined, own_loss, lane = np.empty((length, LANES)), np.zeros(LANES), np.zeros(LANES)
+    typical = np.zeros(2)
     for t in range(length):
         s = t - h
         if s >= 0 and not np.isnan(observed[t]):
             reference = squared_error(filled[s], observed[t])
-            for c in range(LANES):
-                total[c] = DISCOUNTS[c] * total[c] + reference
-                count[c] = DISCOUNTS[c] * count[c] + 1.0
+            typical[0] = CHOICE_DISCOUNT * typical[0] + reference
+            typical[1] = CHOICE_DISCOUNT * typical[1] + 1.0
             learn(forecasts[s], observed[t], reference, loss, base, verified)
-            if not np.isnan(combined[s, 0]):
-                judge(combined[s], observed[t], own_loss)
+            judge(combined[s], observed[t], own_loss)
+        prior = PRIOR * typical[0] / max(typical[1], 1.0)
         mark_ready(forecasts[t], verified, MIN_VERIFIED, ready)
-        divide(loss, base, total / np.maximum(count, 1.0) * PRIOR, ready, shares)
-        weigh_lanes(forecasts[t], shares, combined[t])
-        choose(own_loss, PRIOR * total[0] / max(count[0], 1.0), shares, weights[t])
+        divide(loss, base, prior, ready, shares, lane)
+        weigh_lanes(forecasts[t], shares, lane, combined[t])
+        choose(own_loss, prior, shares, lane, weights[t])
         finish(forecasts[t], weights[t])
 
 
@@ -124,16 +123,17 @@ def learn(
         if not np.isnan(forecasts[k]):
             error = squared_error(forecasts[k], outcome)
             verified[k] += 1.0
-            for c in range(LANES):
-                loss[k, c] = DISCOUNTS[c] * loss[k, c] + error
-                base[k, c] = DISCOUNTS[c] * base[k, c] + reference
+            for q in range(len(DISCOUNTS)):
+                loss[k, q] = DISCOUNTS[q] * loss[k, q] + error
+                base[k, q] = DISCOUNTS[q] * base[k, q] + reference
 
 
 @kernel  # pragma: no cover
 def judge(combined: Floats, outcome: float, loss: Floats) -> None:
     """Add the squared errors of the lanes' own combinations to their record."""
-    for c in range(LANES):
-        loss[c] = CHOICE_DISCOUNT * loss[c] + squared_error(combined[c], outcome)
+    if not np.isnan(combined[0]):
+        for c in range(LANES):
+            loss[c] = CHOICE_DISCOUNT * loss[c] + squared_error(combined[c], outcome)
 
 
 @kernel  # pragma: no cover
@@ -152,30 +152,35 @@ def mark_ready(forecasts: Floats, verified: Floats, needed: float, ready: Floats
 
 
 @kernel  # pragma: no cover
-def divide(loss: Floats, base: Floats, prior: Floats, ready: Floats, shares: Floats) -> None:
-    """Fill `shares` `[M, LANES]` with each lane's weights of the rules."""
-    best, total = np.zeros(LANES), np.zeros(LANES)
+def divide(
+    loss: Floats, base: Floats, prior: float, ready: Floats, shares: Floats, lane: Floats
+) -> None:
+    """Fill `shares` `[M, LANES]` with each lane's weights, and `lane` with 1 over their sums."""
+    lane[:] = 0.0
     for k in range(len(ready)):
-        for c in range(LANES):
-            # Where persistence was perfect a rule may be so too; 0 / 0 is then a full share.
-            error = loss[k, c] + prior[c]
-            closeness = (base[k, c] + prior[c]) / error if error > 0.0 else LARGEST_ERROR
-            shares[k, c] = ready[k] * min(closeness, LARGEST_ERROR)
-            best[c] = max(best[c], shares[k, c])
-    for k in range(len(ready)):
-        for c in range(LANES):
-            ratio = shares[k, c] / best[c] if best[c] > 0.0 else ready[k]
-            for n in range(MOST_SQUARINGS):
-                ratio = ratio * ratio if SQUARINGS[c] > n else ratio
-            shares[k, c] = ratio if SQUARINGS[c] >= 0 else ready[k]
-            total[c] += shares[k, c]
-    for k in range(len(ready)):
-        for c in range(LANES):
-            shares[k, c] /= max(total[c], 1.0)
+        shares[k, 0] = ready[k]
+        lane[0] += ready[k]
+    for q in range(len(DISCOUNTS)):
+        first, best = 1 + q * POWERS, 0.0
+        for k in range(len(ready)):
+            # Perfect so far, and persistence too: as good as it gets.
+            error = loss[k, q] + prior
+            closeness = (base[k, q] + prior) / error if error > 0.0 else LARGEST_ERROR
+            shares[k, first] = ready[k] * min(closeness, LARGEST_ERROR)
+            best = max(best, shares[k, first])
+        inverse = 1.0 / best if best > 0.0 else 0.0
+        for k in range(len(ready)):
+            ratio = shares[k, first] * inverse if best > 0.0 else ready[k]
+            for c in range(first, first + POWERS):
+                shares[k, c] = ratio
+                lane[c] += ratio
+                ratio *= ratio
+    for c in range(LANES):
+        lane[c] = 1.0 / max(lane[c], 1.0)
 
 
 @kernel  # pragma: no cover
-def weigh_lanes(forecasts: Floats, shares: Floats, combined: Floats) -> None:
+def weigh_lanes(forecasts: Floats, shares: Floats, lane: Floats, combined: Floats) -> None:
     """Fill `combined` `[LANES]` with each lane's combination; NaN where no rule has a forecast."""
     awake = False
     combined[:] = 0.0
@@ -184,21 +189,22 @@ def weigh_lanes(forecasts: Floats, shares: Floats, combined: Floats) -> None:
             awake = True
             for c in range(LANES):
                 combined[c] += shares[k, c] * forecasts[k]
-    if not awake:
-        combined[:] = np.nan
+    for c in range(LANES):
+        combined[c] = combined[c] * lane[c] if awake else np.nan
 
 
 @kernel  # pragma: no cover
-def choose(loss: Floats, prior: float, shares: Floats, weights: Floats) -> None:
-    """Fill `weights` `[M]` with the mean of the lanes' shares, weighed by their own errors."""
-    lane, total = np.ones(LANES), 0.0
-    smallest = loss.min() + prior
+def choose(loss: Floats, prior: float, shares: Floats, lane: Floats, weights: Floats) -> None:
+    """Fill `weights` `[M]` with the mean of the lanes' weights, weighed by their own errors."""
+    smallest, total = np.inf, 0.0
     for c in range(LANES):
-        if loss[c] + prior > smallest:
-            lane[c] = smallest / (loss[c] + prior)
+        smallest = min(smallest, loss[c] + prior)
+    for c in range(LANES):
+        trust = smallest / (loss[c] + prior) if loss[c] + prior > smallest else 1.0
         for _ in range(CHOICE_SQUARINGS):
-            lane[c] *= lane[c]
-        total += lane[c]
+            trust *= trust
+        total += trust
+        lane[c] *= trust
     for k in range(len(shares)):
         weight = 0.0
         for c in range(LANES):

@@ -41,3 +41,24 @@ def forecast_bounds(y: Floats, horizons: Ints) -> tuple[Floats, Floats]:
     with np.errstate(over="ignore"):
         reach = SLACK * largest_moves(y, horizons)
         return y[:, None] - reach, y[:, None] + reach
+
+
+@kernel  # pragma: no cover
+def bound(forecasts: Floats, origins: Ints, lowest: Floats, highest: Floats, guarded: bool) -> None:
+    """Make forecasts `[O, H]` safe in place: infinite ones NaN, guarded ones within the bounds.
+
+    Args:
+        forecasts: a rule's forecasts `[O, H]`.
+        origins: indices `[O]` of their origins.
+        lowest: bounds at every index `[T, H]`.
+        highest: bounds at every index `[T, H]`.
+        guarded: whether the bounds apply.
+    """
+    for row in range(forecasts.shape[0]):
+        for j in range(forecasts.shape[1]):
+            value = forecasts[row, j]
+            if not np.isfinite(value):
+                forecasts[row, j] = np.nan
+            elif guarded:
+                floor, ceiling = lowest[origins[row], j], highest[origins[row], j]
+                forecasts[row, j] = max(floor, min(value, ceiling))

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, unit_of
+from pulse_assets.retrodiction.arrays import Floats, Ints, rescale, unit_of
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.walk_forward import Task, origins_to_run
-
-_LARGEST = np.finfo(np.float64).max
 
 
 @dataclass(frozen=True)
@@ -74,14 +72,14 @@ def retrodict(
     asked = np.array(origins, np.int64)
     task = Task.of(y, int(asked.max(initial=-1)), horizons, season)
     unit = unit_of(task.filled)
-    known = task.observed / unit, task.filled / unit, task.horizons
+    observed, filled = rescale(task.observed, 1.0 / unit), rescale(task.filled, 1.0 / unit)
     panel = _panel(task, rules, asked, unit)
-    weights = combine(panel, *known, ensemble)
-    radius = interval_radius(panel, *known, 1.0 - level)
+    weights = combine(panel, observed, filled, task.horizons, ensemble)
+    radius = interval_radius(panel, observed, filled, task.horizons, 1.0 - level)
     panel, radius, weights = (_at(a, asked - task.start) for a in (panel, radius, weights))
     models = (*(rule.name for rule in rules), *ENSEMBLES)
-    bounds = (_in_unit(values, unit) for values in (panel, panel - radius, panel + radius))
-    return Retrodiction(models, *bounds, weights)
+    predicted, lower, upper = (rescale(a, unit) for a in (panel, panel - radius, panel + radius))
+    return Retrodiction(models, predicted, lower, upper, weights)
 
 
 def _panel(task: Task, rules: Sequence[Rule], asked: Ints, unit: float) -> Floats:
@@ -94,7 +92,7 @@ def _panel(task: Task, rules: Sequence[Rule], asked: Ints, unit: float) -> Float
     for model, rule in enumerate(rules):
         if len(begun):
             origins = origins_to_run(rule, begun, len(task.filled))
-            panel[:, origins, model] = (task.forecast(rule, origins) / unit).T
+            panel[:, origins, model] = rescale(task.forecast(rule, origins), 1.0 / unit).T
     return panel
 
 
@@ -104,9 +102,3 @@ def _at(values: Floats, origins: Ints) -> Floats:
     begun = origins >= 0
     picked[:, begun] = values[:, origins[begun]]
     return picked.transpose(2, 1, 0)
-
-
-def _in_unit(values: Floats, unit: float) -> Floats:
-    """Return the values in the series' own unit, at most the largest number there is."""
-    with np.errstate(over="ignore"):
-        return np.clip(values * unit, -_LARGEST, _LARGEST)

@@ -90,7 +90,7 @@ def rmse(pairs: Verified) -> Floats:
     Example:
         Predicted 3 and 9, observed 2 and 2: sqrt((1 + 49) / 2) = 5.
     """
-    return np.sqrt(pairs.mean((pairs.predicted - pairs.observed) ** 2))
+    return np.sqrt(pairs.mean(_square(pairs.predicted - pairs.observed)))
 
 
 def mase(pairs: Verified) -> Floats:
@@ -116,7 +116,7 @@ def rmsse(pairs: Verified) -> Floats:
         Makridakis, Spiliotis, Assimakopoulos (2022), The M5 competition: Background,
         organization, and implementation, doi:10.1016/j.ijforecast.2021.07.007.
     """
-    squares = (pairs.predicted - pairs.observed) ** 2
+    squares = _square(pairs.predicted - pairs.observed)
     return np.sqrt(pairs.mean(_ratio(squares, pairs.squared_scale)))
 
 
@@ -167,7 +167,7 @@ def coverage(pairs: Verified) -> Floats:
         Interval [0, 2] twice, observed 2 and 3: 0.5.
     """
     inside = (pairs.lower <= pairs.observed) & (pairs.observed <= pairs.upper)
-    return pairs.mean(inside.astype(np.float64))
+    return pairs.mean(np.where(np.isnan(pairs.upper - pairs.lower), np.nan, inside))
 
 
 def width(pairs: Verified) -> Floats:
@@ -228,7 +228,7 @@ def squared_scale(y: Floats, origins: Sequence[int] | Ints) -> Floats:
         >>> squared_scale(np.array([1.0, 3.0, 2.0]), [1, 2])
         array([4. , 2.5])
     """
-    return _expanding_mean(_differences(y, 1) ** 2)[np.asarray(origins, np.int64)]
+    return _expanding_mean(_square(_differences(y, 1)))[np.asarray(origins, np.int64)]
 
 
 def leaderboard_skill(scores: Floats, base_scores: Floats) -> float:
@@ -276,6 +276,12 @@ def _winkler(pairs: Verified) -> Floats:
     below = np.maximum(pairs.lower - pairs.observed, 0.0)
     above = np.maximum(pairs.observed - pairs.upper, 0.0)
     return pairs.upper - pairs.lower + 2.0 / (1.0 - pairs.level) * (below + above)
+
+
+def _square(values: Floats) -> Floats:
+    """Square; errors beyond 1e154 give infinity, and so do scores made of them."""
+    with np.errstate(over="ignore"):
+        return values * values
 
 
 def _ratio(numerator: Floats, denominator: Floats | Ints) -> Floats:

@@ -62,7 +62,7 @@ def holt(y: Floats, horizons: Ints, season: int, grid: Floats = HOLT_GRID) -> Fl
         With alpha = beta = 0.5 the series 0, 4 has level 2 and trend 1, so 3 is next, then 4.
     """
     level, trend, chosen = trace_trend(y, grid)
-    steps = np.arange(1, horizons[-1] + 1)
+    steps = np.arange(1.0, float(horizons[-1]) + 1.0)
     reach = np.cumsum(grid[2][:, None] ** steps, axis=1)[:, horizons - 1]
     return level[:, None] + trend[:, None] * reach[chosen]
 
@@ -87,13 +87,8 @@ def theta(y: Floats, horizons: Ints, season: int, grid: Floats = SES_GRID) -> Fl
 
 
 def _age(alpha: Floats) -> Floats:
-    """Return (1 - (1 - alpha)^n) / alpha `[OLDEST, G]` for n = 1, 2, ...
-
-    It is a sum of powers, taken in order so that no rounding depends on the array's length.
-    """
-    powers = np.repeat(1.0 - alpha[None, :], OLDEST, axis=0)
-    powers[0] = 1.0
-    return np.cumsum(np.cumprod(powers, axis=0), axis=0)
+    """Return (1 - (1 - alpha)^n) / alpha `[OLDEST, G]` for n = 1, 2, ..."""
+    return np.cumsum((1.0 - alpha) ** np.arange(OLDEST)[:, None], axis=0)
 
 
 def _line_slope(y: Floats) -> Floats:

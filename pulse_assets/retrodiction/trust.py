@@ -42,7 +42,9 @@ def hit_threshold(
     return threshold
 
 
-def scan_trust(hits: Floats | Ints, misses: Floats | Ints, discount: float) -> tuple[Floats, Floats]:
+def scan_trust(
+    hits: Floats | Ints, misses: Floats | Ints, discount: float
+) -> tuple[Floats, Floats]:
     """Update the Beta law batch after batch: a <- 1 + d (a - 1) + hits, b likewise with misses.
 
     Args:

@@ -51,7 +51,9 @@ class FastRule:
             self._check_blind(forecasts[row], y, origins[row : row + 1], horizons, season)
         return forecasts
 
-    def _check_blind(self, row: Floats, y: Floats, origin: Ints, horizons: Ints, season: int) -> None:
+    def _check_blind(
+        self, row: Floats, y: Floats, origin: Ints, horizons: Ints, season: int
+    ) -> None:
         """Make the row of one origin again without the values after it."""
         blind = self._checked(y[: origin[0] + 1], origin, horizons, season)[0]
         if not np.allclose(row, blind, rtol=1e-6, atol=0.0, equal_nan=True):
@@ -126,7 +128,9 @@ def import_rule(reference: str) -> FastRule | SlowRule:
     user = _make(reference, _class(reference, _module(reference, module_name), class_name))
     name = getattr(user, "name", None)
     if not isinstance(name, str) or not name:
-        raise RuleError(f"rule {reference!r} has the name {name!r}: give the class a `name`, a text")
+        raise RuleError(
+            f"rule {reference!r} has the name {name!r}: give the class a `name`, a text"
+        )
     if hasattr(user, "forecast"):
         return FastRule(name, *_options(user, history_origins=None), user.forecast)
     if hasattr(user, "fit_predict"):

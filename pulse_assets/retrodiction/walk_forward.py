@@ -7,7 +7,7 @@ import numpy as np
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, carry_forward
-from pulse_assets.retrodiction.guard import forecast_bounds
+from pulse_assets.retrodiction.guard import bound, forecast_bounds
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.retrodiction.user_rules import checked_shape
 
@@ -55,11 +55,11 @@ class Task:
         except RuleError:
             raise
         except Exception as error:
-            raise RuleError(f"rule {rule.name!r} failed: {type(error).__name__}: {error}") from error
+            raise RuleError(
+                f"rule {rule.name!r} failed: {type(error).__name__}: {error}"
+            ) from error
         forecasts = checked_shape(rule.name, made, (len(origins), len(self.horizons)))
-        forecasts[~np.isfinite(forecasts)] = np.nan
-        if rule.guarded:
-            np.clip(forecasts, self.lowest[origins], self.highest[origins], out=forecasts)
+        bound(forecasts, origins, self.lowest, self.highest, rule.guarded)
         return forecasts
 
 

@@ -39,7 +39,7 @@ def plan(
     for name in batch.variables:
         seen = Observations.of(history, name)
         try:
-            rows.append(_describe(batch, seen, horizons, frequencies.get(name)))
+            rows.append(_describe(batch, name, seen, horizons, frequencies.get(name)))
         except HistoricalDataError as error:
             rows.append(_counts(_window(batch, seen)) | {"skip_reason": str(error)})
         rows[-1]["variable"] = name
@@ -55,7 +55,11 @@ def _window(batch: TrainingBatch, observations: Observations) -> Window:
 
 
 def _describe(
-    batch: TrainingBatch, seen: Observations, horizons: Sequence[int], declared: str | None
+    batch: TrainingBatch,
+    name: str,
+    seen: Observations,
+    horizons: Sequence[int],
+    declared: str | None,
 ) -> Row:
     raw = _window(batch, seen)
     if raw.first == len(seen.dates):
@@ -64,7 +68,7 @@ def _describe(
         return _counts(raw) | {"skip_reason": _too_little(raw)}
     # The oldest dates alone: every origin knows them, so no later date can sway a forecast.
     oldest = seen.dates[:MINIMUM_HISTORY]
-    frequency = get_frequency(declared) if declared else infer_frequency(oldest)
+    frequency = get_frequency(declared) if declared else infer_frequency(oldest, variable=name)
     return _targets(_window(batch, seen.regular(frequency)), frequency, horizons)
 
 

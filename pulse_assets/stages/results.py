@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pulse_assets.retrodiction.scores import leaderboard_skill, win_rate
+
 SCHEMA_VERSION: Final = 1
 REFERENCE: Final = "naive"
 ENSEMBLE: Final = "ensemble"
 ENSEMBLE_EQUAL: Final = "ensemble_equal"
-
-#: Error ratios are clipped to these, so that one perfect or absurd task cannot decide a skill.
-CLIP: Final = (0.01, 100.0)
 
 _SCORES: Final = ("mase", "rmsse", "coverage", "weight")
 _TASK: Final = ["variable", "model", "horizon"]
@@ -75,9 +74,8 @@ def summarise(
 
     With n pairs a row, `mase = sum(n mase) / sum(n)`, `coverage` and `weight` likewise, and
     `rmsse = sqrt(sum(n rmsse^2) / sum(n))`; rows whose score is undefined carry no weight.
-    A task is a (variable, horizon). Its ratio r is the model's pooled absolute error over that
-    of `naive` in the same batches, and `skill = 1 - exp(mean(log(clip(r, 0.01, 100))))`.
-    `win_rate` is the share of (task, other model) pairs with the smaller r, a tie half.
+    A task is a (variable, horizon); on each, the model's mean absolute error is set against that
+    of `naive` in the same batches: see `leaderboard_skill` and `win_rate` of the scores.
 
     Args:
         metrics: rows of schema `BATCH_METRICS` of all batches that ran.
@@ -91,17 +89,13 @@ def summarise(
     Returns:
         An object that satisfies `training_results.schema.json`. Undefined numbers are None.
 
-    Source:
-        Shchur et al. (2025), "fev-bench: A Realistic Benchmark for Time Series Forecasting",
-        doi:10.48550/arXiv.2509.26468, for skill and win rate.
-
     Example:
-        Errors of a model and of `naive` at two horizons: 1 against 2, and 2 against 2. Then
-        skill is 1 - exp((log(1/2) + log(1)) / 2) = 1 - sqrt(1/2), about 0.29.
+        A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
+        (3 * 1 + 1 * 2) / 4 = 1.25.
     """
     batches = _frame(metrics, ["batch", "status", "error_type", "error"])
     batches = batches.drop_duplicates("batch").sort_values("batch")
-    tasks = _compare_with_reference(_pool_batches(_scored_rows(metrics)))
+    tasks = _pool_batches(_scored_rows(metrics))
     trust = _latest_trust(ledger)
     by_variable = _rows_by_variable(tasks, trust)
     return {
@@ -157,39 +151,28 @@ def _scored_rows(metrics: pa.Table) -> pd.DataFrame:
 
 
 def _pool_batches(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sum over batches: a row a task and model with sums of n times score, and the n of each sum.
+    """Pool over batches: a row a task and model with sums of n times score, and the n of each sum.
 
-    A rule that exists in some batches only is set against `naive` in just these.
+    `error` and `reference` are mean absolute errors of the model and of `naive`. A rule that
+    exists in some batches only is set against `naive` in just these.
     """
     key = ["batch", "variable", "horizon"]
     reference = rows.loc[rows["model"] == REFERENCE, [*key, "mae"]]
     joined = rows.merge(reference.rename(columns={"mae": "reference"}), on=key, how="left")
-    n, paired = joined["n"], joined["mae"].notna() & joined["reference"].notna()
-    sums = joined[_TASK].assign(
-        n=n,
-        missing=joined["missing"],
-        paired=n.where(paired, 0),
-        error=(n * joined["mae"]).where(paired, 0.0),
-        reference=(n * joined["reference"]).where(paired, 0.0),
+    n = joined["n"]
+    paired = n.where(joined["mae"].notna() & joined["reference"].notna(), 0)
+    sums = joined[[*_TASK, "n", "missing"]].assign(
+        paired=paired,
+        error=paired * joined["mae"],
+        reference=paired * joined["reference"],
     )
     for score in _SCORES:
-        value = joined[score] ** (2 if score == "rmsse" else 1)
-        sums[score] = (n * value).fillna(0.0)
+        value = joined[score] ** 2 if score == "rmsse" else joined[score]
+        sums[score] = n * value
         sums[f"{score}_n"] = n.where(value.notna(), 0)
-    return sums.groupby(_TASK, observed=True).sum().reset_index()
-
-
-def _compare_with_reference(tasks: pd.DataFrame) -> pd.DataFrame:
-    """Add the log of each task's clipped error ratio, its pairs of models, and those it won."""
-    ratio = tasks["error"] / tasks["reference"]
-    ratio = ratio.fillna(1.0).where(tasks["paired"] > 0)  # 0 / 0: neither ever erred
-    rivals = ratio.groupby([tasks["variable"], tasks["horizon"]], observed=True)
-    present = rivals.transform("count").where(ratio.notna())
-    return tasks.assign(
-        log_ratio=np.log(ratio.clip(*CLIP)),
-        pairs=present - 1,
-        won=present - rivals.rank(method="average"),
-    )
+    tasks = sums.groupby(_TASK, observed=True).sum().reset_index()
+    means = tasks[["error", "reference"]].div(tasks["paired"], axis=0)
+    return tasks.assign(error=means["error"], reference=means["reference"])
 
 
 def _aggregate(tasks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -197,16 +180,23 @@ def _aggregate(tasks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     groups = tasks.groupby(by, observed=True)
     sums = groups.sum(numeric_only=True)
     pooled = {score: sums[score] / sums[f"{score}_n"] for score in _SCORES}
+    skill, wins = np.array([_compare(rows) for _, rows in groups]).reshape(-1, 2).T
     return pd.DataFrame(
         pooled
         | {
             "rmsse": np.sqrt(pooled["rmsse"]),
-            "skill": 1 - np.exp(groups["log_ratio"].mean()),
-            "win_rate": sums["won"] / sums["pairs"],
+            "skill": skill,
+            "win_rate": wins,
             "n": sums["n"],
             "missing": sums["missing"],
         }
     ).reset_index()
+
+
+def _compare(tasks: pd.DataFrame) -> tuple[float, float]:
+    """Return skill and win rate of one model over its tasks."""
+    error, reference = tasks["error"].to_numpy(), tasks["reference"].to_numpy()
+    return leaderboard_skill(error, reference), win_rate(error, reference)
 
 
 def _latest_trust(ledger: pa.Table) -> pd.DataFrame:
@@ -247,7 +237,7 @@ def _count_batches(batches: pd.DataFrame, planned: Sequence[str]) -> dict[str, A
     }
 
 
-def _select(batches: pd.DataFrame, status: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+def _select(batches: pd.DataFrame, status: str, names: Mapping[str, str]) -> list[Any]:
     chosen = batches.loc[batches["status"] == status, ["batch", *names]]
     return _to_records(chosen.rename(columns=dict(names)))
 
@@ -273,7 +263,7 @@ def _describe_variables(rows: pd.DataFrame, trust: pd.DataFrame) -> dict[str, An
     }
 
 
-def _skill_by_horizon(tasks: pd.DataFrame) -> list[dict[str, Any]]:
+def _skill_by_horizon(tasks: pd.DataFrame) -> list[Any]:
     """Return the skill at each horizon over all variables (`variable` None), then for each."""
     overall = _aggregate(tasks, ["model", "horizon"]).assign(variable=None)
     each = _aggregate(tasks, _TASK)
@@ -281,7 +271,7 @@ def _skill_by_horizon(tasks: pd.DataFrame) -> list[dict[str, Any]]:
     return _to_records(overall[columns]) + _to_records(each[columns])
 
 
-def _to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _to_records(frame: pd.DataFrame) -> list[Any]:
     """Return the rows as JSON has them: plain numbers, None where undefined."""
     plain = frame.astype(object)
     return plain.where(plain.notna() & ~plain.isin([np.inf, -np.inf]), None).to_dict("records")

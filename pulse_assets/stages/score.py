@@ -27,7 +27,7 @@ def score(
     retrodictions: pa.Table,
     level: float,
 ) -> pa.Table:
-    """Score each (variable, model, horizon) of a batch; one row of status `skipped` if there is none.
+    """Score each (variable, model, horizon) of a batch; one `skipped` row where there is none.
 
     Args:
         batch_id: the partition key.
@@ -88,7 +88,7 @@ def _score_one(
     batch_id: str, variable: PlannedVariable, retrodictions: pa.Table, level: float
 ) -> pa.Table:
     rows = retrodictions.filter(pc.equal(retrodictions["variable"], variable.name))
-    rows = rows.sort_by([(name, "ascending") for name in ("model", "origin_date", "horizon")])
+    # Made or stored, the rows of a model stand together, in the order of the pairs.
     models = pc.unique(rows["model"]).to_pylist()
     forecasts = {name: rows[name].to_numpy().reshape(len(models), -1) for name in _FORECAST_COLUMNS}
     thresholds, squares = _yardsticks(variable)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Self, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pulse_assets.errors import StoreError
 from pulse_assets.schema import SCHEMAS
@@ -84,20 +85,23 @@ class PartitionedTables(Mapping[str, pa.Table]):
                 f"{self.asset} has no partition {key!r} ({self.store.uri}/{self._path(key)}): "
                 "materialize it, or run pulse-train over its dates"
             )
-        return self._decode(key, None)
+        return self._decode(key)
 
-    def load(self, columns: Sequence[str] | None = None) -> pa.Table:
+    def load(
+        self, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+    ) -> pa.Table:
         """Load all partitions that exist as one table, in order of key.
 
         Args:
             columns: names of the columns to load; None means all.
+            where: which rows of them to keep; None means all.
 
         Raises:
             StoreError: an object cannot be read, is damaged or of another schema.
         """
         schema = SCHEMAS[self.asset]
         chosen = pa.schema([f for f in schema if columns is None or f.name in columns])
-        tables = self._concurrently(lambda key: self._decode(key, chosen.names))
+        tables = self._concurrently(lambda key: self._decode(key, chosen.names, where))
         return pa.concat_tables([chosen.empty_table(), *tables]).unify_dictionaries()
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
@@ -108,6 +112,15 @@ class PartitionedTables(Mapping[str, pa.Table]):
         """
         found = zip(self, self._concurrently(self._fingerprint), strict=True)
         return {key: fingerprint for key, fingerprint in found if fingerprint is not None}
+
+    def made_of(self, **parts: str) -> Self:
+        """Narrow to the partitions whose fingerprint has these parts.
+
+        Raises:
+            StoreError: an object cannot be read.
+        """
+        found = self.fingerprints().items()
+        return replace(self, among=[key for key, made in found if parts.items() <= made.items()])
 
     @cached_property
     def _present(self) -> dict[str, str]:
@@ -120,10 +133,13 @@ class PartitionedTables(Mapping[str, pa.Table]):
     def _path(self, key: str) -> str:
         return object_path(self.asset, key, self.batch_size_days)
 
-    def _decode(self, key: str, columns: Sequence[str] | None) -> pa.Table:
+    def _decode(
+        self, key: str, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+    ) -> pa.Table:
         path = self._path(key)
         name = f"{self.store.uri}/{path}"
-        return decode_table(self.store.read(path), self.asset, name=name, columns=columns)
+        table = decode_table(self.store.read(path), self.asset, name=name, columns=columns)
+        return table if where is None else table.filter(where)
 
     def _fingerprint(self, key: str) -> dict[str, str] | None:
         data = self.store.read(self._path(key))

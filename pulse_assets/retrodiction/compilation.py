@@ -1,0 +1,23 @@
+"""Fill numba's cache on disk, so that worker processes load the kernels and compile nothing."""
+
+from typing import Final, get_args
+
+import numpy as np
+
+from pulse_assets.retrodiction.ensemble import Method
+from pulse_assets.retrodiction.partners import PartnerRule
+from pulse_assets.retrodiction.retrodict import retrodict
+from pulse_assets.retrodiction.rules import RULES
+
+_LENGTH: Final = 30
+
+
+def compile_kernels() -> None:
+    """Compile every kernel, or load it from the cache, by retrodicting a tiny made series.
+
+    It runs what a batch runs, so the kernels get the very argument types of production.
+    """
+    y = np.arange(_LENGTH) % 4 + np.linspace(0.0, 1.0, _LENGTH)
+    rules = [*RULES.values(), PartnerRule("ar_with_itself", y)]
+    for method in get_args(Method):
+        retrodict(y, [_LENGTH - 1], [1, 2], 4, rules, ensemble=method)

@@ -1,0 +1,163 @@
+"""Rules that read another variable: found from the past alone, and only where it truly leads.
+
+A partner is kept when its changes, some steps ago, go with what an autoregression of the variable
+itself could not foresee. Its rule is a regression of the variable's move over h steps on its own
+last changes and the partner's: one regression a horizon, with the lanes of `autoregression`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel, unit_of
+from pulse_assets.retrodiction.autoregression import (
+    DISCOUNTS,
+    LANES,
+    RIDGES,
+    accumulate,
+    add_outcome,
+    factorise,
+    judge,
+    predict,
+    solve,
+)
+from pulse_assets.retrodiction.rules import RULES, Rule
+
+#: Past changes of the variable and of its partner that enter.
+OWN_LAGS: Final = 3
+PARTNER_LAGS: Final = 6
+#: Chance that unlinked variables yield any partner at all, over all pairs and lags tried.
+FALSE_ALARM: Final = 0.01
+#: Pairs of numbers that a correlation needs.
+MIN_PAIRS: Final = 40
+
+
+def find_partners(
+    y: Floats, others: Mapping[str, Floats], until: int, *, limit: int = 3
+) -> list[Rule]:
+    """Find the variables that have led `y`, and make a rule of each.
+
+    The rank correlation r between a partner's change i steps ago and the error of a one-step
+    autoregression of `y` must exceed the normal quantile, |r| sqrt(n) > z, of `FALSE_ALARM`
+    divided by the number of partners times lags tried.
+
+    Args:
+        y: the series `[T]`, NaN where missing; the rules are for this very array.
+        others: by name, other series on y's dates `[T]`: what was known at each of them.
+        until: index of the last value that may be used to choose.
+        limit: keep at most so many, the strongest.
+
+    Returns:
+        Rules named `ar_with_<name>`, strongest first.
+    """
+    known = np.isfinite(y[: until + 1])
+    if not known.any():
+        return []
+    start = int(known.argmax())
+    surprise = _surprise(y[start : until + 1])
+    strengths = {name: _strength(surprise, x[start : until + 1]) for name, x in others.items()}
+    needed = -ndtri(FALSE_ALARM / (2.0 * PARTNER_LAGS * max(len(others), 1)))
+    found = [name for name in sorted(strengths) if strengths[name] > needed]
+    found.sort(key=lambda name: -strengths[name])
+    return [PartnerRule(f"ar_with_{name}", others[name][start:]) for name in found[:limit]]
+
+
+def _surprise(y: Floats) -> Floats:
+    """Return the errors of one-step autoregression: y_t less what was expected at t - 1 `[T]`."""
+    filled = carry_forward(y)
+    one, origins = np.ones(1, np.int64), np.arange(len(y))
+    expected = RULES[f"ar_diff_{OWN_LAGS}"].forecast(filled, origins, one, 1)[:, 0]
+    return np.append(np.nan, y[1:] - expected[:-1])
+
+
+def _strength(surprise: Floats, partner: Floats) -> float:
+    """Return the largest |r| sqrt(n - 1) of the surprise with the partner's earlier changes."""
+    changes = np.append(np.nan, np.diff(partner))
+    return max(_link(surprise[lag:], changes[:-lag]) for lag in range(1, PARTNER_LAGS + 1))
+
+
+def _link(surprise: Floats, changes: Floats) -> float:
+    """Return |r| sqrt(n - 1), r the rank correlation: near normal where there is no link."""
+    both = np.isfinite(surprise) & np.isfinite(changes)
+    if both.sum() < MIN_PAIRS:
+        return 0.0
+    # Ranks, since one crisis must not make a partner.
+    first, second = (rankdata(a[both]) - (both.sum() + 1) / 2.0 for a in (surprise, changes))
+    spread = np.sqrt((first @ first) * (second @ second))
+    return float(abs(first @ second) / spread * np.sqrt(both.sum() - 1)) if spread > 0.0 else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class PartnerRule:
+    """A regression on the last changes of a variable and of its partner.
+
+    Attributes:
+        name: `ar_with_<partner>`.
+        partner: the partner's values from the variable's first known one on, NaN at the head
+            where it begins later.
+        guarded: its forecasts are bounded.
+        history_origins: it runs over the whole history.
+    """
+
+    name: str
+    partner: Floats
+    guarded: bool = True
+    history_origins: int | None = None
+
+    def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
+        """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
+        partner = carry_forward(self.partner[: len(y)])
+        begun = np.isfinite(partner)
+        first = int(begun.argmax()) if begun.any() else len(y)
+        unit = unit_of(y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = partner / unit_of(partner[first:])
+            start = max(OWN_LAGS, first + PARTNER_LAGS)
+            made = _regress_on_partner(y / unit, scaled, start, horizons, DISCOUNTS, RIDGES)
+            return made[origins] * unit
+
+
+@kernel  # pragma: no cover
+def _regress_on_partner(
+    y: Floats, partner: Floats, start: int, horizons: Ints, discounts: Floats, ridges: Floats
+) -> Floats:
+    """Fit y_{t+h} - y_t for each h at each index; forecasts `[T, H]`, NaN until there are enough.
+
+    A fit for h steps at t rests on the rows up to t - h, so their factors are kept h steps long.
+    """
+    size, kept = 1 + OWN_LAGS + PARTNER_LAGS, horizons[-1] + 1
+    rows, factors = np.zeros((kept, size)), np.zeros((kept, size, size, LANES))
+    gram, count = np.zeros((size, size, LANES)), np.zeros(LANES)
+    cross, loss = np.zeros((len(horizons), size, LANES)), np.zeros((len(horizons), LANES))
+    expected, beta = np.zeros((kept, len(horizons), LANES)), np.zeros((size, LANES))
+    forecasts = np.full((len(y), len(horizons)), np.nan)
+    for t in range(start, len(y)):
+        now = t % kept
+        fill_features(y, partner, t, rows[now])
+        accumulate(gram, count, rows[now], discounts)
+        factorise(gram, count, ridges, factors[now])
+        for j in range(len(horizons)):
+            s = t - horizons[j]
+            if s < start:
+                continue
+            judge(expected[s % kept, j], y[t] - y[s], loss[j])
+            add_outcome(cross[j], rows[s % kept], y[t] - y[s], discounts)
+            solve(factors[s % kept], cross[j], beta)
+            predict(beta, rows[now], expected[now, j])
+            if s - start > size:
+                forecasts[t, j] = y[t] + expected[now, j, loss[j].argmin()]
+    return forecasts
+
+
+@kernel  # pragma: no cover
+def fill_features(y: Floats, partner: Floats, t: int, row: Floats) -> None:
+    """Fill `row` with 1, the last own changes and the partner's last changes at index t."""
+    row[0] = 1.0
+    for i in range(OWN_LAGS):
+        row[1 + i] = y[t - i] - y[t - i - 1]
+    for i in range(PARTNER_LAGS):
+        row[1 + OWN_LAGS + i] = partner[t - i] - partner[t - i - 1]

@@ -1,0 +1,72 @@
+"""Fixtures of all tests: a small source of two monthly series and a store of its own."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from pulse_assets.settings import Settings, TrainingOptions
+
+hypothesis_settings.register_profile("pulse", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("pulse")
+
+#: Quick rules: two exact ones and one whose constants are tuned.
+MODELS = ["naive", "drift", "ses"]
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the tests out of the developer's own store and settings."""
+    for name in [*os.environ]:
+        if name.startswith(("PULSE_", "AWS_", "S3_", "LOG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A directory with two monthly series, 2000-01 to 2009-12: a line and a wave."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    months = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01" for i in range(120)]
+    for name, value in (("line", lambda i: 10 + 0.5 * i), ("wave", lambda i: (i * 7 % 12) - 5.5)):
+        rows = [f"{month},{value(i)}" for i, month in enumerate(months)]
+        (folder / f"historical_{name}.csv").write_text("timestamp,value\n" + "\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture
+def settings(source: Path, tmp_path: Path) -> Settings:
+    """Twelve batches of 30 days over 2005; one window, 2005-05-01 to 30, has its own month."""
+    return Settings(
+        source=str(source),
+        store=str(tmp_path / "store"),
+        start_date="2005-01-01",
+        end_date="2005-12-26",
+    )
+
+
+@pytest.fixture
+def options() -> TrainingOptions:
+    """Three quick rules, two horizons."""
+    return TrainingOptions(models=MODELS, horizons=[1, 3])
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance on disk that lives as long as the test."""
+    with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
+        yield instance
+
+
+def stored(store: str | Path) -> dict[str, bytes]:
+    """Return the Parquet objects of a store by their path."""
+    root = Path(store)
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*.parquet"))}
+
+
+Stored = Callable[[str | Path], dict[str, bytes]]

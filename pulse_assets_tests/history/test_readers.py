@@ -1,0 +1,237 @@
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pulse_assets.errors import HistoricalDataError
+from pulse_assets.history.readers import read_series
+
+DATES = ["2020-03-01", "2020-01-01", "2020-02-01"]
+VALUES = [3.0, 1.5, None]
+
+
+def csv(text, **replaced):
+    return read_series(text.encode(**replaced), "gdp", "historical_gdp.csv")
+
+
+def js(content):
+    text = content if isinstance(content, str) else json.dumps(content)
+    return read_series(text.encode(), "gdp", "historical_gdp.json")
+
+
+def parquet(**columns):
+    return read_series(parquet_bytes(**columns), "gdp", "historical_gdp.parquet")
+
+
+def parquet_bytes(**columns):
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def days(*texts):
+    return np.array(texts, "M8[D]")
+
+
+RECORDS = [{"timestamp": d, "value": v} for d, v in zip(DATES, VALUES, strict=True)]
+READ = {
+    "csv": lambda: csv("timestamp,value\n2020-03-01,3\n2020-01-01,1.5\n2020-02-01,\n"),
+    "csv of a spreadsheet": lambda: csv(
+        '\ufeff"value", timestamp ,note\r\n+3e0,2020-03-01T00:00,\r\n\r\n 1.5 ,2020-01-01,x'
+        '\r\nNaN,2020-02-01,"a,\nb"\r\n'
+    ),
+    "json records": lambda: js(RECORDS),
+    "json lines": lambda: js("\n".join(json.dumps(record) for record in RECORDS) + "\n"),
+    "json lists": lambda: js({"timestamp": DATES, "value": ["3", 1.5, float("nan")], "unit": "%"}),
+    "json, indented": lambda: js(json.dumps({"timestamp": DATES, "value": VALUES}, indent=1)),
+    "parquet": lambda: parquet(timestamp=[date.fromisoformat(d) for d in DATES], value=VALUES),
+    "parquet of texts": lambda: parquet(
+        timestamp=pa.array(DATES).dictionary_encode(), value=["3", "1.5", None]
+    ),
+    "parquet of decimals": lambda: parquet(
+        timestamp=pa.array(DATES).cast(pa.timestamp("ns")),
+        value=[Decimal("3.0"), Decimal("1.5"), None],
+    ),
+}
+
+
+@pytest.mark.parametrize("read", READ.values(), ids=READ)
+def test_every_format_gives_the_same_series(read):
+    series = read()
+    assert series.variable == "gdp"
+    np.testing.assert_array_equal(series.timestamps, days("2020-01-01", "2020-02-01", "2020-03-01"))
+    np.testing.assert_array_equal(series.values, [1.5, np.nan, 3.0])
+    assert series.published_at is None
+    assert series.missing == 1
+    assert series.digest == READ["csv"]().digest
+
+
+def test_publication_dates_are_sorted_with_their_rows():
+    expected = days("NaT", "2020-02-15", "2020-02-29")
+    rows = "2020-02-01,2,2020-02-29\n2020-01-01,1,2020-02-15\n2019-12-01,0,\n"
+    records = [
+        {"timestamp": "2020-02-01", "value": 2, "published_at": "2020-02-29T08:30+00:00"},
+        {"timestamp": "2020-01-01", "value": 1, "published_at": "2020-02-15T08:30+00:00"},
+        {"timestamp": "2019-12-01", "value": 0},
+    ]
+    for series in (csv("timestamp,value,published_at\n" + rows), js(records)):
+        np.testing.assert_array_equal(series.published_at, expected)
+        np.testing.assert_array_equal(series.values, [0.0, 1.0, 2.0])
+        assert (
+            series.digest != csv("timestamp,value\n2020-02-01,2\n2020-01-01,1\n2019-12-01,0").digest
+        )
+
+
+def test_publication_dates_that_are_all_empty_are_none():
+    series = csv("timestamp,value,published_at\n2020-01-01,1,\n")
+    assert series.published_at is None
+    assert series.digest == csv("timestamp,value\n2020-01-01,1\n").digest
+
+
+def test_the_digest_tells_values_and_dates_apart():
+    digests = {
+        csv(f"timestamp,value\n{row}\n").digest
+        for row in ("2020-01-01,1", "2020-01-01,2", "2020-01-02,1", "2020-01-01,")
+    }
+    assert len(digests) == 4
+
+
+def test_a_series_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        READ["csv"]().values[0] = 0.0
+
+
+def test_the_date_as_written_counts_whatever_the_time_of_day():
+    series = csv("timestamp,value\n2020-01-01T23:30:00-05:00,1\n")
+    assert series.timestamps == days("2020-01-01")
+    zoned = pa.array([datetime(2020, 1, 1, 20, tzinfo=UTC)]).cast(pa.timestamp("us", "+05:30"))
+    assert parquet(timestamp=zoned, value=[1]).timestamps == days("2020-01-02")
+
+
+HEAD = "timestamp,value\n"
+BAD_CSV = {
+    "": r"no column timestamp and value \(found: nothing\)",
+    "date,value\n2020-01-01,1\n": r"no column timestamp \(found: \['date', 'value'\]\): add or ren",
+    "timestamp;value\n2020-01-01;1\n": "no column timestamp and value",
+    "timestamp,value,value\n2020-01-01,1,2\n": "two columns value: keep one",
+    HEAD: "holds no observations: add rows",
+    HEAD + "2020-01-01,1\n01/02/2020,1\n": "line 3: timestamp '01/02/2020' is no date: write it li",
+    HEAD + "\n2020-01-01,1\n\n,1\n": "line 5: timestamp '' is no date",
+    HEAD + "2020-02-30,1\n": "line 2: timestamp '2020-02-30' is no date",
+    HEAD + "2020-01-01,1,5\n": "line 2: 3 fields, but the header has 2: .*decimals with a point",
+    HEAD + '2020-01-01,"1,5"\n': "line 2: value '1,5' is no finite number: write it like",
+    HEAD + "2020-01-01,0x10\n": "line 2: value '0x10' is no finite number",
+    HEAD + "2020-01-01,1_000\n": "line 2: value '1_000' is no finite number",
+    HEAD + "2020-01-01,\u0661\n": "line 2: value '\u0661' is no finite number",
+    HEAD + "2020-01-01,-inf\n": "line 2: value '-inf' is no finite number",
+    HEAD + "2020-01-01,1e999\n": "line 2: value '1e999' is no finite number",
+    HEAD + "2020-01-02,1\n2020-01-01,1\n2020-01-02T12:00,2\n": "line 2 and line 4 both .* 2020-01-",
+    HEAD + "2020-01-01T00:00Z,1\n2020-01-02,1\n": "line 3: .* no time zone, line 2 has the UTC off",
+    HEAD + "2020-01-01T00Z,1\n2020-01-02T00+01,1\n": "offset 1:00:00, line 2 has the UTC offset 0:",
+    HEAD + '2020-01-01,"1\n': "line 2: unexpected end of data: save it as plain CSV",
+    HEAD + f'2020-01-01,"{"1" * 200_000}"\n': "line 2: field larger than field limit",
+    HEAD + "2020-01-01,1\n2020-01-02,\0\n": "line 3: there is a NUL character",
+    "timestamp,value,published_at\n2020-01-01,1,soon\n": "line 2: published_at 'soon' is no date",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_CSV.items(), ids=range(len(BAD_CSV)))
+def test_what_is_wrong_in_a_csv_file_is_named_with_its_line(text, message):
+    with pytest.raises(HistoricalDataError, match=f"^historical_gdp.csv: .*{message}"):
+        csv(text)
+
+
+def test_text_that_is_not_utf_8_is_named_with_its_byte():
+    with pytest.raises(HistoricalDataError, match="byte 17 is not UTF-8: save it as UTF-8 text"):
+        csv("timestamp,value\né", encoding="latin-1")
+
+
+BAD_JSON = [
+    ("", "not JSON"),
+    ("[" * 100_000, "not JSON"),
+    ('{"timestamp": "2020-01-01", "value": 1}\n{"timestamp": ', "line 2: not JSON"),
+    ("3", "neither records nor lists"),
+    ({"value": [1]}, r"no column timestamp \(found: \['value'\]\)"),
+    ({"timestamp": "2020-01-01", "value": 1}, "timestamp, value must be lists"),
+    ({"timestamp": DATES, "value": [1]}, "lists differ in length"),
+    ([], "holds no observations"),
+    (
+        [RECORDS[0], {"timestamp": "2020-01-02"}],
+        "record 2: it must be an object with timestamp and",
+    ),
+    ([RECORDS[0], 5], "record 2: it must be an object"),
+    ([{"timestamp": 1577836800000, "value": 1}], "record 1: timestamp 1577836800000 is no date"),
+    ([{"timestamp": None, "value": 1}], "record 1: timestamp None is no date"),
+    ([{"timestamp": "2020-01-01", "value": True}], "record 1: value True is no finite number"),
+    ([{"timestamp": "2020-01-01", "value": [1]}], r"record 1: value \[1\] is no finite number"),
+    ([{"timestamp": "2020-01-01", "value": 10**400}], "record 1: value 1000.* is no finite number"),
+    ([{"timestamp": "2020-01-01", "value": float("inf")}], "record 1: value inf is no finite num"),
+    (RECORDS + RECORDS[:1], "record 1 and record 4 both have the date 2020-03-01: keep one"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), BAD_JSON, ids=range(len(BAD_JSON)))
+def test_what_is_wrong_in_a_json_file_is_named_with_its_record(content, message):
+    with pytest.raises(HistoricalDataError, match=f"^historical_gdp.json: .*{message}"):
+        js(content)
+
+
+DAY = date(2020, 1, 1)
+BAD_PARQUET = [
+    ({"when": [DAY], "value": [1]}, r"no column timestamp \(found: \['when', 'value'\]\)"),
+    ({"timestamp": pa.array([], pa.date32()), "value": pa.array([], pa.float64())}, "no observat"),
+    ({"timestamp": [DAY, None], "value": [1, 2]}, "row 2: timestamp None is no date"),
+    ({"timestamp": [1577836800], "value": [1]}, "row 1: timestamp 1577836800 is no date"),
+    ({"timestamp": [DAY, DAY], "value": [1, 2]}, "row 1 and row 2 both have the date 2020-01-01"),
+    ({"timestamp": [DAY], "value": [float("-inf")]}, "row 1: value -inf is no finite number"),
+    ({"timestamp": [DAY], "value": [timedelta(1)]}, "row 1: value .*timedelta.* is no finite"),
+    (
+        {"timestamp": pa.array([0], pa.timestamp("us", "Nowhere/Town")), "value": [1]},
+        "not readable as Parquet .*Nowhere/Town.*: write it again",
+    ),
+]
+
+
+@pytest.mark.parametrize(("columns", "message"), BAD_PARQUET, ids=range(len(BAD_PARQUET)))
+def test_what_is_wrong_in_a_parquet_file_is_named_with_its_row(columns, message):
+    with pytest.raises(HistoricalDataError, match=f"^historical_gdp.parquet: .*{message}"):
+        parquet(**columns)
+
+
+def test_a_file_that_is_no_parquet_is_named():
+    with pytest.raises(
+        HistoricalDataError, match=r"historical_gdp\.parquet: not readable as Parquet"
+    ):
+        read_series(b"PAR1", "gdp", "historical_gdp.parquet")
+
+
+SOUND = {
+    "x.csv": b"timestamp,value,published_at\n2020-01-01,1.5,\n2020-02-01,-2e3,2020-03-01\n",
+    "x.json": json.dumps(RECORDS).encode(),
+    "lines.json": "\n".join(map(json.dumps, RECORDS)).encode(),
+    "x.parquet": parquet_bytes(timestamp=[DAY, date(2020, 2, 1)], value=[1.5, -2e3]),
+}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data(), st.sampled_from(sorted(SOUND)))
+def test_a_broken_file_is_read_or_refused_and_nothing_else(data, name):
+    content = bytearray(SOUND[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        end = start + data.draw(st.integers(0, 3))
+        content[start:end] = data.draw(st.binary(max_size=3))
+    try:
+        series = read_series(bytes(content), "gdp", name)
+    except HistoricalDataError as error:
+        assert str(error).startswith(f"{name}: ")
+    else:
+        assert len(series.timestamps) == len(series.values) > 0
+        assert not np.isinf(series.values).any()

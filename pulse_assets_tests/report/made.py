@@ -1,0 +1,110 @@
+"""Made tables of the shapes that the stages write, from pairs small enough to check by hand."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pulse_assets.schema import BATCH_METRICS, RETRODICTIONS, TRUST_LEDGER
+from pulse_assets.stages.results import Performance, summarise
+
+BATCHES = ("2020-01-01", "2020-01-31", "2020-03-01", "2020-03-31")
+MODELS = ("naive", "drift", "mean", "ensemble", "ensemble_equal")
+KEY = ["batch", "variable", "model", "horizon"]
+
+
+def make_pairs(
+    variables=("gdp", "cpi"), models=MODELS, horizons=(1, 3), batches=BATCHES, days=5, seed=1
+):
+    """Verified pairs: the models differ in error; `mean` misses some, `drift` begins late."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for batch in batches:
+        first = dt.date.fromisoformat(batch)
+        for variable in variables:
+            for day in range(days):
+                observed = random.normal(10, 2)
+                for model in models:
+                    for horizon in horizons:
+                        error = random.normal() * (1 + 0.2 * models.index(model)) * horizon
+                        target = first + dt.timedelta(days=day)
+                        rows.append((batch, variable, model, horizon, target, observed, error))
+    pairs = pd.DataFrame(rows, columns=[*KEY, "target_date", "observed", "error"])
+    pairs["predicted"] = pairs["observed"] + pairs["error"]
+    late = (pairs["model"] == "drift") & (pairs["batch"] == batches[0]) & (len(batches) > 1)
+    pairs = pairs[~late].reset_index(drop=True)
+    holes = (pairs["model"] == "mean") & (pairs.index % 7 == 0)
+    pairs.loc[holes, ["predicted", "error"]] = np.nan
+    pairs["lower"], pairs["upper"] = pairs["predicted"] - 1.5, pairs["predicted"] + 1.5
+    pairs["scale"], pairs["squared_scale"] = 2.0 + pairs.index % 3, 3.0 + pairs.index % 2
+    return pairs
+
+
+def score_pairs(pairs):
+    """Metrics of each batch by plain pandas."""
+    done = pairs.assign(
+        n=pairs["error"].notna().astype(int),
+        missing=pairs["error"].isna().astype(int),
+        mae=pairs["error"].abs(),
+        mase=pairs["error"].abs() / pairs["scale"],
+        rmsse=pairs["error"] ** 2 / pairs["squared_scale"],
+        coverage=(pairs["error"].abs() <= 1.5).astype(float).where(pairs["error"].notna()),
+        hits=(pairs["error"].abs() <= 1).astype(int),
+        misses=(pairs["error"].abs() > 1).astype(int),
+    )
+    means = done.groupby(KEY)[["mae", "mase", "rmsse", "coverage"]].mean()
+    sums = done.groupby(KEY)[["n", "missing", "hits", "misses"]].sum()
+    scores = means.join(sums).reset_index()
+    scores["rmsse"] = np.sqrt(scores["rmsse"])
+    scores["weight"] = np.where(scores["model"].str.startswith("ensemble"), np.nan, 0.25)
+    return scores.assign(status="completed", bias=0.0, rmse=0.0, smape=0.0)
+
+
+def to_metrics(*frames):
+    """Rows of schema BATCH_METRICS; columns a frame lacks are null."""
+    frame = pd.concat([f.reindex(columns=BATCH_METRICS.names).astype(object) for f in frames])
+    rows = frame.where(frame.notna(), None).to_dict("records")
+    # As the stages make it: scores that are undefined are NaN in a completed batch.
+    for row in rows:
+        if row["status"] == "completed":
+            floats = [f.name for f in BATCH_METRICS if pa.types.is_float64(f.type)]
+            row.update({name: np.nan for name in floats if row[name] is None})
+    return pa.Table.from_pylist(rows, BATCH_METRICS)
+
+
+def make_ledger(scores):
+    """Trust after each batch without forgetting; the band is trust -+ 0.1."""
+    sums = scores.groupby(["variable", "model", "batch"])[["hits", "misses"]].sum().reset_index()
+    running = sums.groupby(["variable", "model"])[["hits", "misses"]].cumsum() + 1
+    trust = running["hits"] / (running["hits"] + running["misses"])
+    ledger = sums.assign(a=running["hits"], b=running["misses"], trust=trust)
+    ledger = ledger.assign(lower=(trust - 0.1).clip(0, 1), upper=(trust + 0.1).clip(0, 1))
+    return pa.Table.from_pylist(ledger.to_dict("records"), TRUST_LEDGER)
+
+
+def make_retrodictions(pairs):
+    """The rows of `ensemble` and `naive` at the shortest horizon, as the report takes them."""
+    chosen = pairs[pairs["model"].isin(["ensemble", "naive"])]
+    chosen = chosen[chosen["horizon"] == chosen["horizon"].min()]
+    columns = ["variable", "model", "horizon", "origin_date", "target_date"]
+    columns += ["predicted", "lower", "upper", "observed"]
+    rows = chosen.assign(origin_date=chosen["target_date"]).reindex(columns=columns)
+    schema = pa.schema([RETRODICTIONS.field(name) for name in columns])
+    return pa.Table.from_pylist(rows.to_dict("records"), schema)
+
+
+def summarise_made(metrics, ledger, planned=BATCHES, **changes):
+    described = {
+        "planned": planned,
+        "performance": Performance(2.0, 6.0),
+        "cluster": {"kind": "local", "workers": 2},
+        "configuration": {"horizons": [1, 3], "source": "sample"},
+        "versions": {"numpy": "2.0.0"},
+    }
+    return summarise(metrics, ledger, **(described | changes))
+
+
+def make_results(pairs):
+    scores = score_pairs(pairs)
+    return summarise_made(to_metrics(scores), make_ledger(scores))

@@ -1,0 +1,125 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from pulse_assets.report.gallery import (
+    POINTS,
+    choose_models,
+    forecast_figures,
+    keep_extremes,
+    skill_figures,
+    trust_figures,
+)
+from pulse_assets_tests.report.made import (
+    make_ledger,
+    make_pairs,
+    make_results,
+    make_retrodictions,
+    score_pairs,
+)
+
+
+def board(*rows):
+    return [{"model": model, "n": n} for model, n in rows]
+
+
+def test_the_two_complete_rules_of_highest_skill_are_compared():
+    rows = board(("late", 3), ("ensemble", 9), ("theta", 9), ("naive", 9), ("ses", 9), ("drift", 9))
+    assert choose_models(rows) == {
+        "ensemble": "ensemble",
+        "best": "theta",
+        "second": "ses",
+        "naive": "naive",
+    }
+
+
+def test_fewer_rules_are_fewer_lines():
+    rows = board(("ensemble", 9), ("ensemble_equal", 9), ("ses", 9), ("naive", 9))
+    assert choose_models(rows) == {"ensemble": "ensemble", "best": "ses", "naive": "naive"}
+
+
+def series(length):
+    error = np.sin(np.arange(length))
+    return pd.DataFrame({"observed": 5.0 + error, "predicted": 5.0}, index=range(10, 10 + length))
+
+
+def test_a_short_series_is_kept_whole():
+    rows = series(2 * POINTS)
+    assert keep_extremes(rows) is rows
+
+
+def test_a_long_series_keeps_its_outliers_and_its_order():
+    rows = series(8000)
+    rows.loc[[1234, 5678], "observed"] = [50.0, -50.0]
+    kept = keep_extremes(rows)
+    assert len(kept) <= 2 * POINTS
+    assert {1234, 5678} <= set(kept.index)
+    assert kept.index.is_monotonic_increasing
+    pd.testing.assert_frame_equal(kept, rows.loc[kept.index])
+
+
+def test_extremes_are_taken_from_each_block():
+    rows = series(3 * POINTS)
+    kept = keep_extremes(rows)
+    assert set(np.arange(len(rows))[rows.index.isin(kept.index)] // 3) == set(range(POINTS))
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return make_pairs()
+
+
+def test_captions_bear_the_numbers(pairs):
+    rows = pairs[(pairs["variable"] == "gdp") & (pairs["horizon"] == 1)]
+    mae = rows["error"].abs().groupby(rows["model"]).mean()
+    inside = (rows[rows["model"] == "ensemble"]["error"].abs() <= 1.5).mean()
+    (figure,) = forecast_figures(["gdp"], make_retrodictions(pairs))
+    assert figure.note == (
+        f"horizon 1: mean absolute error {mae['ensemble']:.3g}, naive {mae['naive']:.3g}; "
+        f"{100 * inside:.0f} % inside the interval"
+    )
+    assert figure.alt == "Line chart: gdp predicted and observed, 2020-01-01 to 2020-04-04."
+
+
+def test_trust_is_told_in_words(pairs):
+    results, ledger = make_results(pairs), make_ledger(score_pairs(pairs))
+    (figure,) = trust_figures(results, ["gdp"], ledger)
+    rows = ledger.to_pandas()
+    rows = rows[(rows["variable"] == "gdp") & (rows["model"] == "ensemble")]
+    first, last = rows["trust"].iloc[[0, -1]]
+    assert figure.alt == (
+        f"Line chart: trust in the ensemble for gdp went from {first:.2f} to {last:.2f}."
+    )
+    assert figure.note.endswith(f"{last:.2f}")
+
+
+def test_skill_is_drawn_overall_and_by_variable_and_told_in_words(pairs):
+    results = make_results(pairs)
+    overall, gdp = skill_figures(results, ["gdp"])
+    skill = {
+        row["horizon"]: row["skill"]
+        for row in results["skill_by_horizon"]
+        if row["variable"] == "gdp" and row["model"] == "ensemble"
+    }
+    assert overall.title == "All variables"
+    assert gdp.alt.endswith(f"{100 * skill[1]:.1f} % at 1, {100 * skill[3]:.1f} % at 3.")
+    assert "naive" not in gdp.legend
+
+
+def test_pairs_without_forecast_or_outcome_are_not_drawn(pairs):
+    broken = pairs.copy()
+    broken.loc[broken["batch"] == "2020-01-01", "predicted"] = np.nan
+    (figure,) = forecast_figures(["gdp"], make_retrodictions(broken))
+    assert "2020-01-31 to 2020-04-04" in figure.alt
+
+
+def test_a_daily_series_of_decades_stays_small():
+    long = make_pairs(
+        variables=("spx",),
+        models=("naive", "ensemble"),
+        horizons=(1,),
+        batches=["1990-01-01"],
+        days=8000,
+    )
+    (figure,) = forecast_figures(["spx"], make_retrodictions(long))
+    assert len(figure.svg) < 80_000

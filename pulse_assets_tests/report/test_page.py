@@ -1,0 +1,239 @@
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pyarrow as pa
+import pytest
+
+from pulse_assets.report import build_report
+from pulse_assets.report.page import FIGURED_VARIABLES, choose_figured, rank_variables
+from pulse_assets.schema import TRUST_LEDGER
+from pulse_assets_tests.report.made import (
+    BATCHES,
+    make_ledger,
+    make_pairs,
+    make_results,
+    make_retrodictions,
+    score_pairs,
+    summarise_made,
+    to_metrics,
+)
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Outline(HTMLParser):
+    """Tags, ids and headings of a page; fails on a tag that is closed out of turn."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.ids, self.headings, self.inside = [], [], [], [], {}
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        for parent in set(self.open):
+            self.inside.setdefault(parent, []).append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def count(self, tag):
+        return sum(name == tag for name, _ in self.tags)
+
+
+def build(pairs, **changes):
+    scores = score_pairs(pairs)
+    results = make_results(pairs) | changes
+    return build_report(results, make_ledger(scores), make_retrodictions(pairs))
+
+
+def build_unscored(**changes):
+    results = summarise_made(to_metrics(score_pairs(make_pairs())[:0]), TRUST_LEDGER.empty_table())
+    rows = make_retrodictions(make_pairs())
+    return build_report(results | changes, TRUST_LEDGER.empty_table(), rows)
+
+
+def text_of(html):
+    bare = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    bare = re.sub(r"<[^>]+>", " ", bare).replace("\N{NO-BREAK SPACE}", " ")
+    return re.sub(r"\s+", " ", bare)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return make_pairs()
+
+
+@pytest.fixture(scope="module")
+def html(pairs):
+    return build(pairs)
+
+
+def test_the_page_needs_no_network_and_no_script(html):
+    outline = Outline(html)
+    assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in outline.tags}
+    links = [v for _, attrs in outline.tags for k, v in attrs.items() if k in ("src", "href")]
+    links += re.findall(r"url\(([^)]*)\)", html) + re.findall(r'xlink:href="([^"]*)"', html)
+    assert links
+    assert all(link.startswith("#") for link in links)
+    assert "@import" not in html
+
+
+def test_the_page_is_well_formed_with_unique_ids(html):
+    outline = Outline(html)
+    assert outline.open == []
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_headings_never_skip_a_level(html):
+    headings = Outline(html).headings
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(headings))
+
+
+def test_tables_have_captions_and_figures_have_texts(html):
+    outline = Outline(html)
+    assert outline.count("table") == outline.count("caption") > 3
+    figures = outline.count("figure")
+    assert figures == outline.count("figcaption") == outline.count("svg")
+    labels = [attrs["aria-label"] for _, attrs in outline.tags if attrs.get("role") == "img"]
+    assert len(labels) == figures == 2 + 3 + 2
+    assert all(len(label) > 30 for label in labels)
+
+
+def test_figures_are_xml_and_take_their_colours_from_the_page(html):
+    svgs = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    styles = html[html.index("<style>") : html.index("</style>")]
+    for svg in svgs:
+        ElementTree.fromstring(svg)
+        assert "<style" not in svg
+        assert not re.search(r"(?:fill|stroke): #", svg)
+        for name in re.findall(r"var\((--[a-z]+)\)", svg):
+            assert styles.count(f"{name}: #") == 2  # light and dark
+    assert all("currentColor" in svg for svg in svgs)
+
+
+def test_axes_are_labelled_with_their_units(html):
+    for label in ("trust (0..1)", "horizon (steps)", "level (unit of the series)"):
+        assert label in html
+
+
+def test_the_first_screen_answers_the_question(html, pairs):
+    results = make_results(pairs)
+    details = results["variables"]["details"]
+    text = text_of(html)
+    better = sum(entry["skill"] > 0 for entry in details.values())
+    assert f"The ensemble beats naive for {better} of 2 variables" in text
+    skill = next(r["skill"] for r in results["models"] if r["model"] == "ensemble")
+    assert skill < 0
+    assert f"{-100 * skill:.1f} % larger" in text
+    table = text[text.index("Trust by variable") : text.index("Read with care")]
+    for name, entry in details.items():
+        row = f"{name} {entry['trust']:.2f} {100 * entry['skill']:.1f} % {entry['best_model']}"
+        assert row.replace("-", "\N{MINUS SIGN}") in table
+    assert "latest vintage, not what was known on the day" in text
+
+
+def test_equal_input_gives_the_equal_page(html, pairs):
+    assert build(pairs) == html
+
+
+HOSTILE = "<script>alert('$\\frac{')</script>"
+
+
+def test_hostile_names_stay_text():
+    models = ("naive", "<em>bold</em>", "$x^{2$", "ensemble", "ensemble_equal")
+    pairs = make_pairs(variables=(HOSTILE, '" onload="x'), models=models)
+    page = build(
+        pairs,
+        errors=[{"batch": "2020-01-01", "type": "<i>", "message": "{{ 7 * 7 }} <img src=x>"}],
+        skipped=[{"batch": "2020-01-01", "reason": "<svg onload=x>"}],
+        configuration={"<u>": {"nested": "</td><script>"}},
+    )
+    outline = Outline(page)
+    assert not {"script", "bold", "u", "img"} & {tag for tag, _ in outline.tags}
+    assert not any(name.startswith("on") for _, attrs in outline.tags for name in attrs)
+    assert "&lt;script&gt;alert(" in page
+    assert "&lt;em&gt;bold&lt;/em&gt;" in page
+    assert "$x^{2$" in page
+    assert "{{ 7 * 7 }}" in page
+
+
+def test_without_a_scored_batch_the_page_says_so():
+    text = text_of(build_unscored())
+    assert "No forecast has been scored yet" in text
+    assert "Leaderboard" not in text
+    assert "Failed batches None." in text
+
+
+def test_a_variable_without_ledger_or_forecasts_has_no_such_figure(pairs):
+    page = build_report(
+        make_results(pairs), TRUST_LEDGER.empty_table(), make_retrodictions(pairs)[:0]
+    )
+    assert page.count("There is nothing to draw yet.") == 2
+
+
+def test_one_batch_one_horizon_one_rule():
+    page = build(make_pairs(models=("naive", "ensemble"), horizons=(2,), batches=BATCHES[:1]))
+    assert Outline(page).count("figure") == 2 + 3 + 2
+
+
+def test_long_lists_are_cut_and_say_so():
+    errors = [{"batch": f"b{i:04}", "type": "E", "message": "m" * 5000} for i in range(150)]
+    skipped = [{"batch": "2020-01-01", "reason": f"reason {i}"} for i in range(60)]
+    text = text_of(build_unscored(errors=errors, skipped=skipped))
+    assert "150 failed; the first 100 are shown" in text
+    assert "b0099" in text
+    assert "b0100" not in text
+    assert "m" * 700 not in text
+    assert "the 50 most frequent of 60 reasons are shown" in text
+
+
+def test_skipped_batches_stand_in_one_row_a_reason():
+    skipped = [{"batch": f"2020-{i:02}-01", "reason": "no data"} for i in range(1, 10)]
+    text = text_of(build_unscored(skipped=skipped))
+    assert "9 2020-01-01 to 2020-09-01 no data" in text
+
+
+def test_of_many_variables_the_best_and_the_worst_are_drawn():
+    names = [f"v{i:02}" for i in range(20)]
+    assert choose_figured(names) == names[:8] + names[-8:]
+    assert choose_figured(names[:FIGURED_VARIABLES]) == names[:FIGURED_VARIABLES]
+
+
+@pytest.mark.slow
+def test_the_page_says_how_many_variables_it_draws():
+    names = tuple(f"v{i:02}" for i in range(20))
+    page = build(make_pairs(variables=names, horizons=(1,), batches=BATCHES[:2], days=2))
+    assert "shown for 16 of 20 variables" in text_of(page)
+    assert Outline(page).count("figure") == 16 + 17 + 16
+
+
+def test_variables_are_ranked_by_skill_and_the_undefined_come_last():
+    skills = {"a": None, "b": -0.1, "c": 0.2, "d": -0.1}
+    details = {name: {"skill": skill} for name, skill in skills.items()}
+    assert rank_variables({"variables": {"details": details}}) == ["c", "b", "d", "a"]
+
+
+def test_tables_in_several_chunks_read_alike(html, pairs):
+    half = len(pairs) // 2
+    ledger, rows = make_ledger(score_pairs(pairs)), make_retrodictions(pairs)
+    parts = pa.concat_tables([make_retrodictions(pairs[half:]), make_retrodictions(pairs[:half])])
+    assert parts.num_rows == rows.num_rows
+    assert build_report(make_results(pairs), ledger, parts) == html
+
+
+def test_matplotlib_is_imported_only_to_draw():
+    code = "import sys, pulse_assets.report; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

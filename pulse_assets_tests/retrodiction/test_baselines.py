@@ -1,0 +1,63 @@
+import numpy as np
+import pandas as pd
+import pytest
+from statsforecast import StatsForecast
+from statsforecast.models import (
+    HistoricAverage,
+    Naive,
+    RandomWalkWithDrift,
+    SeasonalNaive,
+    WindowAverage,
+)
+
+from pulse_assets.retrodiction.baselines import PLAIN_WINDOW
+from pulse_assets.retrodiction.walk_forward import walk_forward
+from pulse_assets_tests.retrodiction.examples import rules, seasonal_walk
+
+NAMES = ("naive", "drift", "seasonal_naive", "mean", "window_mean")
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("naive", [[1, 1], [2, 2], [6, 6], [3, 3]]),
+        ("drift", [[NAN, NAN], [3, 5], [8.5, 13.5], [3 + 2 / 3, 5]]),
+        ("seasonal_naive", [[NAN, NAN], [1, 1], [2, 2], [6, 6]]),
+        ("mean", [[1, 1], [1.5, 1.5], [3, 3], [3, 3]]),
+        ("window_mean", [[NAN, NAN], [1.5, 1.5], [4, 4], [4.5, 4.5]]),
+    ],
+)
+def test_hand_computed(name, expected):
+    y = np.array([1.0, 2.0, 6.0, 3.0])
+    made = walk_forward(y, range(4), [1, 3], 2, rules(name))
+    np.testing.assert_allclose(made[0], expected, rtol=1e-12)
+
+
+def test_window_mean_without_a_season():
+    y = np.arange(8.0)
+    made = walk_forward(y, [PLAIN_WINDOW - 2, PLAIN_WINDOW - 1, 7], [1], 1, rules("window_mean"))
+    np.testing.assert_array_equal(made[0, :, 0], [NAN, 2.5, 4.5])
+
+
+@pytest.mark.parametrize("season", [4, 12])
+def test_equal_statsforecast(season):
+    y, longest, windows = seasonal_walk(80, season), 15, 40
+    frame = pd.DataFrame(
+        {"unique_id": "a", "ds": np.arange(len(y)), "y": y},
+    )
+    models = [
+        Naive(),
+        RandomWalkWithDrift(),
+        SeasonalNaive(season),
+        HistoricAverage(),
+        WindowAverage(season),
+    ]
+    theirs = StatsForecast(models, freq=1).cross_validation(
+        h=longest, df=frame, n_windows=windows, step_size=1
+    )
+    origins = np.unique(theirs["cutoff"])
+    ours = walk_forward(y, origins, range(1, longest + 1), season, rules(*NAMES))
+    for mine, model in zip(ours, models, strict=True):
+        expected = theirs[model.alias].to_numpy().reshape(windows, longest)
+        np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-8)

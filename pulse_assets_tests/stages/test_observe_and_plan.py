@@ -1,0 +1,95 @@
+"""What a batch may see, what it predicts, and why it leaves a variable out."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from pulse_assets.batches import TrainingBatch
+from pulse_assets.errors import ConfigurationError
+from pulse_assets.history.series import Series
+from pulse_assets.stages.observe import observe
+from pulse_assets.stages.plan import plan
+
+BATCH = TrainingBatch("2003-01-01", date(2003, 1, 1), date(2003, 3, 1), ("x",))
+
+
+def make_series(dates, values=None, published_at=None, name="x"):
+    days = np.array(dates, "datetime64[D]")
+    data = np.arange(len(days), dtype=float) if values is None else np.array(values, float)
+    return Series(name, days, data, published_at)
+
+
+def monthly(first, count):
+    return (np.datetime64(first) + np.arange(count)).astype("datetime64[D]")
+
+
+def describe(series, **overrides):
+    history = observe(BATCH, {"x": series}, 36500)
+    values = {"horizons": [1], "frequencies": {}} | overrides
+    return plan(BATCH, history, values["horizons"], values["frequencies"]).to_pylist()[0]
+
+
+def test_a_batch_sees_its_history_and_window_and_nothing_later():
+    history = observe(BATCH, {"x": make_series(monthly("2000-01", 60))}, 31)
+    assert history["timestamp"].to_pylist() == [
+        date(2002, 12, 1),
+        date(2003, 1, 1),
+        date(2003, 2, 1),
+    ]
+    assert history["published_at"].null_count == 3
+
+
+def test_publication_dates_are_kept():
+    days = monthly("2002-12", 2)
+    history = observe(BATCH, {"x": make_series(days, published_at=days + 5)}, 31)
+    assert history["published_at"].to_pylist() == [date(2002, 12, 6), date(2003, 1, 6)]
+
+
+def test_a_variable_is_described():
+    row = describe(make_series(monthly("2000-01", 60)))
+    assert row["skip_reason"] is None
+    assert (row["frequency"], row["season"]) == ("monthly", 12)
+    assert (row["history"], row["missing"], row["targets"], row["missing_targets"]) == (36, 0, 2, 0)
+    assert (row["first_target"], row["last_target"]) == (date(2003, 1, 1), date(2003, 2, 1))
+    assert (row["window_start"], row["window_end"]) == (BATCH.start, BATCH.end)
+
+
+def test_missing_periods_and_values_are_counted():
+    days = np.delete(monthly("2000-01", 60), 20)
+    values = np.where(days == np.datetime64("2003-02-01"), np.nan, 1.0)
+    row = describe(make_series(days, values))
+    assert (row["history"], row["missing"], row["targets"], row["missing_targets"]) == (36, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("series", "reason"),
+    [
+        (make_series(monthly("2000-01", 30)), "no observation in the window"),
+        (make_series(monthly("2002-06", 30)), "7 observations before the window: 12"),
+        (make_series(monthly("2000-01", 60), [np.nan] * 60), "no observation with a value"),
+        (make_series([]), "no observation in the window"),
+    ],
+)
+def test_a_variable_is_left_out_with_its_reason(series, reason):
+    row = describe(series)
+    assert reason in row["skip_reason"]
+    assert row["first_target"] is None
+
+
+def test_irregular_dates_leave_a_variable_out_unless_its_frequency_is_given():
+    irregular = np.datetime64("1990-01-01") + np.cumsum(np.arange(100) ** 2 % 47 * 5 + 1)
+    row = describe(make_series(irregular))
+    assert "frequenc" in row["skip_reason"]
+    assert describe(make_series(irregular), frequencies={"x": "daily"})["frequency"] == "daily"
+
+
+def test_an_unknown_frequency_is_refused():
+    with pytest.raises(ConfigurationError, match="fortnightly"):
+        describe(make_series(monthly("2000-01", 60)), frequencies={"x": "fortnightly"})
+
+
+def test_publication_too_late_for_any_origin_leaves_a_variable_out():
+    days = monthly("2001-12", 20)
+    row = describe(make_series(days, published_at=days + 400))
+    assert "12 must be known" in row["skip_reason"]

@@ -1,0 +1,257 @@
+import json
+from importlib.resources import files
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from pulse_assets.schema import BATCH_METRICS, TRUST_LEDGER
+from pulse_assets.stages.results import Performance, group_skipped
+from pulse_assets_tests.report.made import (
+    BATCHES,
+    make_ledger,
+    make_pairs,
+    score_pairs,
+    summarise_made,
+    to_metrics,
+)
+
+SCHEMA = json.loads(files("pulse_assets").joinpath("training_results.schema.json").read_text())
+UNSCORED = pd.DataFrame(
+    [
+        {"batch": "2020-04-30", "status": "skipped", "error": "no observation in the window"},
+        {"batch": "2020-05-30", "status": "failed", "error_type": "RuleError", "error": "nan [x]"},
+        {"batch": "2020-06-29", "status": "skipped", "error": "too short"},
+        {"batch": "2020-07-29", "status": "skipped", "error": "too short"},
+    ]
+)
+
+
+def row(batch, model, n, mae, variable="gdp", horizon=1, **scores):
+    base = {"status": "completed", "missing": 0, "mase": mae, "rmsse": mae, "coverage": 0.5}
+    named = {"batch": batch, "variable": variable, "model": model, "horizon": horizon}
+    return base | named | {"n": n, "mae": mae} | scores
+
+
+def summarise_rows(*rows, ledger=None):
+    return summarise_made(
+        to_metrics(pd.DataFrame(rows)), TRUST_LEDGER.empty_table() if ledger is None else ledger
+    )
+
+
+def by_model(rows):
+    return {row["model"]: row for row in rows}
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return make_pairs()
+
+
+@pytest.fixture(scope="module")
+def results(pairs):
+    scores = score_pairs(pairs)
+    planned = [*BATCHES, *UNSCORED["batch"], "2020-08-28"]
+    return summarise_made(to_metrics(scores, UNSCORED), make_ledger(scores), planned=planned)
+
+
+def test_the_results_satisfy_the_schema_as_json_without_nan(results):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    text = json.dumps(results, allow_nan=False)
+    jsonschema.validate(json.loads(text), SCHEMA)
+
+
+def test_every_property_is_described(results):
+    model, variable = SCHEMA["$defs"]["model"], SCHEMA["$defs"]["variable"]
+    top, horizon = SCHEMA["properties"], SCHEMA["properties"]["skill_by_horizon"]["items"]
+    assert list(top) == list(results) == SCHEMA["required"]
+    assert list(model["properties"]) == list(results["models"][0]) == model["required"]
+    assert list(variable["properties"]) == list(results["variables"]["details"]["gdp"])
+    assert list(horizon["properties"]) == list(results["skill_by_horizon"][0])
+    assert list(top["batches"]["properties"]) == list(results["batches"])
+    assert list(top["performance"]["properties"]) == list(results["performance"])
+
+
+def test_batches_are_counted(results):
+    assert results["batches"] == {
+        "total": 8,
+        "completed": 4,
+        "skipped": 3,
+        "failed": 1,
+        "success_rate": 0.8,
+        "not_run": 1,
+    }
+
+
+def test_errors_and_skipped_batches_are_listed_in_order(results):
+    assert results["errors"] == [{"batch": "2020-05-30", "type": "RuleError", "message": "nan [x]"}]
+    assert [entry["batch"] for entry in results["skipped"]] == [
+        "2020-04-30",
+        "2020-06-29",
+        "2020-07-29",
+    ]
+    assert results["skipped"][0]["reason"] == "no observation in the window"
+
+
+@pytest.mark.parametrize("model", ["naive", "mean", "drift"])
+def test_pooled_scores_equal_those_of_the_raw_pairs(pairs, results, model):
+    rows = pairs[pairs["model"] == model]
+    found = by_model(results["models"])[model]
+    errors = rows["error"].dropna()
+    assert found["n"] == len(errors)
+    assert found["missing"] == rows["error"].isna().sum()
+    assert found["mase"] == pytest.approx((rows["error"].abs() / rows["scale"]).mean(), rel=1e-12)
+    assert found["rmsse"] == pytest.approx(
+        np.sqrt((rows["error"] ** 2 / rows["squared_scale"]).mean()), rel=1e-12
+    )
+    assert found["coverage"] == pytest.approx((errors.abs() <= 1.5).mean(), rel=1e-12)
+    assert found["weight"] == 0.25
+
+
+def test_skill_of_the_raw_pairs(pairs, results):
+    mae = pairs["error"].abs().groupby([pairs[k] for k in ("model", "variable", "horizon")]).mean()
+    ratio = mae["ensemble"] / mae["naive"]
+    expected = 1 - np.exp(np.log(ratio).mean())
+    assert by_model(results["models"])["ensemble"]["skill"] == pytest.approx(expected, rel=1e-12)
+    gdp = by_model(results["models_by_variable"]["gdp"])["ensemble"]
+    assert gdp["skill"] == pytest.approx(1 - np.exp(np.log(ratio["gdp"]).mean()), rel=1e-12)
+    assert gdp["win_rate"] == (ratio["gdp"] < 1).mean()
+    assert results["variables"]["details"]["gdp"]["skill"] == gdp["skill"]
+
+
+def test_skill_by_horizon_comes_overall_first_then_by_variable(pairs, results):
+    rows = results["skill_by_horizon"]
+    assert [entry["variable"] for entry in rows] == [None] * 10 + ["cpi"] * 10 + ["gdp"] * 10
+    mae = pairs.assign(error=pairs["error"].abs()).groupby(["variable", "horizon", "model"])
+    mae = mae["error"].mean()
+    found = {(r["variable"], r["model"], r["horizon"]): r for r in rows}
+    ratio = mae["gdp", 3, "ensemble"] / mae["gdp", 3, "naive"]
+    assert found["gdp", "ensemble", 3]["skill"] == pytest.approx(1 - ratio, rel=1e-12)
+    assert found["gdp", "naive", 1]["skill"] == 0
+    assert found[None, "ensemble", 3]["n"] == 40
+
+
+def test_naive_has_no_skill_and_the_best_stands_first(results):
+    skills = [entry["skill"] for entry in results["models"]]
+    assert skills == sorted(skills, reverse=True)
+    assert by_model(results["models"])["naive"]["skill"] == 0
+    assert by_model(results["models"])["naive"]["win_rate"] == 0.5
+
+
+def test_trust_is_that_after_the_last_batch(pairs, results):
+    ensemble = pairs[(pairs["model"] == "ensemble") & (pairs["variable"] == "gdp")]
+    hits = (ensemble["error"].abs() <= 1).sum()
+    expected = (hits + 1) / (len(ensemble) + 2)
+    assert results["variables"]["trust_scores"]["gdp"] == pytest.approx(expected)
+    details = results["variables"]["details"]["gdp"]
+    assert (details["trust_lower"], details["trust_upper"]) == pytest.approx(
+        (expected - 0.1, expected + 0.1)
+    )
+    trusts = [
+        by_model(results["models_by_variable"][v])["ensemble"]["trust"] for v in ("gdp", "cpi")
+    ]
+    assert by_model(results["models"])["ensemble"]["trust"] == pytest.approx(np.mean(trusts))
+
+
+def test_a_mean_over_pairs_is_not_a_mean_of_batch_means():
+    results = summarise_rows(row("2020-01-01", "naive", 3, 1.0), row("2020-01-31", "naive", 1, 2.0))
+    (naive,) = results["models"]
+    assert naive["mase"] == 1.25
+    assert naive["rmsse"] == pytest.approx(np.sqrt(7 / 4))
+
+
+def test_a_late_rule_is_set_against_naive_in_its_own_batches():
+    results = summarise_rows(
+        row("2020-01-01", "naive", 1, 100.0),
+        row("2020-01-31", "naive", 1, 2.0),
+        row("2020-01-31", "drift", 1, 1.0),
+    )
+    assert by_model(results["models"])["drift"]["skill"] == 0.5
+
+
+def test_the_best_model_has_a_forecast_for_every_pair():
+    results = summarise_rows(
+        row("2020-01-01", "ensemble", 4, 3.0),
+        row("2020-01-01", "naive", 4, 2.0),
+        row("2020-01-01", "drift", 3, 1.0, missing=1),
+    )
+    details = results["variables"]["details"]["gdp"]
+    assert details["best_model"] == "naive"
+    assert (details["mase"], details["n"]) == (3.0, 4)
+
+
+def test_undefined_scores_are_null_and_left_out_of_the_pool():
+    nan = float("nan")
+    results = summarise_rows(
+        row("2020-01-01", "naive", 2, 0.0, mase=nan, rmsse=nan),
+        row("2020-01-01", "ensemble", 2, 0.0, mase=nan, rmsse=nan),
+        row("2020-01-01", "ar", 0, nan, coverage=nan, missing=2),
+        row("2020-01-31", "drift", 2, 1.0),
+    )
+    rows = by_model(results["models"])
+    assert rows["ensemble"]["mase"] is None
+    assert rows["ensemble"]["skill"] == 0  # as good as naive, neither ever erred
+    assert rows["ar"] == {
+        "model": "ar",
+        "mase": None,
+        "rmsse": None,
+        "skill": None,
+        "win_rate": None,
+        "coverage": None,
+        "trust": None,
+        "weight": None,
+        "n": 0,
+        "missing": 2,
+    }
+    assert rows["drift"]["skill"] is None  # naive was not scored in that batch
+    assert [entry["model"] for entry in results["models"]][2:] == ["ar", "drift"]
+    details = results["variables"]["details"]["gdp"]
+    assert (details["best_model"], details["trust"]) == ("drift", None)
+
+
+def test_without_naive_there_is_no_skill():
+    results = summarise_rows(row("2020-01-01", "ensemble", 2, 1.0))
+    assert results["models"][0]["skill"] is None
+    jsonschema.validate(results, SCHEMA)
+
+
+def test_order_of_rows_and_dictionaries_changes_nothing(pairs, results):
+    scores = score_pairs(pairs)
+    planned = [*BATCHES, *UNSCORED["batch"], "2020-08-28"]
+    mixed = scores.sample(frac=1, random_state=3)
+    parts = pa.concat_tables([to_metrics(mixed[:17]), to_metrics(mixed[17:]), to_metrics(UNSCORED)])
+    again = summarise_made(parts, make_ledger(scores), planned=planned)
+    assert json.dumps(again) == json.dumps(results)
+
+
+@pytest.mark.parametrize("unscored", [UNSCORED, UNSCORED[:0]], ids=["none completed", "none ran"])
+def test_without_a_completed_batch_the_lists_are_empty(unscored):
+    results = summarise_made(to_metrics(unscored), TRUST_LEDGER.empty_table())
+    jsonschema.validate(results, SCHEMA)
+    assert results["models"] == results["skill_by_horizon"] == []
+    assert results["variables"] == {"total": 0, "trust_scores": {}, "details": {}}
+    assert results["batches"]["success_rate"] == (0.0 if len(unscored) else None)
+    assert results["batches"]["not_run"] == len(BATCHES)
+
+
+def test_metrics_may_be_an_empty_table():
+    assert summarise_made(BATCH_METRICS.empty_table(), TRUST_LEDGER.empty_table())["errors"] == []
+
+
+@pytest.mark.parametrize(("seconds", "speedup"), [(2.0, 3.0), (0.0, None)])
+def test_speedup_is_sequential_time_over_duration(seconds, speedup):
+    assert Performance(seconds, 6.0).to_json() == {
+        "duration_seconds": seconds,
+        "estimated_sequential_time": 6.0,
+        "speedup_factor": speedup,
+    }
+
+
+def test_skipped_batches_are_grouped_by_reason(results):
+    groups = group_skipped(results["skipped"])
+    assert [(g.reason, g.count, g.first, g.last) for g in groups] == [
+        ("too short", 2, "2020-06-29", "2020-07-29"),
+        ("no observation in the window", 1, "2020-04-30", "2020-04-30"),
+    ]

@@ -1,0 +1,19 @@
+"""Small tables for the tests of the store."""
+
+import pyarrow as pa
+
+from pulse_assets.schema import HISTORICAL_DATA
+
+
+def history(*rows):
+    """A `historical_data` table of (variable, days since 1970, value) rows."""
+    variables, days, values = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table(
+        [
+            pa.array(variables, pa.string()).dictionary_encode(),
+            pa.array(days, pa.int32()).cast(pa.date32()),
+            pa.array(values, pa.float64()),
+            pa.nulls(len(rows), pa.date32()),
+        ],
+        schema=HISTORICAL_DATA,
+    )

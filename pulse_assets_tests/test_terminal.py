@@ -1,0 +1,203 @@
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from pulse_assets.terminal import TrainingProgress, print_error, print_summary
+from pulse_assets_tests.report.made import make_pairs, make_results
+
+
+def plain_console(width=80):
+    return Console(file=io.StringIO(), width=width)
+
+
+def live_console():
+    return Console(file=io.StringIO(), width=100, force_terminal=True, _environ={"TERM": "xterm"})
+
+
+def printed(console):
+    return console.file.getvalue()
+
+
+class Clock:
+    """Moves only when told."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def results():
+    return make_results(make_pairs())
+
+
+def summary(results, width=80, paths=None):
+    console = plain_console(width)
+    print_summary(results, {} if paths is None else paths, console)
+    return printed(console)
+
+
+def test_plain_progress_is_one_line_every_ten_seconds():
+    console, clock = plain_console(), Clock()
+    with TrainingProgress(console, clock=clock) as progress:
+        progress.start(total=8)
+        for number, status in enumerate(["kept", "completed", "failed", "skipped", "completed"]):
+            clock.now += 4
+            progress.update(status, f"2020-01-0{number + 1}")
+    assert printed(console).splitlines() == [
+        # 2 of 3 took 12 s, 5 are left
+        "batches 3/8, 1 failed, 0 skipped, 1 kept, 12 s, 30 s left, last 2020-01-03"
+    ]
+
+
+def test_plain_progress_ends_with_a_line():
+    console, clock = plain_console(), Clock()
+    with TrainingProgress(console, clock=clock) as progress:
+        progress.start(total=2)
+        progress.update("completed", "2020-01-01")
+        clock.now += 1
+        progress.update("completed", "2020-01-31")
+    assert printed(console) == "batches 2/2, 0 failed, 0 skipped, 1 s, last 2020-01-31\n"
+
+
+def test_kept_batches_foretell_no_time():
+    console, clock = plain_console(), Clock()
+    with TrainingProgress(console, clock=clock) as progress:
+        progress.start(total=2)
+        clock.now += 11
+        progress.update("kept", "2020-01-01")
+    assert printed(console) == "batches 1/2, 0 failed, 0 skipped, 1 kept, 11 s, last 2020-01-01\n"
+
+
+def test_a_terminal_gets_a_bar_and_no_lines():
+    console = live_console()
+    with TrainingProgress(console) as progress:
+        progress.start(total=2)
+        progress.update("failed", "2020-01-01")
+        progress.update("completed", "2020-01-31")
+    text = printed(console)
+    assert "2/2" in text
+    assert "1 failed, 0 skipped" in text
+    assert "last 2020" not in text
+
+
+def test_a_dumb_terminal_gets_lines():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, _environ={"TERM": "dumb"})
+    with TrainingProgress(console) as progress:
+        progress.start(total=1)
+        progress.update("completed", "2020-01-01")
+    assert printed(console).startswith("batches 1/1")
+    assert "\x1b" not in printed(console)
+
+
+def test_progress_and_errors_go_to_stderr(capsys):
+    with TrainingProgress() as progress:
+        progress.start(total=1)
+        progress.update("completed", "2020-01-01")
+    print_error("bad [value]\x1b[31m; write a date")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "batches 1/1, 0 failed, 0 skipped, 0 s, last 2020-01-01",
+        "error: bad [value]\N{REPLACEMENT CHARACTER}[31m; write a date",
+    ]
+
+
+def test_an_error_is_one_line_however_long(capsys):
+    print_error("x" * 500)
+    assert capsys.readouterr().err == "error: " + "x" * 500 + "\n"
+
+
+def test_the_summary_goes_to_stdout(results, capsys):
+    print_summary(results, {})
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "success rate" in captured.out
+
+
+def test_the_summary_shows_batches_and_variables(results):
+    text = summary(results)
+    assert "4        0       0       100.0 %     2.0 s    3.0 x" in text
+    gdp = results["variables"]["details"]["gdp"]
+    (line,) = [line for line in text.splitlines() if line.startswith("gdp")]
+    assert line.split() == [
+        "gdp",
+        f"{gdp['trust']:.2f}",
+        f"({gdp['trust_lower']:.2f}-{gdp['trust_upper']:.2f})",
+        f"{100 * gdp['skill']:+.1f}",
+        "%",
+        f"{gdp['mase']:.2f}",
+        str(gdp["n"]),
+        gdp["best_model"],
+    ]
+    assert "failed batches" not in text
+    assert "skipped batches" not in text
+
+
+LONG = "[red]a_variable_with_quite_a_long_name[/red]"
+
+
+def test_the_summary_is_plain_and_fits_80_columns(results):
+    details = results["variables"]["details"]["gdp"] | {"best_model": "ar_with_" + LONG}
+    changed = results | {
+        "variables": {"total": 1, "trust_scores": {}, "details": {LONG: details}},
+        "errors": [{"batch": "2020-01-01", "type": "E", "message": "[bold]" + "word " * 60}],
+        "skipped": [{"batch": "2020-01-01", "reason": "[/] no \x1b[2Jdata"}],
+    }
+    text = summary(changed)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+    assert "[red]a_v" in text
+    assert "[bold]word" in text
+    assert "[/] no \N{REPLACEMENT CHARACTER}[2Jdata" in text
+
+
+def test_only_the_first_failures_are_listed(results):
+    errors = [{"batch": f"b{i:02}", "type": "RuleError", "message": "boom"} for i in range(13)]
+    text = summary(results | {"errors": errors})
+    assert "  b09  RuleError: boom" in text
+    assert "b10" not in text
+    assert "and 3 more" in text
+
+
+def test_skipped_batches_stand_in_one_line_a_reason(results):
+    skipped = [{"batch": f"2020-0{i}-01", "reason": "no data"} for i in range(1, 4)]
+    skipped.append({"batch": "2021-01-01", "reason": "short"})
+    text = summary(results | {"skipped": skipped})
+    assert "  3  no data  (2020-01-01 to 2020-03-01)" in text
+    assert "  1  short  (2021-01-01)" in text
+    assert "more" not in text
+
+
+def test_undefined_numbers_are_dashes(results):
+    nothing = dict.fromkeys(("trust", "trust_lower", "trust_upper", "skill", "best_model", "mase"))
+    changed = results | {
+        "variables": {"total": 1, "trust_scores": {}, "details": {"gdp": nothing | {"n": 0}}},
+        "batches": results["batches"] | {"success_rate": None},
+        "performance": results["performance"] | {"speedup_factor": None},
+    }
+    lines = summary(changed).splitlines()
+    assert [line.split() for line in lines if line.startswith("gdp")] == [
+        ["gdp", "-", "-", "-", "0", "-"]
+    ]
+    assert lines[2].split() == ["4", "0", "0", "-", "2.0", "s", "-"]
+
+
+def test_without_a_scored_variable_there_is_no_table(results):
+    nothing = {"total": 0, "trust_scores": {}, "details": {}}
+    assert "lowest mase" not in summary(results | {"variables": nothing})
+
+
+def test_paths_are_printed_whole(results):
+    path = "/data/" + "x" * 100 + "/training_results.json"
+    assert f"results: {path}\n" in summary(results, paths={"results": path})
+
+
+def test_failures_are_red_on_a_terminal(results):
+    console = live_console()
+    print_summary(results | {"batches": results["batches"] | {"failed": 7}}, {}, console)
+    assert re.search(r"\x1b\[1;31m *7", printed(console))
