@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pulse_assets.settings import TrainingConfig
-    from pulse_assets.train import TrainingResults, train
+    from pulse_assets.training import TrainingResults, train
 
 __all__ = ["TrainingConfig", "TrainingResults", "train"]
 
-_HOMES = {"TrainingConfig": "settings", "TrainingResults": "train", "train": "train"}
+_HOMES = {"TrainingConfig": "settings", "TrainingResults": "training", "train": "training"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function

@@ -230,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _train(config: TrainingConfig) -> int:
-    from pulse_assets.train import train  # seconds that a wrong option need not cost
+    from pulse_assets.training import train  # seconds that a wrong option need not cost
 
     with TrainingProgress() as progress:
         results = train(config, progress=progress)

@@ -145,12 +145,13 @@ def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> 
 
 
 def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = _table("variable", "trust (90 %)", "vs naive", "mase", "n", "lowest mase")
+    table = _table("variable", "trust (90 %)", "skill %", "mase", "n", "lowest mase")
+    table.columns[0].min_width = min(24, max(map(len, details)))  # the last column folds first
     for variable, entry in details.items():
         table.add_row(
             _plain(variable),
             _trust(entry["trust"], entry["trust_lower"], entry["trust_upper"]),
-            _percent(entry["skill"], sign="+"),
+            "-" if entry["skill"] is None else f"{100 * entry['skill']:+.1f}",
             _score(entry["mase"]),
             str(entry["n"]),
             _plain(entry["best_model"] or "-"),
@@ -213,6 +214,5 @@ def _trust(trust: float | None, lower: float, upper: float) -> str:
     return "-" if trust is None else f"{trust:.2f} ({lower:.2f}-{upper:.2f})"
 
 
-def _percent(share: float | None, sign: Literal["+", "-"] = "-") -> str:
-    """Return a share as per cent, with its sign if `sign` is "+"."""
-    return "-" if share is None else f"{100 * share:{sign}.1f} %"
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

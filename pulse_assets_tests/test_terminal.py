@@ -129,7 +129,6 @@ def test_the_summary_shows_batches_and_variables(results):
         f"{gdp['trust']:.2f}",
         f"({gdp['trust_lower']:.2f}-{gdp['trust_upper']:.2f})",
         f"{100 * gdp['skill']:+.1f}",
-        "%",
         f"{gdp['mase']:.2f}",
         str(gdp["n"]),
         gdp["best_model"],

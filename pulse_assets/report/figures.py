@@ -70,7 +70,7 @@ _SETTINGS: Final[dict[Any, Any]] = {
 _WIDTH: Final = 5.2  # inches: 10.5 pt text is still 10 px high on a screen 390 px wide
 
 #: Lines shorter than this show their points, for one point alone draws no line.
-_FEW: Final = 30
+_FEW: Final = 13
 
 
 @mpl.rc_context(_SETTINGS)

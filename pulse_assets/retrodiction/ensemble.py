@@ -96,9 +96,10 @@ def _dmsfe_horizon(
             learn(forecasts[s], observed[t], reference, loss, base, verified)
             judge(combined[s], observed[t], own_loss)
         prior = PRIOR * typical[0] / max(typical[1], 1.0)
-        mark_ready(forecasts[t], verified, MIN_VERIFIED, ready)
+        judged = mark_ready(forecasts[t], verified, MIN_VERIFIED, ready)
         divide(loss, base, prior, ready, shares, lane)
-        weigh_lanes(forecasts[t], shares, lane, combined[t])
+        # Before rules have a record the lanes would be judged for what none could know.
+        weigh_lanes(forecasts[t], shares, lane, judged, combined[t])
         choose(own_loss, prior, shares, lane, weights[t])
         finish(forecasts[t], weights[t])
 
@@ -137,10 +138,13 @@ def judge(combined: Floats, outcome: float, loss: Floats) -> None:
 
 
 @kernel  # pragma: no cover
-def mark_ready(forecasts: Floats, verified: Floats, needed: float, ready: Floats) -> None:
+def mark_ready(forecasts: Floats, verified: Floats, needed: float, ready: Floats) -> bool:
     """Fill `ready` with 1.0 for rules that have a forecast and a record, else 0.0.
 
     Where none has a record, those that have a forecast are ready.
+
+    Returns:
+        Whether any rule has a record.
     """
     found = False
     for k in range(len(ready)):
@@ -149,6 +153,7 @@ def mark_ready(forecasts: Floats, verified: Floats, needed: float, ready: Floats
     if not found:
         for k in range(len(ready)):
             ready[k] = not np.isnan(forecasts[k])
+    return found
 
 
 @kernel  # pragma: no cover
@@ -180,17 +185,17 @@ def divide(
 
 
 @kernel  # pragma: no cover
-def weigh_lanes(forecasts: Floats, shares: Floats, lane: Floats, combined: Floats) -> None:
-    """Fill `combined` `[LANES]` with each lane's combination; NaN where no rule has a forecast."""
-    awake = False
+def weigh_lanes(
+    forecasts: Floats, shares: Floats, lane: Floats, judged: bool, combined: Floats
+) -> None:
+    """Fill `combined` `[LANES]` with each lane's combination; NaN where it is not to be judged."""
     combined[:] = 0.0
     for k in range(len(shares)):
         if not np.isnan(forecasts[k]):
-            awake = True
             for c in range(LANES):
                 combined[c] += shares[k, c] * forecasts[k]
     for c in range(LANES):
-        combined[c] = combined[c] * lane[c] if awake else np.nan
+        combined[c] = combined[c] * lane[c] if judged else np.nan
 
 
 @kernel  # pragma: no cover

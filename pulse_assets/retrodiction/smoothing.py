@@ -97,7 +97,8 @@ def _line_slope(y: Floats) -> Floats:
     moved = y - y[0]
     # sum((s - mean(s)) moved_s) = sum(s moved_s) - mean(s) sum(moved_s)
     cross = np.cumsum((n - 1.0) * moved) - (n - 1.0) / 2.0 * np.cumsum(moved)
-    return cross / np.maximum(n * (n * n - 1.0) / 12.0, 1.0)
+    # sum((s - mean(s))^2), 0.5 for two values; at one value the sum above is 0.
+    return cross / np.maximum(n * (n * n - 1.0) / 12.0, 0.5)
 
 
 @kernel  # pragma: no cover

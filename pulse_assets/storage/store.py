@@ -8,7 +8,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -156,11 +156,9 @@ class LocalStore:
         folder, slash, start = prefix.rpartition("/")
         directory = self.root / _checked(folder) if folder else self.root
         try:
-            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
-            found = [entry for entry in entries if _is_object(entry, start)]
+            entries = os.scandir(directory) if directory.exists() else ()
+            found = sorted((e for e in entries if _is_object(e, start)), key=lambda e: e.name)
             return {f"{folder}{slash}{entry.name}": _file_version(entry) for entry in found}
-        except FileNotFoundError:
-            return {}
         except OSError as error:
             raise StoreError(f"{directory}: cannot be listed: {error.strerror}") from error
 
@@ -182,7 +180,7 @@ class S3Store:
 
     bucket: str
     prefix: str = ""
-    settings: S3Settings = field(default=S3Settings())
+    settings: S3Settings = S3Settings()
 
     @property
     def uri(self) -> str:
@@ -218,7 +216,8 @@ class S3Store:
             # Needs the right to put objects but makes none, nor a version or delete marker.
             probe = {"Bucket": self.bucket, "Key": self._key(".probe")}
             upload = self._client.create_multipart_upload(**probe)
-            self._client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
+            with contextlib.suppress(ClientError):  # the right to abort is one of its own
+                self._client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
 
     @property
     def _client(self) -> Any:  # noqa: ANN401 - botocore makes its client classes at run time

@@ -145,6 +145,16 @@ def test_the_first_screen_answers_the_question(html, pairs):
     assert "latest vintage, not what was known on the day" in text
 
 
+def test_rules_scored_in_part_stand_at_the_end_of_the_leaderboard(html, pairs):
+    board = make_results(pairs)["models"]
+    assert [row["model"] for row in board][-1] != "drift"  # which begins late
+    table = html[html.index("<h2>Leaderboard") : html.index("<details>")]
+    partial = re.findall(r'<tr class="partial"><th scope="row">(\w+)', table)
+    assert sorted(partial) == ["drift", "mean"]
+    assert re.findall(r'scope="row">(\w+)', table)[-2:] == partial
+    assert "scored on part of the pairs only" in table
+
+
 def test_equal_input_gives_the_equal_page(html, pairs):
     assert build(pairs) == html
 

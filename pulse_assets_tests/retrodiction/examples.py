@@ -55,7 +55,9 @@ def plain_autoregression(y, order, with_level, settings, discount, steps):
         d = np.array([y[s + 1] - y[s] for s in range(order, t)])
         w = forgetting ** np.arange(len(d) - 1, -1, -1.0)
         gram = (x * w[:, None]).T @ x
-        return np.linalg.solve(gram + np.diag(np.diag(gram)) * ridge / w.sum(), (x * w[:, None]).T @ d)
+        return np.linalg.solve(
+            gram + np.diag(np.diag(gram)) * ridge / w.sum(), (x * w[:, None]).T @ d
+        )
 
     last = len(y) - 1
     losses = []

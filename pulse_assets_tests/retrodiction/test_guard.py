@@ -7,7 +7,9 @@ HORIZONS = np.array([1, 3])
 
 def test_largest_moves_by_hand():
     y = np.array([0.0, 1.0, -1.0, -4.0, -4.0])
-    np.testing.assert_array_equal(largest_moves(y, HORIZONS), [[0, 0], [1, 1], [2, 2], [3, 5], [3, 5]])
+    np.testing.assert_array_equal(
+        largest_moves(y, HORIZONS), [[0, 0], [1, 1], [2, 2], [3, 5], [3, 5]]
+    )
 
 
 def test_largest_moves_equal_the_plain_definition():

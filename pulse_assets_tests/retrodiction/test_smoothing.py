@@ -101,7 +101,10 @@ def plain_holt_winters(y, season, grid, horizons):
         reach = [sum(phi**i for i in range(1, h + 1)) for h in horizons]
         last = len(y) - 1
         forecasts.append(
-            [level + r * trend + seasonal[(last + h) % season] for r, h in zip(reach, horizons, strict=True)]
+            [
+                level + r * trend + seasonal[(last + h) % season]
+                for r, h in zip(reach, horizons, strict=True)
+            ]
         )
         losses.append(loss)
     return forecasts[pick_best(losses)]

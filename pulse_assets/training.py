@@ -1,4 +1,8 @@
-"""`train(config)`: the whole graph from Python, as one Dagster run in this process."""
+"""`train(config)`: the whole graph from Python, as one Dagster run in this process.
+
+The module is not named as its function, which the package exports: importing a module `train` would
+put itself in the place of the function.
+"""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,0 +1,63 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+# Prints how often kernels were compiled, then what a run compiles after `compile_kernels`.
+PROGRAM = """
+import importlib, pkgutil
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from pulse_assets import retrodiction
+from pulse_assets.retrodiction.compilation import compile_kernels
+from pulse_assets.retrodiction.partners import find_partners
+from pulse_assets.retrodiction.retrodict import retrodict
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.retrodiction.walk_forward import walk_forward
+
+def kernels():
+    modules = [importlib.import_module(f"pulse_assets.retrodiction.{m.name}")
+               for m in pkgutil.iter_modules(retrodiction.__path__)]
+    found = {id(v): v for m in modules for v in vars(m).values() if isinstance(v, Dispatcher)}
+    return list(found.values())
+
+def signatures():
+    return {k.__name__: list(k.signatures) for k in kernels()}
+
+compile_kernels()
+before = signatures()
+rng = np.random.default_rng(0)
+x = np.cumsum(rng.standard_normal(300))
+y = np.append(np.zeros(3), x[:-3]) + rng.standard_normal(300)
+y[:5] = y[50] = np.nan
+found = find_partners(y, {"x": x}, 200)
+assert [rule.name for rule in found] == ["ar_with_x"], found
+rules = [*resolve_rules([*DEFAULT_MODELS, "statsforecast:Naive"]), *found]
+for method in ("dmsfe", "boa", "mlpol"):
+    retrodict(y, np.arange(200, 300, dtype=np.int32), (1, 3), 4, rules, ensemble=method, level=0.8)
+walk_forward(y, [299], range(1, 5), 1, rules)
+assert signatures() == before
+print(sum(sum(k.stats.cache_misses.values()) for k in kernels()),
+      sum(sum(k.stats.cache_hits.values()) for k in kernels()))
+"""
+
+
+@pytest.mark.slow
+def test_a_second_process_compiles_nothing(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    counts = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        counts.append([int(number) for number in done.stdout.split()])
+    (first_misses, _), (second_misses, second_hits) = counts
+    assert first_misses > 0
+    assert second_misses == 0
+    assert second_hits > 0

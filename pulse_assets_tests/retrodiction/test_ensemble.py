@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+
+from pulse_assets.retrodiction import ensemble
+from pulse_assets.retrodiction.ensemble import combine
+
+NAN = np.nan
+
+
+def panel_of(*members):
+    """Panel `[1, T, M + 2]` of one horizon."""
+    return np.array([*members, *[np.full(len(members[0]), NAN)] * 2]).T[None].copy()
+
+
+def weights_of(y, *members, h=1, method="dmsfe"):
+    y = np.asarray(y, float)
+    return combine(panel_of(*members), y, y, np.array([h]), method)[0, :, : len(members)]
+
+
+def test_thin_evidence_means_equal_weights():
+    y = np.arange(30.0)
+    made = weights_of(y, y, y + 9.0, h=5)
+    np.testing.assert_allclose(made[:5], 0.5, rtol=1e-12)
+    # Errors 5 and 4 against persistence's 5, a prior of 4 observations: not far from equal.
+    assert 0.5 < made[5, 1] < 0.6
+    assert made[6, 1] > made[5, 1]
+
+
+def plain_dmsfe(y, members, h):
+    """The definition, anew at every index, for members that are always awake."""
+    members, length = np.array(members), len(y)
+    lanes = [(0.95, 0), *[(q, 2**p) for q in ensemble.DISCOUNTS for p in range(ensemble.POWERS)]]
+    combined = np.zeros((length, len(lanes)))
+    result = []
+    for t in range(length):
+        s = np.arange(max(t - h + 1, 0))
+        age = len(s) - 1 - s
+        reference = (y[s + h] - y[s]) ** 2
+        slow = ensemble.CHOICE_DISCOUNT**age
+        prior = ensemble.PRIOR * (slow @ reference / slow.sum() if len(s) else 0.0)
+        shares = []
+        for discount, power in lanes:
+            d = discount**age
+            loss = np.array([d @ (m[s] - y[s + h]) ** 2 for m in members]) + prior
+            closeness = (d @ reference + prior) / loss if len(s) else np.ones(len(members))
+            w = (closeness / closeness.max()) ** power
+            shares.append(w / w.sum())
+        shares = np.array(shares)
+        combined[t] = shares @ members[:, t]
+        judged = s >= h + ensemble.MIN_VERIFIED - 1
+        own = (slow * judged) @ (combined[s] - y[s + h, None]) ** 2 + prior
+        own = own if len(s) else np.ones(len(lanes))
+        trust = (own.min() / own) ** 2**ensemble.CHOICE_SQUARINGS
+        result.append(trust @ shares / trust.sum())
+    return np.array(result)
+
+
+@pytest.mark.parametrize("h", [1, 3])
+def test_dmsfe_equals_its_definition(h):
+    rng = np.random.default_rng(0)
+    y = np.cumsum(rng.standard_normal(60))
+    members = [y + s * rng.standard_normal(60) for s in (0.3, 1.0, 3.0)]
+    made = weights_of(y, *members, h=h)
+    expected = plain_dmsfe(y, members, h)
+    np.testing.assert_allclose(made, expected, rtol=1e-9)
+
+
+def test_a_sleeping_rule_has_no_weight_and_keeps_its_record():
+    y = np.sin(np.arange(60.0))
+    good = np.append(y[1:], 0.0)
+    good[30:40] = NAN
+    made = weights_of(y, good, np.zeros(60))
+    np.testing.assert_allclose(made[30:40], np.tile([0.0, 1.0], (10, 1)), rtol=1e-12)
+    assert made[40, 0] > 0.95
+    np.testing.assert_allclose(made[40], made[29], atol=0.05)
+
+
+def test_a_missing_outcome_teaches_nothing():
+    y = np.sin(np.arange(40.0))
+    members = panel_of(np.append(y[1:], 0.0), np.zeros(40))
+    gap = y.copy()
+    gap[20:] = NAN
+    made = combine(members, gap, y, np.array([1]), "dmsfe")[0]
+    np.testing.assert_array_equal(made[20:, :2], np.tile(made[19, :2], (20, 1)))
+
+
+def test_nobody_awake():
+    panel = panel_of(np.full(5, NAN), np.full(5, NAN))
+    weights = combine(panel, np.arange(5.0), np.arange(5.0), np.array([1]), "dmsfe")
+    assert np.isnan(panel).all()
+    np.testing.assert_array_equal(weights[0, :, :2], 0.0)
+
+
+def test_a_perfect_rule_where_persistence_is_perfect_too():
+    y = np.ones(40)
+    made = weights_of(y, y, y + 1.0, y)
+    np.testing.assert_allclose(made[-1], [0.5, 0, 0.5], atol=0.01)
+
+
+def plain_regret_weights(y, members, method):
+    """FORMULAS of boa and mlpol, step by step, h = 1, all awake."""
+    members = np.array(members)
+    size = len(members)
+    regret, spread, peak, total = np.zeros(size), np.zeros(size), 0.0, 0.0
+    weights = np.full(size, 1 / size)
+    result = [weights]
+    for t in range(1, len(y)):
+        total += (y[t] - y[t - 1]) ** 2
+        unit = total / t
+        combined = weights @ members[:, t - 1]
+        r = 2 * (combined - y[t]) * (combined - members[:, t - 1]) / unit
+        if method == "boa":
+            spread = spread + 2.2 * r**2
+            regret = regret + r - r**2 / np.sqrt(spread)
+            w = np.exp(regret / np.sqrt(spread)) / np.sqrt(spread)
+        else:
+            highest = max(peak, (r**2).max())
+            spread, peak = spread + r**2 + highest - peak, highest
+            regret = regret + r
+            w = np.maximum(regret, 0) / spread
+        weights = w / w.sum() if w.sum() > 0 else np.full(size, 1 / size)
+        result.append(weights)
+    return np.array(result)
+
+
+@pytest.mark.parametrize("method", ["boa", "mlpol"])
+def test_regret_methods_equal_their_formulas(method):
+    rng = np.random.default_rng(1)
+    y = np.cumsum(rng.standard_normal(80))
+    members = [y + s * rng.standard_normal(80) for s in (0.4, 1.0, 2.0)]
+    made = weights_of(y, *members, method=method)
+    np.testing.assert_allclose(
+        made, plain_regret_weights(y, members, method), rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("method", ["boa", "mlpol"])
+def test_a_rule_never_verified_gets_nothing_while_others_are(method):
+    y = np.sin(np.arange(30.0))
+    late = np.full(30, NAN)
+    late[29] = 0.0
+    made = weights_of(y, y, np.zeros(30), late, method=method)
+    assert made[29, 2] == 0.0
+    np.testing.assert_allclose(made[29].sum(), 1.0)

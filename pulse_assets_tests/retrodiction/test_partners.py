@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from pulse_assets.retrodiction.autoregression import DISCOUNTS, RIDGES
+from pulse_assets.retrodiction.partners import (
+    OWN_LAGS,
+    PARTNER_LAGS,
+    PartnerRule,
+    find_partners,
+)
+from pulse_assets.retrodiction.walk_forward import walk_forward
+from pulse_assets_tests.retrodiction.examples import pick_best, random_walk, rules
+
+SEEDS = range(6)
+
+
+def linked(length, seed, lag=3, strength=0.8):
+    rng = np.random.default_rng(seed)
+    dx, dy = rng.standard_normal((2, length))
+    dy[lag:] += strength * dx[:-lag]
+    return np.cumsum(dy), np.cumsum(dx)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_finds_a_link_of_lag_3_among_noise(seed):
+    y, x = linked(300, seed)
+    noise = {f"noise_{i}": random_walk(300, 100 * (seed + 1) + i) for i in range(5)}
+    found = find_partners(y, {**noise, "x": x}, 299)
+    assert [rule.name for rule in found] == ["ar_with_x"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_finds_nothing_in_white_noise_and_random_walks(seed):
+    rng = np.random.default_rng(seed)
+    for made in (rng.standard_normal((6, 300)), rng.standard_normal((6, 300)).cumsum(axis=1)):
+        others = {f"noise_{i}": made[i] for i in range(1, 6)}
+        assert find_partners(made[0], others, 299) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_rule_beats_the_variable_alone(seed):
+    y, x = linked(400, seed)
+    origins = np.arange(200, 396)
+    for h in (1, 3):
+        truth = y[origins + h]
+        pool = [*rules("ar_diff_3"), PartnerRule("ar_with_x", x)]
+        alone, together = np.abs(walk_forward(y, origins, [h], 1, pool)[:, :, 0] - truth).mean(
+            axis=1
+        )
+        assert together < alone
+
+
+def test_keeps_the_strongest():
+    y, x = linked(400, 0)
+    rng = np.random.default_rng(1)
+    weaker = x + np.cumsum(rng.standard_normal(400))
+    others = {"a_weaker": weaker, "x": x}
+    names = [rule.name for rule in find_partners(y, others, 399)]
+    assert names == ["ar_with_x", "ar_with_a_weaker"]
+    assert [r.name for r in find_partners(y, others, 399, limit=1)] == ["ar_with_x"]
+
+
+def test_reads_nothing_after_until():
+    y, x = linked(400, 0)
+    assert find_partners(y, {"x": x}, 20) == []
+
+
+@pytest.mark.parametrize("others", [{}, {"flat": np.ones(300)}, {"missing": np.full(300, np.nan)}])
+def test_partners_that_say_nothing(others):
+    assert find_partners(linked(300, 0)[0], others, 299) == []
+
+
+def test_no_value_no_partner():
+    assert find_partners(np.full(300, np.nan), {"x": random_walk(300)}, 299) == []
+
+
+def test_a_partner_that_begins_later_than_the_variable():
+    y, x = linked(400, 0)
+    x[:100] = np.nan
+    (rule,) = find_partners(y, {"x": x}, 399)
+    made = walk_forward(y, range(400), [1], 1, [rule])[0, :, 0]
+    size = 1 + OWN_LAGS + PARTNER_LAGS
+    first = 100 + PARTNER_LAGS + size + 2
+    np.testing.assert_array_equal(np.isnan(made), np.arange(400) < first)
+
+
+def test_a_variable_that_begins_later_than_its_partner():
+    y, x = linked(400, 0)
+    y[:50] = np.nan
+    (rule,) = find_partners(y, {"x": x}, 399)
+    late = walk_forward(y, [350], [1, 2], 1, [rule])
+    cut = walk_forward(y[50:], [300], [1, 2], 1, [PartnerRule("ar_with_x", x[50:])])
+    np.testing.assert_array_equal(late, cut)
+
+
+def test_a_partner_without_values_gives_no_forecast():
+    rule = PartnerRule("ar_with_x", np.full(60, np.nan))
+    assert np.isnan(walk_forward(random_walk(60), [59], [1], 1, [rule])).all()
+
+
+@pytest.mark.parametrize("h", [1, 3])
+def test_equals_plain_least_squares(h):
+    y, x = linked(60, 2)
+    start = max(OWN_LAGS, PARTNER_LAGS)
+
+    def row(t):
+        own = [y[t - i] - y[t - i - 1] for i in range(OWN_LAGS)]
+        return np.array([1.0, *own, *[x[t - i] - x[t - i - 1] for i in range(PARTNER_LAGS)]])
+
+    def fit(t, forgetting, ridge):
+        rows = np.array([row(s) for s in range(start, t - h + 1)])
+        moves = np.array([y[s + h] - y[s] for s in range(start, t - h + 1)])
+        w = forgetting ** np.arange(len(rows) - 1, -1, -1.0)
+        gram = (rows * w[:, None]).T @ rows
+        penalty = np.diag(np.diag(gram)) * ridge / w.sum()
+        return np.linalg.solve(gram + penalty, (rows * w[:, None]).T @ moves)
+
+    losses = []
+    for forgetting, ridge in zip(DISCOUNTS, RIDGES, strict=True):
+        loss = 0.0
+        for t in range(start + h, 60):
+            fitted = t - h >= start + h
+            expected = row(t - h) @ fit(t - h, forgetting, ridge) if fitted else 0.0
+            loss = 0.99 * loss + (y[t] - y[t - h] - expected) ** 2
+        losses.append(loss)
+    best = pick_best(losses)
+    made = PartnerRule("ar_with_x", x).forecast(y, np.array([59]), np.array([h]), 1)
+    expected = y[59] + row(59) @ fit(59, DISCOUNTS[best], RIDGES[best])
+    np.testing.assert_allclose(made[0, 0], expected, rtol=1e-9)

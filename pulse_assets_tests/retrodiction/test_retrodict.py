@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+
+from pulse_assets.retrodiction.retrodict import retrodict
+from pulse_assets.retrodiction.user_rules import SlowRule
+from pulse_assets.retrodiction.walk_forward import walk_forward
+from pulse_assets_tests.retrodiction.examples import all_rules, rules, seasonal_walk
+from pulse_assets_tests.retrodiction.test_walk_forward import unusual_series
+
+HORIZONS = [1, 3, 12]
+METHODS = ["dmsfe", "boa", "mlpol"]
+
+
+def test_shapes_and_names():
+    made = retrodict(seasonal_walk(60), [40, 50, 59], HORIZONS, 4, rules("naive", "ses"))
+    assert made.models == ("naive", "ses", "ensemble", "ensemble_equal")
+    for values in (made.predicted, made.lower, made.upper, made.weights):
+        assert values.shape == (4, 3, 3)
+
+
+def test_rules_forecast_as_walk_forward_does():
+    y = seasonal_walk(60)
+    made = retrodict(y, [40, 59], HORIZONS, 4, rules())
+    np.testing.assert_array_equal(
+        made.predicted[:-2], walk_forward(y, [40, 59], HORIZONS, 4, rules())
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_ensembles_are_the_weighted_and_the_plain_mean(method):
+    made = retrodict(seasonal_walk(60), range(60), HORIZONS, 4, rules(), ensemble=method)
+    members, weights = made.predicted[:-2], made.weights[:-2]
+    assert (weights >= 0).all()
+    np.testing.assert_allclose(weights.sum(0), 1, rtol=1e-12)
+    assert (weights[np.isnan(members)] == 0).all()
+    np.testing.assert_allclose(made.predicted[-2], np.nansum(weights * members, 0), rtol=1e-12)
+    np.testing.assert_allclose(made.predicted[-1], np.nanmean(members, 0), rtol=1e-12)
+    assert np.isnan(made.weights[-2:]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", unusual_series())
+def test_unusual_series(name, method):
+    y = unusual_series()[name]
+    made = retrodict(y, range(len(y)), HORIZONS, 4, all_rules(len(y)), ensemble=method)
+    for values in (made.predicted, made.lower, made.upper, made.weights):
+        assert not np.isinf(values).any()
+    weights, awake = made.weights[:-2], np.isfinite(made.predicted[:-2]).any(axis=0)
+    np.testing.assert_allclose(weights.sum(axis=0)[awake], 1.0, rtol=1e-9)
+    assert (weights[:, awake] >= 0).all()
+    assert not (made.lower > made.upper).any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("factor", [2.0**40, 1e-9, -1.0])
+def test_units(method, factor):
+    y = seasonal_walk(60)
+    made = retrodict(y, range(60), HORIZONS, 4, rules(), ensemble=method)
+    scaled = retrodict(y * factor, range(60), HORIZONS, 4, rules(), ensemble=method)
+    np.testing.assert_allclose(scaled.predicted, made.predicted * factor, rtol=1e-6)
+    np.testing.assert_allclose(scaled.weights, made.weights, rtol=1e-6, atol=1e-9)
+    bounds = np.sort([made.lower * factor, made.upper * factor], axis=0)
+    np.testing.assert_allclose(
+        [scaled.lower, scaled.upper], bounds, rtol=1e-6, atol=abs(factor) * 1e-6
+    )
+
+
+def test_intervals_are_finite_once_horizon_plus_one_values_are_known():
+    made = retrodict(seasonal_walk(30), range(30), [1, 4], 4, rules("naive", "ses"))
+    for j, h in enumerate([1, 4]):
+        known = np.isfinite(made.upper[:, :, j] - made.lower[:, :, j])
+        np.testing.assert_array_equal(known, np.tile(np.arange(30) >= h, (4, 1)))
+
+
+def test_a_horizon_does_not_depend_on_the_others():
+    y = seasonal_walk(60)
+    both, one = (retrodict(y, range(60), h, 4, all_rules(60)) for h in ([1, 5, 12], [5]))
+    np.testing.assert_array_equal(both.predicted[:, :, 1], one.predicted[:, :, 0])
+    np.testing.assert_array_equal(both.weights[:, :, 1], one.weights[:, :, 0])
+
+
+def test_before_the_first_value_nothing():
+    y = np.append(np.full(5, np.nan), seasonal_walk(20))
+    made = retrodict(y, [2, 4, 20], [1], 4, rules("naive"))
+    assert np.isnan(made.predicted[:, :2]).all()
+    assert np.isnan(made.weights[:, :2]).all()
+    assert np.isfinite(made.predicted[:, 2]).all()
+
+
+def test_no_origin():
+    assert retrodict(np.arange(5.0), [], [1, 2], 1, rules("naive")).predicted.shape == (3, 0, 2)
+
+
+def test_a_slow_rule_is_judged_at_the_origins_before():
+    y = seasonal_walk(80, 4)
+    asked = []
+
+    def fit_predict(past, horizons, season):
+        asked.append(len(past) - 1)
+        return y[len(past) - 1 + horizons]  # it knows the future, so it is always right
+
+    oracle = SlowRule("oracle", True, 24, 1, fit_predict)
+    made = retrodict(y, [60, 61], [1, 4], 4, [*rules("naive", "ses"), oracle])
+    assert asked == list(range(36, 62))
+    np.testing.assert_allclose(made.weights[2], 1.0, atol=0.05)
+
+
+def explosive(value, *, guarded):
+    class Explosive:
+        name, history_origins = "explosive", None
+
+        def forecast(self, y, origins, horizons, season):
+            return np.full((len(origins), len(horizons)), value)
+
+    rule = Explosive()
+    rule.guarded = guarded
+    return rule
+
+
+@pytest.mark.parametrize(
+    ("method", "is_guarded"), [("dmsfe", True), ("dmsfe", False), ("boa", True), ("mlpol", True)]
+)
+def test_an_exploding_rule_does_not_poison_the_ensemble(method, is_guarded):
+    y = seasonal_walk(120)
+    origins = np.arange(20, 119)
+    wild = explosive(1e9, guarded=is_guarded)
+    with_it, without = (
+        retrodict(y, origins, [1], 4, pool, ensemble=method).predicted[-2:, :, 0]
+        for pool in ([*rules(), wild], rules())
+    )
+    errors = np.abs(with_it - y[origins + 1])
+    assert errors[0].mean() < 1.1 * np.abs(without[0] - y[origins + 1]).mean()
+    assert errors[1].max() < 50 or not is_guarded
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_ensemble_follows_the_better_rule(method):
+    y = np.tile([1.0, 5.0, 3.0, 9.0], 40) + 0.1 * np.random.default_rng(0).standard_normal(160)
+    made = retrodict(y, [150], [1], 4, rules("naive", "mean", "seasonal_naive"), ensemble=method)
+    assert made.weights[2, 0, 0] > 0.95

@@ -1,0 +1,197 @@
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from pulse_assets.errors import RuleError
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES, resolve_rules
+from pulse_assets.retrodiction.walk_forward import walk_forward
+from pulse_assets_tests.retrodiction.examples import seasonal_walk
+
+MODULE = "made_rules"
+
+
+class Last:
+    name = "last"
+
+    def forecast(self, y, origins, horizons, season):
+        return np.repeat(y[origins][:, None], len(horizons), axis=1)
+
+
+class Mean:
+    name = "mean_of_past"
+    history_origins = 3
+    min_observations = 4
+
+    def fit_predict(self, y_past, horizons):
+        return np.full(len(horizons), y_past.mean())
+
+
+class Peeking(Last):
+    name = "peeking"
+
+    def forecast(self, y, origins, horizons, season):
+        return np.repeat(y[np.minimum(origins + 1, len(y) - 1)][:, None], len(horizons), axis=1)
+
+
+class Wide(Last):
+    name = "wide"
+
+    def forecast(self, y, origins, horizons, season):
+        return np.zeros((len(origins), 99))
+
+
+class Words(Mean):
+    name = "words"
+    min_observations = 1
+
+    def fit_predict(self, y_past, horizons):
+        return ["up"] * len(horizons)
+
+
+class Unguarded(Last):
+    name = "unguarded"
+    guarded = False
+
+    def forecast(self, y, origins, horizons, season):
+        return np.full((len(origins), len(horizons)), 1e9)
+
+
+class Spoiler(Last):
+    name = "spoiler"
+
+    def forecast(self, y, origins, horizons, season):
+        y[:], origins[:], horizons[:] = 0, 0, 1
+        return np.zeros((len(origins), len(horizons)))
+
+
+class Ensemble(Last):
+    name = "ensemble"
+
+
+class Naive(Last):
+    name = "naive"
+
+
+class Nameless:
+    forecast = Last.forecast
+
+
+class Idle:
+    name = "idle"
+
+
+class Demanding(Last):
+    def __init__(self, order):
+        self.order = order
+
+
+@pytest.fixture(autouse=True)
+def made_module(monkeypatch):
+    module = types.ModuleType(MODULE)
+    for found in list(globals().values()):
+        if isinstance(found, type) and found.__module__ == __name__:
+            setattr(module, found.__name__, found)
+    module.number = 7
+    monkeypatch.setitem(sys.modules, MODULE, module)
+
+
+def resolve(name):
+    return resolve_rules([f"{MODULE}:{name}"])
+
+
+def forecast(name, y, origins, horizons=(1, 2)):
+    return walk_forward(y, origins, horizons, 4, resolve(name))[0]
+
+
+def test_built_ins_by_name():
+    assert [rule.name for rule in resolve_rules(DEFAULT_MODELS)] == list(RULES)
+    assert resolve_rules([]) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["naiv"], r"unknown rule 'naiv'\. Did you mean 'naive'\? Valid names: naive, drift, .*"),
+        (["zzz"], r"unknown rule 'zzz'\. Valid names"),
+        (["ses", "ses"], "2 rules are named 'ses'"),
+        (["naive", f"{MODULE}:Naive"], "2 rules are named 'naive'"),
+        ([f"{MODULE}:Ensemble"], "named 'ensemble', the name of an ensemble"),
+        (["no_such_module:Rule"], "cannot import module 'no_such_module'.*PYTHONPATH"),
+        ([":Rule"], "cannot import module ''"),
+        ([f"{MODULE}:Lost"], "no class 'Lost'; it has .*Last, Mean"),
+        ([f"{MODULE}:number"], "no class 'number'"),
+        ([f"{MODULE}:"], "no class ''"),
+        ([f"{MODULE}:Nameless"], "is named None: give the class a `name`"),
+        ([f"{MODULE}:Idle"], r"has no method: write forecast\(.*or fit_predict\("),
+        ([f"{MODULE}:Demanding"], "cannot be made without arguments: TypeError"),
+        (["statsforecast:Nothing"], "'statsforecast.models' has no class 'Nothing'"),
+    ],
+)
+def test_names_that_cannot_be_used(names, message):
+    with pytest.raises(RuleError, match=message):
+        resolve_rules(names)
+
+
+def test_a_fast_rule():
+    y = seasonal_walk(30)
+    np.testing.assert_array_equal(
+        forecast("Last", y, [3, 29]), y[[3, 29]][:, None].repeat(2, axis=1)
+    )
+    assert resolve("Last")[0].history_origins is None
+
+
+def test_a_slow_rule():
+    y = seasonal_walk(30)
+    made = forecast("Mean", y, [2, 3, 29])
+    assert np.isnan(made[0]).all()
+    np.testing.assert_allclose(made[1:, 0], [y[:4].mean(), y.mean()])
+    assert resolve("Mean")[0].history_origins == 3
+
+
+def test_a_user_rule_is_guarded_unless_it_says_otherwise():
+    assert resolve("Last")[0].guarded
+    np.testing.assert_array_equal(forecast("Unguarded", seasonal_walk(30), [29]), 1e9)
+
+
+def test_a_rule_that_looks_ahead_is_caught():
+    with pytest.raises(RuleError, match="'peeking' looks ahead or is random"):
+        forecast("Peeking", seasonal_walk(30), range(30))
+
+
+def test_a_rule_cannot_spoil_its_input():
+    y = seasonal_walk(30)
+    before = y.copy()
+    pool = [*resolve("Spoiler"), *resolve_rules(["naive"])]
+    made = walk_forward(y, [29], [1], 4, pool)
+    np.testing.assert_array_equal(y, before)
+    assert made[1, 0, 0] == before[29]
+
+
+def test_a_wrong_shape_names_rule_and_shapes():
+    with pytest.raises(RuleError, match=r"'wide' .*\(1, 99\), expected \(1, 2\)"):
+        forecast("Wide", seasonal_walk(30), [29])
+
+
+def test_a_result_without_numbers_is_refused():
+    with pytest.raises(RuleError, match="'words' returned list, not an array of numbers"):
+        forecast("Words", seasonal_walk(30), [29])
+
+
+@pytest.mark.parametrize(("name", "season"), [("SeasonalNaive", 4), ("HistoricAverage", 1)])
+def test_a_model_of_statsforecast(name, season):
+    y = seasonal_walk(30)
+    rules = [*resolve_rules([f"statsforecast:{name}"]), RULES["seasonal_naive"], RULES["mean"]]
+    made = walk_forward(y, [5, 20, 29], [1, 3], 4, rules)
+    assert rules[0].name == name
+    assert np.isnan(made[0, 0]).all()
+    np.testing.assert_allclose(made[0, 1:], made[1 if season == 4 else 2, 1:])
+
+
+def test_statsforecast_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "statsforecast.models", None)
+    with pytest.raises(
+        RuleError, match=r"needs statsforecast: install pulse-assets\[statsforecast\]"
+    ):
+        resolve_rules(["statsforecast:AutoETS"])

@@ -1,0 +1,246 @@
+"""The whole graph: from a source to stored tables, results and report, and what becomes of errors."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import jsonschema
+import pandas as pd
+import pytest
+
+from pulse_assets import TrainingConfig, train
+from pulse_assets.batches import batch_starts, make_batch
+from pulse_assets.errors import (
+    ClusterError,
+    ConfigurationError,
+    HistoricalDataError,
+    RuleError,
+    StoreError,
+)
+from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
+from pulse_assets.partitions import batch_partitions
+from pulse_assets.preflight import check_ready
+from pulse_assets.settings import dagster_home
+from pulse_assets.training import open_instance
+from pulse_assets_tests.conftest import MODELS, stored
+
+PACKAGE = Path(__file__).parents[1] / "pulse_assets"
+BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
+
+#: Twelve batches over 2005 of the two series of the `source` fixture.
+SMALL = {
+    "start_date": "2005-01-01",
+    "end_date": "2005-12-26",
+    "models": MODELS,
+    "horizons": [1, 3],
+    "max_workers": 1,
+}
+
+
+@pytest.fixture
+def small(source, tmp_path):
+    return {**SMALL, "source": str(source), "store": str(tmp_path / "store")}
+
+
+def partition_status(config, asset):
+    partitions = batch_partitions(config.settings())
+    keys = partitions.get_partition_keys()
+    with open_instance(dagster_home()) as instance:
+        found = instance.get_status_by_partition(dg.AssetKey(asset), keys, partitions)
+    return {key: found[key].value if found[key] else None for key in keys}
+
+
+def test_the_graph_equals_one_plain_loop(small, tmp_path):
+    results = train(TrainingConfig(**small))
+    assert results.success
+    assert results.data["batches"]["total"] == 12
+    looped = TrainingConfig(**{**small, "store": str(tmp_path / "looped")})
+    settings, options = looped.settings(), check_ready(looped.settings(), looped.options())
+    for start in batch_starts(looped.start_date, looped.end_date, looped.batch_size_days):
+        batch = make_batch(start.isoformat(), looped.end_date, 30, options.variables)
+        run_batch(BatchTask(batch, settings, options))
+    graph, loop = stored(small["store"]), stored(looped.store)
+    assert graph.pop("trust_ledger/trust_ledger.parquet")
+    assert graph == loop
+    assert len(loop) == 4 * 12
+
+
+def test_results_fit_their_schema_and_are_found_again(small):
+    results = train(TrainingConfig(**small))
+    schema = json.loads((PACKAGE / "training_results.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(results.data)
+    assert json.loads(Path(results.results_path).read_text()) == results.data
+    assert Path(results.report_path).read_text().startswith("<!doctype html>")
+    assert set(results.models["model"]) == {*MODELS, "ensemble", "ensemble_equal"}
+    assert set(results.trust_scores) == {"line", "wave"}
+    assert results.errors == []
+    performance = results.data["performance"]
+    assert performance["duration_seconds"] > 0
+    assert performance["speedup_factor"] > 0
+
+
+def test_naive_is_always_there_to_compare_with(small):
+    results = train(TrainingConfig(**{**small, "models": ["drift"]}))
+    assert "naive" in set(results.models["model"])
+
+
+def test_the_naive_row_equals_a_pandas_computation(small):
+    results = train(TrainingConfig(**small))
+    errors = []
+    for name in ("line", "wave"):
+        y = pd.read_csv(
+            Path(small["source"]) / f"historical_{name}.csv", parse_dates=["timestamp"]
+        ).set_index("timestamp")["value"]
+        scale = y.diff(12).abs().expanding().mean()
+        window = slice(small["start_date"], small["end_date"])
+        for horizon in (1, 3):
+            scaled = (y - y.shift(horizon)).abs() / scale.shift(horizon)
+            errors.append(scaled.loc[window])
+    expected = pd.concat(errors)
+    row = results.models.set_index("model").loc["naive"]
+    assert row["n"] == len(expected) == 48
+    assert row["mase"] == pytest.approx(expected.mean(), rel=1e-12)
+    assert row["skill"] == 0
+
+
+def test_empty_windows_are_skipped_with_their_reason(small):
+    results = train(TrainingConfig(**{**small, "batch_size_days": 10, "batch_limit": 5}))
+    assert results.success
+    assert results.data["batches"] == {
+        "total": 5,
+        "completed": 2,
+        "skipped": 3,
+        "failed": 0,
+        "success_rate": 1.0,
+        "not_run": 0,
+    }
+    assert results.data["skipped"][0] == {
+        "batch": "2005-01-11",
+        "reason": "no observation in the window",
+    }
+
+
+@pytest.fixture
+def broken(source, tmp_path, monkeypatch):
+    """Sixty batches, three of which meet a value on which the rule raises."""
+    monkeypatch.setenv("BROKEN_VALUES", "45.5 52 64.5")
+    return TrainingConfig(
+        **SMALL
+        | {
+            "source": str(source),
+            "store": str(tmp_path / "store"),
+            "variables": ["line"],
+            "models": ["naive", BREAKABLE],
+            "horizons": [1],
+            "end_date": "2009-12-05",
+        }
+    )
+
+
+def test_three_of_sixty_batches_fail_and_are_mended(broken, tmp_path, monkeypatch):
+    results = train(broken)
+    failed = [error["batch"] for error in results.errors]
+    assert not results.success
+    assert (results.data["batches"]["completed"], len(failed)) == (57, 3)
+    for error in results.errors:
+        assert error["batch"] in results.message
+        assert "'breakable'" in error["message"]
+        assert "no forecast from" in error["message"]
+    for asset in BATCH_TABLES[:3]:
+        status = partition_status(broken, asset)
+        assert [key for key, value in status.items() if value == "FAILED"] == failed
+        assert sum(value == "MATERIALIZED" for value in status.values()) == 57
+    assert Path(results.report_path).exists()
+
+    monkeypatch.delenv("BROKEN_VALUES")
+    before = stored(broken.store)
+    mended = train(broken.model_copy(update={"resume": True}))
+    after = stored(broken.store)
+    assert mended.success
+    assert mended.data["batches"]["completed"] == 60
+    assert set(partition_status(broken, "retrodictions").values()) == {"MATERIALIZED"}
+    batches = {path for path in before if "batch_size_days" in path}
+    changed = {Path(path).stem for path in batches if before[path] != after[path]}
+    assert changed == set(failed)  # of these only the metrics were there, saying failed
+
+    unbroken = broken.model_copy(update={"store": str(tmp_path / "unbroken")})
+    assert train(unbroken).success
+    assert stored(unbroken.store) == after
+
+
+def test_allowed_failures_do_not_fail_the_run(broken):
+    results = train(broken.model_copy(update={"max_failed_batches": 3}))
+    assert results.success
+    assert len(results.errors) == 3
+
+
+def test_a_resumed_run_notices_changed_input_and_damage(small, source):
+    config = TrainingConfig(**small)
+    train(config)
+    before = stored(config.store)
+    line = source / "historical_line.csv"
+    line.write_text(line.read_text().replace("2005-11-01,45.0", "2005-11-01,99.0"))
+    damaged = Path(config.store) / "retrodictions/batch_size_days=30/2005-03-02.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    train(config.model_copy(update={"resume": True}))
+    after = stored(config.store)
+    assert after[str(damaged.relative_to(config.store))] == before[
+        str(damaged.relative_to(config.store))
+    ]
+    changed = {Path(path).stem for path in before if before[path] != after[path]}
+    assert changed == {"2005-10-28", "2005-11-27", "trust_ledger"}
+
+
+def test_batches_of_another_configuration_are_not_aggregated(small):
+    train(TrainingConfig(**small))
+    results = train(TrainingConfig(**{**small, "horizons": [2], "batch_limit": 4}))
+    assert results.data["batches"]["total"] == 4
+    assert {row["horizon"] for row in results.data["skill_by_horizon"]} == {2}
+
+
+def test_copies_of_the_results(small, tmp_path):
+    copy = tmp_path / "new" / "results.json"
+    results = train(TrainingConfig(**small, output_file=copy))
+    assert json.loads(copy.read_text()) == results.data
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "texts"),
+    [
+        ({"variables": ["lime"]}, ConfigurationError, ["'lime'", "'line'", "line, wave"]),
+        ({"models": ["naiv"]}, RuleError, ["'naiv'", "'naive'"]),
+        ({"models": ["no.such:Rule"]}, RuleError, ["no.such"]),
+        ({"source": "/no/such/place"}, HistoricalDataError, ["/no/such/place"]),
+        ({"source": "ftp://host/x"}, ConfigurationError, ["ftp://host/x"]),
+        ({"store": "/dev/null/store"}, StoreError, ["/dev/null"]),
+        ({"output_file": "/dev/null/x.json"}, StoreError, ["/dev/null"]),
+        (
+            {"use_dask": True, "dask_scheduler_address": "tcp://127.0.0.1:9"},
+            ClusterError,
+            ["tcp://127.0.0.1:9"],
+        ),
+    ],
+)
+def test_bad_input_is_explained_and_nothing_is_written(small, changes, error, texts, monkeypatch):
+    monkeypatch.setattr("pulse_assets.execution.cluster.CONNECT_SECONDS", 1)
+    config = TrainingConfig(**{**small, **changes})
+    with pytest.raises(error) as caught:
+        train(config)
+    for text in texts:
+        assert text in str(caught.value)
+    assert not Path(small["store"]).exists()
+    assert not dagster_home().exists()
+
+
+def test_a_bad_row_names_file_and_row(small, source):
+    with (source / "historical_wave.csv").open("a") as file:
+        file.write("2010-01-01,much\n")
+    with pytest.raises(HistoricalDataError, match=r"historical_wave\.csv.*122.*much"):
+        train(TrainingConfig(**small))
+    assert not Path(small["store"]).exists()
+
+
+def test_a_home_that_cannot_be_written_is_explained(small, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", "/dev/null/home")
+    with pytest.raises(ConfigurationError, match="DAGSTER_HOME /dev/null/home"):
+        train(TrainingConfig(**small))
