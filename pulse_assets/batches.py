@@ -6,6 +6,10 @@ Pure dates; the Dagster partitions made of them are in `partitions.py`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
+
+#: What became of a batch; `kept` is one that an earlier run computed from the same input.
+BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
 
 
 @dataclass(frozen=True, slots=True)

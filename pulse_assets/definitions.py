@@ -54,13 +54,15 @@ def build_definitions(
         jobs=[retrodiction_training(executor)],
         resources={**standard, **(resources or {})},
         executor=executor,
-        loggers={"console": dg.colored_console_logger, "python": python_logger},
+        loggers={
+            "console": dg.colored_console_logger,
+            "python": dg.LoggerDefinition(_python_logger),
+        },
     )
 
 
-@dg.logger(description="Hand the run's log to Python's `logging`, as `pulse_assets.run`.")
-def python_logger(_context: dg.InitLoggerContext) -> logging.Logger:
-    """Return the logger of that name; `pulse-train` sends it to the terminal and to a file."""
+def _python_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+    """Return the logger that `pulse-train` sends to the terminal and to a file."""
     return logging.getLogger("pulse_assets.run")
 
 

@@ -7,9 +7,17 @@ from pydantic import create_model
 
 from pulse_assets.settings import TrainingOptions
 
+_FIELDS: dict[str, Any] = {
+    name: (field.annotation, field) for name, field in TrainingOptions.model_fields.items()
+}
+_OptionsResource = create_model("_OptionsResource", __base__=dg.ConfigurableResource, **_FIELDS)
 
-class _TrainingResource(dg.ConfigurableResource):
-    """What a run predicts and by which rules; every field is shown in the launchpad."""
+
+class TrainingResource(_OptionsResource):
+    """What a run predicts and by which rules: the fields of `TrainingOptions`.
+
+    The launchpad shows them with the same texts and defaults.
+    """
 
     def options(self) -> TrainingOptions:
         """Check the fields and return them as the options they are.
@@ -20,11 +28,3 @@ class _TrainingResource(dg.ConfigurableResource):
         return TrainingOptions(
             **{name: getattr(self, name) for name in TrainingOptions.model_fields}
         )
-
-
-_FIELDS: dict[str, Any] = {
-    name: (field.annotation, field) for name, field in TrainingOptions.model_fields.items()
-}
-
-#: The fields of `TrainingOptions` as a Dagster resource, with the same texts and defaults.
-TrainingResource = create_model("TrainingResource", __base__=_TrainingResource, **_FIELDS)

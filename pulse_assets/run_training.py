@@ -19,13 +19,19 @@ _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 #: Options of the command line by group; each is a field of `TrainingConfig`.
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "what to predict": ("variables", "horizons", "models", "history_days", "start_date", "end_date")
-    + ("batch_size_days", "batch_limit"),
-    "how to judge": ("ensemble", "interval_level", "max_partners", "trust_discount")
-    + ("max_failed_batches", "resume"),
+    "what to predict": (
+        *("variables", "horizons", "models", "history_days"),
+        *("start_date", "end_date", "batch_size_days", "batch_limit"),
+    ),
+    "how to judge": (
+        *("ensemble", "interval_level", "max_partners"),
+        *("trust_discount", "max_failed_batches", "resume"),
+    ),
     "where data lies": ("source", "store", "output_file", "s3_output_file"),
-    "where to compute": ("max_workers", "use_dask", "dask_scheduler_address")
-    + ("dask_dashboard_port", "dask_threads_per_worker"),
+    "where to compute": (
+        *("max_workers", "use_dask", "dask_scheduler_address"),
+        *("dask_dashboard_port", "dask_threads_per_worker"),
+    ),
     "S3": ("aws_region", "aws_profile", "s3_endpoint_url"),
 }
 _LISTS: Final = ("variables", "horizons", "models")
@@ -139,7 +145,7 @@ def create_config_from_args(
     return TrainingConfig(**in_environment | in_file | chosen | _from_buckets(given))
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     buckets = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
     found = {
         field: f"s3://{environment[name]}"
@@ -163,7 +169,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _from_buckets(given: Mapping[str, Any]) -> dict[str, str]:
+def _from_buckets(given: Mapping[str, Any]) -> dict[str, Any]:
     """Turn the bucket and prefix options into a source and a store."""
     found = {}
     for field, kind in (("source", "data"), ("store", "results")):

@@ -1,4 +1,4 @@
-"""What can be set: `Settings` of a deployment, `TrainingOptions` of a run, `TrainingConfig` of both.
+"""What can be set: `Settings` of a deployment, `TrainingOptions` of a run, `TrainingConfig`: both.
 
 A value is checked once, here; whatever holds one of these models may trust it. The per-run options
 are also the fields of the Dagster resource `training`, so the launchpad shows the same texts.
@@ -9,15 +9,15 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pulse_assets.errors import ConfigurationError
+from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.source import check_variable_name
+from pulse_assets.retrodiction.ensemble import Method
 from pulse_assets.storage.store import S3Settings
-
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _ADVICE = {
     "int_parsing": "must be a whole number",
@@ -35,6 +35,7 @@ _ADVICE = {
     "greater_than": "must be greater than {gt}",
     "less_than_equal": "must be at most {le}",
     "less_than": "must be less than {lt}",
+    "literal_error": "must be {expected}",
     "value_error": "{error}",
 }
 
@@ -61,7 +62,7 @@ class _Checked(BaseModel):
         name = str(item["loc"][0])
         if item["type"] == "extra_forbidden":
             return f"unknown setting {name!r}: the settings are {', '.join(cls.model_fields)}"
-        advice = _ADVICE.get(item["type"], item["msg"]).format(**item.get("ctx", {}))
+        advice = str(_ADVICE.get(item["type"], item["msg"])).format(**item.get("ctx", {}))
         described = cls.model_fields[name].description
         return f"{name} = {item['input']!r} {advice} ({described})"
 
@@ -76,7 +77,7 @@ class Settings(_Checked):
 
     store: str = Field(
         default_factory=lambda: str(dagster_home() / "store"),
-        description="directory or s3://bucket/prefix of the results; default: store/ in DAGSTER_HOME",
+        description="directory or s3://bucket/prefix of the results; default: store in DAGSTER_HOME",
     )
     source: str = Field(
         default="sample",
@@ -137,7 +138,7 @@ class Settings(_Checked):
         return cls(**cls.in_environment(os.environ if environment is None else environment))
 
     @classmethod
-    def in_environment(cls, environment: Mapping[str, str]) -> dict[str, str]:
+    def in_environment(cls, environment: Mapping[str, str]) -> dict[str, Any]:
         """Return the fields that the environment sets, unchecked."""
         return {
             field: environment[name]
@@ -174,7 +175,7 @@ class TrainingOptions(_Checked):
     interval_level: float = Field(
         default=0.9, gt=0, lt=1, description="nominal coverage of the intervals, 0..1"
     )
-    ensemble: str = Field(
+    ensemble: Method = Field(
         default="dmsfe", description="how `ensemble` weighs the rules: dmsfe, boa or mlpol"
     )
     max_partners: int = Field(
@@ -220,11 +221,11 @@ class TrainingOptions(_Checked):
             raise ValueError("holds a horizon below 1: a horizon is a whole number of steps ahead")
         return sorted(value)
 
-    @field_validator("ensemble")
+    @field_validator("frequencies")
     @classmethod
-    def _known_ensemble(cls, value: str) -> str:
-        if value not in ("dmsfe", "boa", "mlpol"):
-            raise ValueError("is no way to weigh rules: choose dmsfe, boa or mlpol")
+    def _known_frequencies(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value.values():
+            get_frequency(name)
         return value
 
 

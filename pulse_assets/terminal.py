@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,9 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pulse_assets.batches import BatchOutcome
 from pulse_assets.stages.results import group_skipped
-
-BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
 
 #: Seconds between two lines of progress where no bar can be drawn.
 LINE_INTERVAL: Final = 10.0

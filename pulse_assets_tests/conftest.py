@@ -33,7 +33,7 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
     folder.mkdir()
     months = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01" for i in range(120)]
-    for name, value in (("line", lambda i: 10 + 0.5 * i), ("wave", lambda i: (i * 7 % 12) - 5.5)):
+    for name, value in (("line", lambda i: 10 + 0.5 * i), ("wave", lambda i: i * 7 % 12 - i % 5)):
         rows = [f"{month},{value(i)}" for i, month in enumerate(months)]
         (folder / f"historical_{name}.csv").write_text("timestamp,value\n" + "\n".join(rows) + "\n")
     return folder

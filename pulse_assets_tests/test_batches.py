@@ -18,7 +18,8 @@ from pulse_assets.settings import Settings
 def test_windows_tile_the_range(start, length, days):
     last = start + timedelta(days=length)
     batches = [
-        make_batch(first.isoformat(), last, days, ["x"]) for first in batch_starts(start, last, days)
+        make_batch(first.isoformat(), last, days, ["x"])
+        for first in batch_starts(start, last, days)
     ]
     assert batches[0].start == start
     assert batches[-1].end == last + timedelta(days=1)

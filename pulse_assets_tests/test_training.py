@@ -132,7 +132,9 @@ def broken(source, tmp_path, monkeypatch):
             "variables": ["line"],
             "models": ["naive", BREAKABLE],
             "horizons": [1],
-            "end_date": "2009-12-05",
+            "batch_size_days": 31,  # so that each window has a month's first day
+            "start_date": "2004-11-01",
+            "end_date": "2009-12-04",
         }
     )
 
@@ -184,9 +186,10 @@ def test_a_resumed_run_notices_changed_input_and_damage(small, source):
     damaged.write_bytes(damaged.read_bytes()[:100])
     train(config.model_copy(update={"resume": True}))
     after = stored(config.store)
-    assert after[str(damaged.relative_to(config.store))] == before[
-        str(damaged.relative_to(config.store))
-    ]
+    assert (
+        after[str(damaged.relative_to(config.store))]
+        == before[str(damaged.relative_to(config.store))]
+    )
     changed = {Path(path).stem for path in before if before[path] != after[path]}
     assert changed == {"2005-10-28", "2005-11-27", "trust_ledger"}
 

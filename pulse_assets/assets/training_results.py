@@ -23,9 +23,17 @@ from pulse_assets.stages.results import ENSEMBLE, REFERENCE, Performance, summar
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
 
-_REPORTED: Final = (
-    "variable model horizon origin_date target_date predicted lower upper observed".split()
-)
+_REPORTED: Final = [
+    "variable",
+    "model",
+    "horizon",
+    "origin_date",
+    "target_date",
+    "predicted",
+    "lower",
+    "upper",
+    "observed",
+]
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 _FAILURES_NAMED: Final = 20
 
@@ -57,12 +65,10 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         trust_ledger: pa.Table,
     ) -> Iterator[dg.Output[Any]]:
         options = resolve_options(settings, training.options())
-        chosen = batch_metrics.made_of(
-            configuration=configuration_fingerprint(settings, options)
-        )
+        chosen = batch_metrics.made_of(configuration=configuration_fingerprint(settings, options))
         performance, cluster = _last_training(context)
         results = summarise(
-            chosen.load(),
+            chosen.parts(),
             trust_ledger,
             planned=batch_partitions(settings).get_partition_keys(),
             performance=performance,
@@ -127,7 +133,7 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
     """Return timings and cluster of the last step that made batches, from its record in Dagster."""
     event = context.instance.get_latest_materialization_event(dg.AssetKey("batch_metrics"))
     found = event.asset_materialization.metadata if event and event.asset_materialization else {}
-    values = {name: value.value for name, value in found.items()}
+    values: dict[str, Any] = {name: value.value for name, value in found.items()}
     performance = Performance(
         values.get("run_seconds", 0.0), values.get("run_sequential_seconds", 0.0)
     )

@@ -3,8 +3,8 @@
 import dagster as dg
 import pyarrow as pa
 
-from pulse_assets.preflight import resolve_options
 from pulse_assets.execution.batch_task import configuration_fingerprint
+from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings
 from pulse_assets.stages.ledger import build_ledger
@@ -20,16 +20,14 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
         group_name="trust",
         kinds={"parquet"},
         io_manager_key="parquet_io",
-        description="Beta trust a variable and model after every batch, with its credible interval.",
+        description="Beta trust and credible interval a variable and model after every batch.",
     )
     def trust_ledger(
         training: TrainingResource, batch_metrics: PartitionedTables
     ) -> dg.Output[pa.Table]:
         options = resolve_options(settings, training.options())
-        chosen = batch_metrics.made_of(
-            configuration=configuration_fingerprint(settings, options)
-        )
-        ledger = build_ledger(chosen.load(_COLUMNS), options.trust_discount)
+        chosen = batch_metrics.made_of(configuration=configuration_fingerprint(settings, options))
+        ledger = build_ledger(chosen.parts(_COLUMNS), options.trust_discount)
         return dg.Output(ledger, metadata={"batches": len(chosen)})
 
     return trust_ledger

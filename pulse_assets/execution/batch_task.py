@@ -78,7 +78,7 @@ def run_batch(task: BatchTask) -> BatchSummary:
     objects = _BatchObjects(task)
     try:
         summary = _compute(task, objects)
-    except Exception as error:  # noqa: BLE001 - a rule may raise anything; other batches go on
+    except Exception as error:
         summary = _fail(error, objects)
     return replace(summary, seconds=time.perf_counter() - started)
 
@@ -148,7 +148,7 @@ def _summarise(objects: "_BatchObjects", metrics: pa.Table, *, kept: bool = Fals
 
 
 def _fail(error: Exception, objects: "_BatchObjects") -> BatchSummary:
-    """Store the failure under a fingerprint that no input has, so that a resumed run tries again."""
+    """Store the failure under a fingerprint that no input has: a resumed run tries again."""
     objects.fingerprint["input"] = "failed"
     message = str(error) or type(error).__name__
     metrics = outcome(objects.batch_id, "failed", type(error).__name__, message)

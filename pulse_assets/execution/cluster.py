@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pulse_assets.errors import ClusterError
 
@@ -88,9 +88,7 @@ def _start(spec: ClusterSpec) -> Any:  # noqa: ANN401 - an address, or a cluster
 def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed is imported late
     from distributed import LocalCluster
 
-    threads = {
-        name: "1" for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    }
+    threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     defaults = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
     return LocalCluster(**{**defaults, "env": threads, **options})
 
@@ -111,11 +109,16 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
+def threads_of(client: "Client") -> dict[str, int]:
+    """Return the number of threads of each worker, by address."""
+    return cast("dict[str, int]", client.nthreads())
+
+
 def describe_cluster(client: "Client | None") -> dict[str, Any]:
     """Describe where batches compute, for `training_results.dask_cluster`."""
     if client is None:
         return {"kind": "in_process", "workers": 1, "threads": 1}
-    threads = client.nthreads()
+    threads = threads_of(client)
     return {
         "kind": "dask",
         "scheduler": client.scheduler_info()["address"],

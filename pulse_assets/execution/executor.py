@@ -50,5 +50,6 @@ def _config_schema() -> dict[str, Any]:
 @dg.executor(name="dask", config_schema=_config_schema())
 def batch_dask_executor(context: dg.InitExecutorContext) -> BatchDaskExecutor:
     """Compute the batches of a run on Dask: `cluster: {local: {n_workers: 4}}` or `existing`."""
-    ((kind, options),) = context.executor_config["cluster"].items()
+    configured: dict[str, Any] = dict(context.executor_config)
+    ((kind, options),) = configured["cluster"].items()
     return BatchDaskExecutor(ClusterSpec(kind, options))

@@ -3,9 +3,10 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from pulse_assets.errors import ClusterError
+from pulse_assets.execution.cluster import threads_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -45,9 +46,8 @@ def fan_out(
         ClusterError: the scheduler was lost.
     """
     if client is None:
-        yield from ((task, function(task)) for task in tasks)
-        return
-    yield from _on_cluster(function, iter(tasks), client)
+        return ((task, function(task)) for task in tasks)
+    return _on_cluster(function, iter(tasks), client)
 
 
 def _on_cluster(
@@ -74,11 +74,10 @@ def _on_cluster(
 
 
 def _width(client: "Client") -> int:
-    threads = sum(client.nthreads().values())
-    return TASKS_PER_THREAD * max(threads, 1)
+    return TASKS_PER_THREAD * max(sum(threads_of(client).values()), 1)
 
 
-def _outcome(future: "Future", client: "Client") -> Result | Exception:  # type: ignore[type-var]
+def _outcome(future: "Future", client: "Client") -> Any:  # noqa: ANN401 - what was computed
     if future.cancelled():
         raise ClusterError(
             f"the Dask scheduler {client.scheduler.address if client.scheduler else ''} was lost: "

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
+from pulse_assets.batches import BatchOutcome
 from pulse_assets.execution.batch_task import BatchSummary
 
 #: Seconds between two lines of progress in the log.
@@ -19,7 +20,7 @@ class Progress(Protocol):
         """Learn how many batches the run has."""
         ...
 
-    def update(self, status: str, batch: str) -> None:
+    def update(self, status: BatchOutcome, batch: str) -> None:
         """Learn that a batch is completed, skipped, failed or kept."""
         ...
 
@@ -30,7 +31,7 @@ class NoProgress:
     def start(self, total: int) -> None:
         """Ignore it."""
 
-    def update(self, status: str, batch: str) -> None:
+    def update(self, status: BatchOutcome, batch: str) -> None:
         """Ignore it."""
 
 
@@ -58,7 +59,7 @@ class RunTally:
 
     def add(self, summary: BatchSummary) -> None:
         """Count a batch."""
-        status = "kept" if summary.kept else summary.status
+        status: BatchOutcome = "kept" if summary.kept else summary.status
         self._counts[status] += 1
         self.sequential_seconds += summary.seconds
         if summary.status == "failed":

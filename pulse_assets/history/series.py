@@ -1,8 +1,6 @@
 """One historical variable: dates and values, validated by the readers."""
 
-import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,16 +28,3 @@ class Series:
         for array in (self.timestamps, self.values, self.published_at):
             if array is not None:
                 array.flags.writeable = False
-
-    @property
-    def missing(self) -> int:
-        """Number of observations without a value."""
-        return int(np.isnan(self.values).sum())
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of dates, values and publication dates, whatever file they came from."""
-        content = hashlib.sha256(self.timestamps.tobytes())
-        content.update(np.where(np.isnan(self.values), np.nan, self.values).tobytes())
-        content.update(b"" if self.published_at is None else self.published_at.tobytes())
-        return content.hexdigest()

@@ -70,9 +70,8 @@ def choose_models(board: Sequence[Mapping[str, Any]]) -> dict[Role, str]:
     Args:
         board: rows of a leaderboard, the highest skill first.
     """
-    complete = max(row["n"] for row in board)
     passed_over = (ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE)
-    rules = [r["model"] for r in board if r["n"] == complete and r["model"] not in passed_over]
+    rules = [r["model"] for r in board if not r["partial"] and r["model"] not in passed_over]
     ranks: tuple[Role, ...] = ("best", "second")
     return {"ensemble": ENSEMBLE, **dict(zip(ranks, rules, strict=False)), "naive": REFERENCE}
 

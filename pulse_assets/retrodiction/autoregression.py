@@ -1,10 +1,10 @@
 """Autoregression: the next change as a linear function of the last changes, and of the level.
 
-The coefficients are refitted at every index by discounted least squares with a ridge. Each
-diagonal element of the Gram matrix grows by the share ridge / n (n the discounted count), so the
-prior is no change at all, strong while little is known; it has no unit, and constant data do no
-harm. Several pairs of discount and ridge run side by side, and the pair with the smallest
-one-step errors up to an origin makes its forecasts.
+The coefficients are refitted at every index by discounted least squares with a ridge; rows that
+were badly foreseen count less. Each diagonal element of the Gram matrix grows by the share
+ridge / n (n the discounted count), so the prior is no change at all, strong while little is
+known; it has no unit, and constant data do no harm. Several pairs of discount and ridge run side
+by side, and the pair with the smallest one-step errors up to an origin makes its forecasts.
 
 Source:
     Young (2011), Recursive Estimation and Time-Series Analysis, doi:10.1007/978-3-642-21981-8.
@@ -20,10 +20,17 @@ from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 #: Settings that run side by side: one machine vector of them.
 LANES: Final = 4
 #: Discount of the squared errors and of the evidence, a lane.
-DISCOUNTS: Final = np.array([0.985, 0.985, 0.999, 0.999])
+DISCOUNTS: Final = np.array([0.99, 0.995, 0.999, 0.999])
 #: Ridge, a lane, in observations.
-RIDGES: Final = np.array([3.0, 30.0, 3.0, 30.0])
+RIDGES: Final = np.array([1.0, 10.0, 10.0, 100.0])
 LOSS_DISCOUNT: Final = 0.99
+#: A row counts less when its error is more than this many times the usual absolute error ...
+OUTLIER: Final = 3.0
+#: ... but never less than this, so that a new regime is learnt.
+LEAST_WEIGHT: Final = 0.05
+#: Errors known before any counts as unusual, and their discount.
+USUAL_START: Final = 20
+USUAL_DISCOUNT: Final = 0.98
 #: A pivot below this share of its diagonal carries no information: its coefficient is 0.
 NO_INFORMATION: Final = 1e-12
 
@@ -56,14 +63,15 @@ def _autoregress(
     gram, factor = np.zeros((size, size, LANES)), np.zeros((size, size, LANES))
     cross, beta = np.zeros((size, LANES)), np.zeros((size, LANES))
     count, loss, expected = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
-    features = np.zeros(size)
+    features, usual = np.zeros(size), np.zeros(3)
     forecasts = np.full((len(y), len(horizons)), np.nan)
     for t in range(order, len(y)):
         if t > order:
             change = y[t] - y[t - 1]
+            weight = weigh_outcome(abs(change - expected[loss.argmin()]), usual)
             judge(expected, change, loss)
-            accumulate(gram, count, features, discounts)
-            add_outcome(cross, features, change, discounts)
+            accumulate(gram, count, features, weight, discounts)
+            add_outcome(cross, features, weight * change, discounts)
             factorise(gram, count, ridges, factor)
             solve(factor, cross, beta)
         features[0] = 1.0
@@ -86,13 +94,35 @@ def judge(expected: Floats, outcome: float, loss: Floats) -> None:
 
 
 @kernel  # pragma: no cover
-def accumulate(gram: Floats, count: Floats, features: Floats, discounts: Floats) -> None:
-    """Add one row of features to the discounted Gram matrix `[P, P, LANES]`, lower half."""
+def weigh_outcome(error: float, usual: Floats) -> float:
+    """Return the weight of a row by its absolute error, 1 unless it is unusually large.
+
+    One crisis must not bend the coefficients for years.
+
+    Args:
+        error: the absolute error.
+        usual: discounted sum and count of earlier errors as they were weighed, and their plain
+            count; this one is added.
+    """
+    limit, weight = OUTLIER * usual[0] / max(usual[1], 1.0), 1.0
+    if usual[2] >= USUAL_START and error > limit:
+        weight = max(limit / error, LEAST_WEIGHT)
+    usual[0] = USUAL_DISCOUNT * usual[0] + weight * error
+    usual[1] = USUAL_DISCOUNT * usual[1] + 1.0
+    usual[2] += 1.0
+    return weight
+
+
+@kernel  # pragma: no cover
+def accumulate(
+    gram: Floats, count: Floats, features: Floats, weight: float, discounts: Floats
+) -> None:
+    """Add a weighted row of features to the discounted Gram matrix `[P, P, LANES]`, lower half."""
     for k in range(LANES):
         count[k] = discounts[k] * count[k] + 1.0
     for i in range(len(features)):
         for j in range(i + 1):
-            product = features[i] * features[j]
+            product = weight * features[i] * features[j]
             for k in range(LANES):
                 gram[i, j, k] = discounts[k] * gram[i, j, k] + product
 

@@ -138,7 +138,7 @@ def _regress_on_partner(
     for t in range(start, len(y)):
         now = t % kept
         fill_features(y, partner, t, rows[now])
-        accumulate(gram, count, rows[now], discounts)
+        accumulate(gram, count, rows[now], 1.0, discounts)
         factorise(gram, count, ridges, factors[now])
         for j in range(len(horizons)):
             s = t - horizons[j]

@@ -65,9 +65,9 @@ def retrodict(
     Example:
         >>> from pulse_assets.retrodiction.rules import resolve_rules
         >>> y = np.array([1.0, 2.0, 4.0])
-        >>> made = retrodict(y, [2], [1], 1, resolve_rules(["naive", "drift"]))
+        >>> made = retrodict(y, [2], [3], 1, resolve_rules(["naive", "drift"]))
         >>> made.predicted[:, 0, 0].tolist()  # naive, drift, ensemble, ensemble_equal
-        [4.0, 5.5, 4.75, 4.75]
+        [4.0, 8.5, 6.25, 6.25]
     """
     asked = np.array(origins, np.int64)
     task = Task.of(y, int(asked.max(initial=-1)), horizons, season)

@@ -10,6 +10,7 @@ Source:
     doi:10.1016/S0169-2070(01)00143-1.
 """
 
+from functools import lru_cache
 from itertools import product
 from typing import Final
 
@@ -81,14 +82,15 @@ def theta(y: Floats, horizons: Ints, season: int, grid: Floats = SES_GRID) -> Fl
         Of 0, 2, 4 with alpha 1 the level is 4 and b is 2, so 5 is next, then 6.
     """
     level, _, chosen = trace_trend(y, grid)
-    start = _age(grid[0])[np.minimum(np.arange(len(y)), OLDEST - 1), chosen]
+    start = _age(tuple(grid[0]))[np.minimum(np.arange(len(y)), OLDEST - 1), chosen]
     slope = _line_slope(y)
     return level[:, None] + slope[:, None] / 2.0 * (horizons - 1 + start[:, None])
 
 
-def _age(alpha: Floats) -> Floats:
+@lru_cache
+def _age(alpha: tuple[float, ...]) -> Floats:
     """Return (1 - (1 - alpha)^n) / alpha `[OLDEST, G]` for n = 1, 2, ..."""
-    return np.cumsum((1.0 - alpha) ** np.arange(OLDEST)[:, None], axis=0)
+    return np.cumsum((1.0 - np.array(alpha)) ** np.arange(OLDEST)[:, None], axis=0)
 
 
 def _line_slope(y: Floats) -> Floats:

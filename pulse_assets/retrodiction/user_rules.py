@@ -154,10 +154,10 @@ def _options(user: Any, history_origins: int | None) -> tuple[bool, int | None, 
 def _module(reference: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except Exception as error:
         raise RuleError(
-            f"rule {reference!r}: cannot import module {name!r}: {error}. It must be installed or "
-            "on PYTHONPATH, on the workers too."
+            f"rule {reference!r}: cannot import module {name!r}: {type(error).__name__}: {error}. "
+            "It must be installed or on PYTHONPATH, on the workers too."
         ) from error
 
 

@@ -1,23 +1,32 @@
 """Stage 5, `trust_ledger`: how far each rule may be trusted, after every batch."""
 
+from collections.abc import Iterable
+from typing import Final
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pulse_assets.retrodiction.trust import credible_interval, scan_trust
 from pulse_assets.schema import TRUST_LEDGER
 
-_RULE = ["variable", "model"]
+_RULE: Final = ["variable", "model"]
+_NO_COUNTS: Final = pd.DataFrame(
+    {name: pd.Series(dtype=object) for name in (*_RULE, "batch")}
+    | {name: pd.Series(dtype=np.int64) for name in ("hits", "misses")}
+)
 
 
-def build_ledger(metrics: pa.Table, discount: float) -> pa.Table:
+def build_ledger(metrics: Iterable[pa.Table], discount: float) -> pa.Table:
     """Scan the hits and misses of all batches, in order of date, into trust.
 
     A pure function of `metrics`: a batch that ran twice counts once, as its last run left it. A
     batch in which a rule had nothing to predict leaves the rule's trust as it was.
 
     Args:
-        metrics: columns batch, variable, model, hits and misses of `BATCH_METRICS`, any order.
+        metrics: columns batch, variable, model, hits and misses of `BATCH_METRICS`, in any order;
+            the rows of a batch stand in one table.
         discount: share of past evidence that is kept from batch to batch, 0..1.
 
     Returns:
@@ -26,7 +35,8 @@ def build_ledger(metrics: pa.Table, discount: float) -> pa.Table:
     Example:
         3 hits and 1 miss in the first batch give Beta(4, 2): trust 4 / 6.
     """
-    counts = _count_batches(metrics)
+    counts = pd.concat([_NO_COUNTS, *map(_count_batches, metrics)])
+    counts = counts.sort_values([*_RULE, "batch"], ignore_index=True)
     scans = [scan_trust(*_evidence(rows), discount) for _, rows in counts.groupby(_RULE)]
     a = np.concatenate([scan[0] for scan in scans]) if scans else np.empty(0)
     b = np.concatenate([scan[1] for scan in scans]) if scans else np.empty(0)
@@ -40,11 +50,10 @@ def _evidence(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _count_batches(metrics: pa.Table) -> pd.DataFrame:
-    """Sum hits and misses over horizons, sorted by variable, model and batch."""
-    scored = metrics.filter(pa.compute.is_valid(metrics["variable"]))
+    """Sum hits and misses over horizons."""
+    scored = metrics.filter(pc.field("variable").is_valid())
     sums = scored.group_by([*_RULE, "batch"]).aggregate([("hits", "sum"), ("misses", "sum")])
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {name: sums[name].cast(pa.string()).to_numpy() for name in (*_RULE, "batch")}
         | {name: sums[f"{name}_sum"].to_numpy() for name in ("hits", "misses")}
     )
-    return frame.sort_values([*_RULE, "batch"], ignore_index=True)

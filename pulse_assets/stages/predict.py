@@ -37,7 +37,7 @@ def planned_variables(
     planned: pa.Table, history: pa.Table, horizons: Sequence[int]
 ) -> list[PlannedVariable]:
     """Select the variables that the plan does not skip, from the plan and the observations."""
-    rows = planned.filter(pc.is_null(planned["skip_reason"]))
+    rows = planned.filter(pc.field("skip_reason").is_null())
     found = []
     for row in rows.select(["variable", "frequency", "window_start"]).to_pylist():
         seen = Observations.of(history, row["variable"]).regular(get_frequency(row["frequency"]))
@@ -60,9 +60,8 @@ def predict(
     Returns:
         A table of schema `RETRODICTIONS`.
     """
-    seen = {
-        name: Observations.of(history, name) for name in pc.unique(history["variable"]).to_pylist()
-    }
+    names = history["variable"].unique().to_pylist()
+    seen = {name: Observations.of(history, name) for name in names}
     parts = [_predict_one(batch_id, variable, seen, rules, options) for variable in planned]
     return pa.concat_tables([RETRODICTIONS.empty_table(), *parts]).unify_dictionaries()
 

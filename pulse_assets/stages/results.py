@@ -4,7 +4,7 @@ Scores are pooled exactly: a mean over all verified pairs, not a mean of batch m
 entry means stands in `training_results.schema.json` beside the package's modules.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.retrodiction.scores import leaderboard_skill, win_rate
+from pulse_assets.schema import BATCH_METRICS
 
 SCHEMA_VERSION: Final = 1
 REFERENCE: Final = "naive"
@@ -20,10 +21,15 @@ ENSEMBLE: Final = "ensemble"
 ENSEMBLE_EQUAL: Final = "ensemble_equal"
 
 _SCORES: Final = ("mase", "rmsse", "coverage", "weight")
+#: A rule with less than this share of the pairs is not ranked with those that have all.
+PARTIAL_BELOW: Final = 0.95
+
 _TASK: Final = ["variable", "model", "horizon"]
+_NAMES: Final = {"variable": object, "model": object}
+_STATUS: Final = ["batch", "status", "error_type", "error"]
 _ROW: Final = [
     *("model", "mase", "rmsse", "skill", "win_rate"),
-    *("coverage", "trust", "weight", "n", "missing"),
+    *("coverage", "trust", "weight", "n", "missing", "partial"),
 ]
 
 
@@ -61,7 +67,7 @@ class SkippedGroup:
 
 
 def summarise(
-    metrics: pa.Table,
+    metrics: Iterable[pa.Table],
     ledger: pa.Table,
     *,
     planned: Sequence[str],
@@ -78,7 +84,8 @@ def summarise(
     of `naive` in the same batches: see `leaderboard_skill` and `win_rate` of the scores.
 
     Args:
-        metrics: rows of schema `BATCH_METRICS` of all batches that ran.
+        metrics: rows of schema `BATCH_METRICS` of all batches that ran, in order of batch; the
+            rows of a batch stand in one table.
         ledger: rows of schema `TRUST_LEDGER`.
         planned: partition keys of the whole grid.
         performance: how long the run took.
@@ -93,9 +100,7 @@ def summarise(
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
-    batches = _frame(metrics, ["batch", "status", "error_type", "error"])
-    batches = batches.drop_duplicates("batch").sort_values("batch")
-    tasks = _pool_batches(_scored_rows(metrics))
+    batches, tasks = _reduce(metrics)
     trust = _latest_trust(ledger)
     by_variable = _rows_by_variable(tasks, trust)
     return {
@@ -104,8 +109,7 @@ def summarise(
         "variables": _describe_variables(by_variable, trust),
         "models": _to_records(_overall_rows(tasks, trust)[_ROW]),
         "models_by_variable": {
-            name: _to_records(rows[_ROW])
-            for name, rows in by_variable.groupby("variable", observed=True)
+            name: _to_records(rows[_ROW]) for name, rows in by_variable.groupby("variable")
         },
         "skill_by_horizon": _skill_by_horizon(tasks),
         "performance": performance.to_json(),
@@ -131,6 +135,15 @@ def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedGroup]:
     return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
 
 
+def _reduce(metrics: Iterable[pa.Table]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the status of each batch, and the tasks pooled over batches, table by table."""
+    statuses, sums = [], []
+    for table in [BATCH_METRICS.empty_table(), *metrics]:
+        statuses.append(_frame(table, _STATUS).drop_duplicates("batch"))
+        sums.append(_sum_batches(_scored_rows(table)))
+    return pd.concat(statuses).sort_values("batch"), _pool(pd.concat(sums))
+
+
 def _frame(table: pa.Table, columns: list[str]) -> pd.DataFrame:
     """Return the columns as pandas has them plain: dictionary columns as text."""
     chosen = table.select(columns)
@@ -150,10 +163,10 @@ def _scored_rows(metrics: pa.Table) -> pd.DataFrame:
     return frame.astype(names | counts).sort_values("batch", ignore_index=True)
 
 
-def _pool_batches(rows: pd.DataFrame) -> pd.DataFrame:
-    """Pool over batches: a row a task and model with sums of n times score, and the n of each sum.
+def _sum_batches(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a task and model with sums of n times score, and the n of each sum.
 
-    `error` and `reference` are mean absolute errors of the model and of `naive`. A rule that
+    `error` and `reference` are of absolute errors of the model and of `naive`. A rule that
     exists in some batches only is set against `naive` in just these.
     """
     key = ["batch", "variable", "horizon"]
@@ -170,14 +183,19 @@ def _pool_batches(rows: pd.DataFrame) -> pd.DataFrame:
         value = joined[score] ** 2 if score == "rmsse" else joined[score]
         sums[score] = n * value
         sums[f"{score}_n"] = n.where(value.notna(), 0)
-    tasks = sums.groupby(_TASK, observed=True).sum().reset_index()
+    return sums.groupby(_TASK, observed=True).sum().reset_index().astype(_NAMES)
+
+
+def _pool(sums: pd.DataFrame) -> pd.DataFrame:
+    """Add up the sums of all tables; errors become means."""
+    tasks = sums.groupby(_TASK).sum().reset_index()
     means = tasks[["error", "reference"]].div(tasks["paired"], axis=0)
     return tasks.assign(error=means["error"], reference=means["reference"])
 
 
 def _aggregate(tasks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Pool tasks to one row a group."""
-    groups = tasks.groupby(by, observed=True)
+    groups = tasks.groupby(by)
     sums = groups.sum(numeric_only=True)
     pooled = {score: sums[score] / sums[f"{score}_n"] for score in _SCORES}
     skill, wins = np.array([_compare(rows) for _, rows in groups]).reshape(-1, 2).T
@@ -208,17 +226,21 @@ def _latest_trust(ledger: pa.Table) -> pd.DataFrame:
 def _overall_rows(tasks: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     mean_trust = trust.groupby("model")["trust"].mean()
     rows = _aggregate(tasks, ["model"])
-    return _ranked(rows.assign(trust=rows["model"].astype(object).map(mean_trust)))
+    return _ranked(rows.assign(trust=rows["model"].map(mean_trust)))
 
 
 def _rows_by_variable(tasks: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
-    rows = _aggregate(tasks, ["variable", "model"]).astype({"variable": object, "model": object})
+    rows = _aggregate(tasks, ["variable", "model"])
     columns = ["variable", "model", "trust"]
     return _ranked(rows.merge(trust[columns], on=["variable", "model"], how="left"))
 
 
 def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.sort_values(["skill", "model"], ascending=[False, True], na_position="last")
+    """Sort by skill; rules that predicted a part of the pairs only come last."""
+    most = rows.groupby("variable")["n"].transform("max") if "variable" in rows else rows["n"].max()
+    ranked = rows.assign(partial=rows["n"] < PARTIAL_BELOW * most)
+    keys = ["partial", "skill", "model"]
+    return ranked.sort_values(keys, ascending=[True, False, True], na_position="last")
 
 
 def _count_batches(batches: pd.DataFrame, planned: Sequence[str]) -> dict[str, Any]:
@@ -250,8 +272,7 @@ def _describe_variables(rows: pd.DataFrame, trust: pd.DataFrame) -> dict[str, An
         on=["variable", "model"],
         how="left",
     )
-    complete = rows[rows["n"] == rows.groupby("variable")["n"].transform("max")]
-    best = complete.dropna(subset="mase").sort_values(["mase", "model"])
+    best = rows[~rows["partial"]].dropna(subset="mase").sort_values(["mase", "model"])
     best_model = best.drop_duplicates("variable").set_index("variable")["model"]
     described = ours.assign(best_model=ours["variable"].map(best_model)).sort_values("variable")
     columns = ["trust", "trust_lower", "trust_upper", "skill", "best_model", "mase", "n"]

@@ -70,10 +70,10 @@ def headline_scores(metrics: pa.Table) -> dict[str, float]:
     Returns:
         mase, coverage and hit_rate, those that are defined; nothing for a skipped batch.
     """
-    rows = metrics.filter(pc.equal(metrics["model"], HEADLINE_MODEL))
+    rows = metrics.filter(pc.field("model") == HEADLINE_MODEL)
     n = rows["n"].to_numpy()
     found = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
-    hits, misses = pc.sum(rows["hits"]).as_py() or 0, pc.sum(rows["misses"]).as_py() or 0
+    hits, misses = (rows[name].to_numpy().sum() for name in ("hits", "misses"))
     found["hit_rate"] = hits / (hits + misses) if hits + misses else np.nan
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
@@ -87,9 +87,9 @@ def _pooled(values: Floats, n: np.ndarray) -> float:
 def _score_one(
     batch_id: str, variable: PlannedVariable, retrodictions: pa.Table, level: float
 ) -> pa.Table:
-    rows = retrodictions.filter(pc.equal(retrodictions["variable"], variable.name))
+    rows = retrodictions.filter(pc.field("variable") == variable.name)
     # Made or stored, the rows of a model stand together, in the order of the pairs.
-    models = pc.unique(rows["model"]).to_pylist()
+    models = rows["model"].unique().to_pylist()
     forecasts = {name: rows[name].to_numpy().reshape(len(models), -1) for name in _FORECAST_COLUMNS}
     thresholds, squares = _yardsticks(variable)
     observed = rows["observed"].to_numpy()[: len(thresholds)]

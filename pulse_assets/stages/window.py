@@ -6,7 +6,7 @@ targets, what was known at each row's date, and where other variables stood then
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,7 @@ class Observations:
     @classmethod
     def of(cls, history: pa.Table, variable: str) -> Self:
         """Select one variable of a table of schema `HISTORICAL_DATA`."""
-        rows = history.filter(pc.equal(history["variable"], variable))
+        rows = history.filter(pc.field("variable") == variable)
         dates = rows["timestamp"].to_numpy()
         published = rows["published_at"].to_numpy()
         return cls(
@@ -45,7 +45,8 @@ class Observations:
 
     def regular(self, frequency: Frequency) -> Self:
         """Return the same with a NaN row for each period that has none, where periods are known."""
-        return type(self)(*regularise(self.dates, self.values, self.published, frequency))
+        dates, values, published = regularise(self.dates, self.values, self.published, frequency)
+        return type(self)(dates, values, cast("Dates", published))  # given, so returned
 
     @property
     def known_from(self) -> Dates:

@@ -1,6 +1,6 @@
 """Where each asset's objects lie in a store, and the partitions of one asset as one mapping."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 #: Objects read at a time: botocore keeps ten connections open and warns of more.
 _READERS: Final = 10
+
+#: Partitions in memory at a time where all are worked through.
+_PART: Final = 64
 
 
 def object_path(
@@ -99,10 +102,22 @@ class PartitionedTables(Mapping[str, pa.Table]):
         Raises:
             StoreError: an object cannot be read, is damaged or of another schema.
         """
-        schema = SCHEMAS[self.asset]
-        chosen = pa.schema([f for f in schema if columns is None or f.name in columns])
-        tables = self._concurrently(lambda key: self._decode(key, chosen.names, where))
-        return pa.concat_tables([chosen.empty_table(), *tables]).unify_dictionaries()
+        return self._load(list(self), columns, where)
+
+    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Load the partitions that exist a few at a time, in order of key.
+
+        What is made of them part by part needs no more memory for more partitions.
+
+        Args:
+            columns: names of the columns to load; None means all.
+
+        Raises:
+            StoreError: an object cannot be read, is damaged or of another schema.
+        """
+        keys = list(self)
+        for start in range(0, len(keys), _PART):
+            yield self._load(keys[start : start + _PART], columns, None)
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """Return what each partition was made of; a damaged object has none and is left out.
@@ -110,7 +125,7 @@ class PartitionedTables(Mapping[str, pa.Table]):
         Raises:
             StoreError: an object cannot be read.
         """
-        found = zip(self, self._concurrently(self._fingerprint), strict=True)
+        found = zip(self, self._concurrently(self._fingerprint, self), strict=True)
         return {key: fingerprint for key, fingerprint in found if fingerprint is not None}
 
     def made_of(self, **parts: str) -> Self:
@@ -130,6 +145,14 @@ class PartitionedTables(Mapping[str, pa.Table]):
         stored = {path for folder in folders for path in self.store.versions(f"{folder}/")}
         return {key: path for key, path in paths.items() if path in stored}
 
+    def _load(
+        self, keys: Sequence[str], columns: Sequence[str] | None, where: pc.Expression | None
+    ) -> pa.Table:
+        schema = SCHEMAS[self.asset]
+        chosen = pa.schema([f for f in schema if columns is None or f.name in columns])
+        tables = self._concurrently(lambda key: self._decode(key, chosen.names, where), keys)
+        return pa.concat_tables([chosen.empty_table(), *tables]).unify_dictionaries()
+
     def _path(self, key: str) -> str:
         return object_path(self.asset, key, self.batch_size_days)
 
@@ -148,6 +171,7 @@ class PartitionedTables(Mapping[str, pa.Table]):
         except StoreError:
             return None
 
-    def _concurrently(self, load: Callable[[str], T]) -> list[T]:
+    @staticmethod
+    def _concurrently(load: Callable[[str], T], keys: Iterable[str]) -> list[T]:
         with ThreadPoolExecutor(_READERS) as readers:
-            return list(readers.map(load, self))
+            return list(readers.map(load, keys))

@@ -102,7 +102,7 @@ def summarise_made(metrics, ledger, planned=BATCHES, **changes):
         "configuration": {"horizons": [1, 3], "source": "sample"},
         "versions": {"numpy": "2.0.0"},
     }
-    return summarise(metrics, ledger, **(described | changes))
+    return summarise([metrics], ledger, **(described | changes))
 
 
 def make_results(pairs):

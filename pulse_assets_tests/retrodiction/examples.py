@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pulse_assets.retrodiction import autoregression as ar
 from pulse_assets.retrodiction.partners import PartnerRule
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 
@@ -43,34 +44,36 @@ def plain_trend(y, grid, discount):
     return states[pick_best(losses)]
 
 
-def plain_autoregression(y, order, with_level, settings, discount, steps):
+def plain_autoregression(y, order, with_level, steps):
     """Forecasts from the last value: each setting fitted anew by solving its normal equations."""
+    settings = list(zip(ar.DISCOUNTS, ar.RIDGES, strict=True))
+    weights, usual, losses = [], [], np.zeros(len(settings))
 
-    def row(t):
-        level = [y[t] - y[0]] if with_level else []
-        return np.array([1.0, *level, *[y[t - i] - y[t - i - 1] for i in range(order)]])
+    def row(path):
+        level = [path[-1] - y[0]] if with_level else []
+        return np.array([1.0, *level, *[path[-1 - i] - path[-2 - i] for i in range(order)]])
 
     def fit(t, forgetting, ridge):
-        x = np.array([row(s) for s in range(order, t)])
+        x = np.array([row(y[: s + 1]) for s in range(order, t)])
         d = np.array([y[s + 1] - y[s] for s in range(order, t)])
-        w = forgetting ** np.arange(len(d) - 1, -1, -1.0)
+        ages = forgetting ** np.arange(len(d) - 1, -1, -1.0)
+        w = ages * weights
         gram = (x * w[:, None]).T @ x
-        return np.linalg.solve(
-            gram + np.diag(np.diag(gram)) * ridge / w.sum(), (x * w[:, None]).T @ d
-        )
+        penalty = np.diag(np.diag(gram)) * ridge / ages.sum()
+        return np.linalg.solve(gram + penalty, (x * w[:, None]).T @ d)
 
-    last = len(y) - 1
-    losses = []
-    for forgetting, ridge in settings:
-        loss = 0.0
-        for t in range(order + 1, last + 1):
-            expected = row(t - 1) @ fit(t - 1, forgetting, ridge) if t - 1 > order else 0.0
-            loss = discount * loss + (y[t] - y[t - 1] - expected) ** 2
-        losses.append(loss)
-    beta = fit(last, *settings[pick_best(losses)])
+    fits = [np.zeros(1 + with_level + order)] * len(settings)
+    for t in range(order + 1, len(y)):
+        errors = y[t] - y[t - 1] - np.array([row(y[:t]) @ beta for beta in fits])
+        error = abs(errors[losses.argmin()])
+        ages = ar.USUAL_DISCOUNT ** np.arange(len(usual) - 1, -1, -1.0)
+        limit = ar.OUTLIER * (ages @ usual) / ages.sum() if usual else 0.0
+        unusual = len(usual) >= ar.USUAL_START and error > limit
+        weights.append(max(limit / error, ar.LEAST_WEIGHT) if unusual else 1.0)
+        usual.append(weights[-1] * error)
+        losses = ar.LOSS_DISCOUNT * losses + errors**2
+        fits = [fit(t, *setting) for setting in settings]
     path = list(y)
     for _ in range(steps):
-        level = [path[-1] - y[0]] if with_level else []
-        lags = [path[-1 - i] - path[-2 - i] for i in range(order)]
-        path.append(path[-1] + np.array([1.0, *level, *lags]) @ beta)
+        path.append(path[-1] + row(path) @ fits[losses.argmin()])
     return np.array(path[len(y) :])

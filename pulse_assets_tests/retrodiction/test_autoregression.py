@@ -1,30 +1,32 @@
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction.autoregression import (
-    DISCOUNTS,
-    LOSS_DISCOUNT,
-    RIDGES,
-    ar_diff,
-    ar_level,
-)
+from pulse_assets.retrodiction.autoregression import ar_diff, ar_level, weigh_outcome
 from pulse_assets_tests.retrodiction.examples import plain_autoregression, random_walk
 
 HORIZONS = np.array([1, 2, 5])
-SETTINGS = list(zip(DISCOUNTS, RIDGES, strict=True))
 
 
 @pytest.mark.parametrize("order", [1, 3])
 @pytest.mark.parametrize("with_level", [False, True])
-@pytest.mark.parametrize("origin", [12, 40])
+@pytest.mark.parametrize("origin", [12, 60])
 def test_equals_plain_least_squares(order, with_level, origin):
-    y = random_walk(41, seed=6)
+    y = random_walk(61, seed=6)
+    y[35:] += 12.0  # a jump, which counts less
     rule = ar_level if with_level else ar_diff
     made = rule(y, HORIZONS, 1, order=order)[origin]
-    expected = plain_autoregression(
-        y[: origin + 1], order, with_level, SETTINGS, LOSS_DISCOUNT, HORIZONS[-1]
-    )
+    expected = plain_autoregression(y[: origin + 1], order, with_level, HORIZONS[-1])
     np.testing.assert_allclose(made, expected[HORIZONS - 1], rtol=1e-9)
+
+
+def test_an_unusual_error_counts_less():
+    usual = np.zeros(3)
+    weights = [weigh_outcome(error, usual) for error in [1.0] * 20 + [3.0, 6.0, 1e9, 1.0]]
+    np.testing.assert_allclose(weights[:21], 1.0)
+    # The 20 errors of 1 and the 3 have a discounted mean of (16.62 * 0.98 + 3) / 17.29 = 1.116.
+    assert weights[21] == pytest.approx(3 * 1.1157 / 6, abs=1e-3)
+    assert weights[22] == 0.05
+    assert weights[23] == 1.0
 
 
 def test_learns_an_autoregression_of_changes():

@@ -123,7 +123,7 @@ def test_built_ins_by_name():
         ([f"{MODULE}:Lost"], "no class 'Lost'; it has .*Last, Mean"),
         ([f"{MODULE}:number"], "no class 'number'"),
         ([f"{MODULE}:"], "no class ''"),
-        ([f"{MODULE}:Nameless"], "is named None: give the class a `name`"),
+        ([f"{MODULE}:Nameless"], "has the name None: give the class a `name`"),
         ([f"{MODULE}:Idle"], r"has no method: write forecast\(.*or fit_predict\("),
         ([f"{MODULE}:Demanding"], "cannot be made without arguments: TypeError"),
         (["statsforecast:Nothing"], "'statsforecast.models' has no class 'Nothing'"),

@@ -22,7 +22,7 @@ def test_trust_by_hand():
         ("2020-01-01", "x", "drift", 1, 0, 1),
         ("2020-02-01", None, None, None, None, None),
     )
-    ledger = build_ledger(metrics, discount=0.5)
+    ledger = build_ledger([metrics], discount=0.5)
     assert ledger.schema == TRUST_LEDGER
     rows = {(row["model"], row["batch"]): row for row in ledger.to_pylist()}
     first, second = rows["naive", "2020-01-01"], rows["naive", "2020-03-01"]
@@ -37,8 +37,8 @@ def test_trust_by_hand():
 def test_order_of_rows_does_not_matter():
     rows = [(f"2020-0{b}-01", "x", m, 1, b, 1) for b in range(1, 6) for m in ("naive", "drift")]
     straight, backwards = make_metrics(*rows), make_metrics(*rows[::-1])
-    assert build_ledger(straight, 0.9).equals(build_ledger(backwards, 0.9))
+    assert build_ledger([straight], 0.9).equals(build_ledger([backwards], 0.9))
 
 
 def test_no_batch_no_trust():
-    assert build_ledger(BATCH_METRICS.empty_table(), 0.9).num_rows == 0
+    assert build_ledger([], 0.9).num_rows == 0

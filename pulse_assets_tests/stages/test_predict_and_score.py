@@ -69,8 +69,11 @@ def test_scores_of_a_line_by_hand():
 
 
 def test_a_rule_without_forecasts_is_counted_and_the_ensemble_goes_on():
-    made, metrics = run(np.sin(np.arange(60)), models=["naive", "seasonal_holt_winters"],
-                        batch=TrainingBatch("2001-03-01", date(2001, 3, 1), date(2001, 4, 1), ("x",)))
+    made, metrics = run(
+        np.sin(np.arange(60)),
+        models=["naive", "seasonal_holt_winters"],
+        batch=TrainingBatch("2001-03-01", date(2001, 3, 1), date(2001, 4, 1), ("x",)),
+    )
     late = row_of(metrics, model="seasonal_holt_winters", horizon=1)
     assert (late["n"], late["missing"], late["hits"], late["misses"]) == (0, 1, 0, 0)
     assert np.isnan(late["mae"])

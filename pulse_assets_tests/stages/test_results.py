@@ -134,8 +134,9 @@ def test_skill_by_horizon_comes_overall_first_then_by_variable(pairs, results):
 
 
 def test_naive_has_no_skill_and_the_best_stands_first(results):
-    skills = [entry["skill"] for entry in results["models"]]
-    assert skills == sorted(skills, reverse=True)
+    ranks = [(entry["partial"], -entry["skill"]) for entry in results["models"]]
+    assert ranks == sorted(ranks)
+    assert [entry["model"] for entry in results["models"] if entry["partial"]] == ["drift", "mean"]
     assert by_model(results["models"])["naive"]["skill"] == 0
     assert by_model(results["models"])["naive"]["win_rate"] == 0.5
 
