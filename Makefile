@@ -5,7 +5,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.pulse
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install install-test train test ui lint clean
+.PHONY: help install install-test train test test-slow coverage ui lint clean
 
 help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,10 +36,17 @@ train: install  ## retrodict the bundled data and print a summary
 	$(BIN)/pulse-train
 
 ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=)
-	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+	cd $(DAGSTER_HOME) && PYTHONWARNINGS='ignore:Function' $(abspath $(BIN))/dagster dev \
+		-w $(CURDIR)/workspace.yaml -h 127.0.0.1 -p $(PORT)
 
 test: install-test  ## run the fast tests
 	$(BIN)/python -m pytest
+
+test-slow: install-test  ## run the slow tests
+	$(BIN)/python -m pytest -m slow
+
+coverage: install-test  ## run all tests and measure branch coverage
+	$(BIN)/python -m pytest -m '' --cov --cov-report=term
 
 lint: install-test  ## check style and types
 	$(BIN)/ruff check .

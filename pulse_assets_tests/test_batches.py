@@ -1,5 +1,6 @@
 """The grid of batches tiles the range without overlap, whatever the length of a batch."""
 
+import itertools
 from datetime import date, timedelta
 
 from hypothesis import given
@@ -23,7 +24,7 @@ def test_windows_tile_the_range(start, length, days):
     ]
     assert batches[0].start == start
     assert batches[-1].end == last + timedelta(days=1)
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in itertools.pairwise(batches):
         assert batch.end == following.start
         assert (batch.end - batch.start).days == days
 

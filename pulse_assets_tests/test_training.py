@@ -1,4 +1,4 @@
-"""The whole graph: from a source to stored tables, results and report, and what becomes of errors."""
+"""The whole graph: from a source to stored tables, results and report; what errors become."""
 
 import json
 from pathlib import Path

@@ -57,4 +57,5 @@ def unit_of(y: Floats) -> float:
 def rescale(values: Floats, factor: float) -> Floats:
     """Return the values times the factor, at most the largest number there is; NaN stays."""
     with np.errstate(over="ignore"):
-        return np.clip(values * factor, -_LARGEST, _LARGEST)
+        product = values * factor
+    return np.clip(product, -_LARGEST, _LARGEST, out=product)

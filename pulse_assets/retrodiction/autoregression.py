@@ -162,22 +162,24 @@ def factorise(gram: Floats, count: Floats, ridges: Floats, factor: Floats) -> No
 
 @kernel  # pragma: no cover
 def solve(factor: Floats, cross: Floats, beta: Floats) -> None:
-    """Fill `beta` `[P, LANES]` with the coefficients, given the factor of the Gram matrix."""
+    """Fill `beta` `[P, LANES]` with the coefficients, given the factor of the Gram matrix.
+
+    Each solved row is taken out of all others at once: that has no chain of sums to wait for.
+    """
     size = len(cross)
+    beta[:] = cross
     for i in range(size):
         for k in range(LANES):
-            beta[i, k] = cross[i, k]
-        for m in range(i):
-            for k in range(LANES):
-                beta[i, k] -= factor[i, m, k] * beta[m, k]
-        for k in range(LANES):
             beta[i, k] *= factor[i, i, k]
-    for i in range(size - 1, -1, -1):
         for m in range(i + 1, size):
             for k in range(LANES):
-                beta[i, k] -= factor[m, i, k] * beta[m, k]
+                beta[m, k] -= factor[m, i, k] * beta[i, k]
+    for i in range(size - 1, -1, -1):
         for k in range(LANES):
             beta[i, k] *= factor[i, i, k]
+        for m in range(i):
+            for k in range(LANES):
+                beta[m, k] -= factor[i, m, k] * beta[i, k]
 
 
 @kernel  # pragma: no cover

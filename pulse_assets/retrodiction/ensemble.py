@@ -14,15 +14,15 @@ from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 Method = Literal["dmsfe", "boa", "mlpol"]
 
 #: Discounts of the squared errors among which `dmsfe` learns to choose ...
-DISCOUNTS: Final = (0.95, 0.99)
-#: ... and how many powers of the inverse error: 1, 2, 4, ... Each pair is a lane; lane 0 is equal.
-POWERS: Final = 4
+DISCOUNTS: Final = (0.98, 1.0)
+#: ... and how many powers of the inverse error: 1, 4, 16, ... Each pair is a lane; lane 0 is equal.
+POWERS: Final = 3
 LANES: Final = 1 + len(DISCOUNTS) * POWERS
 #: The choice among the lanes: discount, and power 2**n of their own inverse squared error.
 CHOICE_DISCOUNT: Final = 0.99
 CHOICE_SQUARINGS: Final = 5
 #: Weight, in observations, of the prior that every rule is as good as persistence.
-PRIOR: Final = 4.0
+PRIOR: Final = 1.0
 #: Verified forecasts that a rule needs for a share, unless none has them.
 MIN_VERIFIED: Final = 5
 #: Larger errors count as this large: their squares must stay finite.
@@ -96,12 +96,13 @@ def _dmsfe_horizon(
             learn(forecasts[s], observed[t], reference, loss, base, verified)
             judge(combined[s], observed[t], own_loss)
         prior = PRIOR * typical[0] / max(typical[1], 1.0)
-        judged = mark_ready(forecasts[t], verified, MIN_VERIFIED, ready)
+        row, row_weights = forecasts[t], weights[t]
+        judged = mark_ready(row, verified, MIN_VERIFIED, ready)
         divide(loss, base, prior, ready, shares, lane)
         # Before rules have a record the lanes would be judged for what none could know.
-        weigh_lanes(forecasts[t], shares, lane, judged, combined[t])
-        choose(own_loss, prior, shares, lane, weights[t])
-        finish(forecasts[t], weights[t])
+        weigh_lanes(row, shares, lane, judged, combined[t])
+        choose(own_loss, prior, shares, lane, row_weights)
+        finish(row, row_weights)
 
 
 @kernel  # pragma: no cover
@@ -149,7 +150,7 @@ def mark_ready(forecasts: Floats, verified: Floats, needed: float, ready: Floats
     found = False
     for k in range(len(ready)):
         ready[k] = not np.isnan(forecasts[k]) and verified[k] >= needed
-        found = found or ready[k] > 0.0
+        found |= ready[k] > 0.0
     if not found:
         for k in range(len(ready)):
             ready[k] = not np.isnan(forecasts[k])
@@ -179,6 +180,7 @@ def divide(
             for c in range(first, first + POWERS):
                 shares[k, c] = ratio
                 lane[c] += ratio
+                ratio *= ratio
                 ratio *= ratio
     for c in range(LANES):
         lane[c] = 1.0 / max(lane[c], 1.0)

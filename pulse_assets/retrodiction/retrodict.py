@@ -98,7 +98,8 @@ def _panel(task: Task, rules: Sequence[Rule], asked: Ints, unit: float) -> Float
 
 def _at(values: Floats, origins: Ints) -> Floats:
     """Pick origins from `[H, N, M]`: `[M, O, H]`, NaN before the first known value."""
-    picked = np.full((values.shape[0], len(origins), values.shape[2]), np.nan)
-    begun = origins >= 0
-    picked[:, begun] = values[:, origins[begun]]
+    if not values.shape[1]:
+        return np.full((values.shape[2], len(origins), values.shape[0]), np.nan)
+    picked = values.take(origins, axis=1, mode="clip")
+    picked[:, origins < 0] = np.nan
     return picked.transpose(2, 1, 0)

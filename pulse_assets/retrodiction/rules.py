@@ -67,9 +67,6 @@ class BuiltIn:
             return self.sweep(y / unit, horizons, season)[origins] * unit
 
 
-_ORDERS: Final = (1, 3, 12)
-_LEVEL_ORDERS: Final = (1, 3)
-
 #: The built-in rules.
 RULES: Final[dict[str, Rule]] = {
     rule.name: rule
@@ -84,11 +81,11 @@ RULES: Final[dict[str, Rule]] = {
         BuiltIn("damped_holt", smoothing.damped_holt),
         BuiltIn("theta", smoothing.theta),
         BuiltIn("seasonal_holt_winters", smoothing.seasonal_holt_winters),
-        *(BuiltIn(f"ar_diff_{p}", partial(autoregression.ar_diff, order=p)) for p in _ORDERS),
-        *(
-            BuiltIn(f"ar_level_{p}", partial(autoregression.ar_level, order=p))
-            for p in _LEVEL_ORDERS
-        ),
+        BuiltIn("ar_diff_1", partial(autoregression.ar_diff, order=1)),
+        BuiltIn("ar_diff_3", partial(autoregression.ar_diff, order=3)),
+        BuiltIn("ar_level_1", partial(autoregression.ar_level, order=1)),
+        BuiltIn("ar_level_3", partial(autoregression.ar_level, order=3)),
+        BuiltIn("ar_level_12", partial(autoregression.ar_level, order=12)),
     )
 }
 

@@ -75,7 +75,7 @@ def headline_scores(metrics: pa.Table) -> dict[str, float]:
     found = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
     hits, misses = (rows[name].to_numpy().sum() for name in ("hits", "misses"))
     found["hit_rate"] = hits / (hits + misses) if hits + misses else np.nan
-    return {name: value for name, value in found.items() if np.isfinite(value)}
+    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
 def _pooled(values: Floats, n: np.ndarray) -> float:

@@ -20,7 +20,7 @@ from pulse_assets_tests.report.made import (
 
 
 def board(*rows):
-    return [{"model": model, "n": n} for model, n in rows]
+    return [{"model": model, "partial": n < 9} for model, n in rows]
 
 
 def test_the_two_complete_rules_of_highest_skill_are_compared():

@@ -1,8 +1,14 @@
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 
 import pytest
+from numba.core.dispatcher import Dispatcher
+
+from pulse_assets import retrodiction
+from pulse_assets.retrodiction.compilation import compile_kernels
 
 # Prints how often kernels were compiled, then what a run compiles after `compile_kernels`.
 PROGRAM = """
@@ -41,6 +47,19 @@ assert signatures() == before
 print(sum(sum(k.stats.cache_misses.values()) for k in kernels()),
       sum(sum(k.stats.cache_hits.values()) for k in kernels()))
 """
+
+
+def kernels():
+    for module in pkgutil.iter_modules(retrodiction.__path__):
+        found = vars(importlib.import_module(f"{retrodiction.__name__}.{module.name}"))
+        yield from (value for value in found.values() if isinstance(value, Dispatcher))
+
+
+def test_every_kernel_is_compiled():
+    compile_kernels()
+    assert len(list(kernels())) > 20
+    for kernel in kernels():
+        assert kernel.signatures or kernel.stats.cache_hits or kernel.__name__ in helpers(kernel)
 
 
 @pytest.mark.slow

@@ -136,7 +136,7 @@ def test_skill_by_horizon_comes_overall_first_then_by_variable(pairs, results):
 def test_naive_has_no_skill_and_the_best_stands_first(results):
     ranks = [(entry["partial"], -entry["skill"]) for entry in results["models"]]
     assert ranks == sorted(ranks)
-    assert [entry["model"] for entry in results["models"] if entry["partial"]] == ["drift", "mean"]
+    assert [entry["model"] for entry in results["models"] if entry["partial"]] == ["mean", "drift"]
     assert by_model(results["models"])["naive"]["skill"] == 0
     assert by_model(results["models"])["naive"]["win_rate"] == 0.5
 
@@ -205,9 +205,10 @@ def test_undefined_scores_are_null_and_left_out_of_the_pool():
         "weight": None,
         "n": 0,
         "missing": 2,
+        "partial": True,
     }
     assert rows["drift"]["skill"] is None  # naive was not scored in that batch
-    assert [entry["model"] for entry in results["models"]][2:] == ["ar", "drift"]
+    assert [entry["model"] for entry in results["models"]][2:] == ["drift", "ar"]
     details = results["variables"]["details"]["gdp"]
     assert (details["best_model"], details["trust"]) == ("drift", None)
 
