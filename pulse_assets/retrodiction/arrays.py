@@ -21,7 +21,9 @@ _LARGEST: Final = np.finfo(np.float64).max
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile `function` to machine code at its first call, and keep that on disk.
 
-    Division by zero follows IEEE 754, as in NumPy; the interpreter lock is released meanwhile.
+    Division by zero follows IEEE 754, as in NumPy; the interpreter lock is released meanwhile. A
+    kernel may call kernels and read constants of its own module only: the cache on disk takes
+    notice of changes in that one file.
     """
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 

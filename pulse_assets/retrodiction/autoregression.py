@@ -48,7 +48,7 @@ def autoregress(y: Floats, horizons: Ints, season: int, *, order: int, with_leve
     Returns:
         Forecasts `[T, H]`; NaN until there are more fitted pairs than coefficients.
     """
-    return _autoregress(y, horizons, order, with_level, DISCOUNTS, RIDGES)
+    return _autoregress(y, horizons, order, with_level)
 
 
 ar_diff = partial(autoregress, with_level=False)
@@ -56,9 +56,7 @@ ar_level = partial(autoregress, with_level=True)
 
 
 @kernel  # pragma: no cover
-def _autoregress(
-    y: Floats, horizons: Ints, order: int, with_level: bool, discounts: Floats, ridges: Floats
-) -> Floats:
+def _autoregress(y: Floats, horizons: Ints, order: int, with_level: bool) -> Floats:
     size = 1 + with_level + order
     gram, factor = np.zeros((size, size, LANES)), np.zeros((size, size, LANES))
     cross, beta = np.zeros((size, LANES)), np.zeros((size, LANES))
@@ -70,15 +68,14 @@ def _autoregress(
             change = y[t] - y[t - 1]
             weight = weigh_outcome(abs(change - expected[loss.argmin()]), usual)
             judge(expected, change, loss)
-            accumulate(gram, count, features, weight, discounts)
-            add_outcome(cross, features, weight * change, discounts)
-            factorise(gram, count, ridges, factor)
+            accumulate(gram, count, features, weight)
+            add_outcome(cross, features, weight * change)
+            factorise(gram, count, factor)
             solve(factor, cross, beta)
         features[0] = 1.0
         if with_level:
             features[1] = y[t] - y[0]
-        for i in range(order):
-            features[1 + with_level + i] = y[t - i] - y[t - i - 1]
+        fill_changes(y, t, features[1 + with_level :])
         predict(beta, features, expected)
         if t > order + size:
             iterate(y[t], features, beta[:, loss.argmin()], with_level, horizons, forecasts[t])
@@ -114,29 +111,27 @@ def weigh_outcome(error: float, usual: Floats) -> float:
 
 
 @kernel  # pragma: no cover
-def accumulate(
-    gram: Floats, count: Floats, features: Floats, weight: float, discounts: Floats
-) -> None:
+def accumulate(gram: Floats, count: Floats, features: Floats, weight: float) -> None:
     """Add a weighted row of features to the discounted Gram matrix `[P, P, LANES]`, lower half."""
     for k in range(LANES):
-        count[k] = discounts[k] * count[k] + 1.0
+        count[k] = DISCOUNTS[k] * count[k] + 1.0
     for i in range(len(features)):
         for j in range(i + 1):
             product = weight * features[i] * features[j]
             for k in range(LANES):
-                gram[i, j, k] = discounts[k] * gram[i, j, k] + product
+                gram[i, j, k] = DISCOUNTS[k] * gram[i, j, k] + product
 
 
 @kernel  # pragma: no cover
-def add_outcome(cross: Floats, features: Floats, outcome: float, discounts: Floats) -> None:
+def add_outcome(cross: Floats, features: Floats, outcome: float) -> None:
     """Add one row of features times its outcome to the discounted cross products `[P, LANES]`."""
     for i in range(len(features)):
         for k in range(LANES):
-            cross[i, k] = discounts[k] * cross[i, k] + features[i] * outcome
+            cross[i, k] = DISCOUNTS[k] * cross[i, k] + features[i] * outcome
 
 
 @kernel  # pragma: no cover
-def factorise(gram: Floats, count: Floats, ridges: Floats, factor: Floats) -> None:
+def factorise(gram: Floats, count: Floats, factor: Floats) -> None:
     """Fill `factor` with the Cholesky factor of the ridged Gram matrix.
 
     The diagonal holds reciprocals; 0 where a feature carries no information of its own.
@@ -147,7 +142,7 @@ def factorise(gram: Floats, count: Floats, ridges: Floats, factor: Floats) -> No
                 factor[i, j, k] = gram[i, j, k]
             if i == j:
                 for k in range(LANES):
-                    factor[i, i, k] *= 1.0 + ridges[k] / count[k]
+                    factor[i, i, k] *= 1.0 + RIDGES[k] / count[k]
             for m in range(j):
                 for k in range(LANES):
                     factor[i, j, k] -= factor[i, m, k] * factor[j, m, k]
@@ -212,3 +207,55 @@ def iterate(
             if len(state) > first:
                 state[first] = change
         row[j] = value
+
+
+@kernel  # pragma: no cover
+def regress_on_partner(
+    y: Floats, partner: Floats, start: int, horizons: Ints, own_lags: int, partner_lags: int
+) -> Floats:
+    """Regress y_{t+h} - y_t on the last changes of `y` and of a partner, for each h at each t.
+
+    A fit for h steps at t rests on the rows up to t - h, so their factors are kept h steps long.
+
+    Args:
+        y: series without gaps `[T]`.
+        partner: the other series `[T]`, without gaps from `start - partner_lags` on.
+        start: first index at which all lagged changes are known.
+        horizons: steps ahead `[H]`, ascending.
+        own_lags: past changes of `y` that enter.
+        partner_lags: past changes of `partner` that enter.
+
+    Returns:
+        Forecasts `[T, H]`; NaN until there are more fitted pairs than coefficients.
+    """
+    size, kept = 1 + own_lags + partner_lags, horizons[-1] + 1
+    rows, factors = np.zeros((kept, size)), np.zeros((kept, size, size, LANES))
+    gram, count = np.zeros((size, size, LANES)), np.zeros(LANES)
+    cross, loss = np.zeros((len(horizons), size, LANES)), np.zeros((len(horizons), LANES))
+    expected, beta = np.zeros((kept, len(horizons), LANES)), np.zeros((size, LANES))
+    forecasts = np.full((len(y), len(horizons)), np.nan)
+    for t in range(start, len(y)):
+        now = t % kept
+        rows[now, 0] = 1.0
+        fill_changes(y, t, rows[now, 1 : 1 + own_lags])
+        fill_changes(partner, t, rows[now, 1 + own_lags :])
+        accumulate(gram, count, rows[now], 1.0)
+        factorise(gram, count, factors[now])
+        for j in range(len(horizons)):
+            s = t - horizons[j]
+            if s < start:
+                continue
+            judge(expected[s % kept, j], y[t] - y[s], loss[j])
+            add_outcome(cross[j], rows[s % kept], y[t] - y[s])
+            solve(factors[s % kept], cross[j], beta)
+            predict(beta, rows[now], expected[now, j])
+            if s - start > size:
+                forecasts[t, j] = y[t] + expected[now, j, loss[j].argmin()]
+    return forecasts
+
+
+@kernel  # pragma: no cover
+def fill_changes(y: Floats, t: int, row: Floats) -> None:
+    """Fill `row` with the last changes of `y` at index t, the latest first."""
+    for i in range(len(row)):
+        row[i] = y[t - i] - y[t - i - 1]

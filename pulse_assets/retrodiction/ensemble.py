@@ -139,7 +139,7 @@ def judge(combined: Floats, outcome: float, loss: Floats) -> None:
 
 
 @kernel  # pragma: no cover
-def mark_ready(forecasts: Floats, verified: Floats, needed: float, ready: Floats) -> bool:
+def mark_ready(forecasts: Floats, verified: Floats, needed: int, ready: Floats) -> bool:
     """Fill `ready` with 1.0 for rules that have a forecast and a record, else 0.0.
 
     Where none has a record, those that have a forecast are ready.
@@ -261,9 +261,10 @@ def _regret_horizon(
                 verified[k] += 0.0 if asleep else 1.0
             peak = update_regret(regret, spread, step, peak, boa)
         score_regret(regret, spread, boa, scores)
-        mark_ready(forecasts[t], verified, 1.0, ready)
-        normalise(scores, ready, weights[t])
-        finish(forecasts[t], weights[t])
+        row, row_weights = forecasts[t], weights[t]
+        mark_ready(row, verified, 1, ready)
+        normalise(scores, ready, row_weights)
+        finish(row, row_weights)
 
 
 @kernel  # pragma: no cover

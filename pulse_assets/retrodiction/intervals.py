@@ -1,7 +1,8 @@
 """Prediction intervals that hold their level whatever the errors do: online quantile tracking.
 
 Each rule and horizon has its own radius q. When an outcome is verified q <- q + eta (missed -
-alpha), where eta is a share of the largest recent error: a miss widens, a hit narrows a little, so
+alpha), where eta is a share of the largest recent error, or of q while that is larger (else a
+radius from wild years would outlive them by decades). A miss widens, a hit narrows a little, so
 the share of misses tends to alpha without any assumption on the errors.
 
 Source:
@@ -15,7 +16,7 @@ import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 
-#: eta as a share of the largest recent error.
+#: eta as a share of the largest recent error or of the radius.
 LEARNING_RATE: Final = 0.1
 #: What is left of a large error's memory a step later.
 PEAK_DISCOUNT: Final = 0.98
@@ -68,7 +69,7 @@ def _track(
                     quantile[k] = first_quantile(first[k], verified[k], error, alpha)
                 else:
                     missed = 1.0 if error > quantile[k] else 0.0
-                    quantile[k] += LEARNING_RATE * peak[k] * (missed - alpha)
+                    quantile[k] += LEARNING_RATE * max(peak[k], quantile[k]) * (missed - alpha)
                 peak[k] = max(PEAK_DISCOUNT * peak[k], error)
         for k in range(size):
             tracked = quantile[k] if verified[k] >= START else quantile[size]

@@ -13,18 +13,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel, unit_of
-from pulse_assets.retrodiction.autoregression import (
-    DISCOUNTS,
-    LANES,
-    RIDGES,
-    accumulate,
-    add_outcome,
-    factorise,
-    judge,
-    predict,
-    solve,
-)
+from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, unit_of
+from pulse_assets.retrodiction.autoregression import regress_on_partner
 from pulse_assets.retrodiction.rules import RULES, Rule
 
 #: Past changes of the variable and of its partner that enter.
@@ -117,47 +107,5 @@ class PartnerRule:
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = partner / unit_of(partner[first:])
             start = max(OWN_LAGS, first + PARTNER_LAGS)
-            made = _regress_on_partner(y / unit, scaled, start, horizons, DISCOUNTS, RIDGES)
+            made = regress_on_partner(y / unit, scaled, start, horizons, OWN_LAGS, PARTNER_LAGS)
             return made[origins] * unit
-
-
-@kernel  # pragma: no cover
-def _regress_on_partner(
-    y: Floats, partner: Floats, start: int, horizons: Ints, discounts: Floats, ridges: Floats
-) -> Floats:
-    """Fit y_{t+h} - y_t for each h at each index; forecasts `[T, H]`, NaN until there are enough.
-
-    A fit for h steps at t rests on the rows up to t - h, so their factors are kept h steps long.
-    """
-    size, kept = 1 + OWN_LAGS + PARTNER_LAGS, horizons[-1] + 1
-    rows, factors = np.zeros((kept, size)), np.zeros((kept, size, size, LANES))
-    gram, count = np.zeros((size, size, LANES)), np.zeros(LANES)
-    cross, loss = np.zeros((len(horizons), size, LANES)), np.zeros((len(horizons), LANES))
-    expected, beta = np.zeros((kept, len(horizons), LANES)), np.zeros((size, LANES))
-    forecasts = np.full((len(y), len(horizons)), np.nan)
-    for t in range(start, len(y)):
-        now = t % kept
-        fill_features(y, partner, t, rows[now])
-        accumulate(gram, count, rows[now], 1.0, discounts)
-        factorise(gram, count, ridges, factors[now])
-        for j in range(len(horizons)):
-            s = t - horizons[j]
-            if s < start:
-                continue
-            judge(expected[s % kept, j], y[t] - y[s], loss[j])
-            add_outcome(cross[j], rows[s % kept], y[t] - y[s], discounts)
-            solve(factors[s % kept], cross[j], beta)
-            predict(beta, rows[now], expected[now, j])
-            if s - start > size:
-                forecasts[t, j] = y[t] + expected[now, j, loss[j].argmin()]
-    return forecasts
-
-
-@kernel  # pragma: no cover
-def fill_features(y: Floats, partner: Floats, t: int, row: Floats) -> None:
-    """Fill `row` with 1, the last own changes and the partner's last changes at index t."""
-    row[0] = 1.0
-    for i in range(OWN_LAGS):
-        row[1 + i] = y[t - i] - y[t - i - 1]
-    for i in range(PARTNER_LAGS):
-        row[1 + OWN_LAGS + i] = partner[t - i] - partner[t - i - 1]

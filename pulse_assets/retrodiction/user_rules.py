@@ -102,7 +102,7 @@ def checked_shape(name: str, made: object, expected: tuple[int, ...]) -> Floats:
         RuleError: it does not hold numbers or has another shape than `expected`.
     """
     try:
-        forecasts = np.array(made, np.float64)
+        forecasts = np.array(made, np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise RuleError(
             f"rule {name!r} returned {type(made).__name__}, not an array of numbers: {error}"

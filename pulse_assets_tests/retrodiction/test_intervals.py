@@ -30,7 +30,7 @@ def test_tracks_the_quantile_step_by_step():
     expected = []
     for n, score in enumerate(scores):
         if n >= START:
-            quantile += LEARNING_RATE * peak * ((score > quantile) - 0.1)
+            quantile += LEARNING_RATE * max(peak, quantile) * ((score > quantile) - 0.1)
         peak = max(PEAK_DISCOUNT * peak, score)
         expected.append(max(quantile, 0.0))
     np.testing.assert_allclose(
@@ -48,6 +48,12 @@ def test_missing_outcomes_and_forecasts_change_nothing():
     ]
     assert (radius[29:40] == radius[29]).all()
     assert (radius[46:51] == radius[45]).all()
+
+
+def test_wild_years_are_forgotten():
+    y = np.random.default_rng(0).standard_normal(800)
+    y[:100] *= 1000.0
+    assert radius_of(y, np.zeros(800))[-1] < 10.0
 
 
 @pytest.mark.parametrize("level", [0.8, 0.9])

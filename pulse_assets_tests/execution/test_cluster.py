@@ -1,0 +1,131 @@
+"""The cluster is open during its block and only then; what cannot be opened is explained."""
+
+import os
+import time
+
+import pytest
+from distributed import Client
+
+from pulse_assets.errors import ClusterError
+from pulse_assets.execution import cluster
+from pulse_assets.execution.cluster import (
+    ClusterSpec,
+    active_client,
+    describe_cluster,
+    open_cluster,
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (ClusterSpec("local", {"n_workers": 1}), True),
+        (ClusterSpec("local", {"n_workers": 1, "threads_per_worker": 1}), True),
+        (ClusterSpec("local", {"n_workers": 1}, forced=True), False),
+        (ClusterSpec("local", {"n_workers": 1, "threads_per_worker": 2}), False),
+        (ClusterSpec("local", {"n_workers": 2}), False),
+        (ClusterSpec(), False),  # as many workers as Dask sees fit
+        (ClusterSpec("existing", {"address": "tcp://a:1"}), False),
+    ],
+)
+def test_only_one_local_worker_of_one_thread_needs_no_cluster(spec, expected):
+    assert spec.in_process is expected
+
+
+def test_in_process_there_is_no_client():
+    with open_cluster(ClusterSpec("local", {"n_workers": 1})):
+        assert active_client() is None
+        assert describe_cluster(active_client()) == {
+            "kind": "in_process",
+            "workers": 1,
+            "threads": 1,
+        }
+
+
+def test_an_existing_cluster_is_joined_and_left_as_it_was(scheduler):
+    with open_cluster(ClusterSpec("existing", {"address": scheduler})):
+        client = active_client()
+        described = describe_cluster(client)
+        assert client.submit(sum, [1, 2]).result() == 3
+    assert described.items() >= {
+        "kind": "dask",
+        "scheduler": scheduler,
+        "workers": 2,
+        "threads": 2,
+    }.items()
+    assert active_client() is None
+    with Client(scheduler, set_as_default=False) as another:
+        assert len(another.nthreads()) == 2
+
+
+def test_the_client_is_gone_after_an_error(scheduler):
+    with (
+        pytest.raises(RuntimeError, match="inside"),
+        open_cluster(ClusterSpec("existing", {"address": scheduler})),
+    ):
+        raise RuntimeError("inside")
+    assert active_client() is None
+
+
+@pytest.mark.slow
+def test_a_local_cluster_takes_its_options_and_ends_with_the_block():
+    options = {"n_workers": 1, "threads_per_worker": 2, "dashboard_address": "127.0.0.1:0"}
+    with open_cluster(ClusterSpec("local", options)):
+        client = active_client()
+        described = describe_cluster(client)
+        (threads,) = client.run(os.environ.get, "OMP_NUM_THREADS").values()
+    assert (described["workers"], described["threads"]) == (1, 2)
+    assert described["scheduler"].startswith("tcp://127.0.0.1:")
+    assert described["dashboard"].startswith("http://127.0.0.1:")
+    assert threads == "1"
+    with pytest.raises(OSError, match="Timed out|refused"):
+        Client(described["scheduler"], timeout=1, set_as_default=False)
+
+
+@pytest.mark.slow
+def test_two_local_clusters_at_once_do_not_warn():
+    """As two trainings on one machine have them; a warning would be an error here."""
+    spec = ClusterSpec("local", {"n_workers": 1}, forced=True)
+    with open_cluster(spec):
+        first = active_client()
+        with open_cluster(spec):
+            assert active_client() is not first
+        assert active_client() is first
+
+
+@pytest.mark.slow
+def test_a_forced_cluster_of_one_worker_computes_in_another_process():
+    with open_cluster(ClusterSpec("local", {"n_workers": 1}, forced=True)):
+        assert active_client().submit(os.getpid).result() != os.getpid()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense", "smoke://signal:1", ""])
+def test_an_unreachable_scheduler_is_named_within_seconds(monkeypatch, address):
+    assert cluster.CONNECT_SECONDS < 30
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    began = time.monotonic()
+    with (
+        pytest.raises(ClusterError, match=f"no Dask scheduler answers at {address} .*correct"),
+        open_cluster(ClusterSpec("existing", {"address": address})),
+    ):
+        pytest.fail("there is no such scheduler")
+    assert time.monotonic() - began < 10
+    assert active_client() is None
+
+
+@pytest.mark.filterwarnings("ignore:unclosed cluster:ResourceWarning")  # by Dask, half started
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("local", {"n_workers": "many"}),
+        ("local", {"n_workers": 2, "colour": "red"}),
+        ("local", {"n_workers": 2, "security": "none at all"}),
+        ("yarn", {}),  # needs a package of its own
+    ],
+)
+def test_a_cluster_that_does_not_start_is_explained(kind, options):
+    with (
+        pytest.raises(ClusterError, match=f"the {kind} Dask cluster does not start .*options"),
+        open_cluster(ClusterSpec(kind, options)),
+    ):
+        pytest.fail("it did start")

@@ -1,0 +1,181 @@
+"""The fan-out gives what a plain loop gives, on a cluster that others use too."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+from distributed import Client, Event, KilledWorker
+
+from pulse_assets.errors import ClusterError
+from pulse_assets.execution.fan_out import TASKS_PER_THREAD, fan_out
+from pulse_assets_tests.execution.clusters import worker_processes
+
+
+@dataclass(frozen=True)
+class Number:
+    value: int
+
+    @property
+    def name(self):
+        return f"2005-01-{self.value:02d}"
+
+
+NUMBERS = [Number(i) for i in range(40)]
+
+
+def square(task):
+    return task.value**2
+
+
+def negate(task):
+    return -task.value
+
+
+def refuse_three(task):
+    if task.value == 3:
+        raise ValueError("three")
+    return task.value
+
+
+def wait_after_the_first(task):
+    if task.value:
+        Event("pulse-test-go").wait(30)
+    return task.value
+
+
+def die_at_three(task):
+    if task.value == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return task.value
+
+
+def collect(function, client, tasks=NUMBERS):
+    return {task.value: result for task, result in fan_out(function, tasks, client)}
+
+
+def tasks_of_fan_outs(client):
+    keys = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
+    return [key for key in keys if str(key).startswith("pulse-")]
+
+
+def wait_until(condition, seconds=10):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "the condition did not come true"
+        time.sleep(0.05)
+
+
+def test_in_process_it_is_a_loop_in_order():
+    handed_out = []
+    results = fan_out(square, (handed_out.append(n) or n for n in NUMBERS), None)
+    assert next(results) == (Number(0), 0)
+    assert handed_out == [Number(0)]  # the next one is not begun before it is asked for
+    assert list(results) == [(n, n.value**2) for n in NUMBERS[1:]]
+
+
+def test_in_process_an_error_is_not_held_back():
+    with pytest.raises(ValueError, match="three"):
+        list(fan_out(refuse_three, NUMBERS, None))
+
+
+def test_every_result_arrives_from_the_cluster(client):
+    assert collect(square, client) == {n.value: n.value**2 for n in NUMBERS}
+    wait_until(lambda: not tasks_of_fan_outs(client))
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_none_or_one_task(client, count):
+    assert collect(square, client, NUMBERS[:count]) == {n.value: 0 for n in NUMBERS[:count]}
+
+
+def test_a_bounded_number_of_tasks_is_under_way(client):
+    handed_out = []
+    results = fan_out(square, (handed_out.append(n) or n for n in NUMBERS), client)
+    waiting = [len(handed_out) - done for done, _ in enumerate(results, 1)]
+    assert max(waiting) == 2 * TASKS_PER_THREAD
+    assert len(waiting) == len(handed_out) == len(NUMBERS)
+
+
+def test_an_error_is_yielded_and_the_others_go_on(client):
+    results = collect(refuse_three, client)
+    error = results.pop(3)
+    assert isinstance(error, ValueError)
+    assert str(error) == "three"
+    assert results == {n.value: n.value for n in NUMBERS if n.value != 3}
+
+
+def test_ending_early_cancels_its_own_tasks_and_no_others(client, scheduler):
+    go = Event("pulse-test-go", client=client)
+    go.clear()
+    with Client(scheduler, set_as_default=False) as somebody:
+        theirs = somebody.submit(wait_after_the_first, Number(7), key="pulse-theirs", pure=False)
+        results = fan_out(wait_after_the_first, NUMBERS, client)
+        assert next(results) == (Number(0), 0)
+        assert len(tasks_of_fan_outs(client)) > 2
+        results.close()
+        wait_until(lambda: tasks_of_fan_outs(client) == ["pulse-theirs"])
+        go.set()
+        assert theirs.result(timeout=30) == 7
+
+
+def test_two_at_once_do_not_share_tasks(scheduler):
+    """Both have tasks of the same names."""
+
+    def run(function):
+        with Client(scheduler, set_as_default=False) as client:
+            return collect(function, client)
+
+    with ThreadPoolExecutor(2) as pool:
+        squares, negatives = pool.map(run, [square, negate])
+    assert squares == {n.value: n.value**2 for n in NUMBERS}
+    assert negatives == {n.value: -n.value for n in NUMBERS}
+
+
+@pytest.mark.slow
+def test_a_task_that_kills_its_worker_costs_no_other_task():
+    # A cluster of its own: the lost workers are of no use to other tests.
+    with worker_processes(2) as cluster, Client(cluster, set_as_default=False) as client:
+        results = collect(die_at_three, client)
+    assert isinstance(results.pop(3), KilledWorker)
+    assert results == {n.value: n.value for n in NUMBERS if n.value != 3}
+
+
+@pytest.fixture
+def own_scheduler(tmp_path):
+    """A scheduler and its worker as processes of their own: process and address."""
+    file = tmp_path / "scheduler.json"
+    options = ["--no-dashboard", "--scheduler-file", str(file)]
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
+    with (
+        subprocess.Popen([*command, "--port", "0", *options], stderr=subprocess.DEVNULL) as process,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(process.kill)
+        wait_until(file.exists, 30)
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_worker", *options, "--nthreads", "1"],
+            stderr=subprocess.DEVNULL,
+        )
+        stack.enter_context(worker)
+        stack.callback(worker.terminate)
+        yield process, json.loads(file.read_text())["address"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_lost_scheduler_is_an_error_that_says_how_to_go_on(own_scheduler, how):
+    process, address = own_scheduler
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=30)
+        results = fan_out(wait_after_the_first, NUMBERS, client)
+        assert next(results) == (Number(0), 0)
+        process.send_signal(how)
+        with pytest.raises(ClusterError, match=f"{address} was lost: .* --resume"):
+            next(results)
