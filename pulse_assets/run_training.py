@@ -34,6 +34,8 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "S3": ("aws_region", "aws_profile", "s3_endpoint_url"),
 }
+#: Where the old script found the buckets that no option names.
+_BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
 _LISTS: Final = ("variables", "horizons", "models")
 _SWITCHES: Final = ("resume", "use_dask")
 
@@ -68,7 +70,8 @@ def _add_option(group: argparse._ArgumentGroup, name: str) -> None:
     """Add the option of a field of `TrainingConfig`, which checks its value."""
     field = TrainingConfig.model_fields[name]
     text = (field.description or "").replace("%", "%%")
-    if field.default not in (None, PydanticUndefined, False) and "default:" not in text:
+    has_default = not any(field.default is none for none in (None, False, PydanticUndefined))
+    if has_default and "default:" not in text:
         text += f" (default: {_shown(field.default)})"
     if name in _SWITCHES:
         group.add_argument(_flag(name), action="store_true", help=text)
@@ -109,9 +112,7 @@ def _add_others(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--log-level",
-        choices=_LOG_LEVELS,
-        type=str.upper,
-        default=os.environ.get("LOG_LEVEL", "WARNING").upper(),
+        default=os.environ.get("LOG_LEVEL") or "WARNING",
         help="least severe log lines to show: DEBUG, INFO, WARNING, ERROR or CRITICAL "
         "(default: the environment's LOG_LEVEL, else WARNING)",
         metavar="LEVEL",
@@ -141,18 +142,10 @@ def create_config_from_args(
         if name in chosen:
             chosen[name] = [part for text in chosen[name] for part in text.split(",") if part]
     in_file = _read_file(given["config"]) if "config" in given else {}
-    in_environment = _from_environment(environment)
-    return TrainingConfig(**in_environment | in_file | chosen | _from_buckets(given))
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    buckets = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
-    found = {
-        field: f"s3://{environment[name]}"
-        for field, name in buckets.items()
-        if environment.get(name)
-    }
-    return found | Settings.in_environment(environment)
+    buckets = {field: environment.get(name) for field, name in _BUCKETS.items()}
+    usual = {field: f"s3://{bucket}" for field, bucket in buckets.items() if bucket}
+    values: dict[str, Any] = {**usual, **Settings.in_environment(environment), **in_file}
+    return TrainingConfig(**values | chosen | _from_buckets(given, buckets))
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -169,20 +162,24 @@ def _read_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def _from_buckets(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn the bucket and prefix options into a source and a store."""
+def _from_buckets(given: Mapping[str, Any], usual: Mapping[str, str | None]) -> dict[str, Any]:
+    """Turn the bucket and prefix options into a source and a store; `usual` are other buckets."""
     found = {}
     for field, kind in (("source", "data"), ("store", "results")):
-        bucket, prefix = given.get(f"s3_{kind}_bucket"), given.get(f"s3_{kind}_prefix", "")
-        if prefix and not bucket:
-            raise ConfigurationError(f"--s3-{kind}-prefix {prefix} needs --s3-{kind}-bucket")
-        if bucket and field in given:
+        options = [name for name in (f"s3_{kind}_bucket", f"s3_{kind}_prefix") if name in given]
+        if not options:
+            continue
+        bucket = given.get(f"s3_{kind}_bucket") or usual[field]
+        if not bucket:
             raise ConfigurationError(
-                f"--{field} {given[field]} and --s3-{kind}-bucket {bucket} both name the {field}: "
-                "give one of them"
+                f"--s3-{kind}-prefix {given[options[0]]} needs --s3-{kind}-bucket"
             )
-        if bucket:
-            found[field] = f"s3://{bucket}/{prefix}".rstrip("/")
+        if field in given:
+            raise ConfigurationError(
+                f"{_flag(field)} {given[field]} and {_flag(options[0])} {given[options[0]]} both "
+                f"name the {field}: give one of them"
+            )
+        found[field] = f"s3://{bucket}/{given.get(f's3_{kind}_prefix', '')}".rstrip("/")
     return found
 
 
@@ -193,8 +190,13 @@ def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
     say the same. The file has them from INFO on in any case.
 
     Raises:
-        ConfigurationError: the file cannot be written.
+        ConfigurationError: the level is unknown, or the file cannot be written.
     """
+    level = level.upper()
+    if level not in _LOG_LEVELS:
+        raise ConfigurationError(
+            f"--log-level {level} (or LOG_LEVEL) is unknown: choose one of {', '.join(_LOG_LEVELS)}"
+        )
     screen = logging.StreamHandler()
     screen.setLevel(level)
     if level not in ("DEBUG", "INFO"):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -18,6 +18,11 @@ from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.ensemble import Method
 from pulse_assets.storage.store import S3Settings
+
+#: Bounds that keep every date computed from them within the calendar.
+_EARLIEST: Final = date(1000, 1, 1)
+_LATEST: Final = date(9000, 1, 1)
+_CENTURY: Final = 36525
 
 _ADVICE = {
     "int_parsing": "must be a whole number",
@@ -31,6 +36,7 @@ _ADVICE = {
     "date_parsing": "must be a date like 2020-01-31",
     "date_type": "must be a date like 2020-01-31",
     "date_from_datetime_inexact": "must be a date like 2020-01-31, without a time of day",
+    "int_parsing_size": "must be a smaller number",
     "greater_than_equal": "must be at least {ge}",
     "greater_than": "must be greater than {gt}",
     "less_than_equal": "must be at most {le}",
@@ -77,17 +83,22 @@ class Settings(_Checked):
 
     store: str = Field(
         default_factory=lambda: str(dagster_home() / "store"),
-        description="directory or s3://bucket/prefix of the results; default: store in DAGSTER_HOME",
+        description="directory or s3://bucket/prefix of the results; "
+        "default: store in DAGSTER_HOME",
     )
     source: str = Field(
         default="sample",
         description="directory or s3://bucket/prefix of historical_<variable>.csv|json|parquet, "
         "or `sample` for the bundled series",
     )
-    start_date: date = Field(default=date(1990, 1, 1), description="first day that is predicted")
-    end_date: date = Field(default=date(2022, 12, 31), description="last day that is predicted")
+    start_date: date = Field(
+        default=date(1990, 1, 1), ge=_EARLIEST, description="first day that is predicted"
+    )
+    end_date: date = Field(
+        default=date(2022, 12, 31), le=_LATEST, description="last day that is predicted"
+    )
     batch_size_days: int = Field(
-        default=30, ge=1, description="days in the window of target dates of a batch"
+        default=30, ge=1, le=_CENTURY, description="days in the window of target dates of a batch"
     )
     batch_limit: int | None = Field(
         default=None, ge=1, description="keep only the first so many batches; default: all"
@@ -170,7 +181,10 @@ class TrainingOptions(_Checked):
         "default: all built-in rules",
     )
     history_days: int = Field(
-        default=7305, ge=1, description="days before its window that a batch may look back"
+        default=7305,
+        ge=1,
+        le=5 * _CENTURY,
+        description="days before its window that a batch may look back",
     )
     interval_level: float = Field(
         default=0.9, gt=0, lt=1, description="nominal coverage of the intervals, 0..1"
@@ -240,13 +254,14 @@ class TrainingConfig(Settings, TrainingOptions):
     max_workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,
         ge=1,
-        description="worker processes; 1 computes in the run's own process",
+        description="worker processes; 1 computes in the run's own process; default: one a core",
     )
     use_dask: bool = Field(
-        default=False, description="use a Dask cluster even for one worker; join one by its address"
+        default=False,
+        description="use a Dask cluster even for one worker, or join one by its address",
     )
     dask_scheduler_address: str | None = Field(
-        default=None, description="scheduler to join, such as tcp://host:8786; needs use_dask"
+        default=None, description="scheduler to join, such as tcp://host:8786; goes with use_dask"
     )
     dask_dashboard_port: int | None = Field(
         default=None,
@@ -270,6 +285,13 @@ class TrainingConfig(Settings, TrainingOptions):
                 "use_dask: add --use-dask (use_dask=True)"
             )
         return self
+
+    @field_validator("output_file")
+    @classmethod
+    def _names_a_file(cls, value: Path | None) -> Path | None:
+        if value and (not value.name or value.is_dir()):
+            raise ValueError("is a directory: name a file")
+        return value
 
     @field_validator("s3_output_file")
     @classmethod

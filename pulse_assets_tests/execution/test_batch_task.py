@@ -264,6 +264,14 @@ def test_each_table_alone_is_made_again_with_the_same_bytes(task, table):
     assert files(task) == before
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_first_tables_need_none_of_the_later_ones(task, count):
+    first = BATCH_TABLES[:count]
+    summary = run_batch(changed(task, tables=first))
+    assert (summary.status, summary.error) == ("completed", None)
+    assert set(summary.rows) == set(files(task)) == set(first)
+
+
 def test_a_missing_table_upstream_is_named(task):
     summary = run_batch(changed(task, tables={"batch_metrics"}))
     assert (summary.status, summary.error_type) == ("failed", "MissingObjectError")

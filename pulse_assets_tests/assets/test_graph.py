@@ -1,0 +1,301 @@
+"""The asset graph as Dagster sees it, and what becomes of a selection of it."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pulse_assets.definitions import build_definitions
+from pulse_assets.definitions import defs as shipped
+from pulse_assets.execution.batch_task import BATCH_TABLES
+from pulse_assets.jobs import JOB_NAME
+from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets_tests.conftest import MODELS, stored
+
+BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
+AGGREGATES = ("trust_ledger", "training_results", "training_report")
+UPSTREAM = {
+    "historical_data": set(),
+    "training_batches": {"historical_data"},
+    "retrodictions": {"historical_data", "training_batches"},
+    "batch_metrics": {"historical_data", "training_batches", "retrodictions"},
+    "trust_ledger": {"batch_metrics"},
+    "training_results": {"batch_metrics", "trust_ledger"},
+    "training_report": {"batch_metrics", "trust_ledger"},
+}
+FIRST, SECOND, LAST = "2005-01-01", "2005-04-01", "2005-11-27"
+
+
+@pytest.fixture
+def graph(settings):
+    return build_definitions(settings)
+
+
+@pytest.fixture
+def run(graph, instance):
+    """Run the job over a range of partitions, over one, or over none, for a selection of assets."""
+
+    def run(*assets, keys=(FIRST, LAST), key=None, **training):
+        chosen = {"models": MODELS, "horizons": [1, 3]} | training
+        names = [f"dagster/asset_partition_range_{end}" for end in ("start", "end")]
+        return graph.resolve_job_def(JOB_NAME).execute_in_process(
+            run_config={"resources": {"training": {"config": chosen}}},
+            instance=instance,
+            asset_selection=[dg.AssetKey(name) for name in assets] or None,
+            partition_key=key,
+            tags={} if key else dict(zip(names, keys, strict=False)),
+            raise_on_error=False,
+        )
+
+    return run
+
+
+def failure(result):
+    """What the one failed step says."""
+    events = result.filter_events(lambda event: event.is_step_failure)
+    assert len(events) == 1
+    data = events[0].step_failure_data
+    return data.user_failure_data.description if data.user_failure_data else data.error.to_string()
+
+
+def made(result):
+    return {
+        (event.asset_key.to_user_string(), event.partition)
+        for event in result.get_asset_materialization_events()
+    }
+
+
+# What is defined
+
+
+def test_the_shipped_definitions_load():
+    dg.Definitions.validate_loadable(shipped)
+
+
+def test_the_assets_and_what_they_are_made_of(graph):
+    assets = graph.resolve_asset_graph()
+    found = {
+        key.to_user_string(): {
+            parent.to_user_string() for parent in assets.get(key).parent_keys
+        }
+        for key in assets.get_all_asset_keys()
+    }
+    assert found == UPSTREAM
+
+
+def test_batches_are_partitions_and_the_aggregates_have_none(graph, settings):
+    assets = graph.resolve_asset_graph()
+    for name in BATCH_TABLES:
+        keys = assets.get(dg.AssetKey(name)).partitions_def.get_partition_keys()
+        assert (len(keys), keys[0], keys[-1]) == (12, FIRST, LAST)
+    for name in AGGREGATES:
+        assert assets.get(dg.AssetKey(name)).partitions_def is None
+
+
+def test_one_run_takes_a_whole_range(graph):
+    assets = graph.resolve_asset_graph()
+    for name in BATCH_TABLES:
+        policy = assets.get(dg.AssetKey(name)).backfill_policy
+        assert policy == dg.BackfillPolicy.single_run()
+
+
+def test_nothing_depends_on_an_asset_that_failed_batches_lack(graph):
+    """Dagster would skip the step that does."""
+    assets = graph.resolve_asset_graph()
+    for name in AGGREGATES:
+        parents = {key.to_user_string() for key in assets.get(dg.AssetKey(name)).parent_keys}
+        assert parents <= {"batch_metrics", *AGGREGATES}
+
+
+def test_every_asset_is_described(graph):
+    assets = graph.resolve_asset_graph()
+    for key in assets.get_all_asset_keys():
+        assert len(assets.get(key).description) > 20, key
+
+
+def test_the_job_is_partitioned_as_the_batches_are(graph):
+    job = graph.resolve_job_def(JOB_NAME)
+    assert job.partitions_def.get_partition_keys()[0] == FIRST
+
+
+def test_the_launchpad_shows_every_option_with_its_text(graph):
+    schema = graph.resolve_job_def(JOB_NAME).run_config_schema.config_type
+    fields = schema.fields["resources"].config_type.fields["training"].config_type
+    fields = fields.fields["config"].config_type.fields
+    assert set(fields) == set(TrainingOptions.model_fields)
+    for name, option in TrainingOptions.model_fields.items():
+        assert fields[name].description == option.description
+        assert not fields[name].is_required
+
+
+def test_settings_fix_the_partitions(source, tmp_path):
+    other = Settings(
+        source=str(source),
+        store=str(tmp_path / "store"),
+        start_date="2005-01-01",
+        end_date="2005-12-31",
+        batch_size_days=7,
+        batch_limit=3,
+    )
+    job = build_definitions(other).resolve_job_def(JOB_NAME)
+    assert job.partitions_def.get_partition_keys() == ["2005-01-01", "2005-01-08", "2005-01-15"]
+
+
+# What a run of it does
+
+
+def test_a_range_makes_every_table_of_every_batch_and_the_aggregates(run, settings):
+    result = run()
+    assert result.success
+    keys = [Path(path).stem for path in stored(settings.store) if path.startswith("batch_metrics")]
+    assert len(keys) == 12
+    expected = {(name, key) for name in BATCH_TABLES for key in keys}
+    assert made(result) == expected | {(name, None) for name in AGGREGATES}
+
+
+def test_one_partition_is_a_run_too(run, settings):
+    result = run(key=SECOND)
+    assert result.success
+    assert made(result) == {(name, SECOND) for name in BATCH_TABLES} | {
+        (name, None) for name in AGGREGATES
+    }
+    batches = {Path(path).stem for path in stored(settings.store) if "batch_size_days" in path}
+    assert batches == {SECOND}
+
+
+def test_each_batch_is_recorded_with_its_numbers(run, settings):
+    result = run(keys=(SECOND, SECOND))
+    events = {
+        event.asset_key.to_user_string(): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    for name in BATCH_TABLES:
+        file = Path(settings.store) / name / "batch_size_days=30" / f"{SECOND}.parquet"
+        assert events[name]["bytes"].value == file.stat().st_size
+        assert events[name]["status"].value == "completed"
+    # 2 series, 3 rules and 2 ensembles, 2 horizons, 1 month
+    assert events["retrodictions"]["dagster/row_count"].value == 20
+    assert 0 <= events["batch_metrics"]["hit_rate"].value <= 1
+    assert events["batch_metrics"]["seconds"].value > 0
+    assert events["batch_metrics"]["run_seconds"].value > 0
+
+
+def test_metrics_alone_are_made_from_the_stored_tables_above_them(run, settings, source):
+    run()
+    before = stored(settings.store)
+    for path in Path(settings.store).rglob("batch_metrics/**/*.parquet"):
+        path.unlink()
+    (source / "historical_line.csv").write_text(  # which must not be read for its numbers
+        (source / "historical_line.csv").read_text().replace(",45.0\n", ",99.0\n")
+    )
+    result = run("batch_metrics", keys=(FIRST, SECOND))
+    assert result.success
+    after = stored(settings.store)
+    remade = {path for path in before if path.startswith("batch_metrics") and path in after}
+    assert {Path(path).stem for path in remade} == {FIRST, "2005-01-31", "2005-03-02", SECOND}
+    assert {path: after[path] for path in remade} == {path: before[path] for path in remade}
+    assert {name for name, _ in made(result)} == {"batch_metrics"}
+
+
+def test_aggregates_alone_are_made_from_the_stored_metrics(run, settings):
+    run()
+    before = stored(settings.store)
+    results = Path(settings.store) / "training_results" / "training_results.json"
+    first = json.loads(results.read_text())
+    for name in AGGREGATES:
+        (file,) = (Path(settings.store) / name).iterdir()
+        file.unlink()
+    result = run(*AGGREGATES, keys=())
+    assert result.success
+    assert made(result) == {(name, None) for name in AGGREGATES}
+    assert stored(settings.store) == before
+    assert json.loads(results.read_text()) == first
+
+
+def test_trust_can_be_recomputed_with_another_discount(run, settings):
+    run()
+    before = stored(settings.store)
+    assert run(*AGGREGATES, keys=(), trust_discount=0.5).success
+    after = stored(settings.store)
+    assert {path for path in before if before[path] != after[path]} == {
+        "trust_ledger/trust_ledger.parquet"
+    }
+
+
+def test_a_later_part_of_the_range_joins_the_earlier_one(run, settings):
+    run(keys=(FIRST, SECOND))
+    run(keys=("2005-05-01", LAST))
+    results = Path(settings.store) / "training_results" / "training_results.json"
+    batches = json.loads(results.read_text())["batches"]
+    assert (batches["total"], batches["not_run"]) == (12, 0)
+
+
+# What it says when it fails
+
+
+@pytest.mark.parametrize(
+    ("training", "text"),
+    [
+        ({"variables": ["lime"]}, "variable 'lime' is not in source"),
+        ({"variables": ["../x"]}, "'../x'"),
+        ({"variables": []}, "names none: give at least one"),
+        ({"models": ["naiv"]}, "unknown rule 'naiv'"),
+        ({"horizons": [0]}, "a horizon is a whole number of steps ahead"),
+        ({"history_days": 0}, "history_days = 0 must be at least 1"),
+        ({"interval_level": 1.5}, "interval_level = 1.5 must be less than 1"),
+        ({"frequencies": {"line": "hourly"}}, "hourly"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_run_config_fails_the_first_step_with_a_plain_message(run, settings, training, text):
+    result = run(**training)
+    assert not result.success
+    message = failure(result)
+    assert text in message
+    assert len(message.splitlines()) == 1
+    assert not Path(settings.store).exists()
+
+
+@pytest.mark.parametrize("step", [AGGREGATES[:1], AGGREGATES[1:]])
+def test_bad_run_config_fails_the_aggregates_with_a_plain_message(run, step):
+    run(keys=(FIRST, FIRST))
+    message = failure(run(*step, keys=(), variables=["lime"]))
+    assert "variable 'lime' is not in source" in message
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "training", [{"batchsize": 3}, {"ensemble": "best"}, {"history_days": "many"}]
+)
+def test_run_config_of_another_shape_is_refused_before_the_run(graph, training):
+    job = graph.resolve_job_def(JOB_NAME)
+    with pytest.raises(dg.DagsterInvalidConfigError, match=next(iter(training))):
+        dg.validate_run_config(job, {"resources": {"training": {"config": training}}})
+
+
+def test_a_failed_batch_fails_the_run_once_everything_is_stored(run, settings, monkeypatch):
+    monkeypatch.setenv("BROKEN_VALUES", "45")
+    result = run(variables=["line"], models=["naive", BREAKABLE], horizons=[1])
+    assert not result.success
+    assert failure(result).startswith(f"1 batch failed: {LAST} (RuleError: ")
+    assert ("batch_metrics", LAST) in made(result)  # it says failed
+    assert ("retrodictions", LAST) not in made(result)
+    assert ("training_report", None) in made(result)
+
+
+def test_a_failed_batch_fails_the_step_that_has_no_status_table(run, monkeypatch):
+    monkeypatch.setenv("BROKEN_VALUES", "45")
+    result = run(
+        *BATCH_TABLES[:3], variables=["line"], models=["naive", BREAKABLE], horizons=[1]
+    )
+    assert not result.success
+    assert failure(result).endswith(f"failed: {LAST}")  # and no other batch
+
+
+def test_aggregates_of_an_empty_store_say_that_nothing_has_run(run, settings):
+    assert run(*AGGREGATES, keys=()).success
+    results = Path(settings.store) / "training_results" / "training_results.json"
+    found = json.loads(results.read_text())
+    assert (found["batches"]["total"], found["batches"]["not_run"]) == (0, 12)
+    assert found["models"] == []
