@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final, Literal
 
 import pyarrow as pa
@@ -15,11 +16,11 @@ import pyarrow as pa
 from pulse_assets.batches import TrainingBatch
 from pulse_assets.errors import StoreError
 from pulse_assets.history.source import open_source
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, Rule, resolve_rules
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.plan import plan
-from pulse_assets.stages.predict import planned_variables, predict
+from pulse_assets.stages.predict import PlannedVariable, planned_variables, predict
 from pulse_assets.stages.score import headline_scores, outcome, score
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
@@ -62,7 +63,6 @@ class BatchSummary:
     kept: bool = False
     error_type: str | None = None
     error: str | None = None
-    fingerprint: Mapping[str, str] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -75,17 +75,17 @@ def run_batch(task: BatchTask) -> BatchSummary:
         StoreError: not even the failure could be stored.
     """
     started = time.perf_counter()
-    objects = _BatchObjects(task)
+    work = _BatchWork(task)
     try:
-        summary = _compute(task, objects)
-    except Exception as error:
-        summary = _fail(error, objects)
+        summary = work.run()
+    except Exception as error:  # a rule may raise anything; the other batches go on
+        summary = work.fail(error)
     return replace(summary, seconds=time.perf_counter() - started)
 
 
 def fail_batch(task: BatchTask, error: Exception) -> BatchSummary:
     """Store the failure of a batch whose worker could not, such as one that kills its worker."""
-    return _fail(error, _BatchObjects(task))
+    return _BatchWork(task).fail(error)
 
 
 def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> str:
@@ -98,64 +98,6 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def _compute(task: BatchTask, objects: "_BatchObjects") -> BatchSummary:
-    options, batch = task.options, task.batch
-    history = (
-        _observe(task) if objects.makes("historical_data") else objects.read("historical_data")
-    )
-    objects.fingerprint["input"] = _input_hash(batch, history)
-    if options.resume and objects.kept():
-        return _summarise(objects, objects.read("batch_metrics"), kept=True)
-    objects.write("historical_data", history)
-    planned = objects.made(
-        "training_batches", lambda: plan(batch, history, options.horizons, options.frequencies)
-    )
-    variables = planned_variables(planned, history, options.horizons)
-    made = objects.made(
-        "retrodictions",
-        lambda: predict(batch.batch_id, variables, history, _rules(options), options),
-    )
-    metrics = objects.made(
-        "batch_metrics",
-        lambda: score(batch.batch_id, planned, variables, made, options.interval_level),
-    )
-    return _summarise(objects, metrics)
-
-
-def _observe(task: BatchTask) -> pa.Table:
-    source = open_source(task.settings.source, task.settings.s3)
-    series = {name: source.load(name) for name in task.batch.variables}
-    return observe(task.batch, series, task.options.history_days)
-
-
-def _rules(options: TrainingOptions) -> list[Rule]:
-    return resolve_rules(options.models or DEFAULT_MODELS)
-
-
-def _summarise(objects: "_BatchObjects", metrics: pa.Table, *, kept: bool = False) -> BatchSummary:
-    row = metrics.slice(0, 1).to_pylist()[0]
-    return BatchSummary(
-        batch_id=objects.batch_id,
-        status=row["status"],
-        kept=kept,
-        error_type=row["error_type"],
-        error=row["error"],
-        fingerprint=objects.fingerprint,
-        rows=objects.rows,
-        bytes=objects.bytes,
-        scores=headline_scores(metrics),
-    )
-
-
-def _fail(error: Exception, objects: "_BatchObjects") -> BatchSummary:
-    """Store the failure under a fingerprint that no input has: a resumed run tries again."""
-    objects.fingerprint["input"] = "failed"
-    message = str(error) or type(error).__name__
-    metrics = outcome(objects.batch_id, "failed", type(error).__name__, message)
-    objects.write("batch_metrics", metrics)
-    return replace(_summarise(objects, metrics), rows={}, bytes={})
-
-
 def _input_hash(batch: TrainingBatch, history: pa.Table) -> str:
     """Hash the window and every observation that the batch may see."""
     digest = hashlib.sha256(f"{batch.start}/{batch.end}".encode())
@@ -163,53 +105,108 @@ def _input_hash(batch: TrainingBatch, history: pa.Table) -> str:
     return digest.hexdigest()
 
 
-class _BatchObjects:
-    """The stored objects of one batch: those the task makes are written, the others read."""
+class _BatchWork:
+    """One batch under way: its tables, each made or read when first asked for, and its objects."""
 
     def __init__(self, task: BatchTask) -> None:
-        self.batch_id = task.batch.batch_id
-        self._task = task
-        self._store = open_store(task.settings.store, task.settings.s3)
+        self.task = task
+        self.store = open_store(task.settings.store, task.settings.s3)
         self.fingerprint = {"configuration": configuration_fingerprint(task.settings, task.options)}
         self.rows: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
 
-    def makes(self, name: str) -> bool:
-        """Whether the task makes the table of this name."""
-        return name in self._task.tables
+    def run(self) -> BatchSummary:
+        """Store the tables that the task makes, unless they are there and to be kept."""
+        self.fingerprint["input"] = _input_hash(self.task.batch, self.historical_data)
+        if self.task.options.resume and all(map(self._is_current, self.task.tables)):
+            return self._summarise(self._read, kept=True)
+        for name in BATCH_TABLES:
+            if name in self.task.tables:
+                self._write(name, getattr(self, name))
+        return self._summarise(lambda name: getattr(self, name))
 
-    def read(self, name: str) -> pa.Table:
-        """Load a table of the batch."""
+    def fail(self, error: Exception) -> BatchSummary:
+        """Store the failure, under a fingerprint that no input has: a resumed run tries again."""
+        kind, message = type(error).__name__, str(error) or type(error).__name__
+        self.fingerprint["input"] = "failed"
+        self.rows, self.bytes = {}, {}
+        if "batch_metrics" in self.task.tables:
+            self._write("batch_metrics", outcome(self.task.name, "failed", kind, message))
+        return BatchSummary(self.task.name, "failed", error_type=kind, error=message)
+
+    @cached_property
+    def historical_data(self) -> pa.Table:
+        """What the batch may see."""
+        return self._made("historical_data", self._observe)
+
+    @cached_property
+    def training_batches(self) -> pa.Table:
+        """What is predicted."""
+        task, options = self.task, self.task.options
+        return self._made(
+            "training_batches",
+            lambda: plan(task.batch, self.historical_data, options.horizons, options.frequencies),
+        )
+
+    @cached_property
+    def retrodictions(self) -> pa.Table:
+        """The forecasts."""
+        options = self.task.options
+        rules = resolve_rules(options.models or DEFAULT_MODELS)
+        return self._made(
+            "retrodictions",
+            lambda: predict(self.task.name, self._variables, self.historical_data, rules, options),
+        )
+
+    @cached_property
+    def batch_metrics(self) -> pa.Table:
+        """The scores."""
+        name, level = self.task.name, self.task.options.interval_level
+        return self._made(
+            "batch_metrics",
+            lambda: score(name, self.training_batches, self._variables, self.retrodictions, level),
+        )
+
+    @cached_property
+    def _variables(self) -> list[PlannedVariable]:
+        horizons = self.task.options.horizons
+        return planned_variables(self.training_batches, self.historical_data, horizons)
+
+    def _observe(self) -> pa.Table:
+        source = open_source(self.task.settings.source, self.task.settings.s3)
+        series = {name: source.load(name) for name in self.task.batch.variables}
+        return observe(self.task.batch, series, self.task.options.history_days)
+
+    def _made(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
+        return make() if name in self.task.tables else self._read(name)
+
+    def _read(self, name: str) -> pa.Table:
         path = self._path(name)
-        return decode_table(self._store.read(path), name, name=f"{self._store.uri}/{path}")
+        return decode_table(self.store.read(path), name, name=f"{self.store.uri}/{path}")
 
-    def write(self, name: str, table: pa.Table) -> None:
-        """Store a table, if the task makes it."""
-        if not self.makes(name):
-            return
+    def _write(self, name: str, table: pa.Table) -> None:
         data = encode_table(table, name, fingerprint=self.fingerprint)
-        self._store.write(self._path(name), data)
+        self.store.write(self._path(name), data)
         self.rows[name], self.bytes[name] = table.num_rows, len(data)
 
-    def made(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
-        """Make and store a table, or load it where the task does not make it."""
-        if not self.makes(name):
-            return self.read(name)
-        table = make()
-        self.write(name, table)
-        return table
-
-    def kept(self) -> bool:
-        """Whether everything that the task makes is stored already, made of the same."""
-        return all(self._is_current(name) for name in self._task.tables)
-
     def _is_current(self, name: str) -> bool:
+        """Whether a table is stored already, made of the same."""
         try:
-            data = self._store.read(self._path(name))
+            data = self.store.read(self._path(name))
             return read_fingerprint(data, name=name) == self.fingerprint
         except StoreError:  # missing or damaged: made again
             return False
 
     def _path(self, name: str) -> str:
-        days = self._task.settings.batch_size_days
-        return object_path(name, self.batch_id, days)
+        return object_path(name, self.task.name, self.task.settings.batch_size_days)
+
+    def _summarise(self, table: Callable[[str], pa.Table], *, kept: bool = False) -> BatchSummary:
+        if "batch_metrics" not in self.task.tables:
+            return self._summary("completed", kept=kept)
+        metrics = table("batch_metrics")
+        row = metrics.slice(0, 1).to_pylist()[0]
+        summary = self._summary(row["status"], kept=kept)
+        return replace(summary, error=row["error"], scores=headline_scores(metrics))
+
+    def _summary(self, status: Status, *, kept: bool) -> BatchSummary:
+        return BatchSummary(self.task.name, status, kept=kept, rows=self.rows, bytes=self.bytes)

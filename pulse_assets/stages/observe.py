@@ -9,6 +9,7 @@ import pyarrow as pa
 from pulse_assets.batches import TrainingBatch
 from pulse_assets.history.series import Series
 from pulse_assets.schema import HISTORICAL_DATA
+from pulse_assets.stages.columns import constant
 
 
 def observe(batch: TrainingBatch, series: Mapping[str, Series], history_days: int) -> pa.Table:
@@ -41,8 +42,3 @@ def _published(series: Series, rows: slice, length: int) -> pa.Array:
     if series.published_at is None:
         return pa.nulls(length, pa.date32())
     return pa.array(series.published_at[rows])
-
-
-def constant(text: str, length: int) -> pa.DictionaryArray:
-    """Return a dictionary column that holds `text` in each of `length` rows."""
-    return pa.DictionaryArray.from_arrays(np.zeros(length, np.int32), [text])

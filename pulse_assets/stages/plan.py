@@ -36,8 +36,9 @@ def plan(
         A table of schema `TRAINING_BATCHES`.
     """
     rows = []
+    observed, nothing = Observations.by_variable(history), Observations.of(history.slice(0, 0))
     for name in batch.variables:
-        seen = Observations.of(history, name)
+        seen = observed.get(name, nothing)
         try:
             rows.append(_describe(batch, name, seen, horizons, frequencies.get(name)))
         except HistoricalDataError as error:

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pulse_assets.history.frequency import get_frequency
+from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.retrodiction.scores import mase_scale
 from pulse_assets.schema import RETRODICTIONS
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.observe import constant
+from pulse_assets.stages.columns import constant
 from pulse_assets.stages.window import Floats, Observations, Pairs, Window
 
 
@@ -25,26 +24,21 @@ class PlannedVariable:
     name: str
     window: Window
     pairs: Pairs
-    frequency: str
-
-    @property
-    def season(self) -> int:
-        """Observations a season of the seasonal rules."""
-        return get_frequency(self.frequency).season
+    frequency: Frequency
 
 
 def planned_variables(
     planned: pa.Table, history: pa.Table, horizons: Sequence[int]
 ) -> list[PlannedVariable]:
     """Select the variables that the plan does not skip, from the plan and the observations."""
-    rows = planned.filter(pc.field("skip_reason").is_null())
+    observed = Observations.by_variable(history)
     found = []
-    for row in rows.select(["variable", "frequency", "window_start"]).to_pylist():
-        seen = Observations.of(history, row["variable"]).regular(get_frequency(row["frequency"]))
-        window = Window.of(seen, np.datetime64(row["window_start"]))
-        found.append(
-            PlannedVariable(row["variable"], window, window.pairs(horizons), row["frequency"])
-        )
+    for row in planned.to_pylist():
+        if row["skip_reason"] is None:
+            name, frequency = row["variable"], get_frequency(row["frequency"])
+            start = np.datetime64(row["window_start"])
+            window = Window.of(observed[name].regular(frequency), start)
+            found.append(PlannedVariable(name, window, window.pairs(horizons), frequency))
     return found
 
 
@@ -60,8 +54,7 @@ def predict(
     Returns:
         A table of schema `RETRODICTIONS`.
     """
-    names = history["variable"].unique().to_pylist()
-    seen = {name: Observations.of(history, name) for name in names}
+    seen = Observations.by_variable(history)
     parts = [_predict_one(batch_id, variable, seen, rules, options) for variable in planned]
     return pa.concat_tables([RETRODICTIONS.empty_table(), *parts]).unify_dictionaries()
 
@@ -81,12 +74,12 @@ def _predict_one(
         values,
         origins,
         reaches,
-        variable.season,
+        variable.frequency.season,
         [*rules, *partners],
         ensemble=options.ensemble,
         level=options.interval_level,
     )
-    scale = mase_scale(values, origins, get_frequency(variable.frequency).scale_season)[at]
+    scale = mase_scale(values, origins, variable.frequency.scale_season)[at]
     return _table(batch_id, variable, made, (at, ahead), scale)
 
 

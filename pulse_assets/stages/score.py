@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pulse_assets.retrodiction.scores import METRICS, Verified, squared_scale
 from pulse_assets.retrodiction.trust import hit_threshold
 from pulse_assets.schema import BATCH_METRICS
-from pulse_assets.stages.observe import constant
+from pulse_assets.stages.columns import constant, split_by
 from pulse_assets.stages.predict import PlannedVariable
 from pulse_assets.stages.window import Floats
 
@@ -39,7 +39,8 @@ def score(
     Returns:
         A table of schema `BATCH_METRICS`.
     """
-    parts = [_score_one(batch_id, variable, retrodictions, level) for variable in variables]
+    made = split_by(retrodictions, "variable")
+    parts = [_score_one(batch_id, variable, made[variable.name], level) for variable in variables]
     if not parts:
         return outcome(batch_id, "skipped", None, skip_reason(planned))
     return pa.concat_tables(parts).unify_dictionaries()
@@ -84,10 +85,7 @@ def _pooled(values: Floats, n: np.ndarray) -> float:
     return float(values[defined] @ weights / weights.sum()) if weights.sum() else np.nan
 
 
-def _score_one(
-    batch_id: str, variable: PlannedVariable, retrodictions: pa.Table, level: float
-) -> pa.Table:
-    rows = retrodictions.filter(pc.field("variable") == variable.name)
+def _score_one(batch_id: str, variable: PlannedVariable, rows: pa.Table, level: float) -> pa.Table:
     # Made or stored, the rows of a model stand together, in the order of the pairs.
     models = rows["model"].unique().to_pylist()
     forecasts = {name: rows[name].to_numpy().reshape(len(models), -1) for name in _FORECAST_COLUMNS}

@@ -10,10 +10,10 @@ from typing import Final, Self, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pulse_assets.history.frequency import Frequency, regularise
+from pulse_assets.stages.columns import split_by
 
 Dates = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
@@ -32,16 +32,19 @@ class Observations:
     published: Dates
 
     @classmethod
-    def of(cls, history: pa.Table, variable: str) -> Self:
-        """Select one variable of a table of schema `HISTORICAL_DATA`."""
-        rows = history.filter(pc.field("variable") == variable)
-        dates = rows["timestamp"].to_numpy()
-        published = rows["published_at"].to_numpy()
+    def of(cls, rows: pa.Table) -> Self:
+        """Take the rows of one variable of a table of schema `HISTORICAL_DATA`."""
+        dates, published = (rows[name].to_numpy() for name in ("timestamp", "published_at"))
         return cls(
             dates.astype("datetime64[D]"),
             rows["value"].to_numpy(),
             published.astype("datetime64[D]"),
         )
+
+    @classmethod
+    def by_variable(cls, history: pa.Table) -> dict[str, Self]:
+        """Return the observations of each variable in a table of schema `HISTORICAL_DATA`."""
+        return {name: cls.of(rows) for name, rows in split_by(history, "variable").items()}
 
     def regular(self, frequency: Frequency) -> Self:
         """Return the same with a NaN row for each period that has none, where periods are known."""

@@ -28,10 +28,11 @@ def test_observations_of_one_variable_are_selected():
             "published_at": pa.array([None, date(2020, 2, 1)], pa.date32()),
         }
     ).cast(HISTORICAL_DATA)
-    seen = Observations.of(table, "b")
+    observed = Observations.by_variable(table)
+    seen = observed["b"]
     assert seen.values.tolist() == [2.0]
     assert seen.known_from.tolist() == [date(2020, 2, 1)]
-    assert np.isnat(Observations.of(table, "a").published).all()
+    assert np.isnat(observed["a"].published).all()
 
 
 def test_a_row_is_known_only_when_those_before_it_are():
