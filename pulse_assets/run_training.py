@@ -235,6 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PulseError as error:
         print_error(str(error))
         return 1
+    except KeyboardInterrupt:
+        print_error("interrupted: finished batches are kept, --resume computes the others")
+        return 1
 
 
 def _train(config: TrainingConfig) -> int:

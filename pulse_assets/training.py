@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster_shared.error import SerializableErrorInfo
 
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
@@ -82,6 +84,7 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         StoreError: the store cannot be written.
         ClusterError: the Dask scheduler cannot be reached or was lost.
         TrainingError: the run ended without results.
+        KeyboardInterrupt: somebody ended the run; finished batches are kept.
 
     Example:
         >>> results = train(TrainingConfig(variables=["gdp_growth"], start_date="2010-01-01"))
@@ -196,7 +199,13 @@ def _failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:
         if data.user_failure_data and data.user_failure_data.description:
             yield data.user_failure_data.description
         elif data.error:
-            cause = data.error
-            while cause.cause:
-                cause = cause.cause
-            yield cause.message.strip()
+            yield _root_cause(data.error)
+
+
+def _root_cause(error: SerializableErrorInfo) -> str:
+    """Return the first error of a chain; an interrupt, which Dagster records, goes on as one."""
+    while error.cause:
+        error = error.cause
+    if error.cls_name == DagsterExecutionInterruptedError.__name__:
+        raise KeyboardInterrupt
+    return error.message.strip()

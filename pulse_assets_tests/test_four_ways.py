@@ -326,7 +326,7 @@ def test_failed_batches_of_a_backfill_are_missing_and_can_be_relaunched(
     """The partitioned step and the aggregates are two runs: of these the second is red."""
     chosen = {"models": ["naive", BREAKABLE], "horizons": [1], "variables": ["line"]}
     results = Path(config().store) / "training_results" / "training_results.json"
-    with user_interface(config(), BROKEN_VALUES="45") as ui:  # October 2005
+    with user_interface(config(), BROKEN_VALUES="45") as ui:  # its value of November 2005
         _, runs = ui.backfill(chosen)
         assert runs == ["SUCCESS", "FAILURE"]
         assert ui.missing("retrodictions") == [LAST]
@@ -335,6 +335,9 @@ def test_failed_batches_of_a_backfill_are_missing_and_can_be_relaunched(
         assert [error["batch"] for error in errors] == [LAST]
 
         line = source / "historical_line.csv"
-        line.write_text(line.read_text().replace("2005-11-01,45.0", "2005-11-01,45.0").replace(
-            "2005-10-01,44.5", "2005-10-01,44.5"
-        ))
+        line.write_text(line.read_text().replace("2005-11-01,45.0", "2005-11-01,45.25"))
+        status, runs = ui.backfill(chosen, [LAST])
+        assert (status, runs) == ("COMPLETED_SUCCESS", ["SUCCESS", "SUCCESS"])
+        assert ui.missing("retrodictions") == []
+    batches = json.loads(results.read_text())["batches"]
+    assert (batches["total"], batches["failed"]) == (12, 0)

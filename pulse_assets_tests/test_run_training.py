@@ -18,13 +18,16 @@ from pulse_assets_tests.conftest import stored
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
 
 #: Every option of the older script that the command keeps.
-KEPT_OPTIONS = """
-    variables start-date end-date batch-size-days batch-limit max-workers aws-region
-    s3-data-bucket s3-data-prefix s3-results-bucket s3-results-prefix use-dask
-    dask-scheduler-address dask-dashboard-port dask-threads-per-worker output-file
-    s3-output-file log-level log-dir
-""".split()
-NEW_OPTIONS = "store source models horizons history-days max-failed-batches resume config".split()
+KEPT_OPTIONS = [
+    *("variables", "start-date", "end-date", "batch-size-days", "batch-limit", "max-workers"),
+    *("aws-region", "s3-data-bucket", "s3-data-prefix", "s3-results-bucket", "s3-results-prefix"),
+    *("use-dask", "dask-scheduler-address", "dask-dashboard-port", "dask-threads-per-worker"),
+    *("output-file", "s3-output-file", "log-level", "log-dir"),
+]
+NEW_OPTIONS = [
+    *("store", "source", "models", "horizons", "history-days", "max-failed-batches", "resume"),
+    "config",
+]
 
 
 class Ran(NamedTuple):
@@ -392,7 +395,7 @@ def test_an_option_wins_over_the_file_and_that_over_the_environment(tmp_path):
 
 
 def test_every_field_but_frequencies_is_an_option():
-    options = {action for action in vars(parse_args(every_option()))}
+    options = set(vars(parse_args(every_option())))
     assert set(TrainingConfig.model_fields) - {"frequencies"} <= options
 
 

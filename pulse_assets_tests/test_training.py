@@ -1,6 +1,8 @@
 """The whole graph: from a source to stored tables, results and report; what errors become."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +20,7 @@ from pulse_assets.errors import (
     StoreError,
 )
 from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
+from pulse_assets.execution.tally import NoProgress
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
 from pulse_assets.settings import dagster_home
@@ -247,3 +250,25 @@ def test_a_home_that_cannot_be_written_is_explained(small, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", "/dev/null/home")
     with pytest.raises(ConfigurationError, match="DAGSTER_HOME /dev/null/home"):
         train(TrainingConfig(**small))
+
+
+class Interrupts(NoProgress):
+    """Presses Ctrl-C when the third batch is done."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def update(self, status, batch):
+        self.seen += 1
+        if self.seen == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupt_keeps_finished_batches(small):
+    config = TrainingConfig(**small)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, progress=Interrupts())
+    done = [path for path in stored(config.store) if path.startswith("batch_metrics")]
+    assert len(done) == 3
+    results = train(config.model_copy(update={"resume": True}))
+    assert results.data["batches"]["completed"] == 12

@@ -76,9 +76,7 @@ def test_the_shipped_definitions_load():
 def test_the_assets_and_what_they_are_made_of(graph):
     assets = graph.resolve_asset_graph()
     found = {
-        key.to_user_string(): {
-            parent.to_user_string() for parent in assets.get(key).parent_keys
-        }
+        key.to_user_string(): {parent.to_user_string() for parent in assets.get(key).parent_keys}
         for key in assets.get_all_asset_keys()
     }
     assert found == UPSTREAM
@@ -286,9 +284,7 @@ def test_a_failed_batch_fails_the_run_once_everything_is_stored(run, settings, m
 
 def test_a_failed_batch_fails_the_step_that_has_no_status_table(run, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45")
-    result = run(
-        *BATCH_TABLES[:3], variables=["line"], models=["naive", BREAKABLE], horizons=[1]
-    )
+    result = run(*BATCH_TABLES[:3], variables=["line"], models=["naive", BREAKABLE], horizons=[1])
     assert not result.success
     assert failure(result).endswith(f"failed: {LAST}")  # and no other batch
 

@@ -182,7 +182,9 @@ def test_each_table_bears_the_fingerprint_of_the_batch(task):
 
 def test_a_resumed_batch_is_kept_and_not_written_again(task):
     first = run_batch(task)
-    before = {path: path.stat().st_mtime_ns for path in Path(task.settings.store).rglob("*.parquet")}
+    before = {
+        path: path.stat().st_mtime_ns for path in Path(task.settings.store).rglob("*.parquet")
+    }
     again = run_batch(changed(task, resume=True))
     assert again.kept
     assert (again.status, dict(again.scores)) == ("completed", dict(first.scores))
