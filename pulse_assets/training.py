@@ -87,8 +87,10 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         KeyboardInterrupt: somebody ended the run; finished batches are kept.
 
     Example:
-        >>> results = train(TrainingConfig(variables=["gdp_growth"], start_date="2010-01-01"))
-        >>> results.models[["model", "mase", "skill", "trust"]]  # doctest: +SKIP
+        >>> short = {"start_date": "2010-01-01", "batch_limit": 2, "max_workers": 1}
+        >>> results = train(TrainingConfig(variables=["gdp_growth"], models=["naive"], **short))
+        >>> results.data["batches"]["completed"], results.data["skipped"]
+        (1, [{'batch': '2010-01-31', 'reason': 'no observation in the window'}])
     """
     settings = config.settings()
     options = check_ready(settings, config.options())

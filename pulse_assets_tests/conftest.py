@@ -1,6 +1,5 @@
 """Fixtures of all tests: a small source of two monthly series and a store of its own."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,16 +14,6 @@ hypothesis_settings.load_profile("pulse")
 
 #: Quick rules: two exact ones and one whose constants are tuned.
 MODELS = ["naive", "drift", "ses"]
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the tests out of the developer's own store and settings."""
-    for name in [*os.environ]:
-        if name.startswith(("PULSE_", "AWS_", "S3_", "LOG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ def _draw_band(axes: Axes, x: pd.Series, lower: pd.Series, upper: pd.Series) -> 
 
 
 def _format_dates(axes: Axes) -> None:
-    locator = AutoDateLocator(minticks=3, maxticks=6)
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # with fewer, no interval fits three years
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 

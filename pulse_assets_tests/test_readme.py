@@ -1,0 +1,72 @@
+"""What the README shows is what the program does."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+import yaml
+
+from pulse_assets.definitions import build_definitions
+from pulse_assets.partitions import batch_partitions
+from pulse_assets.retrodiction.rules import RULES
+from pulse_assets.retrodiction.scores import METRICS
+from pulse_assets.run_training import create_config_from_args, parse_args
+from pulse_assets.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    shlex.split(line.removeprefix("$ "))
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def commands(program):
+    found = [words[1:] for words in COMMANDS if words[0] == program]
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("words", commands("pulse-train"), ids=" ".join)
+def test_command_lines_are_understood(words):
+    assert create_config_from_args(parse_args(words))
+
+
+@pytest.mark.parametrize("words", commands("make"), ids=" ".join)
+def test_make_targets_exist(words):
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert set(words) <= set(targets)
+
+
+def test_the_job_of_the_example_is_valid():
+    (words,) = commands("dagster")
+    tags = json.loads(words[words.index("--tags") + 1])
+    assert set(tags.values()) <= set(batch_partitions(Settings()).get_partition_keys())
+    config = yaml.safe_load((ROOT / words[words.index("-c") + 1]).read_text(encoding="utf-8"))
+    job = build_definitions(Settings()).resolve_job_def(words[words.index("-j") + 1])
+    assert dg.validate_run_config(job, config)
+
+
+def test_the_python_example_runs(capsys):
+    exec(PYTHON[0], {})
+    printed = capsys.readouterr().out
+    assert "ensemble" in printed
+    assert "True" in printed
+
+
+def test_the_own_rule_forecasts():
+    names = {}
+    exec(PYTHON[1], names)
+    assert names["LastTwo"]().fit_predict(np.array([1.0, 2.0, 4.0]), [1, 2]) == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("name", [*RULES, *METRICS])
+def test_every_rule_and_score_is_told_of(name):
+    family, _, order = name.rpartition("_")
+    assert f"`{name}`" in README or (family.startswith("ar_") and f"`_{order}`" in README)
