@@ -13,6 +13,7 @@ from pulse_assets.batches import make_batch
 from pulse_assets.errors import PulseError
 from pulse_assets.execution.batch_task import (
     BATCH_TABLES,
+    CODE_VERSION,
     BatchSummary,
     BatchTask,
     fail_batch,
@@ -83,6 +84,7 @@ def _specs() -> list[dg.AssetSpec]:
             deps=_UPSTREAM[name],
             description=_DESCRIPTIONS[name],
             skippable=name != STATUS_TABLE,
+            code_version=CODE_VERSION,
             group_name="history" if name == "historical_data" else "training",
             kinds={"parquet"},
         )
