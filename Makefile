@@ -52,7 +52,7 @@ coverage: install-test  ## run all tests and measure branch coverage
 lint: install-test  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 clean:  ## remove the virtual environment and the caches; results stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info

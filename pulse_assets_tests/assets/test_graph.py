@@ -196,6 +196,15 @@ def test_metrics_alone_are_made_from_the_stored_tables_above_them(run, settings,
     assert {name for name, _ in made(result)} == {"batch_metrics"}
 
 
+def test_the_first_tables_alone_can_be_made(run, settings):
+    result = run("historical_data", "training_batches")
+    assert result.success
+    assert {name for name, _ in made(result)} == {"historical_data", "training_batches"}
+    objects = stored(settings.store)
+    assert {Path(path).parts[0] for path in objects} == {"historical_data", "training_batches"}
+    assert len(objects) == 2 * 12
+
+
 def test_aggregates_alone_are_made_from_the_stored_metrics(run, settings):
     run()
     before = stored(settings.store)
