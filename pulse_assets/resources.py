@@ -3,13 +3,14 @@
 from typing import Any
 
 import dagster as dg
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from pulse_assets.settings import TrainingOptions
 
 _FIELDS: dict[str, Any] = {
-    name: (field.annotation, field) for name, field in TrainingOptions.model_fields.items()
-}
+    name: (field.annotation, Field(default=field.default, description=field.description))
+    for name, field in TrainingOptions.model_fields.items()
+}  # without the bounds, whose breach `options` explains in plain words
 _OptionsResource = create_model("_OptionsResource", __base__=dg.ConfigurableResource, **_FIELDS)
 
 

@@ -48,7 +48,9 @@ def options() -> TrainingOptions:
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster instance on disk that lives as long as the test."""
-    with dg.DagsterInstance.local_temp(str(tmp_path / "instance")) as instance:
+    folder = tmp_path / "instance"
+    folder.mkdir()
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
         yield instance
 
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import dagster as dg
 
+from pulse_assets.assets.failures import plain_failures
 from pulse_assets.batches import make_batch
-from pulse_assets.errors import PulseError
 from pulse_assets.execution.batch_task import (
     BATCH_TABLES,
     CODE_VERSION,
@@ -94,10 +94,8 @@ def _specs() -> list[dg.AssetSpec]:
 
 def _ready(settings: Settings, training: TrainingResource) -> TrainingOptions:
     """Check everything before the first batch; bad input is a failure without a traceback."""
-    try:
+    with plain_failures():
         return check_ready(settings, training.options())
-    except PulseError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
 
 
 def _tasks(

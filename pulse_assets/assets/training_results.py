@@ -13,6 +13,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.assets.failures import plain_failures
 from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import resolve_options
@@ -64,7 +65,8 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         batch_metrics: PartitionedTables,
         trust_ledger: pa.Table,
     ) -> Iterator[dg.Output[Any]]:
-        options = resolve_options(settings, training.options())
+        with plain_failures():
+            options = resolve_options(settings, training.options())
         chosen = batch_metrics.made_of(configuration=configuration_fingerprint(settings, options))
         performance, cluster = _last_training(context)
         results = summarise(

@@ -3,6 +3,7 @@
 import dagster as dg
 import pyarrow as pa
 
+from pulse_assets.assets.failures import plain_failures
 from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
@@ -25,7 +26,8 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
     def trust_ledger(
         training: TrainingResource, batch_metrics: PartitionedTables
     ) -> dg.Output[pa.Table]:
-        options = resolve_options(settings, training.options())
+        with plain_failures():
+            options = resolve_options(settings, training.options())
         chosen = batch_metrics.made_of(configuration=configuration_fingerprint(settings, options))
         ledger = build_ledger(chosen.parts(_COLUMNS), options.trust_discount)
         return dg.Output(ledger, metadata={"batches": len(chosen)})
