@@ -11,9 +11,8 @@ from typing import Final
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, unit_of
+from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel, unit_of
 from pulse_assets.retrodiction.autoregression import regress_on_partner
 from pulse_assets.retrodiction.rules import RULES, Rule
 
@@ -24,6 +23,8 @@ PARTNER_LAGS: Final = 6
 FALSE_ALARM: Final = 0.01
 #: Pairs of numbers that a correlation needs.
 MIN_PAIRS: Final = 40
+#: A spread below this share of the squares is rounding: the changes were all alike.
+ROUNDING: Final = 1e-9
 
 
 def find_partners(
@@ -48,8 +49,11 @@ def find_partners(
     if not known.any():
         return []
     start = int(known.argmax())
-    surprise = _surprise(y[start : until + 1])
-    strengths = {name: _strength(surprise, x[start : until + 1]) for name, x in others.items()}
+    surprise = ranks(_surprise(y[start : until + 1]))
+    strengths = {
+        name: strongest_link(surprise, ranks(np.diff(x[start : until + 1], prepend=np.nan)))
+        for name, x in others.items()
+    }
     needed = -ndtri(FALSE_ALARM / (2.0 * PARTNER_LAGS * max(len(others), 1)))
     found = [name for name in sorted(strengths) if strengths[name] > needed]
     found.sort(key=lambda name: -strengths[name])
@@ -64,21 +68,58 @@ def _surprise(y: Floats) -> Floats:
     return np.append(np.nan, y[1:] - expected[:-1])
 
 
-def _strength(surprise: Floats, partner: Floats) -> float:
-    """Return the largest |r| sqrt(n - 1) of the surprise with the partner's earlier changes."""
-    changes = np.append(np.nan, np.diff(partner))
-    return max(_link(surprise[lag:], changes[:-lag]) for lag in range(1, PARTNER_LAGS + 1))
+def ranks(values: Floats) -> Floats:
+    """Return the ranks of the values about their middle, equal ones in between; NaN where none.
+
+    Ranks, since one crisis must not make a partner.
+
+    Example:
+        >>> ranks(np.array([7.0, 9.0, np.nan, 9.0]))
+        array([-1. ,  0.5,  nan,  0.5])
+    """
+    finite = np.isfinite(values)
+    values = np.where(finite, values, np.nan)
+    return _share_ranks(values, values.argsort(), np.count_nonzero(finite))
 
 
-def _link(surprise: Floats, changes: Floats) -> float:
-    """Return |r| sqrt(n - 1), r the rank correlation: near normal where there is no link."""
-    both = np.isfinite(surprise) & np.isfinite(changes)
-    if both.sum() < MIN_PAIRS:
-        return 0.0
-    # Ranks, since one crisis must not make a partner.
-    first, second = (rankdata(a[both]) - (both.sum() + 1) / 2.0 for a in (surprise, changes))
-    spread = np.sqrt((first @ first) * (second @ second))
-    return float(abs(first @ second) / spread * np.sqrt(both.sum() - 1)) if spread > 0.0 else 0.0
+@kernel  # pragma: no cover
+def _share_ranks(values: Floats, order: Ints, known: int) -> Floats:
+    shared = np.full(len(values), np.nan)
+    first = 0
+    while first < known:
+        last = first
+        while last + 1 < known and values[order[last + 1]] == values[order[first]]:
+            last += 1
+        shared[order[first : last + 1]] = (first + last + 1 - known) / 2.0
+        first = last + 1
+    return shared
+
+
+@kernel  # pragma: no cover
+def strongest_link(surprise: Floats, changes: Floats) -> float:
+    """Return the largest |r| sqrt(n - 1) of `surprise` with `changes` 1 to `PARTNER_LAGS` before.
+
+    r is the correlation over the n pairs known, so this is near the size of a normal number where
+    there is no link. Below `MIN_PAIRS` it is 0.
+    """
+    strongest = 0.0
+    for lag in range(1, PARTNER_LAGS + 1):
+        n, first, second, squares, other_squares, products = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for t in range(lag, len(surprise)):
+            a, b = surprise[t], changes[t - lag]
+            if not np.isnan(a + b):
+                n += 1.0
+                first += a
+                second += b
+                squares += a * a
+                other_squares += b * b
+                products += a * b
+        if n >= MIN_PAIRS:
+            spread = (squares - first * first / n) * (other_squares - second * second / n)
+            if spread > ROUNDING * squares * other_squares:
+                link = abs(products - first * second / n) * np.sqrt((n - 1.0) / spread)
+                strongest = max(strongest, link)
+    return strongest
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import pearsonr, rankdata
 
 from pulse_assets.retrodiction.autoregression import DISCOUNTS, RIDGES
 from pulse_assets.retrodiction.partners import (
@@ -7,6 +8,8 @@ from pulse_assets.retrodiction.partners import (
     PARTNER_LAGS,
     PartnerRule,
     find_partners,
+    ranks,
+    strongest_link,
 )
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import pick_best, random_walk, rules
@@ -127,3 +130,32 @@ def test_equals_plain_least_squares(h):
     made = PartnerRule("ar_with_x", x).forecast(y, np.array([59]), np.array([h]), 1)
     expected = y[59] + row(59) @ fit(59, DISCOUNTS[best], RIDGES[best])
     np.testing.assert_allclose(made[0, 0], expected, rtol=1e-9)
+
+
+def test_a_link_is_a_rank_correlation():
+    rng = np.random.default_rng(3)
+    surprise, changes = rng.standard_normal((2, 120))
+    changes[rng.random(120) < 0.2] = np.nan
+    surprise[:7] = np.nan
+    # Few distinct values, so that ranks are shared.
+    changes = np.round(changes)
+    expected = []
+    for lag in range(1, PARTNER_LAGS + 1):
+        a, b = ranks(surprise)[lag:], ranks(changes)[:-lag]
+        both = np.isfinite(a + b)
+        expected.append(abs(pearsonr(a[both], b[both])[0]) * np.sqrt(both.sum() - 1))
+    assert strongest_link(ranks(surprise), ranks(changes)) == pytest.approx(max(expected))
+    np.testing.assert_allclose(
+        ranks(changes)[np.isfinite(changes)],
+        rankdata(changes[np.isfinite(changes)]) - (np.isfinite(changes).sum() + 1) / 2,
+    )
+
+
+def test_changes_alike_in_the_overlap_are_no_link():
+    surprise = np.append(np.full(60, np.nan), np.arange(60.0))
+    changes = np.append(np.arange(50.0), np.full(70, 25.3))
+    assert strongest_link(surprise, changes) == 0.0
+
+
+def test_an_infinite_change_has_no_rank():
+    np.testing.assert_array_equal(ranks(np.array([-np.inf, 2.0, 1.0])), [np.nan, 0.5, -0.5])
