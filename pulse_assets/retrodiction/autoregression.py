@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+from pulse_assets.retrodiction.taming import tame
 
 #: Settings that run side by side: one machine vector of them.
 LANES: Final = 4
@@ -25,12 +26,14 @@ DISCOUNTS: Final = np.array([0.99, 0.995, 0.999, 0.999])
 RIDGES: Final = np.array([1.0, 10.0, 10.0, 100.0])
 LOSS_DISCOUNT: Final = 0.99
 #: A row counts less when its error is more than this many times the usual absolute error ...
-OUTLIER: Final = 3.0
+OUTLIER: Final = 1.0
 #: ... but never less than this, so that a new regime is learnt.
 LEAST_WEIGHT: Final = 0.05
 #: Errors known before any counts as unusual, and their discount.
 USUAL_START: Final = 20
 USUAL_DISCOUNT: Final = 0.98
+#: Growth beyond this, in logarithms, is none that any guard would let pass.
+LARGEST_LOG: Final = 100.0
 #: A pivot below this share of its diagonal carries no information: its coefficient is 0.
 NO_INFORMATION: Final = 1e-12
 
@@ -53,6 +56,36 @@ def autoregress(y: Floats, horizons: Ints, season: int, *, order: int, with_leve
 
 ar_diff = partial(autoregress, with_level=False)
 ar_level = partial(autoregress, with_level=True)
+
+
+def seasonal_ar(y: Floats, horizons: Ints, season: int, *, order: int) -> Floats:
+    """Autoregress the changes against a season ago, with their level, and add that season back.
+
+    d_t = y_t - y_{t-m} is forecast as by `ar_level`; f_{t+h} = d_{t+h} + y_{t+h-m}, itself a
+    forecast where h exceeds the season m. Without a season there is none.
+    """
+    forecasts = np.full((len(y), len(horizons)), np.nan)
+    if season < 2 or len(y) <= season:
+        return forecasts
+    steps = np.arange(1, horizons[-1] + 1)
+    path = np.full((len(y), len(steps)), np.nan)
+    path[season:] = ar_level(y[season:] - y[:-season], steps, 1, order=order)
+    for h in steps:
+        if h > season:
+            path[:, h - 1] += path[:, h - 1 - season]
+        else:
+            path[season:, h - 1] += y[h : len(y) - season + h]
+    return path[:, horizons - 1]
+
+
+def log_ar(y: Floats, horizons: Ints, season: int, *, order: int) -> Floats:
+    """Autoregress the changes of the logarithm; NaN from the first value on that is not above 0."""
+    positive = np.logical_and.accumulate(y > 0.0)
+    logs = np.log(np.where(positive, y, 1.0))
+    path = ar_diff(tame(logs), horizons, season, order=order) - tame(logs)[:, None]
+    forecasts = y[:, None] * np.exp(np.minimum(path, LARGEST_LOG))
+    forecasts[~positive] = np.nan
+    return forecasts
 
 
 @kernel  # pragma: no cover

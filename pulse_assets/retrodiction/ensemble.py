@@ -13,19 +13,23 @@ from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 
 Method = Literal["dmsfe", "boa", "mlpol"]
 
-#: Discounts of the squared errors among which `dmsfe` learns to choose ...
+#: Discounts of the absolute errors among which `dmsfe` learns to choose ...
 DISCOUNTS: Final = (0.98, 1.0)
-#: ... and how many powers of the inverse error: 1, 4, 16, ... Each pair is a lane; lane 0 is equal.
+#: ... and how many powers of the inverse error: 2, 8, 32, ... Each pair is a lane; lane 0 is equal.
 POWERS: Final = 3
-LANES: Final = 1 + len(DISCOUNTS) * POWERS
-#: The choice among the lanes: discount, and power 2**n of their own inverse squared error.
+#: The last lane is `boa`, whose learning needs neither.
+BOA: Final = 1 + len(DISCOUNTS) * POWERS
+LANES: Final = BOA + 1
+#: The choice among the lanes: discount, and power 2**n of their own inverse error.
 CHOICE_DISCOUNT: Final = 0.99
-CHOICE_SQUARINGS: Final = 5
+CHOICE_SQUARINGS: Final = 4
+#: `boa` counts as many lanes: it draws on how rules complete each other, which the others ignore.
+BOA_PRIOR: Final = 6.0
 #: Weight, in observations, of the prior that every rule is as good as persistence.
 PRIOR: Final = 1.0
 #: Verified forecasts that a rule needs for a share, unless none has them.
 MIN_VERIFIED: Final = 5
-#: Larger errors count as this large: their squares must stay finite.
+#: Larger errors count as this large: their sums must stay finite.
 LARGEST_ERROR: Final = 1e150
 #: Cap of a scaled error in the regrets of `boa` and `mlpol`.
 LARGEST_REGRET: Final = 1e6
@@ -36,12 +40,15 @@ def combine(
 ) -> Floats:
     """Combine the rules at every index for every horizon, in the panel's last two places.
 
-    - `dmsfe`: w ~ D^-p, D the discounted mean squared error divided by that of persistence over
-      the same targets, with a prior of 1. Several discounts and powers p, and equal weights
-      (p = 0), combine side by side; their combinations are weighed the same way by their own
-      errors. So both constants are learnt, and thin evidence means equal weights.
+    - `dmsfe`: w ~ D^-p, D the discounted mean absolute error divided by that of persistence over
+      the same targets, with a prior of 1. Several discounts and powers p, equal weights (p = 0)
+      and `boa` combine side by side; their combinations are weighed the same way by their own
+      errors. So the constants are learnt, and thin evidence means equal weights.
     - `boa`, `mlpol`: Bernstein online aggregation and polynomially weighted averages, on the
-      linearised squared error, measured in units of persistence's mean squared error.
+      linearised absolute error, measured in units of persistence's mean absolute error.
+
+    Absolute errors throughout, not squared ones: after a crisis its few targets would else decide
+    the weights for years.
 
     Args:
         panel: forecasts `[H, T, M + 2]`, NaN where a rule has none. The last two are filled: with
@@ -82,23 +89,29 @@ def _dmsfe_horizon(
     forecasts: Floats, observed: Floats, filled: Floats, h: int, weights: Floats
 ) -> None:
     length, size = len(observed), forecasts.shape[1] - 2
-    # Per rule and discount: discounted squared error, and persistence's over the same targets.
+    # Per rule and discount: discounted absolute error, and persistence's over the same targets.
     loss, base = np.zeros((size, len(DISCOUNTS))), np.zeros((size, len(DISCOUNTS)))
     verified, ready, shares = np.zeros(size), np.zeros(size), np.zeros((size, LANES))
     combined, own_loss, lane = np.empty((length, LANES)), np.zeros(LANES), np.zeros(LANES)
-    typical = np.zeros(2)
+    regret, spread, scores = np.zeros(size), np.zeros(size), np.zeros(size)
+    step, typical = np.zeros(size), np.zeros(2)
     for t in range(length):
         s = t - h
         if s >= 0 and not np.isnan(observed[t]):
-            reference = squared_error(filled[s], observed[t])
+            reference = absolute_error(filled[s], observed[t])
             typical[0] = CHOICE_DISCOUNT * typical[0] + reference
             typical[1] = CHOICE_DISCOUNT * typical[1] + 1.0
             learn(forecasts[s], observed[t], reference, loss, base, verified)
+            unit = typical[0] / typical[1]
+            regret_step(forecasts[s], combined[s, BOA], observed[t], unit, step)
+            update_regret(regret, spread, step, 0.0, True)
             judge(combined[s], observed[t], own_loss)
         prior = PRIOR * typical[0] / max(typical[1], 1.0)
         row, row_weights = forecasts[t], weights[t]
         judged = mark_ready(row, verified, MIN_VERIFIED, ready)
         divide(loss, base, prior, ready, shares, lane)
+        score_regret(regret, spread, True, scores)
+        normalise(scores, ready, shares[:, BOA])
         # Before rules have a record the lanes would be judged for what none could know.
         weigh_lanes(row, shares, lane, judged, combined[t])
         choose(own_loss, prior, shares, lane, row_weights)
@@ -106,9 +119,9 @@ def _dmsfe_horizon(
 
 
 @kernel  # pragma: no cover
-def squared_error(forecast: float, outcome: float) -> float:
-    """Return the squared error, finite however large it is."""
-    return min(abs(forecast - outcome), LARGEST_ERROR) ** 2
+def absolute_error(forecast: float, outcome: float) -> float:
+    """Return the absolute error, finite however large it is."""
+    return min(abs(forecast - outcome), LARGEST_ERROR)
 
 
 @kernel  # pragma: no cover
@@ -123,7 +136,7 @@ def learn(
     """Add the errors of verified forecasts, and persistence's beside them, to the records."""
     for k in range(len(verified)):
         if not np.isnan(forecasts[k]):
-            error = squared_error(forecasts[k], outcome)
+            error = absolute_error(forecasts[k], outcome)
             verified[k] += 1.0
             for q in range(len(DISCOUNTS)):
                 loss[k, q] = DISCOUNTS[q] * loss[k, q] + error
@@ -132,10 +145,10 @@ def learn(
 
 @kernel  # pragma: no cover
 def judge(combined: Floats, outcome: float, loss: Floats) -> None:
-    """Add the squared errors of the lanes' own combinations to their record."""
+    """Add the absolute errors of the lanes' own combinations to their record."""
     if not np.isnan(combined[0]):
         for c in range(LANES):
-            loss[c] = CHOICE_DISCOUNT * loss[c] + squared_error(combined[c], outcome)
+            loss[c] = CHOICE_DISCOUNT * loss[c] + absolute_error(combined[c], outcome)
 
 
 @kernel  # pragma: no cover
@@ -161,7 +174,7 @@ def mark_ready(forecasts: Floats, verified: Floats, needed: int, ready: Floats) 
 def divide(
     loss: Floats, base: Floats, prior: float, ready: Floats, shares: Floats, lane: Floats
 ) -> None:
-    """Fill `shares` `[M, LANES]` with each lane's weights, and `lane` with 1 over their sums."""
+    """Fill `shares` `[M, LANES]` with the weights of all lanes but `boa`, `lane` with 1 / sum."""
     lane[:] = 0.0
     for k in range(len(ready)):
         shares[k, 0] = ready[k]
@@ -172,7 +185,7 @@ def divide(
             # Perfect so far, and persistence too: as good as it gets.
             error = loss[k, q] + prior
             closeness = (base[k, q] + prior) / error if error > 0.0 else LARGEST_ERROR
-            shares[k, first] = ready[k] * min(closeness, LARGEST_ERROR)
+            shares[k, first] = ready[k] * min(closeness, LARGEST_ERROR) ** 2
             best = max(best, shares[k, first])
         inverse = 1.0 / best if best > 0.0 else 0.0
         for k in range(len(ready)):
@@ -210,6 +223,7 @@ def choose(loss: Floats, prior: float, shares: Floats, lane: Floats, weights: Fl
         trust = smallest / (loss[c] + prior) if loss[c] + prior > smallest else 1.0
         for _ in range(CHOICE_SQUARINGS):
             trust *= trust
+        trust *= BOA_PRIOR if c == BOA else 1.0
         total += trust
         lane[c] *= trust
     for k in range(len(shares)):
@@ -251,20 +265,31 @@ def _regret_horizon(
     for t in range(length):
         s = t - h
         if s >= 0 and not np.isnan(observed[t]):
-            total += squared_error(filled[s], observed[t])
+            total += absolute_error(filled[s], observed[t])
             count += 1.0
-            unit, combined = np.sqrt(total / count), forecasts[s, size]
-            slope = 2.0 * scaled(combined - observed[t], unit)
+            regret_step(forecasts[s], forecasts[s, size], observed[t], total / count, step)
             for k in range(size):
-                asleep = np.isnan(forecasts[s, k])
-                step[k] = 0.0 if asleep else slope * scaled(combined - forecasts[s, k], unit)
-                verified[k] += 0.0 if asleep else 1.0
+                verified[k] += 0.0 if np.isnan(forecasts[s, k]) else 1.0
             peak = update_regret(regret, spread, step, peak, boa)
         score_regret(regret, spread, boa, scores)
         row, row_weights = forecasts[t], weights[t]
         mark_ready(row, verified, 1, ready)
         normalise(scores, ready, row_weights)
         finish(row, row_weights)
+
+
+@kernel  # pragma: no cover
+def regret_step(
+    forecasts: Floats, combined: float, outcome: float, unit: float, step: Floats
+) -> None:
+    """Fill `step` `[M]` with what following each rule a little more would have gained.
+
+    That is sign(combined - outcome) (combined - forecast), in units; 0 for a rule asleep.
+    """
+    slope = np.sign(combined - outcome)
+    for k in range(len(step)):
+        gain = slope * scaled(combined - forecasts[k], unit)
+        step[k] = gain if gain == gain else 0.0
 
 
 @kernel  # pragma: no cover
