@@ -57,7 +57,7 @@ class Evaluation:
     width: Floats
     seconds: float
 
-    def ratios(self, models: Sequence[str] = ()) -> Floats:
+    def ratios(self) -> Floats:
         """Return each series' mean absolute error over `naive`'s `[S, M]`."""
         mae = np.array([e.mean(axis=(1, 2)) for e in self.errors])
         return mae / mae[:, [self.models.index("naive")]]
@@ -77,8 +77,11 @@ class Evaluation:
 
 
 def geometric_mean(ratios: Floats) -> Floats:
-    """Return the geometric mean over the first axis; a ratio below 0.01 counts as that."""
-    return np.exp(np.log(np.maximum(ratios, 0.01)).mean(axis=0))
+    """Return the geometric mean over the series (first axis) that a model could forecast.
+
+    A ratio below 0.01 counts as that.
+    """
+    return np.exp(np.nanmean(np.log(np.maximum(ratios, 0.01)), axis=0))
 
 
 def last_origins(y: Floats, step: int = 1) -> NDArray[np.int64]:
@@ -168,7 +171,7 @@ def summarise(found: Evaluation) -> dict[str, Any]:
             "by_horizon": [round(float(v), 4) for v in by_horizon[m]],
             "series_above_1.10": int((ratios[:, m] > BAD).sum()),
             "series_above_1.25": int((ratios[:, m] > VERY_BAD).sum()),
-            "worst": round(float(ratios[:, m].max()), 4),
+            "worst": round(float(np.nanmax(ratios[:, m])), 4),
             "coverage": [round(float(v), 4) for v in found.coverage[:, m].mean(axis=0)],
             "width": [round(float(v), 4) for v in np.median(found.width[:, m], axis=0)],
         }

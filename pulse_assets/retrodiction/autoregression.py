@@ -79,12 +79,12 @@ def seasonal_ar(y: Floats, horizons: Ints, season: int, *, order: int) -> Floats
 
 
 def log_ar(y: Floats, horizons: Ints, season: int, *, order: int) -> Floats:
-    """Autoregress the changes of the logarithm; NaN from the first value on that is not above 0."""
-    positive = np.logical_and.accumulate(y > 0.0)
-    logs = np.log(np.where(positive, y, 1.0))
-    path = ar_diff(tame(logs), horizons, season, order=order) - tame(logs)[:, None]
-    forecasts = y[:, None] * np.exp(np.minimum(path, LARGEST_LOG))
-    forecasts[~positive] = np.nan
+    """Autoregress the changes of the logarithm; NaN from the first value on of another sign."""
+    proper = np.logical_and.accumulate(np.sign(y) * np.sign(y[0]) > 0.0)
+    logs = tame(np.log(np.abs(np.where(proper, y, 1.0))))
+    growth = ar_diff(logs, horizons, season, order=order) - logs[:, None]
+    forecasts = y[:, None] * np.exp(np.minimum(growth, LARGEST_LOG))
+    forecasts[~proper] = np.nan
     return forecasts
 
 

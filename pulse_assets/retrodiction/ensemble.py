@@ -31,6 +31,8 @@ PRIOR: Final = 1.0
 MIN_VERIFIED: Final = 5
 #: Larger errors count as this large: their sums must stay finite.
 LARGEST_ERROR: Final = 1e150
+#: Slope of the loss of `boa` and `mlpol` at small errors, in units of persistence's.
+STEEPNESS: Final = 3.0
 #: Cap of a scaled error in the regrets of `boa` and `mlpol`.
 LARGEST_REGRET: Final = 1e6
 
@@ -45,7 +47,7 @@ def combine(
       and `boa` combine side by side; their combinations are weighed the same way by their own
       errors. So the constants are learnt, and thin evidence means equal weights.
     - `boa`, `mlpol`: Bernstein online aggregation and polynomially weighted averages, on the
-      linearised absolute error, measured in units of persistence's mean absolute error.
+      linearised Huber loss, measured in units of persistence's mean absolute error.
 
     Absolute errors throughout, not squared ones: after a crisis its few targets would else decide
     the weights for years.
@@ -284,12 +286,14 @@ def regret_step(
 ) -> None:
     """Fill `step` `[M]` with what following each rule a little more would have gained.
 
-    That is sign(combined - outcome) (combined - forecast), in units; 0 for a rule asleep.
+    That is g (combined - forecast), in units; 0 for a rule asleep. g is the slope of Huber's loss
+    of the combination: the sign of its error, but in proportion to errors below 1 / `STEEPNESS`,
+    so that a combination that cannot be bettered is left alone.
     """
-    slope = np.sign(combined - outcome)
+    slope = max(-1.0, min(STEEPNESS * scaled(combined - outcome, unit), 1.0))
     for k in range(len(step)):
-        gain = slope * scaled(combined - forecasts[k], unit)
-        step[k] = gain if gain == gain else 0.0
+        gap = combined - forecasts[k]
+        step[k] = 0.0 if np.isnan(gap) else slope * scaled(gap, unit)
 
 
 @kernel  # pragma: no cover

@@ -37,7 +37,7 @@ def plain_trend(y, grid, discount):
         for value in y[1:]:
             expected = level + phi * trend
             error = value - expected
-            loss = discount * loss + error**2
+            loss = discount * loss + abs(error)
             level, trend = expected + alpha * error, phi * trend + alpha * beta * error
         states.append((level, trend, alpha, phi))
         losses.append(loss)
