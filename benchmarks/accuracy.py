@@ -8,7 +8,6 @@ the engine were chosen on the validation half of the series; the report half is 
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import numpy as np
-
 from pulse_assets.retrodiction.arrays import Floats, kernel
 
 #: A change counts as at most this many times the usual size of changes.
