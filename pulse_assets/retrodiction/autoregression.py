@@ -1,7 +1,7 @@
 """Autoregression: the next change as a linear function of the last changes, and of the level.
 
-The coefficients are refitted at every index by discounted least squares with a ridge; rows that
-were badly foreseen count less. Each diagonal element of the Gram matrix grows by the share
+The coefficients are refitted at every index, of long rules at every few, by discounted least
+squares with a ridge; rows that were badly foreseen count less. Each diagonal element of the Gram matrix grows by the share
 ridge / n (n the discounted count), so the prior is no change at all, strong while little is
 known; it has no unit, and constant data do no harm. Several pairs of discount and ridge run side
 by side, and the pair with the smallest one-step errors up to an origin makes its forecasts.
@@ -25,6 +25,8 @@ DISCOUNTS: Final = np.array([0.99, 0.995, 0.999, 0.999])
 #: Ridge, a lane, in observations.
 RIDGES: Final = np.array([1.0, 10.0, 10.0, 100.0])
 LOSS_DISCOUNT: Final = 0.99
+#: Coefficients are refitted every 1 + order // this many indices: those of long rules move slowly.
+ORDERS_A_REFIT: Final = 4
 #: A row counts less when its error is more than this many times the usual absolute error ...
 OUTLIER: Final = 1.0
 #: ... but never less than this, so that a new regime is learnt.
@@ -90,7 +92,7 @@ def log_ar(y: Floats, horizons: Ints, season: int, *, order: int) -> Floats:
 
 @kernel  # pragma: no cover
 def _autoregress(y: Floats, horizons: Ints, order: int, with_level: bool) -> Floats:
-    size = 1 + with_level + order
+    size, refit = 1 + with_level + order, 1 + order // ORDERS_A_REFIT
     gram, factor = np.zeros((size, size, LANES)), np.zeros((size, size, LANES))
     cross, beta = np.zeros((size, LANES)), np.zeros((size, LANES))
     count, loss, expected = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
@@ -103,8 +105,9 @@ def _autoregress(y: Floats, horizons: Ints, order: int, with_level: bool) -> Flo
             judge(expected, change, loss)
             accumulate(gram, count, features, weight)
             add_outcome(cross, features, weight * change)
-            factorise(gram, count, factor)
-            solve(factor, cross, beta)
+            if (t - order - 1) % refit == 0:
+                factorise(gram, count, factor)
+                solve(factor, cross, beta)
         features[0] = 1.0
         if with_level:
             features[1] = y[t] - y[0]

@@ -311,15 +311,17 @@ def update_regret(regret: Floats, spread: Floats, step: Floats, peak: float, boa
     `boa`: spread E <- E + 2.2 r^2, regret R <- R + r - r^2 / sqrt(E). `mlpol`: R <- R + r, and
     spread 1/eta <- 1/eta + r^2 + B' - B, where B is the largest r^2.
     """
+    if boa:
+        for k in range(len(regret)):
+            square = step[k] * step[k]
+            spread[k] += 2.2 * square
+            root = np.sqrt(spread[k])
+            regret[k] += step[k] - (square / root if root > 0.0 else 0.0)
+        return peak
     highest = max(peak, (step * step).max())
     for k in range(len(regret)):
-        square = step[k] * step[k]
-        if not boa:
-            spread[k] += square + highest - peak
-            regret[k] += step[k]
-        elif square > 0.0:
-            spread[k] += 2.2 * square
-            regret[k] += step[k] - square / np.sqrt(spread[k])
+        spread[k] += step[k] * step[k] + highest - peak
+        regret[k] += step[k]
     return highest
 
 
@@ -329,17 +331,29 @@ def score_regret(regret: Floats, spread: Floats, boa: bool, scores: Floats) -> N
 
     `boa`: exp(R / sqrt(E)) / sqrt(E), over its largest exponential. `mlpol`: eta max(R, 0).
     """
-    largest = -np.inf
+    if not boa:
+        for k in range(len(regret)):
+            scores[k] = max(regret[k], 0.0) / spread[k] if spread[k] > 0.0 else 0.0
+        return
     for k in range(len(regret)):
-        largest = max(largest, regret[k] / np.sqrt(spread[k]) if spread[k] > 0.0 else 0.0)
+        scores[k] = regret[k] / np.sqrt(spread[k]) if spread[k] > 0.0 else 0.0
+    largest = scores.max()
     for k in range(len(regret)):
-        root = np.sqrt(spread[k])
-        if not spread[k] > 0.0:
-            scores[k] = 0.0
-        elif boa:
-            scores[k] = np.exp(regret[k] / root - largest) / root
-        else:
-            scores[k] = max(regret[k], 0.0) / spread[k]
+        power = exponential(scores[k] - largest)
+        scores[k] = power / np.sqrt(spread[k]) if spread[k] > 0.0 else 0.0
+
+
+@kernel  # pragma: no cover
+def exponential(x: float) -> float:
+    """Return exp(x) for x <= 0, exp(-300) below, to x^3 / 2^34 of it.
+
+    (1 + z + z^2 / 2)^n with z = x / n, n = 2^16: several at once, which the library's cannot.
+    """
+    z = max(x, -300.0) / 65536.0
+    power = 1.0 + z + 0.5 * z * z
+    for _ in range(16):
+        power *= power
+    return power
 
 
 @kernel  # pragma: no cover

@@ -72,7 +72,8 @@ def plain_autoregression(y, order, with_level, steps):
         weights.append(max(limit / error, ar.LEAST_WEIGHT) if unusual else 1.0)
         usual.append(weights[-1] * error)
         losses = ar.LOSS_DISCOUNT * losses + errors**2
-        fits = [fit(t, *setting) for setting in settings]
+        if (t - order - 1) % (1 + order // ar.ORDERS_A_REFIT) == 0:
+            fits = [fit(t, *setting) for setting in settings]
     path = list(y)
     for _ in range(steps):
         path.append(path[-1] + row(path) @ fits[losses.argmin()])
