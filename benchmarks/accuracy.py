@@ -76,11 +76,8 @@ class Evaluation:
 
 
 def geometric_mean(ratios: Floats) -> Floats:
-    """Return the geometric mean over the series (first axis) that a model could forecast.
-
-    A ratio below 0.01 counts as that.
-    """
-    return np.exp(np.nanmean(np.log(np.maximum(ratios, 0.01)), axis=0))
+    """Return the geometric mean over the first axis; a ratio below 0.01 counts as that."""
+    return np.exp(np.log(np.maximum(ratios, 0.01)).mean(axis=0))
 
 
 def last_origins(y: Floats, step: int = 1) -> NDArray[np.int64]:
@@ -98,15 +95,24 @@ def evaluate(series: Mapping[str, Floats], names: Sequence[str] = DEFAULT_MODELS
         truth = y[origins[:, None] + HORIZONS]
         made = [retrodict(y, origins, HORIZONS, fred.SEASON, rules, level=q) for q in LEVELS]
         models = made[0].models
-        errors.append(np.abs(made[0].predicted - truth))
-        inside = [(m.lower <= truth) & (truth <= m.upper) for m in made]
-        coverage.append(np.mean(inside, axis=(2, 3)).T)
-        unit = errors[-1][models.index("naive")].mean()
-        width.append(np.mean([m.upper - m.lower for m in made], axis=(2, 3)).T / unit)
+        error = np.abs(made[0].predicted - truth)
+        naive = error[models.index("naive")]
+        lower, upper = np.array([m.lower for m in made]), np.array([m.upper for m in made])
+        inside = np.where(np.isnan(lower), np.nan, (lower <= truth) & (truth <= upper))
+        coverage.append(_mean_known(inside))
+        width.append(_mean_known(upper - lower) / naive.mean())
+        # Who has no forecast is charged naive's error: leaving out series would flatter it.
+        errors.append(np.where(np.isnan(error), naive, error))
     taken = time.perf_counter() - started
     return Evaluation(
         tuple(series), models, tuple(errors), np.array(coverage), np.array(width), taken
     )
+
+
+def _mean_known(values: Floats) -> Floats:
+    """Return the mean over origins and horizons of `[L, M, O, H]`: `[M, L]`; NaN where none."""
+    count = np.isfinite(values).sum(axis=(2, 3))
+    return (np.nansum(values, axis=(2, 3)) / np.where(count, count, np.nan)).T
 
 
 def diebold_mariano(first: Floats, second: Floats, h: int) -> tuple[float, float]:
@@ -170,9 +176,9 @@ def summarise(found: Evaluation) -> dict[str, Any]:
             "by_horizon": [round(float(v), 4) for v in by_horizon[m]],
             "series_above_1.10": int((ratios[:, m] > BAD).sum()),
             "series_above_1.25": int((ratios[:, m] > VERY_BAD).sum()),
-            "worst": round(float(np.nanmax(ratios[:, m])), 4),
-            "coverage": [round(float(v), 4) for v in found.coverage[:, m].mean(axis=0)],
-            "width": [round(float(v), 4) for v in np.median(found.width[:, m], axis=0)],
+            "worst": round(float(ratios[:, m].max()), 4),
+            "coverage": [round(float(v), 4) for v in np.nanmean(found.coverage[:, m], axis=0)],
+            "width": [round(float(v), 4) for v in np.nanmedian(found.width[:, m], axis=0)],
         }
         for m, name in enumerate(found.models)
     }

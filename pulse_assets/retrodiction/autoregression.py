@@ -1,10 +1,11 @@
 """Autoregression: the next change as a linear function of the last changes, and of the level.
 
 The coefficients are refitted at every index, of long rules at every few, by discounted least
-squares with a ridge; rows that were badly foreseen count less. Each diagonal element of the Gram matrix grows by the share
-ridge / n (n the discounted count), so the prior is no change at all, strong while little is
-known; it has no unit, and constant data do no harm. Several pairs of discount and ridge run side
-by side, and the pair with the smallest one-step errors up to an origin makes its forecasts.
+squares with a ridge; rows that were badly foreseen count less. Each diagonal element of the Gram
+matrix grows by the share ridge / n (n the discounted count), so the prior is no change at all,
+strong while little is known; it has no unit, and constant data do no harm. Several pairs of
+discount and ridge run side by side, and the pair with the smallest one-step errors up to an
+origin makes its forecasts.
 
 Source:
     Young (2011), Recursive Estimation and Time-Series Analysis, doi:10.1007/978-3-642-21981-8.

@@ -74,11 +74,14 @@ class BuiltIn:
         """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
         unit = unit_of(y)
         with np.errstate(over="ignore", invalid="ignore"):
-            if not self.tamed:
-                return self.sweep(y / unit, horizons, season)[origins] * unit
-            calm = tame(y / unit)
-            moves = self.sweep(calm, horizons, season)[origins] - calm[origins, None]
-            return y[origins, None] + moves * unit
+            scaled = y / unit
+            seen = tame(scaled) if self.tamed else scaled
+            made = self.sweep(seen, horizons, season)
+            if self.tamed:
+                made += (scaled - seen)[:, None]
+            made *= unit
+        everywhere = len(origins) == len(y) and bool((np.diff(origins) == 1).all())
+        return made if everywhere else made[origins]
 
 
 #: The built-in rules.
