@@ -1,6 +1,6 @@
 """Accuracy on the monthly FRED series: every rule, both ensembles and, if asked, other libraries.
 
-    python -m benchmarks.accuracy [--peers] [--series N] [--output DIRECTORY]
+    python -m benchmarks.accuracy [--peers [--full]] [--series N] [--output DIRECTORY]
 
 Prints tables; writes `accuracy.json` and `accuracy.png`. An error is the mean absolute error
 relative to the last value carried on (`naive`), as the geometric mean over series. Constants of
@@ -227,6 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="accuracy on the monthly FRED series")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--peers", action="store_true", help="run statsforecast on 40 series too")
+    parser.add_argument("--full", action="store_true", help="run the slow one of them as well")
     parser.add_argument("--series", type=int, help="only the first so many series")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -246,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from benchmarks.peers import compare
 
         sample = [name for name in fred.sample_names() if name in series]
-        result["peers"] = compare(found.of(sample), series)
+        result["peers"] = compare(found.of(sample), series, full=options.full)
     write_json(result, options.output / "accuracy.json")
     draw(next(iter(report.values())), options.output / "accuracy.png")
 

@@ -42,13 +42,23 @@ PEERS: Final[dict[str, Callable[[], Any]]] = {
     "AutoTheta": AutoTheta,
     "AutoARIMA": AutoARIMA,
 }
+#: Takes eight minutes.
+SLOW: Final = frozenset({"AutoARIMA"})
 
 
-def compare(found: Evaluation, series: Mapping[str, Floats]) -> dict[str, Any]:
-    """Run the peers on the series of an evaluation, print and return all figures."""
+def compare(found: Evaluation, series: Mapping[str, Floats], *, full: bool) -> dict[str, Any]:
+    """Run the peers on the series of an evaluation, print and return all figures.
+
+    Args:
+        found: our errors on the series.
+        series: the series by name.
+        full: whether the `SLOW` ones run too.
+    """
     ours = {name: [e[m, ::STEP] for e in found.errors] for m, name in enumerate(found.models)}
     errors, seconds = {"ensemble": ours["ensemble"], "naive": ours["naive"]}, {}
     for name, make in PEERS.items():
+        if name in SLOW and not full:
+            continue
         started = time.perf_counter()
         errors[name] = [peer_errors(make, series[n]) for n in found.series]
         seconds[name] = round(time.perf_counter() - started, 1)
@@ -114,7 +124,7 @@ def _holt_intervals(y: Floats) -> tuple[Floats, Floats]:
     inside, wide = [], []
     levels = [round(100 * level) for level in LEVELS]
     for o in last_origins(y, STEP):
-        model = Holt(prediction_intervals=ConformalIntervals(n_windows=20, h=STEPS))
+        model = Holt(prediction_intervals=ConformalIntervals(n_windows=5, h=STEPS))
         made = model.forecast(y=filled[start : o + 1], h=STEPS, level=levels)
         truth = y[o + HORIZONS]
         inside.append([(made[f"lo-{q}"] <= truth) & (truth <= made[f"hi-{q}"]) for q in levels])

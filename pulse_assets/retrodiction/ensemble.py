@@ -29,6 +29,8 @@ BOA_PRIOR: Final = 6.0
 PRIOR: Final = 1.0
 #: Verified forecasts that a rule needs for a share, unless none has them.
 MIN_VERIFIED: Final = 5
+#: Unchanged values after which a series is at rest: only rules that keep it there have a share.
+REST: Final = 6
 #: Larger errors count as this large: their sums must stay finite.
 LARGEST_ERROR: Final = 1e150
 #: Slope of the loss of `boa` and `mlpol` at small errors, in units of persistence's.
@@ -96,7 +98,7 @@ def _dmsfe_horizon(
     verified, ready, shares = np.zeros(size), np.zeros(size), np.zeros((size, LANES))
     combined, own_loss, lane = np.empty((length, LANES)), np.zeros(LANES), np.zeros(LANES)
     regret, spread, scores = np.zeros(size), np.zeros(size), np.zeros(size)
-    step, typical = np.zeros(size), np.zeros(2)
+    step, typical, still = np.zeros(size), np.zeros(2), 0
     for t in range(length):
         s = t - h
         if s >= 0 and not np.isnan(observed[t]):
@@ -111,6 +113,8 @@ def _dmsfe_horizon(
         prior = PRIOR * typical[0] / max(typical[1], 1.0)
         row, row_weights = forecasts[t], weights[t]
         judged = mark_ready(row, verified, MIN_VERIFIED, ready)
+        still = count_still(observed, filled, t, still)
+        keep_at_rest(row, filled[t], still, ready)
         divide(loss, base, prior, ready, shares, lane)
         score_regret(regret, spread, True, scores)
         normalise(scores, ready, shares[:, BOA])
@@ -170,6 +174,30 @@ def mark_ready(forecasts: Floats, verified: Floats, needed: int, ready: Floats) 
         for k in range(len(ready)):
             ready[k] = not np.isnan(forecasts[k])
     return found
+
+
+@kernel  # pragma: no cover
+def count_still(observed: Floats, filled: Floats, t: int, still: int) -> int:
+    """Return how many values in a row, missing ones not counted, were as the one before."""
+    if t == 0 or np.isnan(observed[t]):
+        return still
+    return still + 1 if filled[t] == filled[t - 1] else 0
+
+
+@kernel  # pragma: no cover
+def keep_at_rest(forecasts: Floats, last: float, still: int, ready: Floats) -> None:
+    """Of a series at rest, leave ready those that forecast its last value, if there are any.
+
+    A rate that is pegged or a series that has ended would else be pulled off for years by rules
+    that were good before.
+    """
+    if still < REST:
+        return
+    keepers = 0.0
+    for k in range(len(ready)):
+        keepers += ready[k] * (forecasts[k] == last)
+    for k in range(len(ready)):
+        ready[k] *= keepers == 0.0 or forecasts[k] == last
 
 
 @kernel  # pragma: no cover
@@ -263,7 +291,7 @@ def _regret_horizon(
     length, size = len(observed), forecasts.shape[1] - 2
     regret, spread, scores = np.zeros(size), np.zeros(size), np.zeros(size)
     step, ready, verified = np.zeros(size), np.zeros(size), np.zeros(size)
-    total, count, peak = 0.0, 0.0, 0.0
+    total, count, peak, still = 0.0, 0.0, 0.0, 0
     for t in range(length):
         s = t - h
         if s >= 0 and not np.isnan(observed[t]):
@@ -276,6 +304,8 @@ def _regret_horizon(
         score_regret(regret, spread, boa, scores)
         row, row_weights = forecasts[t], weights[t]
         mark_ready(row, verified, 1, ready)
+        still = count_still(observed, filled, t, still)
+        keep_at_rest(row, filled[t], still, ready)
         normalise(scores, ready, row_weights)
         finish(row, row_weights)
 

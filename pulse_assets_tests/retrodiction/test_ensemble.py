@@ -158,3 +158,24 @@ def test_a_rule_never_verified_gets_nothing_while_others_are(method):
     made = weights_of(y, y, np.zeros(30), late, method=method)
     assert made[29, 2] == 0.0
     np.testing.assert_allclose(made[29].sum(), 1.0)
+
+
+@pytest.mark.parametrize("method", ["dmsfe", "boa", "mlpol"])
+def test_a_series_at_rest_is_kept_there(method):
+    rng = np.random.default_rng(0)
+    y = np.append(np.cumsum(rng.standard_normal(100)), np.full(20, 5.0))
+    good = np.append(y[1:100], np.full(21, 4.0))
+    made = weights_of(y, good, y, method=method)
+    # Index 100 is the first 5; 101 is as the one before.
+    assert (made[90:100, 0] > 0.5).all()
+    np.testing.assert_allclose(made[100 + ensemble.REST :], [[0.0, 1.0]] * (20 - ensemble.REST))
+
+
+def test_a_gap_is_no_rest_and_without_keepers_all_stay():
+    y = np.cumsum(np.random.default_rng(0).standard_normal(60))
+    gap = np.append(y[:40], np.full(20, NAN))
+    filled = np.append(y[:40], np.full(20, y[39]))
+    members = panel_of(filled, filled + 1.0)
+    assert (combine(members, gap, filled, np.array([1]), "dmsfe")[0, -1, :2] > 0.0).all()
+    still = np.full(40, 2.0)
+    np.testing.assert_allclose(weights_of(still, still + 1.0, still - 1.0), 0.5)
