@@ -15,7 +15,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _LARGEST_EXPONENT: Final = 500
-_LARGEST: Final = np.finfo(np.float64).max
+LARGEST: Final = float(np.finfo(np.float64).max)
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -60,4 +60,4 @@ def rescale(values: Floats, factor: float) -> Floats:
     """Return the values times the factor, at most the largest number there is; NaN stays."""
     with np.errstate(over="ignore"):
         product = values * factor
-    return np.clip(product, -_LARGEST, _LARGEST, out=product)
+    return np.clip(product, -LARGEST, LARGEST, out=product)

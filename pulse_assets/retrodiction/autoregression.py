@@ -1,10 +1,11 @@
 """Autoregression: the next change as a linear function of the last changes, and of the level.
 
-The coefficients are refitted at every index by discounted least squares with a ridge; rows that
-were badly foreseen count less. Each diagonal element of the Gram matrix grows by the share
-ridge / n (n the discounted count), so the prior is no change at all, strong while little is
-known; it has no unit, and constant data do no harm. Several pairs of discount and ridge run side
-by side, and the pair with the smallest one-step errors up to an origin makes its forecasts.
+The coefficients are refitted at every index, of long rules at every few, by discounted least
+squares with a ridge; rows that were badly foreseen count less. Each diagonal element of the Gram
+matrix grows by the share ridge / n (n the discounted count), so the prior is no change at all,
+strong while little is known; it has no unit, and constant data do no harm. Several pairs of
+discount and ridge run side by side, and the pair with the smallest one-step errors up to an
+origin makes its forecasts.
 
 Source:
     Young (2011), Recursive Estimation and Time-Series Analysis, doi:10.1007/978-3-642-21981-8.
@@ -16,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+from pulse_assets.retrodiction.taming import tame
 
 #: Settings that run side by side: one machine vector of them.
 LANES: Final = 4
@@ -24,13 +26,17 @@ DISCOUNTS: Final = np.array([0.99, 0.995, 0.999, 0.999])
 #: Ridge, a lane, in observations.
 RIDGES: Final = np.array([1.0, 10.0, 10.0, 100.0])
 LOSS_DISCOUNT: Final = 0.99
+#: Coefficients are refitted every 1 + order // this many indices: those of long rules move slowly.
+ORDERS_A_REFIT: Final = 4
 #: A row counts less when its error is more than this many times the usual absolute error ...
-OUTLIER: Final = 3.0
+OUTLIER: Final = 1.0
 #: ... but never less than this, so that a new regime is learnt.
 LEAST_WEIGHT: Final = 0.05
 #: Errors known before any counts as unusual, and their discount.
 USUAL_START: Final = 20
 USUAL_DISCOUNT: Final = 0.98
+#: Growth beyond this, in logarithms, is none that any guard would let pass.
+LARGEST_LOG: Final = 100.0
 #: A pivot below this share of its diagonal carries no information: its coefficient is 0.
 NO_INFORMATION: Final = 1e-12
 
@@ -55,9 +61,39 @@ ar_diff = partial(autoregress, with_level=False)
 ar_level = partial(autoregress, with_level=True)
 
 
+def seasonal_ar(y: Floats, horizons: Ints, season: int, *, order: int) -> Floats:
+    """Autoregress the changes against a season ago, with their level, and add that season back.
+
+    d_t = y_t - y_{t-m} is forecast as by `ar_level`; f_{t+h} = d_{t+h} + y_{t+h-m}, itself a
+    forecast where h exceeds the season m. Without a season there is none.
+    """
+    forecasts = np.full((len(y), len(horizons)), np.nan)
+    if season < 2 or len(y) <= season:
+        return forecasts
+    steps = np.arange(1, horizons[-1] + 1)
+    path = np.full((len(y), len(steps)), np.nan)
+    path[season:] = ar_level(y[season:] - y[:-season], steps, 1, order=order)
+    for h in steps:
+        if h > season:
+            path[:, h - 1] += path[:, h - 1 - season]
+        else:
+            path[season:, h - 1] += y[h : len(y) - season + h]
+    return path[:, horizons - 1]
+
+
+def log_ar(y: Floats, horizons: Ints, season: int, *, order: int) -> Floats:
+    """Autoregress the changes of the logarithm; NaN from the first value on of another sign."""
+    proper = np.logical_and.accumulate(np.sign(y) * np.sign(y[0]) > 0.0)
+    logs = tame(np.log(np.abs(np.where(proper, y, 1.0))))
+    growth = ar_diff(logs, horizons, season, order=order) - logs[:, None]
+    forecasts = y[:, None] * np.exp(np.minimum(growth, LARGEST_LOG))
+    forecasts[~proper] = np.nan
+    return forecasts
+
+
 @kernel  # pragma: no cover
 def _autoregress(y: Floats, horizons: Ints, order: int, with_level: bool) -> Floats:
-    size = 1 + with_level + order
+    size, refit = 1 + with_level + order, 1 + order // ORDERS_A_REFIT
     gram, factor = np.zeros((size, size, LANES)), np.zeros((size, size, LANES))
     cross, beta = np.zeros((size, LANES)), np.zeros((size, LANES))
     count, loss, expected = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
@@ -70,8 +106,9 @@ def _autoregress(y: Floats, horizons: Ints, order: int, with_level: bool) -> Flo
             judge(expected, change, loss)
             accumulate(gram, count, features, weight)
             add_outcome(cross, features, weight * change)
-            factorise(gram, count, factor)
-            solve(factor, cross, beta)
+            if (t - order - 1) % refit == 0:
+                factorise(gram, count, factor)
+                solve(factor, cross, beta)
         features[0] = 1.0
         if with_level:
             features[1] = y[t] - y[0]

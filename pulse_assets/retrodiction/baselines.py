@@ -13,6 +13,9 @@ from pulse_assets.retrodiction.arrays import Floats, Ints
 #: Observations that `window_mean` averages when there is no season.
 PLAIN_WINDOW: Final = 6
 
+#: Changes whose mean `window_drift` carries on.
+DRIFT_WINDOW: Final = 60
+
 
 def naive(y: Floats, horizons: Ints, season: int) -> Floats:
     """Carry the last value on (persistence)."""
@@ -27,6 +30,15 @@ def drift(y: Floats, horizons: Ints, season: int) -> Floats:
     """
     steps = np.maximum(np.arange(len(y)), 1)
     slope = (y - y[0]) / steps
+    slope[0] = np.nan
+    return y[:, None] + slope[:, None] * horizons
+
+
+def window_drift(y: Floats, horizons: Ints, season: int) -> Floats:
+    """Carry on the line through the value `DRIFT_WINDOW` steps ago, or the first, and the last."""
+    index = np.arange(len(y))
+    back = np.minimum(np.maximum(index, 1), DRIFT_WINDOW)
+    slope = (y - y[np.maximum(index - back, 0)]) / back
     slope[0] = np.nan
     return y[:, None] + slope[:, None] * horizons
 

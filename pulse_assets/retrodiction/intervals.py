@@ -1,9 +1,11 @@
 """Prediction intervals that hold their level whatever the errors do: online quantile tracking.
 
-Each rule and horizon has its own radius q. When an outcome is verified q <- q + eta (missed -
-alpha), where eta is a share of the largest recent error, or of q while that is larger (else a
-radius from wild years would outlive them by decades). A miss widens, a hit narrows a little, so
-the share of misses tends to alpha without any assumption on the errors.
+Each rule and horizon has its own radius q, in units of how restless the series is, see
+`restlessness`: so one wild month widens the intervals of all horizons at once, while the errors
+that it made far ahead are verified only a year later. When an outcome is verified q <- q + eta
+(missed - alpha), where eta is a share of the largest recent error, or of q while that is larger
+(else a radius from wild years would outlive them by decades). A miss widens, a hit narrows a
+little, so the share of misses tends to alpha without any assumption on the errors.
 
 Source:
     Angelopoulos, Candes, Tibshirani (2023), Conformal PID control for time series prediction,
@@ -17,9 +19,14 @@ import numpy as np
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 
 #: eta as a share of the largest recent error or of the radius.
-LEARNING_RATE: Final = 0.1
+LEARNING_RATE: Final = 0.05
 #: What is left of a large error's memory a step later.
 PEAK_DISCOUNT: Final = 0.98
+#: Discounts of the mean absolute change, of late and of long; the two count alike.
+LATE: Final = 0.85
+LONG: Final = 0.995
+#: Restlessness stays above this share of the mean absolute change so far.
+CALMEST: Final = 0.3
 #: Verified errors whose conformal quantile starts the tracking.
 START: Final = 10
 
@@ -42,15 +49,43 @@ def interval_radius(
     Returns:
         Radius `[H, T, M]`, >= 0; NaN until persistence has a verified error.
     """
-    radius = np.empty_like(panel)
+    radius, unit = np.empty_like(panel), restlessness(filled)
     for j in range(len(horizons)):
-        _track(panel[j], observed, filled, horizons[j], alpha, radius[j])
+        _track(panel[j], observed, filled, unit, horizons[j], alpha, radius[j])
     return radius
 
 
 @kernel  # pragma: no cover
+def restlessness(y: Floats) -> Floats:
+    """Return the root of the usual absolute change at each index `[T]`.
+
+    The root, for after a storm errors are larger, but not by as much as the storm was.
+
+    Args:
+        y: series without gaps `[T]`.
+    """
+    late, late_count, long, long_count, total = 0.0, 0.0, 0.0, 0.0, 0.0
+    unit = np.zeros(len(y))
+    for t in range(1, len(y)):
+        change = abs(y[t] - y[t - 1])
+        late, late_count = LATE * late + change, LATE * late_count + 1.0
+        long, long_count = LONG * long + change, LONG * long_count + 1.0
+        total += change
+        usual = (late / late_count + long / long_count) / 2.0
+        usual = max(usual, CALMEST * total / t)
+        unit[t] = np.sqrt(usual)
+    return unit
+
+
+@kernel  # pragma: no cover
 def _track(
-    forecasts: Floats, observed: Floats, filled: Floats, h: int, alpha: float, radius: Floats
+    forecasts: Floats,
+    observed: Floats,
+    filled: Floats,
+    unit: Floats,
+    h: int,
+    alpha: float,
+    radius: Floats,
 ) -> None:
     length, size = forecasts.shape
     # The last place is persistence's.
@@ -59,9 +94,11 @@ def _track(
     for t in range(length):
         s = t - h
         if s >= 0 and not np.isnan(observed[t]):
+            # Where nothing had moved yet, the unit known by now.
+            error_unit = unit[s] if unit[s] > 0.0 else unit[t]
             for k in range(size + 1):
                 forecast = forecasts[s, k] if k < size else filled[s]
-                error = abs(forecast - observed[t])
+                error = abs(forecast - observed[t]) / (error_unit if error_unit > 0.0 else 1.0)
                 if np.isnan(error):
                     continue
                 if verified[k] < START:
@@ -71,9 +108,10 @@ def _track(
                     missed = 1.0 if error > quantile[k] else 0.0
                     quantile[k] += LEARNING_RATE * max(peak[k], quantile[k]) * (missed - alpha)
                 peak[k] = max(PEAK_DISCOUNT * peak[k], error)
+        width = unit[t] if unit[t] > 0.0 else 1.0
         for k in range(size):
             tracked = quantile[k] if verified[k] >= START else quantile[size]
-            radius[t, k] = max(tracked, 0.0) if tracked == tracked else np.nan
+            radius[t, k] = max(tracked, 0.0) * width if tracked == tracked else np.nan
 
 
 @kernel  # pragma: no cover

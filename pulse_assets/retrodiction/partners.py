@@ -79,7 +79,7 @@ def ranks(values: Floats) -> Floats:
     """
     finite = np.isfinite(values)
     values = np.where(finite, values, np.nan)
-    return _share_ranks(values, values.argsort(), int(np.count_nonzero(finite)))
+    return _share_ranks(values, values.argsort(), int(finite.sum()))
 
 
 @kernel  # pragma: no cover

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, rescale, unit_of
+from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints, kernel, rescale, unit_of
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
@@ -92,8 +92,18 @@ def _panel(task: Task, rules: Sequence[Rule], asked: Ints, unit: float) -> Float
     for model, rule in enumerate(rules):
         if len(begun):
             origins = origins_to_run(rule, begun, len(task.filled))
-            panel[:, origins, model] = rescale(task.forecast(rule, origins), 1.0 / unit).T
+            _place(panel, model, task.forecast(rule, origins), origins, 1.0 / unit)
     return panel
+
+
+@kernel  # pragma: no cover
+def _place(panel: Floats, model: int, forecasts: Floats, origins: Ints, factor: float) -> None:
+    """Put a rule's forecasts `[O, H]` times the factor into a panel of NaN, none infinite."""
+    for row in range(len(origins)):
+        for j in range(len(panel)):
+            value = forecasts[row, j] * factor
+            if not np.isnan(value):
+                panel[j, origins[row], model] = max(-LARGEST, min(value, LARGEST))
 
 
 def _at(values: Floats, origins: Ints) -> Floats:

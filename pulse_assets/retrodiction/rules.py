@@ -12,6 +12,7 @@ import numpy as np
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction import autoregression, baselines, smoothing
 from pulse_assets.retrodiction.arrays import Floats, Ints, unit_of
+from pulse_assets.retrodiction.taming import tame
 from pulse_assets.retrodiction.user_rules import import_rule
 
 #: Names of the combinations, which no rule may bear.
@@ -53,10 +54,19 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A rule whose forecasts from every index come from one pass over the series."""
+    """A rule whose forecasts from every index come from one pass over the series.
+
+    Attributes:
+        name: see `Rule`.
+        sweep: forecasts `[T, H]` from every index of a series `[T]`, given horizons and season.
+        tamed: whether it sees the series with unusual changes limited, see `taming`.
+        guarded: see `Rule`.
+        history_origins: see `Rule`.
+    """
 
     name: str
     sweep: Callable[[Floats, Ints, int], Floats]
+    tamed: bool = False
     guarded: bool = True
     history_origins: int | None = None
 
@@ -64,7 +74,14 @@ class BuiltIn:
         """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
         unit = unit_of(y)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.sweep(y / unit, horizons, season)[origins] * unit
+            scaled = y / unit
+            seen = tame(scaled) if self.tamed else scaled
+            made = self.sweep(seen, horizons, season)
+            if self.tamed:
+                made += (scaled - seen)[:, None]
+            made *= unit
+        everywhere = len(origins) == len(y) and bool((np.diff(origins) == 1).all())
+        return made if everywhere else made[origins]
 
 
 #: The built-in rules.
@@ -73,19 +90,26 @@ RULES: Final[dict[str, Rule]] = {
     for rule in (
         BuiltIn("naive", baselines.naive, guarded=False),
         BuiltIn("drift", baselines.drift, guarded=False),
+        BuiltIn("window_drift", baselines.window_drift, guarded=False),
         BuiltIn("seasonal_naive", baselines.seasonal_naive, guarded=False),
         BuiltIn("mean", baselines.mean, guarded=False),
         BuiltIn("window_mean", baselines.window_mean, guarded=False),
         BuiltIn("ses", smoothing.ses),
-        BuiltIn("holt", smoothing.holt),
-        BuiltIn("damped_holt", smoothing.damped_holt),
+        BuiltIn("holt", smoothing.holt, tamed=True),
+        BuiltIn("damped_holt", smoothing.damped_holt, tamed=True),
         BuiltIn("theta", smoothing.theta),
-        BuiltIn("seasonal_holt_winters", smoothing.seasonal_holt_winters),
-        BuiltIn("ar_diff_1", partial(autoregression.ar_diff, order=1)),
-        BuiltIn("ar_diff_3", partial(autoregression.ar_diff, order=3)),
-        BuiltIn("ar_level_1", partial(autoregression.ar_level, order=1)),
-        BuiltIn("ar_level_3", partial(autoregression.ar_level, order=3)),
-        BuiltIn("ar_level_12", partial(autoregression.ar_level, order=12)),
+        BuiltIn("seasonal_holt_winters", smoothing.seasonal_holt_winters, tamed=True),
+        BuiltIn("ar_diff_1", partial(autoregression.ar_diff, order=1), tamed=True),
+        BuiltIn("ar_diff_3", partial(autoregression.ar_diff, order=3), tamed=True),
+        BuiltIn("ar_diff_12", partial(autoregression.ar_diff, order=12), tamed=True),
+        BuiltIn("ar_level_1", partial(autoregression.ar_level, order=1), tamed=True),
+        BuiltIn("ar_level_3", partial(autoregression.ar_level, order=3), tamed=True),
+        BuiltIn("ar_level_12", partial(autoregression.ar_level, order=12), tamed=True),
+        # Not tamed: what follows a crisis may be its undoing, which only true changes foretell.
+        BuiltIn("ar_raw_12", partial(autoregression.ar_diff, order=12)),
+        BuiltIn("ar_log_12", partial(autoregression.log_ar, order=12)),
+        BuiltIn("ar_seasonal_3", partial(autoregression.seasonal_ar, order=3), tamed=True),
+        BuiltIn("ar_seasonal_12", partial(autoregression.seasonal_ar, order=12), tamed=True),
     )
 }
 

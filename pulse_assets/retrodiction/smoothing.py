@@ -18,8 +18,8 @@ import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 
-#: Share of the squared one-step errors kept from step to step when constants are compared.
-LOSS_DISCOUNT: Final = 0.99
+#: Share of the absolute one-step errors kept from step to step when constants are compared.
+LOSS_DISCOUNT: Final = 0.998
 
 #: Below this a number counts as 0: on its way down to 0 arithmetic would be a hundred times slower.
 TINY: Final = 1e-200
@@ -37,8 +37,12 @@ _LEVELS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 
 #: Rows: alpha of the level, beta of the trend, phi that damps the trend.
 SES_GRID: Final = _grid(_LEVELS, (0.0,), (0.0,))
-HOLT_GRID: Final = _grid((0.1, 0.25, 0.5, 0.75, 1.0), (0.01, 0.05, 0.2, 0.5), (1.0,))
-DAMPED_GRID: Final = _grid((0.1, 0.3, 0.6, 1.0), (0.05, 0.2, 0.5), (0.8, 0.9, 0.98))
+HOLT_GRID: Final = _grid(
+    (0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.2), (0.0, 0.01, 0.03, 0.1, 0.3, 0.6), (1.0,)
+)
+DAMPED_GRID: Final = _grid(
+    (0.1, 0.3, 0.5, 0.7, 0.9, 1.2), (0.03, 0.1, 0.3, 0.6), (0.7, 0.8, 0.9, 0.96)
+)
 #: Rows: alpha, beta, phi and gamma of the season.
 SEASONAL_GRID: Final = _grid((0.1, 0.3, 0.6, 0.9), (0.02, 0.1), (0.95,), (0.05, 0.2, 0.4))
 
@@ -126,7 +130,7 @@ def trace_trend(y: Floats, grid: Floats) -> tuple[Floats, Floats, Ints]:
             slope = slope if abs(slope) > TINY else 0.0
             error = y[t] - level[g] - slope
             error = error if abs(error) > TINY else 0.0
-            loss[g] = LOSS_DISCOUNT * loss[g] + error * error
+            loss[g] = LOSS_DISCOUNT * loss[g] + abs(error)
             level[g] += slope + alpha[g] * error
             trend[g] = slope + alpha[g] * beta[g] * error
         best = loss.argmin()
@@ -178,7 +182,7 @@ def _trace_season(y: Floats, horizons: Ints, season: int, grid: Floats) -> Float
                 slope = slope if abs(slope) > TINY else 0.0
                 error = y[t] - level[g] - slope - now[g]
                 error = error if abs(error) > TINY else 0.0
-                loss[g] = LOSS_DISCOUNT * loss[g] + error * error
+                loss[g] = LOSS_DISCOUNT * loss[g] + abs(error)
                 level[g] += slope + alpha[g] * error
                 trend[g] = slope + alpha[g] * beta[g] * error
                 now[g] += gamma[g] * (1.0 - alpha[g]) * error

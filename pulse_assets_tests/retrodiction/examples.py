@@ -37,7 +37,7 @@ def plain_trend(y, grid, discount):
         for value in y[1:]:
             expected = level + phi * trend
             error = value - expected
-            loss = discount * loss + error**2
+            loss = discount * loss + abs(error)
             level, trend = expected + alpha * error, phi * trend + alpha * beta * error
         states.append((level, trend, alpha, phi))
         losses.append(loss)
@@ -72,7 +72,8 @@ def plain_autoregression(y, order, with_level, steps):
         weights.append(max(limit / error, ar.LEAST_WEIGHT) if unusual else 1.0)
         usual.append(weights[-1] * error)
         losses = ar.LOSS_DISCOUNT * losses + errors**2
-        fits = [fit(t, *setting) for setting in settings]
+        if (t - order - 1) % (1 + order // ar.ORDERS_A_REFIT) == 0:
+            fits = [fit(t, *setting) for setting in settings]
     path = list(y)
     for _ in range(steps):
         path.append(path[-1] + row(path) @ fits[losses.argmin()])

@@ -1,15 +1,21 @@
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction.autoregression import ar_diff, ar_level, weigh_outcome
+from pulse_assets.retrodiction.autoregression import (
+    ar_diff,
+    ar_level,
+    log_ar,
+    seasonal_ar,
+    weigh_outcome,
+)
 from pulse_assets_tests.retrodiction.examples import plain_autoregression, random_walk
 
 HORIZONS = np.array([1, 2, 5])
 
 
-@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize("order", [1, 3, 5])
 @pytest.mark.parametrize("with_level", [False, True])
-@pytest.mark.parametrize("origin", [12, 60])
+@pytest.mark.parametrize("origin", [14, 60])
 def test_equals_plain_least_squares(order, with_level, origin):
     y = random_walk(61, seed=6)
     y[35:] += 12.0  # a jump, which counts less
@@ -22,9 +28,9 @@ def test_equals_plain_least_squares(order, with_level, origin):
 def test_an_unusual_error_counts_less():
     usual = np.zeros(3)
     weights = [weigh_outcome(error, usual) for error in [1.0] * 20 + [3.0, 6.0, 1e9, 1.0]]
-    np.testing.assert_allclose(weights[:21], 1.0)
-    # The 20 errors of 1 and the 3 have a discounted mean of (16.62 * 0.98 + 3) / 17.29 = 1.116.
-    assert weights[21] == pytest.approx(3 * 1.1157 / 6, abs=1e-3)
+    np.testing.assert_allclose(weights[:20], 1.0)
+    # Weighed so, each error counts as the usual 1, which stays.
+    np.testing.assert_allclose(weights[20:22], [1 / 3, 1 / 6])
     assert weights[22] == 0.05
     assert weights[23] == 1.0
 
@@ -59,3 +65,35 @@ def test_constant_and_linear_series_are_carried_on():
     np.testing.assert_array_equal(ar_level(np.full(30, 3.0), HORIZONS, 1, order=1)[-1], 3.0)
     line = ar_diff(np.arange(400.0), HORIZONS, 1, order=1)[-1]
     np.testing.assert_allclose(line, 399 + HORIZONS, atol=0.2)
+
+
+def test_seasonal_rule_adds_the_season_back():
+    # The changes against a season ago are a walk; its own forecasts come from ar_level.
+    y = random_walk(80, seed=3) + np.tile([0.0, 5.0, -3.0, 1.0], 20)
+    made = seasonal_ar(y, np.array([1, 4, 6]), 4, order=1)[-1]
+    path = ar_level(y[4:] - y[:-4], np.arange(1, 7), 1, order=1)[-1]
+    expected = [path[0] + y[-4], path[3] + y[-1], path[5] + path[1] + y[-3]]
+    np.testing.assert_allclose(made, expected)
+
+
+@pytest.mark.parametrize(("length", "season"), [(30, 1), (4, 4)])
+def test_seasonal_rule_sleeps_without_a_season(length, season):
+    assert np.isnan(seasonal_ar(random_walk(length), HORIZONS, season, order=1)).all()
+
+
+def test_log_rule_carries_growth_on():
+    y = 3.0 * 1.02 ** np.arange(400.0)
+    np.testing.assert_allclose(
+        log_ar(y, HORIZONS, 1, order=1)[-1], y[-1] * 1.02**HORIZONS, rtol=2e-3
+    )
+    np.testing.assert_array_equal(
+        log_ar(-y, HORIZONS, 1, order=1), -log_ar(y, HORIZONS, 1, order=1)
+    )
+
+
+def test_log_rule_sleeps_once_the_sign_changed():
+    y = np.append(2.0 + np.arange(40.0) % 3, [0.0, 5.0])
+    made = log_ar(y, HORIZONS, 1, order=1)
+    assert np.isfinite(made[39]).all()
+    assert np.isnan(made[40:]).all()
+    np.testing.assert_array_equal(made[:40], log_ar(y[:40], HORIZONS, 1, order=1))

@@ -10,7 +10,7 @@ from statsforecast.models import (
     WindowAverage,
 )
 
-from pulse_assets.retrodiction.baselines import PLAIN_WINDOW
+from pulse_assets.retrodiction.baselines import PLAIN_WINDOW, window_drift
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import rules, seasonal_walk
 
@@ -61,3 +61,12 @@ def test_equal_statsforecast(season):
     for mine, model in zip(ours, models, strict=True):
         expected = theirs[model.alias].to_numpy().reshape(windows, longest)
         np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-8)
+
+
+def test_window_drift_forgets_what_is_older_than_its_window():
+    y = np.append(np.full(20, 1000.0), np.arange(61.0))
+    made = window_drift(y, np.array([1, 3]), 1)
+    np.testing.assert_allclose(made[-1], [61, 63])
+    # While the past is shorter it is `drift`: from 1000 down to 1 in 21 steps.
+    np.testing.assert_allclose(made[21], [1 - 999 / 21, 1 - 3 * 999 / 21])
+    assert np.isnan(made[0]).all()

@@ -29,28 +29,43 @@ def test_thin_evidence_means_equal_weights():
 def plain_dmsfe(y, members, h):
     """The definition, anew at every index, for members that are always awake."""
     members, length = np.array(members), len(y)
-    lanes = [(0.95, 0), *[(q, 4**p) for q in ensemble.DISCOUNTS for p in range(ensemble.POWERS)]]
-    combined = np.zeros((length, len(lanes)))
+    lanes = [(0.95, 0), *[(q, 2 * 4**p) for q in ensemble.DISCOUNTS for p in range(3)]]
+    combined = np.zeros((length, len(lanes) + 1))
+    own_boa = np.zeros((length, len(members)))
     result = []
     for t in range(length):
         s = np.arange(max(t - h + 1, 0))
         age = len(s) - 1 - s
-        reference = (y[s + h] - y[s]) ** 2
+        reference = np.abs(y[s + h] - y[s])
         slow = ensemble.CHOICE_DISCOUNT**age
         prior = ensemble.PRIOR * (slow @ reference / slow.sum() if len(s) else 0.0)
         shares = []
         for discount, power in lanes:
             d = discount**age
-            loss = np.array([d @ (m[s] - y[s + h]) ** 2 for m in members]) + prior
+            loss = np.array([d @ np.abs(m[s] - y[s + h]) for m in members]) + prior
             closeness = (d @ reference + prior) / loss if len(s) else np.ones(len(members))
             w = (closeness / closeness.max()) ** power
             shares.append(w / w.sum())
-        shares = np.array(shares)
-        combined[t] = shares @ members[:, t]
         judged = s >= h + ensemble.MIN_VERIFIED - 1
-        own = (slow * judged) @ (combined[s] - y[s + h, None]) ** 2 + prior
-        own = own if len(s) else np.ones(len(lanes))
+        # The regrets begin when the lanes are first judged.
+        spread, regret = np.zeros(len(members)), np.zeros(len(members))
+        for i in s[judged]:
+            known = reference[: i + 1]
+            weights = ensemble.CHOICE_DISCOUNT ** np.arange(i, -1, -1)
+            unit = weights @ known / weights.sum()
+            e = own_boa[i] @ members[:, i]
+            slope = np.clip(ensemble.STEEPNESS * (e - y[i + h]) / unit, -1, 1)
+            r = slope * (e - members[:, i]) / unit
+            spread = spread + 2.2 * r**2
+            regret = regret + r - r**2 / np.sqrt(spread)
+        w = np.exp(regret / np.sqrt(spread)) / np.sqrt(spread) if judged.any() else spread + 1
+        own_boa[t] = w / w.sum()
+        shares = np.array([*shares, own_boa[t]])
+        combined[t] = shares @ members[:, t]
+        own = (slow * judged) @ np.abs(combined[s] - y[s + h, None]) + prior
+        own = own if len(s) else np.ones(len(shares))
         trust = (own.min() / own) ** 2**ensemble.CHOICE_SQUARINGS
+        trust[-1] *= ensemble.BOA_PRIOR
         result.append(trust @ shares / trust.sum())
     return np.array(result)
 
@@ -105,10 +120,11 @@ def plain_regret_weights(y, members, method):
     weights = np.full(size, 1 / size)
     result = [weights]
     for t in range(1, len(y)):
-        total += (y[t] - y[t - 1]) ** 2
-        unit = total / t
+        total += abs(y[t] - y[t - 1])
         combined = weights @ members[:, t - 1]
-        r = 2 * (combined - y[t]) * (combined - members[:, t - 1]) / unit
+        unit = total / t
+        slope = np.clip(ensemble.STEEPNESS * (combined - y[t]) / unit, -1, 1)
+        r = slope * (combined - members[:, t - 1]) / unit
         if method == "boa":
             spread = spread + 2.2 * r**2
             regret = regret + r - r**2 / np.sqrt(spread)
@@ -130,7 +146,7 @@ def test_regret_methods_equal_their_formulas(method):
     members = [y + s * rng.standard_normal(80) for s in (0.4, 1.0, 2.0)]
     made = weights_of(y, *members, method=method)
     np.testing.assert_allclose(
-        made, plain_regret_weights(y, members, method), rtol=1e-9, atol=1e-12
+        made, plain_regret_weights(y, members, method), rtol=1e-7, atol=1e-12
     )
 
 
@@ -142,3 +158,24 @@ def test_a_rule_never_verified_gets_nothing_while_others_are(method):
     made = weights_of(y, y, np.zeros(30), late, method=method)
     assert made[29, 2] == 0.0
     np.testing.assert_allclose(made[29].sum(), 1.0)
+
+
+@pytest.mark.parametrize("method", ["dmsfe", "boa", "mlpol"])
+def test_a_series_at_rest_is_kept_there(method):
+    rng = np.random.default_rng(0)
+    y = np.append(np.cumsum(rng.standard_normal(100)), np.full(20, 5.0))
+    good = np.append(y[1:100], np.full(21, 4.0))
+    made = weights_of(y, good, y, method=method)
+    # Index 100 is the first 5; 101 is as the one before.
+    assert (made[90:100, 0] > 0.5).all()
+    np.testing.assert_allclose(made[100 + ensemble.REST :], [[0.0, 1.0]] * (20 - ensemble.REST))
+
+
+def test_a_gap_is_no_rest_and_without_keepers_all_stay():
+    y = np.cumsum(np.random.default_rng(0).standard_normal(60))
+    gap = np.append(y[:40], np.full(20, NAN))
+    filled = np.append(y[:40], np.full(20, y[39]))
+    members = panel_of(filled, filled + 1.0)
+    assert (combine(members, gap, filled, np.array([1]), "dmsfe")[0, -1, :2] > 0.0).all()
+    still = np.full(40, 2.0)
+    np.testing.assert_allclose(weights_of(still, still + 1.0, still - 1.0), 0.5)

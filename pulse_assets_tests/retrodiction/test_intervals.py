@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction.intervals import LEARNING_RATE, PEAK_DISCOUNT, START, interval_radius
+from pulse_assets.retrodiction.intervals import (
+    LEARNING_RATE,
+    PEAK_DISCOUNT,
+    START,
+    interval_radius,
+    restlessness,
+)
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets_tests.retrodiction.examples import rules
 
@@ -11,8 +17,20 @@ def radius_of(y, forecasts, h=1, alpha=0.1):
 
 
 def test_persistence_lends_its_radius_at_first():
-    y = np.array([0.0, 3.0, 1.0, 1.0])
-    np.testing.assert_array_equal(radius_of(y, np.zeros(4)), [np.nan, 3, 3, 3])
+    # Its errors are 4 and 4, each in the restlessness of then: that is the root of 4 throughout.
+    y = np.array([0.0, 4.0, 0.0, 4.0])
+    np.testing.assert_allclose(radius_of(y, np.zeros(4)), [np.nan, 4, 4, 4])
+
+
+def test_restlessness_is_the_root_of_the_usual_change():
+    made = restlessness(np.array([0.0, 0.0, 4.0, 4.0]))
+    late = [0.0, 4 / 1.85, 3.4 / 2.5725]
+    long = [0.0, 4 / 1.995, 3.98 / 2.985025]
+    expected = np.sqrt((np.array(late) + np.array(long)) / 2)
+    np.testing.assert_allclose(made, [0.0, *expected])
+    # In a long calm it keeps to 0.3 of the mean change so far: 100 changes of 1 in 5100.
+    calm = np.append(np.arange(101.0), np.full(5000, 100.0))
+    np.testing.assert_allclose(restlessness(calm)[-1] ** 2, 0.3 * 100 / 5100)
 
 
 def test_starts_from_the_conformal_quantile_of_the_first_errors():
@@ -25,14 +43,15 @@ def test_starts_from_the_conformal_quantile_of_the_first_errors():
 def test_tracks_the_quantile_step_by_step():
     rng = np.random.default_rng(0)
     y = rng.standard_normal(60)
-    scores = np.abs(y[1:])
+    unit = restlessness(y)
+    scores = np.abs(y[1:]) / np.append(unit[1], unit[1:-1])
     quantile, peak = np.sort(scores[:START])[START - 1], 0.0
     expected = []
     for n, score in enumerate(scores):
         if n >= START:
             quantile += LEARNING_RATE * max(peak, quantile) * ((score > quantile) - 0.1)
         peak = max(PEAK_DISCOUNT * peak, score)
-        expected.append(max(quantile, 0.0))
+        expected.append(max(quantile, 0.0) * unit[n + 1])
     np.testing.assert_allclose(
         radius_of(y, np.zeros(60))[START:], expected[START - 1 :], rtol=1e-12
     )
@@ -46,8 +65,15 @@ def test_missing_outcomes_and_forecasts_change_nothing():
     radius = interval_radius(forecasts[None, :, None].copy(), y, filled, np.array([1]), 0.1)[
         0, :, 0
     ]
-    assert (radius[29:40] == radius[29]).all()
-    assert (radius[46:51] == radius[45]).all()
+    in_units = radius / restlessness(filled)
+    np.testing.assert_allclose(in_units[29:40], in_units[29])
+    np.testing.assert_allclose(in_units[46:51], in_units[45])
+
+
+def test_a_storm_widens_the_intervals_far_ahead_before_their_errors_are_verified():
+    y = np.append(np.random.default_rng(0).standard_normal(300), [30.0, -20.0])
+    radius = radius_of(y, np.zeros(302), h=12)
+    assert radius[-1] > 2.0 * radius[-3]
 
 
 def test_wild_years_are_forgotten():

@@ -11,6 +11,7 @@ from pulse_assets.retrodiction.partners import (
     ranks,
     strongest_link,
 )
+from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import pick_best, random_walk, rules
 
@@ -159,3 +160,14 @@ def test_changes_alike_in_the_overlap_are_no_link():
 
 def test_an_infinite_change_has_no_rank():
     np.testing.assert_array_equal(ranks(np.array([-np.inf, 2.0, 1.0])), [np.nan, 0.5, -0.5])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_leading_variable_earns_the_largest_share(seed):
+    y, x = linked(400, seed)
+    origins = np.arange(300, 397)
+    pool = [*rules(), *find_partners(y, {"x": x, "noise": random_walk(400, seed + 50)}, 300)]
+    made = retrodict(y, origins, [1, 3], 1, pool)
+    share = made.weights[:-2].mean(axis=1)
+    assert (share.argmax(axis=0) == made.models.index("ar_with_x")).all()
+    assert (share.max(axis=0) > 0.3).all()

@@ -95,7 +95,7 @@ def plain_holt_winters(y, season, grid, horizons):
         ]
         for t in range(2 * season, len(y)):
             error = y[t] - (level + phi * trend + seasonal[t % season])
-            loss = LOSS_DISCOUNT * loss + error**2
+            loss = LOSS_DISCOUNT * loss + abs(error)
             level, trend = level + phi * trend + alpha * error, phi * trend + alpha * beta * error
             seasonal[t % season] += gamma * (1 - alpha) * error
         reach = [sum(phi**i for i in range(1, h + 1)) for h in horizons]

@@ -1,0 +1,256 @@
+"""Accuracy on the monthly FRED series: every rule, both ensembles and, if asked, other libraries.
+
+    python -m benchmarks.accuracy [--peers [--full]] [--series N] [--output DIRECTORY]
+
+Prints tables; writes `accuracy.json` and `accuracy.png`. An error is the mean absolute error
+relative to the last value carried on (`naive`), as the geometric mean over series. Constants of
+the engine were chosen on the validation half of the series; the report half is the one to read.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from benchmarks import fred
+from benchmarks.setting import describe_machine, write_json
+from pulse_assets.retrodiction.retrodict import retrodict
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+
+Floats = NDArray[np.float64]
+
+HORIZONS: Final = np.arange(1, 13)
+#: Months at the end of each series that are predicted.
+TARGETS: Final = 120
+LEVELS: Final = (0.8, 0.95)
+#: Ratios to `naive` that a series must not exceed.
+BAD, VERY_BAD = 1.10, 1.25
+#: Error level of the test of equal accuracy.
+SIGNIFICANCE: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of the models on each series.
+
+    Attributes:
+        series: names `[S]`.
+        models: names `[M]`.
+        errors: absolute errors, one array `[M, O, H]` a series.
+        coverage: share of outcomes inside the interval `[S, M, L]`, L the levels.
+        width: mean width of the interval over `naive`'s mean absolute error `[S, M, L]`.
+        seconds: time taken.
+    """
+
+    series: tuple[str, ...]
+    models: tuple[str, ...]
+    errors: tuple[Floats, ...]
+    coverage: Floats
+    width: Floats
+    seconds: float
+
+    def ratios(self) -> Floats:
+        """Return each series' mean absolute error over `naive`'s `[S, M]`."""
+        mae = np.array([e.mean(axis=(1, 2)) for e in self.errors])
+        return mae / mae[:, [self.models.index("naive")]]
+
+    def by_horizon(self) -> Floats:
+        """Return the geometric mean over series of the ratio to `naive` `[M, H]`."""
+        mae = np.array([e.mean(axis=1) for e in self.errors])
+        return geometric_mean(mae / mae[:, [self.models.index("naive")]])
+
+    def of(self, names: Sequence[str]) -> "Evaluation":
+        """Return the part of these series."""
+        at = [self.series.index(name) for name in names]
+        errors = tuple(self.errors[i] for i in at)
+        return Evaluation(
+            tuple(names), self.models, errors, self.coverage[at], self.width[at], self.seconds
+        )
+
+
+def geometric_mean(ratios: Floats) -> Floats:
+    """Return the geometric mean over the first axis; a ratio below 0.01 counts as that."""
+    return np.exp(np.log(np.maximum(ratios, 0.01)).mean(axis=0))
+
+
+def last_origins(y: Floats, step: int = 1) -> NDArray[np.int64]:
+    """Return the origins whose 12 targets lie in the last `TARGETS` months, `step` apart."""
+    return np.arange(len(y) - TARGETS - 1, len(y) - HORIZONS[-1], step)
+
+
+def evaluate(series: Mapping[str, Floats], names: Sequence[str] = DEFAULT_MODELS) -> Evaluation:
+    """Retrodict every series, once a level."""
+    rules = resolve_rules(list(names))
+    errors, coverage, width = [], [], []
+    started, models = time.perf_counter(), ()
+    for y in series.values():
+        origins = last_origins(y)
+        truth = y[origins[:, None] + HORIZONS]
+        made = [retrodict(y, origins, HORIZONS, fred.SEASON, rules, level=q) for q in LEVELS]
+        models = made[0].models
+        error = np.abs(made[0].predicted - truth)
+        naive = error[models.index("naive")]
+        lower, upper = np.array([m.lower for m in made]), np.array([m.upper for m in made])
+        inside = np.where(np.isnan(lower), np.nan, (lower <= truth) & (truth <= upper))
+        coverage.append(_mean_known(inside))
+        width.append(_mean_known(upper - lower) / naive.mean())
+        # Who has no forecast is charged naive's error: leaving out series would flatter it.
+        errors.append(np.where(np.isnan(error), naive, error))
+    taken = time.perf_counter() - started
+    return Evaluation(
+        tuple(series), models, tuple(errors), np.array(coverage), np.array(width), taken
+    )
+
+
+def _mean_known(values: Floats) -> Floats:
+    """Return the mean over origins and horizons of `[L, M, O, H]`: `[M, L]`; NaN where none."""
+    count = np.isfinite(values).sum(axis=(2, 3))
+    return (np.nansum(values, axis=(2, 3)) / np.where(count, count, np.nan)).T
+
+
+def diebold_mariano(first: Floats, second: Floats, h: int) -> tuple[float, float]:
+    """Test whether two forecasters' losses `[n]`, of forecasts h steps ahead, differ.
+
+    DM = mean(d) / sqrt(V) sqrt((n + 1 - 2h + h (h - 1) / n) / n), d = first - second,
+    V = (g_0 + 2 sum_{k<h} g_k) / n, g_k the autocovariance of d at lag k.
+
+    Returns:
+        The statistic, negative where the first is better, and the two-sided probability of one as
+        large by Student's law of n - 1 degrees; NaN where V <= 0.
+
+    Source:
+        Harvey, Leybourne, Newbold (1997), Testing the equality of prediction mean squared errors,
+        doi:10.1016/S0169-2070(96)00719-4.
+
+    Example:
+        d = 1, 1, 1, -1 at h = 1: mean 0.5, V = 0.75 / 4, DM = 0.5 / sqrt(0.1875) sqrt(3 / 4) = 1.
+    """
+    d = first - second
+    n, around = len(d), d - d.mean()
+    covariances = [around[k:] @ around[: n - k] / n for k in range(h)]
+    variance = (covariances[0] + 2.0 * sum(covariances[1:])) / n
+    if not variance > 0.0:
+        return np.nan, np.nan
+    small_sample = (n + 1 - 2 * h + h * (h - 1) / n) / n
+    statistic = d.mean() / np.sqrt(variance) * np.sqrt(small_sample)
+    return float(statistic), float(2.0 * student.sf(abs(statistic), n - 1))
+
+
+def significance(pairs: Sequence[tuple[Floats, Floats]], h: int) -> dict[str, int]:
+    """Count the series on which the first loss is significantly better, worse, or neither."""
+    tests = [diebold_mariano(first, second, h) for first, second in pairs]
+    better = sum(p < SIGNIFICANCE and s < 0.0 for s, p in tests)
+    worse = sum(p < SIGNIFICANCE and s > 0.0 for s, p in tests)
+    undefined = sum(bool(np.isnan(s)) for s, _ in tests)
+    return {
+        "better": better,
+        "worse": worse,
+        "neither": len(tests) - better - worse - undefined,
+        "undefined": undefined,
+    }
+
+
+def against_naive(found: Evaluation, model: str = "ensemble") -> dict[str, dict[str, int]]:
+    """Test a model against `naive` on each series, a horizon at a time."""
+    one, other = found.models.index(model), found.models.index("naive")
+    return {
+        str(h): significance([(e[one, :, h - 1], e[other, :, h - 1]) for e in found.errors], h)
+        for h in (1, 3, 6, 12)
+    }
+
+
+def summarise(found: Evaluation) -> dict[str, Any]:
+    """Return the figures of a set of series, by model."""
+    ratios, by_horizon = found.ratios(), found.by_horizon()
+    means = geometric_mean(ratios)
+    models = {
+        name: {
+            "mae_to_naive": round(float(means[m]), 4),
+            "by_horizon": [round(float(v), 4) for v in by_horizon[m]],
+            "series_above_1.10": int((ratios[:, m] > BAD).sum()),
+            "series_above_1.25": int((ratios[:, m] > VERY_BAD).sum()),
+            "worst": round(float(ratios[:, m].max()), 4),
+            "coverage": [round(float(v), 4) for v in np.nanmean(found.coverage[:, m], axis=0)],
+            "width": [round(float(v), 4) for v in np.nanmedian(found.width[:, m], axis=0)],
+        }
+        for m, name in enumerate(found.models)
+    }
+    return {"series": len(found.series), "models": models, "dm_naive": against_naive(found)}
+
+
+def table(title: str, summary: Mapping[str, Any]) -> str:
+    """Lay the figures of a set of series out as text."""
+    head = (
+        f"{'':24}{'all':>7}{'h=1':>7}{'h=3':>7}{'h=6':>7}{'h=12':>7}"
+        f"{'>1.10':>7}{'>1.25':>7}{'worst':>7}{'80 %':>7}{'95 %':>7}"
+    )
+    lines = [f"{title}: {summary['series']} series, mean absolute error over naive's", head]
+    rows = sorted(summary["models"].items(), key=lambda item: item[1]["mae_to_naive"])
+    for name, row in rows:
+        steps = [row["by_horizon"][h - 1] for h in (1, 3, 6, 12)]
+        figures = "".join(f"{v:7.3f}" for v in (row["mae_to_naive"], *steps))
+        counts = f"{row['series_above_1.10']:7d}{row['series_above_1.25']:7d}{row['worst']:7.2f}"
+        covered = "".join(f"{100 * v:7.1f}" for v in row["coverage"])
+        lines.append(f"{name:24}{figures}{counts}{covered}")
+    tests = summary["dm_naive"].items()
+    lines += [f"ensemble against naive at h = {h}: {count}" for h, count in tests]
+    return "\n".join(lines)
+
+
+def draw(summary: Mapping[str, Any], path: Path) -> None:
+    """Draw each model's error over `naive`'s by horizon."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
+    for name, row in sorted(summary["models"].items(), key=lambda item: item[1]["mae_to_naive"]):
+        own = name.startswith("ensemble")
+        axes.plot(HORIZONS, row["by_horizon"], lw=2.5 if own else 1.0, ls="-" if own else "--")
+        axes.annotate(name, (HORIZONS[-1], row["by_horizon"][-1]), fontsize=7, va="center")
+    axes.set(xlabel="horizon, months", ylabel="mean absolute error / naive's", ylim=(None, 1.3))
+    axes.set_title(f"{summary['series']} monthly FRED series of the report half, 109 origins")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description="accuracy on the monthly FRED series")
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--peers", action="store_true", help="run statsforecast on 40 series too")
+    parser.add_argument("--full", action="store_true", help="run the slow one of them as well")
+    parser.add_argument("--series", type=int, help="only the first so many series")
+    options = parser.parse_args(arguments)
+    options.output.mkdir(parents=True, exist_ok=True)
+    series = dict(list(fred.load(options.output / "cache").items())[: options.series])
+    found = evaluate(series)
+    halves = {half: [n for n in series if fred.in_validation_half(n) == half] for half in (0, 1)}
+    parts = {"report half": halves[0], "validation half": halves[1], "all": list(series)}
+    report = {title: summarise(found.of(names)) for title, names in parts.items() if names}
+    for title, summary in report.items():
+        sys.stdout.write(table(title, summary) + "\n\n")
+    result: dict[str, Any] = {
+        "machine": describe_machine(),
+        "seconds": round(found.seconds, 1),
+        "parts": report,
+    }
+    if options.peers:
+        from benchmarks.peers import compare
+
+        sample = [name for name in fred.sample_names() if name in series]
+        result["peers"] = compare(found.of(sample), series, full=options.full)
+    write_json(result, options.output / "accuracy.json")
+    draw(next(iter(report.values())), options.output / "accuracy.png")
+
+
+if __name__ == "__main__":
+    main()
