@@ -5,7 +5,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.pulse
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install install-test train test test-slow coverage ui lint clean
+.PHONY: help install install-test train test test-slow coverage ui bench bench-full lint clean
 
 help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,14 @@ test-slow: install-test  ## run the slow tests
 
 coverage: install-test  ## run all tests and measure branch coverage
 	$(BIN)/python -m pytest -m '' --cov --cov-report=term
+
+bench: install-test  ## measure accuracy and speed, about 5 minutes (needs Debian's gretl-data)
+	$(BIN)/python -m benchmarks.accuracy --peers
+	$(BIN)/python -m benchmarks.speed
+
+bench-full: install-test  ## the same with the slow peers
+	$(BIN)/python -m benchmarks.accuracy --peers --full
+	$(BIN)/python -m benchmarks.speed --full
 
 lint: install-test  ## check style and types
 	$(BIN)/ruff check .

@@ -142,6 +142,7 @@ def broken(source, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_three_of_sixty_batches_fail_and_are_mended(broken, tmp_path, monkeypatch):
     results = train(broken)
     failed = [error["batch"] for error in results.errors]
@@ -173,6 +174,7 @@ def test_three_of_sixty_batches_fail_and_are_mended(broken, tmp_path, monkeypatc
     assert stored(unbroken.store) == after
 
 
+@pytest.mark.slow
 def test_allowed_failures_do_not_fail_the_run(broken):
     results = train(broken.model_copy(update={"max_failed_batches": 3}))
     assert results.success
