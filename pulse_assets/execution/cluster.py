@@ -89,8 +89,12 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
     from distributed import LocalCluster
 
     threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    defaults = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
-    return LocalCluster(**{**defaults, "env": threads, **options})
+    defaults = {"threads_per_worker": 1, "host": "127.0.0.1", "env": threads}
+    if options.get("dashboard_address") is None:
+        # None alone would ask for port 8787, which another run may have.
+        quiet = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+        options = {**options, **quiet}
+    return LocalCluster(**{**defaults, **options})
 
 
 def _cannot(spec: ClusterSpec, error: Exception) -> str:
