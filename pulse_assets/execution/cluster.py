@@ -126,7 +126,13 @@ def describe_cluster(client: "Client | None") -> dict[str, Any]:
     return {
         "kind": "dask",
         "scheduler": client.scheduler_info()["address"],
-        "dashboard": client.dashboard_link or None,
+        "dashboard": client.dashboard_link if _has_dashboard(client) else None,
         "workers": len(threads),
         "threads": sum(threads.values()),
     }
+
+
+def _has_dashboard(client: "Client") -> bool:
+    """Tell whether anything answers under the link that distributed makes in any case."""
+    spec = getattr(client.cluster, "scheduler_spec", {})
+    return spec.get("options", {}).get("dashboard", True)

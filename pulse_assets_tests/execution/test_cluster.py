@@ -92,6 +92,7 @@ def test_two_local_clusters_at_once_do_not_warn():
     spec = ClusterSpec("local", {"n_workers": 1}, forced=True)
     with open_cluster(spec):
         first = active_client()
+        assert describe_cluster(first)["dashboard"] is None
         with open_cluster(spec):
             assert active_client() is not first
         assert active_client() is first
