@@ -2,12 +2,9 @@
 
 import json
 import logging
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -213,34 +210,6 @@ def test_the_console_script_keeps_stdout_and_stderr_apart(small, tmp_path):
     assert ran.stdout.splitlines()[-1].startswith("report: ")
     (line,) = ran.stderr.splitlines()  # no warning, no line of Dask's or Dagster's
     assert line.startswith("batches 3/3, 0 failed, 1 skipped")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_is_one_line_and_keeps_finished_batches(tmp_path, workers):
-    """A terminal sends it to the command and to its worker processes alike."""
-    script = Path(sys.executable).with_name("pulse-train")
-    options = ["--models", "naive", "--batch-limit", "200", "--max-workers", str(workers)]
-    process = subprocess.Popen(
-        [script, *options, "--store", tmp_path / "store"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A shell's background job, such as a test runner may be, ignores the interrupt.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    until = time.monotonic() + 120
-    while len(list((tmp_path / "store").rglob("batch_metrics/*/*.parquet"))) < 3:
-        assert time.monotonic() < until
-        assert process.poll() is None
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, "")
-    lines = [line for line in err.splitlines() if not line.startswith("batches ")]
-    # Dagster's and Dask's child processes may say that they were interrupted too.
-    assert "error: interrupted: finished batches are kept, --resume computes the others" in lines
 
 
 def test_the_console_script_says_no_without_a_traceback(tmp_path):
