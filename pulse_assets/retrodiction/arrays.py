@@ -1,5 +1,6 @@
 """Array types, the kernel decorator and the numeric preparation that every part shares."""
 
+import math
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
 
@@ -14,20 +15,21 @@ Bools = NDArray[np.bool_]
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_LARGEST_EXPONENT: Final = 500
+LARGEST_EXPONENT: Final = 500
 LARGEST: Final = float(np.finfo(np.float64).max)
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile `function` to machine code at its first call, and keep that on disk.
 
-    Division by zero follows IEEE 754, as in NumPy; the interpreter lock is released meanwhile. A
-    kernel may call kernels and read constants of its own module only: the cache on disk takes
-    notice of changes in that one file.
+    Division by zero follows IEEE 754, as in NumPy; the interpreter lock is released meanwhile. The
+    cache on disk takes notice of changes in the kernel's own file only: constants that one tries
+    values of belong into that file.
     """
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
+@kernel  # pragma: no cover
 def carry_forward(y: Floats) -> Floats:
     """Replace each missing value by the last known one; leading ones stay missing.
 
@@ -35,12 +37,30 @@ def carry_forward(y: Floats) -> Floats:
         >>> carry_forward(np.array([np.nan, 1.0, np.nan, 3.0]))
         array([nan,  1.,  1.,  3.])
     """
-    known = np.where(np.isfinite(y), np.arange(len(y)), 0)
-    return y[np.maximum.accumulate(known)]
+    filled = y.copy()
+    for t in range(1, len(y)):
+        if not np.isfinite(y[t]):
+            filled[t] = filled[t - 1]
+    return filled
 
 
+@kernel  # pragma: no cover
+def first_known(y: Floats) -> int:
+    """Return the index of the first finite value; the length where there is none.
+
+    Example:
+        >>> first_known(np.array([np.nan, 1.0]))
+        1
+    """
+    for t in range(len(y)):
+        if np.isfinite(y[t]):
+            return t
+    return len(y)
+
+
+@kernel  # pragma: no cover
 def unit_of(y: Floats) -> float:
-    """Return the power of two at the first value of `y` that is not 0; 1.0 where there is none.
+    """Return the power of two at the first known value of `y` that is not 0; 1.0 without one.
 
     Divided by it a series is near 1, so squares neither overflow nor vanish; a power of two
     leaves every bit of the results as it was; and the first value is known at every origin.
@@ -49,15 +69,43 @@ def unit_of(y: Floats) -> float:
         >>> unit_of(np.array([0.0, 5.0, 1e9]))
         4.0
     """
-    values = y[np.flatnonzero(y)[:1]]
-    if not len(values):
-        return 1.0
-    exponent = int(np.frexp(values[0])[1]) - 1
-    return 2.0 ** max(-_LARGEST_EXPONENT, min(exponent, _LARGEST_EXPONENT))
+    for t in range(len(y)):
+        if y[t] != 0.0 and np.isfinite(y[t]):
+            _, exponent = math.frexp(y[t])
+            return math.ldexp(1.0, max(-LARGEST_EXPONENT, min(exponent - 1, LARGEST_EXPONENT)))
+    return 1.0
+
+
+@kernel  # pragma: no cover
+def ascending(values: Ints) -> bool:
+    """Return whether each value is larger than the one before.
+
+    Example:
+        >>> ascending(np.array([1, 2, 2]))
+        False
+    """
+    falls = 0
+    for i in range(1, len(values)):
+        falls += values[i] <= values[i - 1]
+    return falls == 0
 
 
 def rescale(values: Floats, factor: float) -> Floats:
-    """Return the values times the factor, at most the largest number there is; NaN stays."""
-    with np.errstate(over="ignore"):
-        product = values * factor
-    return np.clip(product, -LARGEST, LARGEST, out=product)
+    """Return the values times the factor, at most the largest number there is; NaN stays.
+
+    Example:
+        >>> rescale(np.array([1.0, 1e308, np.nan]), 4.0)
+        array([4.00000000e+000, 1.79769313e+308,             nan])
+    """
+    product = np.empty(values.shape)
+    _rescale(np.ascontiguousarray(values).reshape(-1), factor, product.reshape(-1))
+    return product
+
+
+@kernel  # pragma: no cover
+def _rescale(values: Floats, factor: float, product: Floats) -> None:
+    for i in range(len(values)):
+        value = values[i] * factor
+        # Comparisons with NaN are false.
+        value = LARGEST if value > LARGEST else value
+        product[i] = -LARGEST if value < -LARGEST else value

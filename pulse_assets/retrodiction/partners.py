@@ -2,7 +2,7 @@
 
 A partner is kept when its changes, some steps ago, go with what an autoregression of the variable
 itself could not foresee. Its rule is a regression of the variable's move over h steps on its own
-last changes and the partner's: one regression a horizon, with the lanes of `autoregression`.
+last changes and the partner's: one regression a horizon, fitted as in `autoregression`.
 """
 
 from collections.abc import Mapping
@@ -131,12 +131,14 @@ class PartnerRule:
         partner: the partner's values from the variable's first known one on, NaN at the head
             where it begins later.
         guarded: its forecasts are bounded.
+        scale_free: it sees the variable in a unit that makes it near 1.
         history_origins: it runs over the whole history.
     """
 
     name: str
     partner: Floats
     guarded: bool = True
+    scale_free: bool = True
     history_origins: int | None = None
 
     def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
@@ -144,9 +146,7 @@ class PartnerRule:
         partner = carry_forward(self.partner[: len(y)])
         begun = np.isfinite(partner)
         first = int(begun.argmax()) if begun.any() else len(y)
-        unit = unit_of(y)
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = partner / unit_of(partner[first:])
             start = max(OWN_LAGS, first + PARTNER_LAGS)
-            made = regress_on_partner(y / unit, scaled, start, horizons, OWN_LAGS, PARTNER_LAGS)
-            return made[origins] * unit
+            return regress_on_partner(y, scaled, start, horizons, OWN_LAGS, PARTNER_LAGS)[origins]

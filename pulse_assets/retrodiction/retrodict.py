@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints, kernel, rescale, unit_of
+from pulse_assets.retrodiction.arrays import Floats, Ints, rescale
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.intervals import interval_radius
+from pulse_assets.retrodiction.panel import block_horizons, empty_panel, place, unblock
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.walk_forward import Task, origins_to_run
 
@@ -71,45 +72,37 @@ def retrodict(
     """
     asked = np.array(origins, np.int64)
     task = Task.of(y, int(asked.max(initial=-1)), horizons, season)
-    unit = unit_of(task.filled)
-    observed, filled = rescale(task.observed, 1.0 / unit), rescale(task.filled, 1.0 / unit)
-    panel = _panel(task, rules, asked, unit)
-    weights = combine(panel, observed, filled, task.horizons, ensemble)
-    radius = interval_radius(panel, observed, filled, task.horizons, 1.0 - level)
-    panel, radius, weights = (_at(a, asked - task.start) for a in (panel, radius, weights))
+    begun = np.unique(asked[asked >= task.start]) - task.start
+    panel = _panel(task, rules, begun)
+    known = task.observed, task.filled, task.horizons, begun
+    weights = combine(panel, *known, ensemble)
+    radius = interval_radius(panel, *known, 1.0 - level)
+    row = np.where(asked >= task.start, np.searchsorted(begun, asked - task.start), -1)
+    predicted, radius, weights = (
+        _unfold(part, row, len(task.horizons)) for part in (panel[:, :, begun], radius, weights)
+    )
+    with np.errstate(over="ignore"):
+        lower, upper = predicted - radius, predicted + radius
+    predicted, lower, upper = (rescale(part, task.unit) for part in (predicted, lower, upper))
     models = (*(rule.name for rule in rules), *ENSEMBLES)
-    predicted, lower, upper = (rescale(a, unit) for a in (panel, panel - radius, panel + radius))
-    return Retrodiction(models, predicted, lower, upper, weights)
+    nobody = np.full((len(ENSEMBLES), *weights.shape[1:]), np.nan)
+    return Retrodiction(models, predicted, lower, upper, np.concatenate([weights, nobody]))
 
 
-def _panel(task: Task, rules: Sequence[Rule], asked: Ints, unit: float) -> Floats:
-    """Run the rules over the history: `[H, N, M + 2]`, so that rules lie side by side.
-
-    The last two places are for the combinations.
-    """
-    panel = np.full((len(task.horizons), len(task.filled), len(rules) + 2), np.nan)
-    begun = asked[asked >= task.start] - task.start
+def _panel(task: Task, rules: Sequence[Rule], begun: Ints) -> Floats:
+    """Run the rules over the history; the last two places are for the combinations."""
+    panel = empty_panel(block_horizons(task.horizons), len(rules) + 2, len(task.filled))
     for model, rule in enumerate(rules):
         if len(begun):
             origins = origins_to_run(rule, begun, len(task.filled))
-            _place(panel, model, task.forecast(rule, origins), origins, 1.0 / unit)
+            place(panel, model, task.forecast(rule, origins), origins)
     return panel
 
 
-@kernel  # pragma: no cover
-def _place(panel: Floats, model: int, forecasts: Floats, origins: Ints, factor: float) -> None:
-    """Put a rule's forecasts `[O, H]` times the factor into a panel of NaN, none infinite."""
-    for row in range(len(origins)):
-        for j in range(len(panel)):
-            value = forecasts[row, j] * factor
-            if not np.isnan(value):
-                panel[j, origins[row], model] = max(-LARGEST, min(value, LARGEST))
-
-
-def _at(values: Floats, origins: Ints) -> Floats:
-    """Pick origins from `[H, N, M]`: `[M, O, H]`, NaN before the first known value."""
-    if not values.shape[1]:
-        return np.full((values.shape[2], len(origins), values.shape[0]), np.nan)
-    picked = values.take(origins, axis=1, mode="clip")
-    picked[:, origins < 0] = np.nan
-    return picked.transpose(2, 1, 0)
+def _unfold(values: Floats, row: Ints, size: int) -> Floats:
+    """Turn rows `[B, M, R, W]` into `[M, O, H]`; NaN where the row of an origin is -1."""
+    if not values.shape[2]:
+        return np.full((values.shape[1], len(row), size), np.nan)
+    unfolded = unblock(values, size)[:, row]
+    unfolded[:, row < 0] = np.nan
+    return unfolded

@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -10,8 +10,17 @@ from typing import Final, Protocol
 import numpy as np
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction import autoregression, baselines, smoothing
-from pulse_assets.retrodiction.arrays import Floats, Ints, unit_of
+from pulse_assets.retrodiction import baselines, smoothing
+from pulse_assets.retrodiction.arrays import Floats, Ints
+from pulse_assets.retrodiction.autoregression import (
+    Sweep,
+    ar_diff,
+    ar_level,
+    beside_drift,
+    beside_usual,
+    logarithmic,
+    seasonal_ar,
+)
 from pulse_assets.retrodiction.taming import tame
 from pulse_assets.retrodiction.user_rules import import_rule
 
@@ -33,6 +42,14 @@ class Rule(Protocol):
         ...
 
     @property
+    def scale_free(self) -> bool:
+        """Whether a series c times as large gives forecasts c times as large.
+
+        Such a rule sees the series in a unit that makes it near 1.
+        """
+        ...
+
+    @property
     def history_origins(self) -> int | None:
         """Origins before those asked for at which it is run too; None: the whole history."""
         ...
@@ -42,7 +59,7 @@ class Rule(Protocol):
 
         Args:
             y: series without gaps `[T]`.
-            origins: indices `[O]` of the last value that each row may use.
+            origins: indices `[O]` of the last value that each row may use, ascending.
             horizons: steps ahead `[H]`, ascending, >= 1.
             season: observations a season, >= 1.
 
@@ -54,35 +71,33 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A rule whose forecasts from every index come from one pass over the series.
+    """A rule whose forecasts from all origins come from one pass over the series.
 
     Attributes:
         name: see `Rule`.
-        sweep: forecasts `[T, H]` from every index of a series `[T]`, given horizons and season.
-        tamed: whether it sees the series with unusual changes limited, see `taming`.
+        sweep: forecasts `[O, H]` from a series `[T]`, what the rule learns from, origins, horizons
+            and season.
+        tamed: whether it learns from the series with unusual changes limited, see `taming`.
         guarded: see `Rule`.
+        scale_free: see `Rule`.
         history_origins: see `Rule`.
     """
 
     name: str
-    sweep: Callable[[Floats, Ints, int], Floats]
+    sweep: Sweep
     tamed: bool = False
     guarded: bool = True
+    scale_free: bool = True
     history_origins: int | None = None
 
     def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
         """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
-        unit = unit_of(y)
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled = y / unit
-            seen = tame(scaled) if self.tamed else scaled
-            made = self.sweep(seen, horizons, season)
-            if self.tamed:
-                made += (scaled - seen)[:, None]
-            made *= unit
-        everywhere = len(origins) == len(y) and bool((np.diff(origins) == 1).all())
-        return made if everywhere else made[origins]
+            return self.sweep(y, tame(y) if self.tamed else y, origins, horizons, season)
 
+
+AR_3: Final = partial(ar_diff, order=3)
+AR_12: Final = partial(ar_diff, order=12)
 
 #: The built-in rules.
 RULES: Final[dict[str, Rule]] = {
@@ -99,17 +114,24 @@ RULES: Final[dict[str, Rule]] = {
         BuiltIn("damped_holt", smoothing.damped_holt, tamed=True),
         BuiltIn("theta", smoothing.theta),
         BuiltIn("seasonal_holt_winters", smoothing.seasonal_holt_winters, tamed=True),
-        BuiltIn("ar_diff_1", partial(autoregression.ar_diff, order=1), tamed=True),
-        BuiltIn("ar_diff_3", partial(autoregression.ar_diff, order=3), tamed=True),
-        BuiltIn("ar_diff_12", partial(autoregression.ar_diff, order=12), tamed=True),
-        BuiltIn("ar_level_1", partial(autoregression.ar_level, order=1), tamed=True),
-        BuiltIn("ar_level_3", partial(autoregression.ar_level, order=3), tamed=True),
-        BuiltIn("ar_level_12", partial(autoregression.ar_level, order=12), tamed=True),
-        # Not tamed: what follows a crisis may be its undoing, which only true changes foretell.
-        BuiltIn("ar_raw_12", partial(autoregression.ar_diff, order=12)),
-        BuiltIn("ar_log_12", partial(autoregression.log_ar, order=12)),
-        BuiltIn("ar_seasonal_3", partial(autoregression.seasonal_ar, order=3), tamed=True),
-        BuiltIn("ar_seasonal_12", partial(autoregression.seasonal_ar, order=12), tamed=True),
+        BuiltIn("ar_diff_3", AR_3, tamed=True),
+        BuiltIn("ar_level_1", partial(ar_level, order=1), tamed=True),
+        BuiltIn("ar_level_3", partial(ar_level, order=3), tamed=True),
+        BuiltIn("ar_drift_3", partial(beside_drift, rule=AR_3), tamed=True),
+        # Logarithms are tamed where they are taken.
+        BuiltIn("ar_log_12", partial(logarithmic, rule=AR_12)),
+        BuiltIn("ar_log_level_12", partial(logarithmic, rule=partial(ar_level, order=12))),
+        BuiltIn("ar_seasonal_12", partial(seasonal_ar, order=12), tamed=True),
+        BuiltIn("ar_adjusted_12", partial(beside_usual, rule=AR_12), tamed=True),
+        BuiltIn(
+            "ar_adjusted_drift_3",
+            partial(beside_usual, rule=partial(beside_drift, rule=AR_3)),
+            tamed=True,
+        ),
+        BuiltIn(
+            "ar_log_adjusted_12",
+            partial(logarithmic, rule=partial(beside_usual, rule=AR_12, rate=0.1)),
+        ),
     )
 }
 

@@ -38,6 +38,7 @@ class FastRule:
     history_origins: int | None
     min_observations: int
     method: Callable[[Floats, Ints, Ints, int], Floats]
+    scale_free: bool = False
 
     def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
         """Forecast from every origin `[O]`: `[O, H]`.
@@ -80,6 +81,7 @@ class SlowRule:
     history_origins: int | None
     min_observations: int
     fit_predict: Callable[[Floats, Ints, int], Floats]
+    scale_free: bool = False
 
     def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
         """Forecast from every origin `[O]`, fitting each time: `[O, H]`.

@@ -2,12 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, carry_forward
-from pulse_assets.retrodiction.guard import bound, forecast_bounds
+from pulse_assets.retrodiction.arrays import (
+    Bools,
+    Floats,
+    Ints,
+    ascending,
+    carry_forward,
+    first_known,
+    rescale,
+    unit_of,
+)
+from pulse_assets.retrodiction.guard import bound, drop_infinite, largest_moves
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.retrodiction.user_rules import checked_shape
 
@@ -18,40 +28,48 @@ class Task:
 
     Attributes:
         start: index in the whole series of the first known value.
-        observed: the values from there `[N]`, NaN where missing.
+        unit: what all values below are divided by, see `unit_of`.
+        observed: the values from `start` on `[N]`, NaN where missing.
         filled: the same, missing values carried forward.
         horizons: steps ahead `[H]`, ascending.
         season: observations a season.
-        lowest: the lowest forecast `[N, H]` a guarded rule may make.
-        highest: the highest.
     """
 
     start: int
+    unit: float
     observed: Floats
     filled: Floats
     horizons: Ints
     season: int
-    lowest: Floats
-    highest: Floats
 
     @classmethod
     def of(cls, y: Floats, last: int, horizons: Sequence[int] | Ints, season: int) -> "Task":
         """Cut `y` to what is known at index `last`: later values cannot play a part."""
-        known = np.isfinite(y[: last + 1])
-        start = int(known.argmax()) if known.any() else last + 1
-        observed = np.where(known, y[: last + 1], np.nan)[start:]
-        filled = carry_forward(observed)
-        steps = np.array(horizons, np.int64)
-        return cls(start, observed, filled, steps, season, *forecast_bounds(filled, steps))
+        known = np.array(y[: last + 1], np.float64)
+        start = first_known(known)
+        filled = carry_forward(known[start:])
+        unit = unit_of(filled)
+        observed = np.where(np.isfinite(known[start:]), filled, np.nan)
+        observed, filled = rescale(observed, 1.0 / unit), rescale(filled, 1.0 / unit)
+        return cls(start, unit, observed, filled, np.array(horizons, np.int64), season)
+
+    @cached_property
+    def moves(self) -> Floats:
+        """The largest moves so far `[N, H]`, which bound guarded rules."""
+        return largest_moves(self.filled, self.horizons)
 
     def forecast(self, rule: Rule, origins: Ints) -> Floats:
-        """Run a rule: `[O, H]` for origins counted from `start`; bounded, never infinite.
+        """Run a rule: `[O, H]` in units, for ascending origins counted from `start`.
+
+        Forecasts are bounded and never infinite.
 
         Raises:
             RuleError: the rule failed or broke its contract.
         """
+        unit = 1.0 if rule.scale_free else self.unit
+        y = self.filled if unit == 1.0 else rescale(self.filled, unit)
         try:
-            made = rule.forecast(self.filled, origins, self.horizons, self.season)
+            made = rule.forecast(y, origins, self.horizons, self.season)
         except RuleError:
             raise
         except Exception as error:
@@ -59,7 +77,11 @@ class Task:
                 f"rule {rule.name!r} failed: {type(error).__name__}: {error}"
             ) from error
         forecasts = checked_shape(rule.name, made, (len(origins), len(self.horizons)))
-        bound(forecasts, origins, self.lowest, self.highest, rule.guarded)
+        if unit != 1.0:
+            forecasts = rescale(forecasts, 1.0 / unit)
+        drop_infinite(forecasts)
+        if rule.guarded:
+            bound(forecasts, origins, self.filled, self.moves)
         return forecasts
 
 
@@ -92,14 +114,17 @@ def walk_forward(
         array([[[1.],
                 [3.]]])
     """
-    asked = np.array(origins, np.int64)
+    asked, place = np.array(origins, np.int64), slice(None)
+    if not ascending(asked):
+        asked, place = np.unique(asked, return_inverse=True)
     task = Task.of(y, int(asked.max(initial=-1)), horizons, season)
     forecasts = np.full((len(rules), len(asked), len(task.horizons)), np.nan)
-    begun = asked >= task.start
+    begun = asked[asked >= task.start] - task.start
     for model, rule in enumerate(rules):
-        if begun.any():
-            forecasts[model, begun] = task.forecast(rule, asked[begun] - task.start)
-    return forecasts
+        if len(begun):
+            made = task.forecast(rule, begun)
+            forecasts[model, len(asked) - len(begun) :] = rescale(made, task.unit)
+    return forecasts[:, place]
 
 
 def origins_to_run(rule: Rule, asked: Ints, length: int) -> Ints:

@@ -24,6 +24,11 @@ def all_rules(length, seed=9):
     return [*rules(), PartnerRule("ar_with_other", random_walk(length, seed))]
 
 
+def everywhere(sweep, y, horizons, season, *args, **options):
+    """A rule's forecasts `[T, H]` from every index, learnt from the series itself."""
+    return sweep(y, y, np.arange(len(y)), np.array(horizons), season, *args, **options)
+
+
 def pick_best(losses):
     """Index of the smallest loss; the first of equals."""
     return min(range(len(losses)), key=lambda i: (losses[i], i))
@@ -45,36 +50,33 @@ def plain_trend(y, grid, discount):
 
 
 def plain_autoregression(y, order, with_level, steps):
-    """Forecasts from the last value: each setting fitted anew by solving its normal equations."""
-    settings = list(zip(ar.DISCOUNTS, ar.RIDGES, strict=True))
-    weights, usual, losses = [], [], np.zeros(len(settings))
+    """Forecasts from the last value, each fit anew by solving its normal equations."""
+    weights, usual = [], []
 
     def row(path):
         level = [path[-1] - y[0]] if with_level else []
         return np.array([1.0, *level, *[path[-1 - i] - path[-2 - i] for i in range(order)]])
 
-    def fit(t, forgetting, ridge):
+    def fit(t):
         x = np.array([row(y[: s + 1]) for s in range(order, t)])
         d = np.array([y[s + 1] - y[s] for s in range(order, t)])
-        ages = forgetting ** np.arange(len(d) - 1, -1, -1.0)
+        ages = ar.DISCOUNT ** np.arange(len(d) - 1, -1, -1.0)
         w = ages * weights
         gram = (x * w[:, None]).T @ x
-        penalty = np.diag(np.diag(gram)) * ridge / ages.sum()
+        penalty = np.diag(np.diag(gram)) * ar.RIDGE / ages.sum()
         return np.linalg.solve(gram + penalty, (x * w[:, None]).T @ d)
 
-    fits = [np.zeros(1 + with_level + order)] * len(settings)
+    beta = np.zeros(1 + with_level + order)
     for t in range(order + 1, len(y)):
-        errors = y[t] - y[t - 1] - np.array([row(y[:t]) @ beta for beta in fits])
-        error = abs(errors[losses.argmin()])
+        error = abs(y[t] - y[t - 1] - row(y[:t]) @ beta)
         ages = ar.USUAL_DISCOUNT ** np.arange(len(usual) - 1, -1, -1.0)
         limit = ar.OUTLIER * (ages @ usual) / ages.sum() if usual else 0.0
         unusual = len(usual) >= ar.USUAL_START and error > limit
         weights.append(max(limit / error, ar.LEAST_WEIGHT) if unusual else 1.0)
         usual.append(weights[-1] * error)
-        losses = ar.LOSS_DISCOUNT * losses + errors**2
         if (t - order - 1) % (1 + order // ar.ORDERS_A_REFIT) == 0:
-            fits = [fit(t, *setting) for setting in settings]
+            beta = fit(t)
     path = list(y)
     for _ in range(steps):
-        path.append(path[-1] + row(path) @ fits[losses.argmin()])
+        path.append(path[-1] + row(path) @ beta)
     return np.array(path[len(y) :])

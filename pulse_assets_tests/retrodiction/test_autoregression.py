@@ -1,16 +1,22 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
 from pulse_assets.retrodiction.autoregression import (
     ar_diff,
     ar_level,
-    log_ar,
+    beside_drift,
+    beside_usual,
+    logarithmic,
     seasonal_ar,
+    usual_changes,
     weigh_outcome,
 )
-from pulse_assets_tests.retrodiction.examples import plain_autoregression, random_walk
+from pulse_assets_tests.retrodiction.examples import everywhere, plain_autoregression, random_walk
 
 HORIZONS = np.array([1, 2, 5])
+ar_1 = partial(ar_diff, order=1)
 
 
 @pytest.mark.parametrize("order", [1, 3, 5])
@@ -20,7 +26,7 @@ def test_equals_plain_least_squares(order, with_level, origin):
     y = random_walk(61, seed=6)
     y[35:] += 12.0  # a jump, which counts less
     rule = ar_level if with_level else ar_diff
-    made = rule(y, HORIZONS, 1, order=order)[origin]
+    made = everywhere(rule, y, HORIZONS, 1, order=order)[origin]
     expected = plain_autoregression(y[: origin + 1], order, with_level, HORIZONS[-1])
     np.testing.assert_allclose(made, expected[HORIZONS - 1], rtol=1e-9)
 
@@ -41,7 +47,7 @@ def test_learns_an_autoregression_of_changes():
     for t in range(1, 2000):
         changes[t] = 0.8 * changes[t - 1] + rng.standard_normal()
     y = np.cumsum(changes)
-    made = ar_diff(y, np.array([1]), 1, order=1)[:, 0]
+    made = everywhere(ar_diff, y, np.array([1]), 1, order=1)[:, 0]
     np.testing.assert_allclose(made[1500:] - y[1500:], 0.8 * changes[1500:], atol=0.5)
 
 
@@ -51,49 +57,91 @@ def test_level_reverts_to_the_mean():
     for t in range(1, 1500):
         y[t] = 0.5 * y[t - 1] + rng.standard_normal()
     y += 100.0
-    far = ar_level(y, np.array([60]), 1, order=1)[1000:, 0]
+    far = everywhere(ar_level, y, np.array([60]), 1, order=1)[1000:, 0]
     np.testing.assert_allclose(far, 100.0, atol=1.0)
 
 
 def test_waits_for_more_pairs_than_coefficients():
-    made = ar_diff(random_walk(10), np.array([1]), 1, order=2)[:, 0]
+    made = everywhere(ar_diff, random_walk(10), np.array([1]), 1, order=2)[:, 0]
     # Three coefficients; the first pair is known at index 3, the fourth at 6.
     np.testing.assert_array_equal(np.isnan(made), np.arange(10) < 6)
 
 
 def test_constant_and_linear_series_are_carried_on():
-    np.testing.assert_array_equal(ar_level(np.full(30, 3.0), HORIZONS, 1, order=1)[-1], 3.0)
-    line = ar_diff(np.arange(400.0), HORIZONS, 1, order=1)[-1]
-    np.testing.assert_allclose(line, 399 + HORIZONS, atol=0.2)
+    np.testing.assert_array_equal(
+        everywhere(ar_level, np.full(30, 3.0), HORIZONS, 1, order=1)[-1], 3.0
+    )
+    line = everywhere(ar_diff, np.arange(400.0), HORIZONS, 1, order=1)[-1]
+    # The prior, no change, has still its small weight.
+    np.testing.assert_allclose(line, 399 + HORIZONS, atol=0.3)
 
 
 def test_seasonal_rule_adds_the_season_back():
     # The changes against a season ago are a walk; its own forecasts come from ar_level.
     y = random_walk(80, seed=3) + np.tile([0.0, 5.0, -3.0, 1.0], 20)
-    made = seasonal_ar(y, np.array([1, 4, 6]), 4, order=1)[-1]
-    path = ar_level(y[4:] - y[:-4], np.arange(1, 7), 1, order=1)[-1]
+    made = everywhere(seasonal_ar, y, np.array([1, 4, 6]), 4, order=1)[-1]
+    path = everywhere(ar_level, y[4:] - y[:-4], np.arange(1, 7), 1, order=1)[-1]
     expected = [path[0] + y[-4], path[3] + y[-1], path[5] + path[1] + y[-3]]
     np.testing.assert_allclose(made, expected)
 
 
 @pytest.mark.parametrize(("length", "season"), [(30, 1), (4, 4)])
 def test_seasonal_rule_sleeps_without_a_season(length, season):
-    assert np.isnan(seasonal_ar(random_walk(length), HORIZONS, season, order=1)).all()
+    assert np.isnan(everywhere(seasonal_ar, random_walk(length), HORIZONS, season, order=1)).all()
+
+
+def log_ar(y):
+    return everywhere(logarithmic, y, HORIZONS, 1, rule=ar_1)
 
 
 def test_log_rule_carries_growth_on():
     y = 3.0 * 1.02 ** np.arange(400.0)
-    np.testing.assert_allclose(
-        log_ar(y, HORIZONS, 1, order=1)[-1], y[-1] * 1.02**HORIZONS, rtol=2e-3
-    )
-    np.testing.assert_array_equal(
-        log_ar(-y, HORIZONS, 1, order=1), -log_ar(y, HORIZONS, 1, order=1)
-    )
+    np.testing.assert_allclose(log_ar(y)[-1], y[-1] * 1.02**HORIZONS, rtol=5e-3)
+    np.testing.assert_array_equal(log_ar(-y), -log_ar(y))
 
 
 def test_log_rule_sleeps_once_the_sign_changed():
     y = np.append(2.0 + np.arange(40.0) % 3, [0.0, 5.0])
-    made = log_ar(y, HORIZONS, 1, order=1)
+    made = log_ar(y)
     assert np.isfinite(made[39]).all()
     assert np.isnan(made[40:]).all()
-    np.testing.assert_array_equal(made[:40], log_ar(y[:40], HORIZONS, 1, order=1))
+    np.testing.assert_array_equal(made[:40], log_ar(y[:40]))
+
+
+@pytest.mark.parametrize("season", [1, 4])
+@pytest.mark.parametrize("rate", [0.05, 0.5])
+def test_usual_changes_equal_their_definition(season, rate):
+    y = random_walk(30, seed=3)
+    rest, carried = usual_changes(y, np.array([12, 29]), HORIZONS, season, rate)
+    usual, expected = [0.0] * season, [0.0]
+    for t in range(1, 30):
+        place, seen = t % season, len(range(1 + (t - 1) % season, t + 1, season))
+        surprise = y[t] - y[t - 1] - usual[place]
+        usual[place] += max(rate, 1 / seen) * surprise
+        expected.append(expected[-1] + surprise)
+    np.testing.assert_allclose(rest, expected)
+    sums = [sum(usual[(29 + i) % season] for i in range(1, h + 1)) for h in HORIZONS]
+    np.testing.assert_allclose(carried[-1], sums)
+
+
+def test_a_steady_season_and_a_steady_drift_are_carried_on():
+    season = np.tile([3.0, -1.0, 4.0, -5.0], 12)
+    made = everywhere(beside_usual, season[:40], HORIZONS, 4, rule=ar_1)[-1]
+    np.testing.assert_allclose(made, season[39 + HORIZONS])
+    line = 2.0 * np.arange(40.0)
+    made = everywhere(beside_drift, line, HORIZONS, 4, rule=ar_1)[-1]
+    np.testing.assert_allclose(made, line[-1] + 2.0 * HORIZONS)
+
+
+@pytest.mark.parametrize(("length", "season"), [(30, 1), (8, 4)])
+def test_usual_changes_need_a_season_and_two_of_them(length, season):
+    made = everywhere(beside_usual, random_walk(length), HORIZONS, season, rule=ar_1)
+    assert np.isnan(made).all()
+
+
+@pytest.mark.parametrize("origin", [20, 45])
+def test_usual_changes_rest_on_the_past_alone(origin):
+    y, rule = random_walk(60, seed=5), partial(beside_drift, rule=ar_1)
+    whole = everywhere(beside_usual, y, HORIZONS, 4, rule=rule)
+    past = everywhere(beside_usual, y[: origin + 1], HORIZONS, 4, rule=rule)
+    np.testing.assert_array_equal(whole[origin], past[-1])

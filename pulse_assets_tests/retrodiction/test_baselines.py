@@ -12,7 +12,7 @@ from statsforecast.models import (
 
 from pulse_assets.retrodiction.baselines import PLAIN_WINDOW, window_drift
 from pulse_assets.retrodiction.walk_forward import walk_forward
-from pulse_assets_tests.retrodiction.examples import rules, seasonal_walk
+from pulse_assets_tests.retrodiction.examples import everywhere, rules, seasonal_walk
 
 NAMES = ("naive", "drift", "seasonal_naive", "mean", "window_mean")
 NAN = np.nan
@@ -65,7 +65,7 @@ def test_equal_statsforecast(season):
 
 def test_window_drift_forgets_what_is_older_than_its_window():
     y = np.append(np.full(20, 1000.0), np.arange(61.0))
-    made = window_drift(y, np.array([1, 3]), 1)
+    made = everywhere(window_drift, y, np.array([1, 3]), 1)
     np.testing.assert_allclose(made[-1], [61, 63])
     # While the past is shorter it is `drift`: from 1000 down to 1 in 21 steps.
     np.testing.assert_allclose(made[21], [1 - 999 / 21, 1 - 3 * 999 / 21])

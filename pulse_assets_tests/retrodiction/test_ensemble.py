@@ -1,20 +1,30 @@
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction import ensemble
+from pulse_assets.retrodiction import ensemble, lanes, records
 from pulse_assets.retrodiction.ensemble import combine
+from pulse_assets.retrodiction.panel import VECTOR, empty_panel
+from pulse_assets.retrodiction.regret import STEEPNESS
 
 NAN = np.nan
 
 
 def panel_of(*members):
-    """Panel `[1, T, M + 2]` of one horizon."""
-    return np.array([*members, *[np.full(len(members[0]), NAN)] * 2]).T[None].copy()
+    """Panel of one horizon: the members, and room for the two combinations."""
+    panel = empty_panel(np.ones((1, VECTOR)), len(members) + 2, len(members[0]))
+    panel[0, :-2] = np.array(members)[..., None]
+    return panel
+
+
+def combined(panel, observed, filled, h=1, method="dmsfe"):
+    """Weights `[T, M]` of one horizon; the panel is filled."""
+    origins = np.arange(len(filled))
+    return combine(panel, observed, filled, np.array([h]), origins, method)[0, :, :, 0].T
 
 
 def weights_of(y, *members, h=1, method="dmsfe"):
     y = np.asarray(y, float)
-    return combine(panel_of(*members), y, y, np.array([h]), method)[0, :, : len(members)]
+    return combined(panel_of(*members), y, y, h, method)
 
 
 def test_thin_evidence_means_equal_weights():
@@ -29,8 +39,8 @@ def test_thin_evidence_means_equal_weights():
 def plain_dmsfe(y, members, h):
     """The definition, anew at every index, for members that are always awake."""
     members, length = np.array(members), len(y)
-    lanes = [(0.95, 0), *[(q, 2 * 4**p) for q in ensemble.DISCOUNTS for p in range(3)]]
-    combined = np.zeros((length, len(lanes) + 1))
+    settings = [(0.95, 0), *[(q, 2 * 4**p) for q in records.DISCOUNTS for p in range(3)]]
+    combined = np.zeros((length, len(settings) + 1))
     own_boa = np.zeros((length, len(members)))
     result = []
     for t in range(length):
@@ -40,7 +50,7 @@ def plain_dmsfe(y, members, h):
         slow = ensemble.CHOICE_DISCOUNT**age
         prior = ensemble.PRIOR * (slow @ reference / slow.sum() if len(s) else 0.0)
         shares = []
-        for discount, power in lanes:
+        for discount, power in settings:
             d = discount**age
             loss = np.array([d @ np.abs(m[s] - y[s + h]) for m in members]) + prior
             closeness = (d @ reference + prior) / loss if len(s) else np.ones(len(members))
@@ -54,7 +64,7 @@ def plain_dmsfe(y, members, h):
             weights = ensemble.CHOICE_DISCOUNT ** np.arange(i, -1, -1)
             unit = weights @ known / weights.sum()
             e = own_boa[i] @ members[:, i]
-            slope = np.clip(ensemble.STEEPNESS * (e - y[i + h]) / unit, -1, 1)
+            slope = np.clip(STEEPNESS * (e - y[i + h]) / unit, -1, 1)
             r = slope * (e - members[:, i]) / unit
             spread = spread + 2.2 * r**2
             regret = regret + r - r**2 / np.sqrt(spread)
@@ -64,8 +74,8 @@ def plain_dmsfe(y, members, h):
         combined[t] = shares @ members[:, t]
         own = (slow * judged) @ np.abs(combined[s] - y[s + h, None]) + prior
         own = own if len(s) else np.ones(len(shares))
-        trust = (own.min() / own) ** 2**ensemble.CHOICE_SQUARINGS
-        trust[-1] *= ensemble.BOA_PRIOR
+        trust = (own.min() / own) ** 2**lanes.CHOICE_SQUARINGS
+        trust[-1] *= lanes.BOA_PRIOR
         result.append(trust @ shares / trust.sum())
     return np.array(result)
 
@@ -95,15 +105,15 @@ def test_a_missing_outcome_teaches_nothing():
     members = panel_of(np.append(y[1:], 0.0), np.zeros(40))
     gap = y.copy()
     gap[20:] = NAN
-    made = combine(members, gap, y, np.array([1]), "dmsfe")[0]
+    made = combined(members, gap, y)
     np.testing.assert_array_equal(made[20:, :2], np.tile(made[19, :2], (20, 1)))
 
 
 def test_nobody_awake():
     panel = panel_of(np.full(5, NAN), np.full(5, NAN))
-    weights = combine(panel, np.arange(5.0), np.arange(5.0), np.array([1]), "dmsfe")
+    weights = combined(panel, np.arange(5.0), np.arange(5.0))
     assert np.isnan(panel).all()
-    np.testing.assert_array_equal(weights[0, :, :2], 0.0)
+    np.testing.assert_array_equal(weights, 0.0)
 
 
 def test_a_perfect_rule_where_persistence_is_perfect_too():
@@ -113,28 +123,29 @@ def test_a_perfect_rule_where_persistence_is_perfect_too():
 
 
 def plain_regret_weights(y, members, method):
-    """FORMULAS of boa and mlpol, step by step, h = 1, all awake."""
+    """FORMULAS of boa and mlpol, step by step, h = 1, all awake; regrets begin with a record."""
     members = np.array(members)
     size = len(members)
-    regret, spread, peak, total = np.zeros(size), np.zeros(size), 0.0, 0.0
+    regret, spread, peak, total, count = np.zeros(size), np.zeros(size), 0.0, 0.0, 0.0
     weights = np.full(size, 1 / size)
     result = [weights]
     for t in range(1, len(y)):
-        total += abs(y[t] - y[t - 1])
-        combined = weights @ members[:, t - 1]
-        unit = total / t
-        slope = np.clip(ensemble.STEEPNESS * (combined - y[t]) / unit, -1, 1)
-        r = slope * (combined - members[:, t - 1]) / unit
-        if method == "boa":
-            spread = spread + 2.2 * r**2
-            regret = regret + r - r**2 / np.sqrt(spread)
-            w = np.exp(regret / np.sqrt(spread)) / np.sqrt(spread)
-        else:
-            highest = max(peak, (r**2).max())
-            spread, peak = spread + r**2 + highest - peak, highest
-            regret = regret + r
-            w = np.maximum(regret, 0) / spread
-        weights = w / w.sum() if w.sum() > 0 else np.full(size, 1 / size)
+        total = ensemble.CHOICE_DISCOUNT * total + abs(y[t] - y[t - 1])
+        count = ensemble.CHOICE_DISCOUNT * count + 1.0
+        if t > ensemble.MIN_VERIFIED:
+            mixed = weights @ members[:, t - 1]
+            slope = np.clip(STEEPNESS * (mixed - y[t]) / (total / count), -1, 1)
+            r = slope * (mixed - members[:, t - 1]) / (total / count)
+            if method == "boa":
+                spread = spread + 2.2 * r**2
+                regret = regret + r - r**2 / np.sqrt(spread)
+                w = np.exp(regret / np.sqrt(spread)) / np.sqrt(spread)
+            else:
+                highest = max(peak, (r**2).max())
+                spread, peak = spread + r**2 + highest - peak, highest
+                regret = regret + r
+                w = np.maximum(regret, 0) / spread
+            weights = w / w.sum() if w.sum() > 0 else np.full(size, 1 / size)
         result.append(weights)
     return np.array(result)
 
@@ -176,6 +187,6 @@ def test_a_gap_is_no_rest_and_without_keepers_all_stay():
     gap = np.append(y[:40], np.full(20, NAN))
     filled = np.append(y[:40], np.full(20, y[39]))
     members = panel_of(filled, filled + 1.0)
-    assert (combine(members, gap, filled, np.array([1]), "dmsfe")[0, -1, :2] > 0.0).all()
+    assert (combined(members, gap, filled)[-1] > 0.0).all()
     still = np.full(40, 2.0)
     np.testing.assert_allclose(weights_of(still, still + 1.0, still - 1.0), 0.5)

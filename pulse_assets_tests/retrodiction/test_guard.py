@@ -1,6 +1,6 @@
 import numpy as np
 
-from pulse_assets.retrodiction.guard import bound, forecast_bounds, largest_moves
+from pulse_assets.retrodiction.guard import bound, drop_infinite, largest_moves
 
 HORIZONS = np.array([1, 3])
 
@@ -21,26 +21,23 @@ def test_largest_moves_equal_the_plain_definition():
             assert made[t, j] == max(moves)
 
 
-def test_bounds_by_hand():
-    lowest, highest = forecast_bounds(np.array([0.0, 1.0, -1.0]), np.array([1]))
-    np.testing.assert_array_equal(lowest[:, 0], [0, -0.5, -4])
-    np.testing.assert_array_equal(highest[:, 0], [0, 2.5, 2])
+def test_bound_by_hand():
+    # The largest move is 2 by index 2, so forecasts stay within 3 of the last value.
+    y = np.array([0.0, 1.0, -1.0])
+    forecasts = np.array([[9.0, -9.0, 1.0, np.nan], [9.0, -9.0, 1.0, np.nan]])
+    moves = largest_moves(y, np.array([1, 2, 3, 4]))
+    bound(forecasts, np.array([1, 2]), y, moves)
+    np.testing.assert_array_equal(forecasts, [[2.5, -0.5, 1, np.nan], [2, -4, 1, np.nan]])
 
 
-def test_bounds_of_huge_values_do_not_warn():
-    lowest, highest = forecast_bounds(np.array([1.7e308, -1.7e308]), np.array([1]))
-    assert lowest[1, 0] == -np.inf
-    assert highest[1, 0] == np.inf
+def test_bound_of_huge_values():
+    y, horizon = np.array([1.7e308, -1.7e308]), np.array([1])
+    forecasts = np.array([[5.0]])
+    bound(forecasts, np.array([1]), y, largest_moves(y, horizon))
+    assert forecasts[0, 0] == 5.0
 
 
-def test_bound_clips_and_drops():
-    forecasts = np.array([[9.0, np.inf], [-9.0, np.nan], [1.0, -np.inf]])
-    lowest, highest = np.full((4, 2), -2.0), np.full((4, 2), 3.0)
-    bound(forecasts, np.array([1, 2, 3]), lowest, highest, True)
-    np.testing.assert_array_equal(forecasts, [[3, np.nan], [-2, np.nan], [1, np.nan]])
-
-
-def test_unguarded_forecasts_are_only_made_finite():
-    forecasts = np.array([[9.0, np.inf]])
-    bound(forecasts, np.array([0]), np.zeros((1, 2)), np.zeros((1, 2)), False)
-    np.testing.assert_array_equal(forecasts, [[9, np.nan]])
+def test_infinite_forecasts_are_none():
+    forecasts = np.array([[9.0, np.inf], [np.nan, -np.inf]])
+    drop_infinite(forecasts)
+    np.testing.assert_array_equal(forecasts, [[9, np.nan], [np.nan, np.nan]])

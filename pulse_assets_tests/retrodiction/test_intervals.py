@@ -4,33 +4,38 @@ import pytest
 from pulse_assets.retrodiction.intervals import (
     LEARNING_RATE,
     PEAK_DISCOUNT,
+    RESTLESSNESS,
     START,
     interval_radius,
     restlessness,
 )
+from pulse_assets.retrodiction.panel import VECTOR
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets_tests.retrodiction.examples import rules
 
 
-def radius_of(y, forecasts, h=1, alpha=0.1):
-    return interval_radius(forecasts[None, :, None].copy(), y, y, np.array([h]), alpha)[0, :, 0]
+def radius_of(y, forecasts, h=1, alpha=0.1, filled=None):
+    panel, filled = np.tile(forecasts[:, None], VECTOR)[None, None], y if filled is None else filled
+    made = interval_radius(panel, y, filled, np.array([h]), np.arange(len(y)), alpha)
+    return made[0, 0, :, 0]
 
 
 def test_persistence_lends_its_radius_at_first():
-    # Its errors are 4 and 4, each in the restlessness of then: that is the root of 4 throughout.
+    # Its errors are 4 and 4, each in the restlessness of then, the same throughout.
     y = np.array([0.0, 4.0, 0.0, 4.0])
     np.testing.assert_allclose(radius_of(y, np.zeros(4)), [np.nan, 4, 4, 4])
 
 
-def test_restlessness_is_the_root_of_the_usual_change():
+def test_restlessness_is_a_power_of_the_usual_change():
     made = restlessness(np.array([0.0, 0.0, 4.0, 4.0]))
-    late = [0.0, 4 / 1.85, 3.4 / 2.5725]
+    late = [0.0, 4 / 1.5, 2 / 1.75]
     long = [0.0, 4 / 1.995, 3.98 / 2.985025]
-    expected = np.sqrt((np.array(late) + np.array(long)) / 2)
+    expected = ((np.array(late) + np.array(long)) / 2) ** RESTLESSNESS
     np.testing.assert_allclose(made, [0.0, *expected])
     # In a long calm it keeps to 0.3 of the mean change so far: 100 changes of 1 in 5100.
     calm = np.append(np.arange(101.0), np.full(5000, 100.0))
-    np.testing.assert_allclose(restlessness(calm)[-1] ** 2, 0.3 * 100 / 5100)
+    usual = restlessness(calm)[-1] ** (1 / RESTLESSNESS)
+    np.testing.assert_allclose(usual, 0.3 * 100 / 5100)
 
 
 def test_starts_from_the_conformal_quantile_of_the_first_errors():
@@ -49,7 +54,8 @@ def test_tracks_the_quantile_step_by_step():
     expected = []
     for n, score in enumerate(scores):
         if n >= START:
-            quantile += LEARNING_RATE * max(peak, quantile) * ((score > quantile) - 0.1)
+            step = (max(peak, quantile) + quantile) / 2
+            quantile += LEARNING_RATE * step * ((score > quantile) - 0.1)
         peak = max(PEAK_DISCOUNT * peak, score)
         expected.append(max(quantile, 0.0) * unit[n + 1])
     np.testing.assert_allclose(
@@ -62,9 +68,7 @@ def test_missing_outcomes_and_forecasts_change_nothing():
     y, forecasts = rng.standard_normal(60), np.zeros(60)
     y[30:40], forecasts[45:50] = np.nan, np.nan
     filled = np.where(np.isnan(y), y[29], y)
-    radius = interval_radius(forecasts[None, :, None].copy(), y, filled, np.array([1]), 0.1)[
-        0, :, 0
-    ]
+    radius = radius_of(y, forecasts, filled=filled)
     in_units = radius / restlessness(filled)
     np.testing.assert_allclose(in_units[29:40], in_units[29])
     np.testing.assert_allclose(in_units[46:51], in_units[45])

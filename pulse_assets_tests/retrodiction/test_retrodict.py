@@ -107,7 +107,7 @@ def test_a_slow_rule_is_judged_at_the_origins_before():
 
 def explosive(value, *, guarded):
     class Explosive:
-        name, history_origins = "explosive", None
+        name, scale_free, history_origins = "explosive", False, None
 
         def forecast(self, y, origins, horizons, season):
             return np.full((len(origins), len(horizons)), value)

@@ -6,6 +6,7 @@ from pulse_assets.retrodiction import smoothing
 from pulse_assets.retrodiction.smoothing import DAMPED_GRID, HOLT_GRID, LOSS_DISCOUNT, SES_GRID
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import (
+    everywhere,
     pick_best,
     plain_trend,
     random_walk,
@@ -21,33 +22,39 @@ def constants(*values):
 
 
 def test_ses_by_hand():
-    made = smoothing.ses(np.array([4.0, 8.0]), np.array([1, 9]), 1, constants(0.5, 0.0, 0.0))
+    made = everywhere(
+        smoothing.ses, np.array([4.0, 8.0]), np.array([1, 9]), 1, constants(0.5, 0.0, 0.0)
+    )
     np.testing.assert_array_equal(made, [[4, 4], [6, 6]])
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
 def test_ses_equals_statsforecast(alpha):
     y = random_walk(60)
-    ours = smoothing.ses(y, np.array([1, 3]), 1, constants(alpha, 0.0, 0.0))
+    ours = everywhere(smoothing.ses, y, np.array([1, 3]), 1, constants(alpha, 0.0, 0.0))
     for origin in (0, 1, 30, 59):
         theirs = SimpleExponentialSmoothing(alpha).forecast(y=y[: origin + 1], h=3)["mean"]
         np.testing.assert_allclose(ours[origin], theirs[[0, 2]], rtol=0, atol=1e-8)
 
 
 def test_holt_by_hand():
-    made = smoothing.holt(np.array([0.0, 4.0]), np.array([1, 2]), 1, constants(0.5, 0.5, 1.0))
+    made = everywhere(
+        smoothing.holt, np.array([0.0, 4.0]), np.array([1, 2]), 1, constants(0.5, 0.5, 1.0)
+    )
     np.testing.assert_allclose(made, [[0, 0], [3, 4]])
 
 
 def test_damping_by_hand():
     # Level 2, trend 1; phi + phi^2 = 0.75.
-    made = smoothing.holt(np.array([0.0, 4.0]), np.array([1, 2]), 1, constants(0.5, 0.5, 0.5))
+    made = everywhere(
+        smoothing.holt, np.array([0.0, 4.0]), np.array([1, 2]), 1, constants(0.5, 0.5, 0.5)
+    )
     np.testing.assert_allclose(made[1], [2.5, 2.75])
 
 
 def test_theta_by_hand():
     y = np.array([0.0, 2.0, 4.0])
-    made = smoothing.theta(y, np.array([1, 2]), 1, constants(1.0, 0.0, 0.0))
+    made = everywhere(smoothing.theta, y, np.array([1, 2]), 1, constants(1.0, 0.0, 0.0))
     np.testing.assert_allclose(made[2], [5, 6])
 
 
@@ -59,12 +66,8 @@ def test_trend_rules_equal_plain_loops(name, grid, origin):
     y = random_walk(41, seed=3)[: origin + 1]
     level, trend, _, phi = plain_trend(y, grid, LOSS_DISCOUNT)
     expected = [level + trend * sum(phi**i for i in range(1, h + 1)) for h in HORIZONS]
-    made = smoothing_rule(name)(random_walk(41, seed=3), HORIZONS, 1)[origin]
+    made = everywhere(getattr(smoothing, name), random_walk(41, seed=3), HORIZONS, 1)[origin]
     np.testing.assert_allclose(made, expected, rtol=1e-9)
-
-
-def smoothing_rule(name):
-    return getattr(smoothing, name)
 
 
 @pytest.mark.parametrize("origin", [1, 7, 40])
@@ -73,13 +76,13 @@ def test_theta_equals_plain_loop(origin):
     level, _, alpha, _ = plain_trend(y, SES_GRID, LOSS_DISCOUNT)
     slope = np.polyfit(np.arange(len(y)), y, 1)[0]
     start = (1 - (1 - alpha) ** len(y)) / alpha
-    made = smoothing.theta(random_walk(41, seed=4), HORIZONS, 1)[origin]
+    made = everywhere(smoothing.theta, random_walk(41, seed=4), HORIZONS, 1)[origin]
     np.testing.assert_allclose(made, level + slope / 2 * (HORIZONS - 1 + start), rtol=1e-9)
 
 
 def test_theta_forgets_its_start_in_a_long_series():
     y = np.arange(3000.0)
-    made = smoothing.theta(y, np.array([1]), 1, constants(0.5, 0.0, 0.0))
+    made = everywhere(smoothing.theta, y, np.array([1]), 1, constants(0.5, 0.0, 0.0))
     # The level lags the line by 1/alpha - 1 = 1; half the slope is added 1/alpha times.
     np.testing.assert_allclose(made[-1, 0], 2999 - 1 + 0.5 * 2, rtol=1e-9)
 
@@ -117,14 +120,14 @@ def test_seasonal_holt_winters_equals_plain_loop(origin):
     grid = smoothing.SEASONAL_GRID
     unguarded = plain_holt_winters(y[: origin + 1], 4, grid, HORIZONS)
     np.testing.assert_allclose(
-        smoothing.seasonal_holt_winters(y, HORIZONS, 4)[origin], unguarded, rtol=1e-9
+        everywhere(smoothing.seasonal_holt_winters, y, HORIZONS, 4)[origin], unguarded, rtol=1e-9
     )
     assert np.isfinite(made).all()
 
 
 def test_seasonal_holt_winters_repeats_a_pure_season():
     y = np.tile([1.0, 5.0], 6)
-    made = smoothing.seasonal_holt_winters(y, np.array([1, 2, 3]), 2)
+    made = everywhere(smoothing.seasonal_holt_winters, y, np.array([1, 2, 3]), 2)
     np.testing.assert_allclose(made[-1], [1, 5, 1])
     assert np.isnan(made[2]).all()
     assert np.isfinite(made[3]).all()
@@ -132,7 +135,7 @@ def test_seasonal_holt_winters_repeats_a_pure_season():
 
 @pytest.mark.parametrize(("length", "season"), [(20, 1), (7, 4)])
 def test_no_season_no_seasonal_forecast(length, season):
-    made = smoothing.seasonal_holt_winters(np.arange(float(length)), HORIZONS, season)
+    made = everywhere(smoothing.seasonal_holt_winters, np.arange(float(length)), HORIZONS, season)
     assert np.isnan(made).all()
 
 

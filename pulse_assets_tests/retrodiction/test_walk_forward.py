@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
+from pulse_assets.retrodiction.rules import RULES
 from pulse_assets.retrodiction.user_rules import SlowRule
 from pulse_assets.retrodiction.walk_forward import origins_to_run, walk_forward
 from pulse_assets_tests.retrodiction.examples import all_rules, rules, seasonal_walk
@@ -38,11 +38,11 @@ def unusual_series():
 def test_unusual_series_give_no_warning_and_no_infinity(name):
     y = unusual_series()[name]
     made = walk_forward(y, range(len(y)), HORIZONS, 4, all_rules(len(y)))
-    assert made.shape == (len(DEFAULT_MODELS) + 1, len(y), 3)
+    assert made.shape == (len(RULES) + 1, len(y), 3)
     assert not np.isinf(made).any()
 
 
-@pytest.mark.parametrize("name", DEFAULT_MODELS)
+@pytest.mark.parametrize("name", RULES)
 def test_equals_forecasting_from_the_past_alone(name):
     y = seasonal_walk(70)
     whole = walk_forward(y, range(70), HORIZONS, 4, rules(name))[0]
@@ -80,7 +80,7 @@ def test_a_missing_value_is_carried_forward():
 
 
 @pytest.mark.parametrize("factor", [1024.0, -1.0, 1e-7, 3e200])
-@pytest.mark.parametrize("name", DEFAULT_MODELS)
+@pytest.mark.parametrize("name", RULES)
 def test_forecasts_have_the_unit_of_the_series(name, factor):
     y = seasonal_walk(60)
     made = walk_forward(y, range(60), HORIZONS, 4, rules(name))
@@ -101,7 +101,7 @@ def test_guarded_rules_stay_near_what_was_seen(name):
 
 
 class Broken:
-    name, guarded, history_origins = "broken", True, None
+    name, guarded, scale_free, history_origins = "broken", True, False, None
 
     def __init__(self, result):
         self.result = result
