@@ -89,12 +89,19 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
     from distributed import LocalCluster
 
     threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    defaults = {"threads_per_worker": 1, "host": "127.0.0.1", "env": threads}
+    defaults = {
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "env": threads,
+        "preload": ["pulse_assets.execution.worker_setup"],
+    }
+    # The fan-out counts the tries of a batch that loses its worker.
+    scheduler = {"allowed_failures": 0, **options.get("scheduler_kwargs", {})}
     if options.get("dashboard_address") is None:
         # None alone would ask for port 8787, which another run may have.
-        quiet = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
-        options = {**options, **quiet}
-    return LocalCluster(**{**defaults, **options})
+        options = {**options, "dashboard_address": "127.0.0.1:0"}
+        scheduler["dashboard"] = False
+    return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
 
 
 def _cannot(spec: ClusterSpec, error: Exception) -> str:
@@ -118,6 +125,11 @@ def threads_of(client: "Client") -> dict[str, int]:
     return cast("dict[str, int]", client.nthreads())
 
 
+def address_of(client: "Client") -> str:
+    """Return the address of the scheduler of a client."""
+    return client.scheduler_info()["address"]
+
+
 def describe_cluster(client: "Client | None") -> dict[str, Any]:
     """Describe where batches compute, for `training_results.dask_cluster`."""
     if client is None:
@@ -125,7 +137,7 @@ def describe_cluster(client: "Client | None") -> dict[str, Any]:
     threads = threads_of(client)
     return {
         "kind": "dask",
-        "scheduler": client.scheduler_info()["address"],
+        "scheduler": address_of(client),
         "dashboard": client.dashboard_link if _has_dashboard(client) else None,
         "workers": len(threads),
         "threads": sum(threads.values()),

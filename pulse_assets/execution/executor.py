@@ -16,6 +16,7 @@ from dagster._core.executor.in_process import InProcessExecutor
 from dagster_dask import dask_executor
 
 from pulse_assets.execution.cluster import ClusterSpec, open_cluster
+from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 
 
 class BatchDaskExecutor(InProcessExecutor):
@@ -30,6 +31,8 @@ class BatchDaskExecutor(InProcessExecutor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
         """Run the plan with the cluster open, and yield its events."""
+        fail_dead_runs(plan_context.instance)
+        plan_context.instance.add_run_tags(plan_context.run_id, process_tags())
         with open_cluster(self._cluster):
             yield from super().execute(plan_context, execution_plan)
 
