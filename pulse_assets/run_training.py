@@ -34,6 +34,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "where data lies": ("source", "store", "output_file", "s3_output_file"),
     "where to compute": (
         *("max_workers", "use_dask", "dask_scheduler_address"),
+        *("dask_tls_ca_file", "dask_tls_client_cert", "dask_tls_client_key"),
         *("dask_dashboard_port", "dask_threads_per_worker"),
     ),
     "S3": ("aws_region", "aws_profile", "s3_endpoint_url"),
@@ -42,7 +43,11 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 _BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
 _LISTS: Final = ("variables", "horizons", "models")
 #: Where the last word of the name is not what is given.
-_METAVARS: Final = {"dask_threads_per_worker": "N", "max_workers": "N"}
+_METAVARS: Final = {
+    "dask_threads_per_worker": "N",
+    "dask_tls_client_cert": "FILE",
+    "dask_tls_client_key": "FILE",
+}
 _SWITCHES: Final = ("resume", "use_dask")
 
 

@@ -263,6 +263,18 @@ class TrainingConfig(Settings, TrainingOptions):
     dask_scheduler_address: str | None = Field(
         default=None, description="scheduler to join, such as tcp://host:8786; goes with use_dask"
     )
+    dask_tls_ca_file: Path | None = Field(
+        default=None,
+        description="certificate authority of a tls:// scheduler, a PEM file; "
+        "default: as Dask is configured",
+    )
+    dask_tls_client_cert: Path | None = Field(
+        default=None,
+        description="certificate that the run shows to it; default: as Dask is configured",
+    )
+    dask_tls_client_key: Path | None = Field(
+        default=None, description="key of that certificate; default: as Dask is configured"
+    )
     dask_dashboard_port: int | None = Field(
         default=None,
         ge=0,
@@ -285,6 +297,13 @@ class TrainingConfig(Settings, TrainingOptions):
                 "use_dask: add --use-dask (use_dask=True)"
             )
         return self
+
+    @field_validator("dask_tls_ca_file", "dask_tls_client_cert", "dask_tls_client_key")
+    @classmethod
+    def _is_there(cls, value: Path | None) -> Path | None:
+        if value and not value.is_file():
+            raise ValueError("is no file: name a PEM file")
+        return value
 
     @field_validator("output_file")
     @classmethod

@@ -6,7 +6,7 @@ put itself in the place of the function.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +19,11 @@ from dagster._core.execution.api import execute_run_iterator
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 from dagster_shared.error import SerializableErrorInfo
+from sqlalchemy.exc import SQLAlchemyError
 
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
-from pulse_assets.execution.cluster import ClusterSpec, open_cluster
+from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.jobs import JOB_NAME
@@ -93,7 +94,7 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be written.
         ClusterError: the Dask scheduler cannot be reached or was lost.
-        TrainingError: the run ended without results.
+        TrainingError: the run ended without results, or Dagster's records cannot be written.
         KeyboardInterrupt: somebody ended the run; finished batches are kept.
 
     Example:
@@ -109,13 +110,43 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         folder.check_writable()
     if config.dask_scheduler_address is None:
         compile_kernels()  # once, here, so that no worker of this machine has to
-    with open_cluster(_cluster_of(config)), open_instance(dagster_home()) as instance:
+    with (
+        _explained_records(dagster_home()),
+        open_cluster(_cluster_of(config)),
+        open_instance(dagster_home()) as instance,
+    ):
         fail_dead_runs(instance)
         run = _execute(settings, options, instance, progress or NoProgress())
     results = _read_results(run, settings)
     for folder, name in copies:
         folder.write(name, json.dumps(results.data, indent=2).encode())
     return results
+
+
+@contextmanager
+def _explained_records(home: Path) -> Iterator[None]:
+    """Turn an error of the database of Dagster's records into one that says how to go on.
+
+    Raises:
+        TrainingError: the database cannot be reached or written.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = next((e for e in _chain(error) if isinstance(e, SQLAlchemyError)), None)
+        if reason is None:
+            raise
+        raise TrainingError(
+            f"Dagster's records (DAGSTER_HOME {home}) cannot be read or written "
+            f"({str(reason).splitlines()[0]}): see to their database; finished batches are kept, "
+            "--resume computes the others"
+        ) from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 @dataclass
@@ -156,7 +187,8 @@ def _execute(
             outcome.note(event)
             interrupted |= _is_interrupt(event)
     except BaseException:
-        _fail_unfinished(instance, run_id)
+        with suppress(Exception):  # what was raised matters more than a record of it
+            _fail_unfinished(instance, run_id)
         raise
     if interrupted:
         raise KeyboardInterrupt
@@ -225,7 +257,9 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
 
 def _cluster_of(config: TrainingConfig) -> ClusterSpec:
     if config.dask_scheduler_address:
-        return ClusterSpec("existing", {"address": config.dask_scheduler_address})
+        files = {name: getattr(config, f"dask_{name}") for name in TLS_FILES}
+        certificates = {name: str(file) for name, file in files.items() if file}
+        return ClusterSpec("existing", {"address": config.dask_scheduler_address, **certificates})
     port = config.dask_dashboard_port
     options = {
         "n_workers": config.max_workers,

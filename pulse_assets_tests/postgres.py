@@ -38,7 +38,7 @@ class Postgres:
 
     @property
     def url(self):
-        return f"postgresql://pulse@127.0.0.1:{self.port}/postgres"
+        return f"postgresql+psycopg2://pulse@127.0.0.1:{self.port}/postgres"
 
     def control(self, what, *options):
         """Start, stop or restart the server and wait until it is done."""

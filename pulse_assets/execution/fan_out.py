@@ -70,7 +70,7 @@ def _on_cluster(
         yield task, _alone(submissions, task, tries)
 
 
-def _alone(submissions: "_Submissions", task: Task, tries: int) -> Any | Exception:  # noqa: ANN401
+def _alone(submissions: "_Submissions", task: HasName, tries: int) -> Any | Exception:  # noqa: ANN401
     """Try a suspect with no other task of the run on the cluster, once or up to `TRIES` in all."""
     from distributed import KilledWorker
 

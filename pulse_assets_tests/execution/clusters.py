@@ -5,8 +5,10 @@ import json
 import subprocess
 import sys
 import time
+import warnings
 
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
+from distributed.versions import VersionMismatchWarning
 
 
 def worker_processes(count: int) -> LocalCluster:
@@ -31,7 +33,7 @@ def wait_until(condition, seconds=10.0):
 class StandingCluster:
     """A scheduler and workers as processes of their own, as an operator starts them."""
 
-    def __init__(self, folder, options=(), **popen):
+    def __init__(self, folder, *options, **popen):
         self._file = folder / "scheduler.json"
         self._options = ["--no-dashboard", "--scheduler-file", str(self._file), *options]
         self._popen = {"stderr": subprocess.DEVNULL, **popen}
@@ -51,6 +53,15 @@ class StandingCluster:
     def address(self):
         """Address of the scheduler."""
         return json.loads(self._file.read_text())["address"]
+
+    def wait_for_workers(self, count):
+        """Wait until as many workers have joined."""
+        with warnings.catch_warnings():
+            # One raised in the client's event loop, as here warnings are, makes it wait for ever.
+            warnings.simplefilter("ignore", VersionMismatchWarning)
+            client = Client(self.address, set_as_default=False)
+        with client:
+            client.wait_for_workers(count, timeout=30)
 
     def add_worker(self):
         """Start a worker that no nanny replaces."""
@@ -77,9 +88,9 @@ class StandingCluster:
 
 
 @contextlib.contextmanager
-def standing_cluster(folder, workers, **popen):
+def standing_cluster(folder, workers, *options, **popen):
     """A scheduler with `workers` workers; all end with the block."""
-    cluster = StandingCluster(folder, **popen)
+    cluster = StandingCluster(folder, *options, **popen)
     try:
         yield cluster.start(workers)
     finally:
