@@ -103,6 +103,11 @@ class Settings(_Checked):
     batch_limit: int | None = Field(
         default=None, ge=1, description="keep only the first so many batches; default: all"
     )
+    max_batches_per_run: int | None = Field(
+        default=None,
+        ge=1,
+        description="most batches in one run of a backfill from the UI; default: all of them",
+    )
     aws_region: str | None = Field(default=None, description="AWS region of the S3 buckets")
     aws_profile: str | None = Field(default=None, description="AWS profile of the credentials")
     s3_endpoint_url: str | None = Field(
@@ -115,6 +120,7 @@ class Settings(_Checked):
         "PULSE_START_DATE": "start_date",
         "PULSE_END_DATE": "end_date",
         "PULSE_BATCH_SIZE_DAYS": "batch_size_days",
+        "PULSE_MAX_BATCHES_PER_RUN": "max_batches_per_run",
         "AWS_REGION": "aws_region",
         "AWS_PROFILE": "aws_profile",
         "AWS_ENDPOINT_URL_S3": "s3_endpoint_url",

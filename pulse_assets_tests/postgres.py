@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 
-def _programs():
+def programs():
     """The folder of PostgreSQL's programs; Debian keeps them off the PATH."""
     found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     program = shutil.which("initdb") or next(map(str, sorted(found, reverse=True)), None)
@@ -54,14 +54,14 @@ class Postgres:
 @contextlib.contextmanager
 def postgres():
     """Run a server for the length of a block."""
-    programs = _programs()
-    if not programs:
+    found = programs()
+    if not found:
         pytest.skip("no PostgreSQL server here: install Debian's postgresql")
     folder = Path(tempfile.mkdtemp(prefix="pulse-postgres-"))  # pytest's own is root's alone
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
-        server = Postgres(programs, folder)
+        server = Postgres(found, folder)
         server.control("start")
         try:
             yield server

@@ -241,9 +241,9 @@ class UserInterface:
         )["assetNodes"]
         return node["partitionKeys"]
 
-    def backfill(self, training, keys=None):
+    def backfill(self, training, keys=None, cluster=IN_PROCESS):
         """Run a backfill to its end; return its status and that of its runs, oldest first."""
-        backfill = self.launch(training, keys or self.keys())
+        backfill = self.launch(training, keys or self.keys(), cluster)
         until = time.monotonic() + 180
         while time.monotonic() < until:
             found = self.ask(

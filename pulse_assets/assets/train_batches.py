@@ -53,7 +53,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
         specs=_specs(),
         partitions_def=batch_partitions(settings),
         can_subset=True,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=dg.BackfillPolicy(settings.max_batches_per_run),
     )
     def train_batches(
         context: dg.AssetExecutionContext,
