@@ -32,11 +32,12 @@ _HISTORY = 60
 
 @dataclass
 class Measured:
-    """What one run cost."""
+    """What one run cost; its seconds depend on disk and neighbours, processor seconds hardly."""
 
     batches: int
     seconds: dict[str, float] = field(default_factory=dict)
     peak_megabytes: dict[str, float] = field(default_factory=dict)
+    processor_seconds: dict[str, float] = field(default_factory=dict)
     rows: int = 0
 
 
@@ -83,6 +84,7 @@ def _watch(measured: Measured, processes: dict[str, psutil.Process], store: Path
         for name, process in processes.items():
             megabytes = process.memory_info().rss / 1e6
             measured.peak_megabytes[name] = max(measured.peak_megabytes.get(name, 0), megabytes)
+            measured.processor_seconds[name] = sum(process.cpu_times()[:2])
         done = len([*metrics.glob("*.parquet")])
         if done and "to the first batch" not in measured.seconds:
             measured.seconds["to the first batch"] = time.monotonic() - began
@@ -141,9 +143,10 @@ def measure(batches: int, workers: int, postgres: str | None) -> Measured:
 def _print(measured: Measured) -> None:
     phases = ", ".join(f"{value:.1f} s {name}" for name, value in measured.seconds.items())
     peaks = ", ".join(f"{name} {value:.0f} MB" for name, value in measured.peak_megabytes.items())
+    used = ", ".join(f"{name} {value:.0f} s" for name, value in measured.processor_seconds.items())
     rate = measured.rows / measured.seconds["in all"]
     print(  # noqa: T201
-        f"{measured.batches} batches: {phases}; peak memory {peaks}; "
+        f"{measured.batches} batches: {phases}; processor {used}; peak memory {peaks}; "
         f"{measured.rows} rows of the event log, {rate:.0f} a second",
         flush=True,
     )

@@ -68,7 +68,7 @@ class Services:
         self._stack = stack
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         (folder / "logs").mkdir(exist_ok=True)
-        self.environment = {**os.environ, "DAGSTER_HOME": str(folder)}
+        self.environment = {**os.environ, "DAGSTER_HOME": str(folder / "home")}
         self.environment.setdefault("PULSE_STORE", str(folder / "store"))
 
     def start(self, name: str, *command: str | Path, user: str | None = None) -> None:
@@ -147,10 +147,11 @@ def _postgres_programs() -> Path:
 
 
 def write_home(folder: Path, database: str) -> None:
-    """Write dagster.yaml as containers have it, with the address of this database."""
+    """Write home/dagster.yaml as containers have it, with the address of this database."""
     settings = yaml.safe_load((HERE / "dagster.yaml").read_text())
     settings["storage"] = {"postgres": {"postgres_url": database}}
-    (folder / "dagster.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "home").mkdir(exist_ok=True)
+    (folder / "home" / "dagster.yaml").write_text(yaml.safe_dump(settings))
 
 
 def start_dask(services: Services, port: int, workers: int) -> None:
