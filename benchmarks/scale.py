@@ -24,6 +24,8 @@ from pathlib import Path
 import psutil
 import yaml
 
+from pulse_assets.execution.cluster import ClusterSpec, active_client, open_cluster
+from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.training import open_instance
 
 _START = date(1990, 1, 1)
@@ -140,6 +142,36 @@ def measure(batches: int, workers: int, postgres: str | None) -> Measured:
         return measured
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """A task without work."""
+
+    name: str
+
+
+def do_nothing(task: Nothing) -> str:
+    """Return what a batch's summary would be."""
+    return task.name
+
+
+def measure_tasks(count: int, workers: int) -> str:
+    """Send empty tasks through the fan-out alone, without Dagster."""
+    this = psutil.Process()
+    with tempfile.TemporaryDirectory() as name, _dask(Path(name), workers) as (scheduler, *_):
+        address = json.loads((Path(name) / "scheduler.json").read_text())["address"]
+        with open_cluster(ClusterSpec("existing", {"address": address})):
+            before, began = this.memory_info().rss / 1e6, sum(this.cpu_times()[:2])
+            for _ in fan_out(do_nothing, (Nothing(str(i)) for i in range(count)), active_client()):
+                pass
+            used = sum(this.cpu_times()[:2]) - began
+            grown = this.memory_info().rss / 1e6 - before
+            peak = psutil.Process(scheduler.pid).memory_info().rss / 1e6
+    return (
+        f"{count} empty tasks: {used:.1f} s of this process, which grew by {grown:.0f} MB; "
+        f"scheduler {peak:.0f} MB"
+    )
+
+
 def _print(measured: Measured) -> None:
     phases = ", ".join(f"{value:.1f} s {name}" for name, value in measured.seconds.items())
     peaks = ", ".join(f"{name} {value:.0f} MB" for name, value in measured.peak_megabytes.items())
@@ -160,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--postgres", metavar="URL", help="default: SQLite")
     chosen = parser.parse_args(arguments)
     for batches in chosen.batches:
+        print(measure_tasks(batches, chosen.workers), flush=True)  # noqa: T201
         _print(measure(batches, chosen.workers, chosen.postgres))
 
 
