@@ -181,7 +181,7 @@ def _execute(
     interrupted = False
     try:
         run = instance.create_run_for_job(
-            job, run_id=run_id, run_config=run_config(options), tags=_tags(settings)
+            job, run_id=run_id, run_config=run_config(options), tags=_tags(settings, run_id)
         )
         for event in execute_run_iterator(InMemoryJob(job), run, instance):
             outcome.note(event)
@@ -195,12 +195,12 @@ def _execute(
     return outcome
 
 
-def _tags(settings: Settings) -> dict[str, str]:
+def _tags(settings: Settings, run_id: str) -> dict[str, str]:
     keys = batch_partitions(settings).get_partition_keys()
     return {
         "dagster/asset_partition_range_start": keys[0],
         "dagster/asset_partition_range_end": keys[-1],
-        **process_tags(),
+        **process_tags(run_id),
     }
 
 

@@ -300,7 +300,7 @@ def test_terminate_in_the_ui_and_a_killed_run_of_the_ui(page, config, undisturbe
         check_no_half_objects(config, undisturbed)
 
         killed = page.launch(config, 10)
-        _, pid, _ = killed.tags[PROCESS_TAG].split()
+        _, pid, *_ = killed.tags[PROCESS_TAG].split()
         psutil.Process(int(pid)).kill()
         wait_until(lambda: status(killed) == "FAILURE", 60)
         wait_until(lambda: tasks_of_fan_outs(client) in (["pulse-theirs"], []), 60)

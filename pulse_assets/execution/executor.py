@@ -32,7 +32,7 @@ class BatchDaskExecutor(InProcessExecutor):
     ) -> Iterator[dg.DagsterEvent]:
         """Run the plan with the cluster open, and yield its events."""
         fail_dead_runs(plan_context.instance)
-        plan_context.instance.add_run_tags(plan_context.run_id, process_tags())
+        plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
         with open_cluster(self._cluster):
             yield from super().execute(plan_context, execution_plan)
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 
@@ -9,14 +10,14 @@ import dagster as dg
 import psutil
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.utils import make_new_run_id
 
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.run_process import PROCESS_TAG, fail_dead_runs, process_tags
 
 
 def tag_of(pid, host=None):
-    here, _, _ = process_tags()[PROCESS_TAG].split()
-    return f"{host or here} {pid} {psutil.Process(pid).create_time():.0f}"
+    return f"{host or socket.gethostname()} {pid} {psutil.Process(pid).create_time():.0f}"
 
 
 @pytest.fixture
@@ -28,8 +29,10 @@ def dead():
     return tag
 
 
-def status_after(instance, tag, status=dg.DagsterRunStatus.STARTED):
-    run = instance.create_run_for_job(empty, status=status, tags={PROCESS_TAG: tag} if tag else {})
+def status_after(instance, tag, status=dg.DagsterRunStatus.STARTED, run_id=None):
+    own = make_new_run_id()
+    tags = {PROCESS_TAG: f"{tag} {run_id or own}"} if tag else {}
+    run = instance.create_run_for_job(empty, run_id=own, status=status, tags=tags)
     fail_dead_runs(instance)
     return instance.get_run_by_id(run.run_id).status
 
@@ -63,11 +66,21 @@ def test_a_process_that_nobody_has_waited_for_is_dead(instance):
 @pytest.mark.parametrize("whose", ["ours", "elsewhere", "unknown"])
 def test_other_runs_are_left_alone(instance, whose):
     tags = {
-        "ours": process_tags()[PROCESS_TAG],
+        "ours": tag_of(os.getpid()),
         "elsewhere": tag_of(os.getpid(), host="elsewhere") + "0",
         "unknown": None,
     }
     assert status_after(instance, tags[whose]) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_re_execution_of_a_dead_run_is_not_dead(instance, dead):
+    """Dagster gives it the tags of the run that it repeats."""
+    assert status_after(instance, dead, run_id="another") == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_names_the_process_that_it_lives_in():
+    tag = process_tags("some-run")[PROCESS_TAG]
+    assert tag == f"{tag_of(os.getpid())} some-run"
 
 
 def test_a_finished_run_keeps_its_status(instance, dead):
