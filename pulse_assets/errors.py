@@ -29,5 +29,9 @@ class ClusterError(PulseError):
     """The Dask cluster cannot be reached or was lost."""
 
 
+class LostWorkerError(PulseError):
+    """A batch ended its worker process each time it was tried."""
+
+
 class TrainingError(PulseError):
     """A run ended without results."""

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from pulse_assets.terminal import TrainingProgress, print_error, print_summary
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+#: Loggers whose lines say at length what this command says shortly.
+_SAID_OTHERWISE: Final = ("pulse_assets.run", "distributed.client")
+
 #: Options of the command line by group; each is a field of `TrainingConfig`.
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "what to predict": (
@@ -30,6 +34,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "where data lies": ("source", "store", "output_file", "s3_output_file"),
     "where to compute": (
         *("max_workers", "use_dask", "dask_scheduler_address"),
+        *("dask_tls_ca_file", "dask_tls_client_cert", "dask_tls_client_key"),
         *("dask_dashboard_port", "dask_threads_per_worker"),
     ),
     "S3": ("aws_region", "aws_profile", "s3_endpoint_url"),
@@ -37,6 +42,12 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 #: Where the old script found the buckets that no option names.
 _BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
 _LISTS: Final = ("variables", "horizons", "models")
+#: Where the last word of the name is not what is given.
+_METAVARS: Final = {
+    "dask_threads_per_worker": "N",
+    "dask_tls_client_cert": "FILE",
+    "dask_tls_client_key": "FILE",
+}
 _SWITCHES: Final = ("resume", "use_dask")
 
 
@@ -78,7 +89,8 @@ def _add_option(group: argparse._ArgumentGroup, name: str) -> None:
     elif name in _LISTS:
         group.add_argument(_flag(name), nargs="+", metavar=name[:-1].upper(), help=text)
     else:
-        group.add_argument(_flag(name), metavar=name.rpartition("_")[2].upper(), help=text)
+        metavar = _METAVARS.get(name) or name.rpartition("_")[2].upper()
+        group.add_argument(_flag(name), metavar=metavar, help=text)
 
 
 def _flag(name: str) -> str:
@@ -186,8 +198,8 @@ def _from_buckets(given: Mapping[str, Any], usual: Mapping[str, str | None]) -> 
 def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
     """Send log lines to stderr, and to `pulse-train.log` in `log_dir` if one is given.
 
-    The run's own lines are on the screen from INFO on: below that the progress bar and the summary
-    say the same. The file has them from INFO on in any case.
+    The run's own lines and what Dask's client says of a lost scheduler are on the screen from INFO
+    on: else progress bar, summary and error say the same. The file has them from INFO on.
 
     Raises:
         ConfigurationError: the level is unknown, or the file cannot be written.
@@ -200,7 +212,7 @@ def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
     screen = logging.StreamHandler()
     screen.setLevel(level)
     if level not in ("DEBUG", "INFO"):
-        screen.addFilter(lambda record: record.name != "pulse_assets.run")
+        screen.addFilter(lambda record: record.name not in _SAID_OTHERWISE)
     handlers: list[logging.Handler] = [screen]
     if log_dir:
         handlers.append(_log_file(Path(log_dir)))
@@ -228,6 +240,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_args(arguments)
     # As `dagster -m` does: rules in modules of the working directory can be named.
     sys.path.insert(0, str(Path.cwd()))
+    # Who stops a container or a service means what Ctrl-C means.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         config = create_config_from_args(options)
         setup_logging(options.log_level, options.log_dir)

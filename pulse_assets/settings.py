@@ -103,6 +103,11 @@ class Settings(_Checked):
     batch_limit: int | None = Field(
         default=None, ge=1, description="keep only the first so many batches; default: all"
     )
+    max_batches_per_run: int | None = Field(
+        default=None,
+        ge=1,
+        description="most batches in one run of a backfill from the UI; default: all of them",
+    )
     aws_region: str | None = Field(default=None, description="AWS region of the S3 buckets")
     aws_profile: str | None = Field(default=None, description="AWS profile of the credentials")
     s3_endpoint_url: str | None = Field(
@@ -115,6 +120,7 @@ class Settings(_Checked):
         "PULSE_START_DATE": "start_date",
         "PULSE_END_DATE": "end_date",
         "PULSE_BATCH_SIZE_DAYS": "batch_size_days",
+        "PULSE_MAX_BATCHES_PER_RUN": "max_batches_per_run",
         "AWS_REGION": "aws_region",
         "AWS_PROFILE": "aws_profile",
         "AWS_ENDPOINT_URL_S3": "s3_endpoint_url",
@@ -263,6 +269,18 @@ class TrainingConfig(Settings, TrainingOptions):
     dask_scheduler_address: str | None = Field(
         default=None, description="scheduler to join, such as tcp://host:8786; goes with use_dask"
     )
+    dask_tls_ca_file: Path | None = Field(
+        default=None,
+        description="certificate authority of a tls:// scheduler, a PEM file; "
+        "default: as Dask is configured",
+    )
+    dask_tls_client_cert: Path | None = Field(
+        default=None,
+        description="certificate that the run shows to it; default: as Dask is configured",
+    )
+    dask_tls_client_key: Path | None = Field(
+        default=None, description="key of that certificate; default: as Dask is configured"
+    )
     dask_dashboard_port: int | None = Field(
         default=None,
         ge=0,
@@ -285,6 +303,13 @@ class TrainingConfig(Settings, TrainingOptions):
                 "use_dask: add --use-dask (use_dask=True)"
             )
         return self
+
+    @field_validator("dask_tls_ca_file", "dask_tls_client_cert", "dask_tls_client_key")
+    @classmethod
+    def _is_there(cls, value: Path | None) -> Path | None:
+        if value and not value.is_file():
+            raise ValueError("is no file: name a PEM file")
+        return value
 
     @field_validator("output_file")
     @classmethod

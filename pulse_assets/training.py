@@ -6,19 +6,25 @@ put itself in the place of the function.
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
+from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.execution.api import execute_run_iterator
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.utils import make_new_run_id
 from dagster_shared.error import SerializableErrorInfo
+from sqlalchemy.exc import SQLAlchemyError
 
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
-from pulse_assets.execution.cluster import ClusterSpec, open_cluster
+from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
+from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.partitions import batch_partitions
@@ -30,6 +36,11 @@ from pulse_assets.storage.store import Store, open_store
 
 #: The Dagster instance of a directory that has none: Dagster's defaults, and nothing sent home.
 _INSTANCE: Final = "telemetry:\n  enabled: false\n"
+
+_NO_COPY: Final = {
+    "module": "dagster._core.storage.noop_compute_log_manager",
+    "class": "NoOpComputeLogManager",
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be written.
         ClusterError: the Dask scheduler cannot be reached or was lost.
-        TrainingError: the run ended without results.
+        TrainingError: the run ended without results, or Dagster's records cannot be written.
         KeyboardInterrupt: somebody ended the run; finished batches are kept.
 
     Example:
@@ -99,7 +110,12 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         folder.check_writable()
     if config.dask_scheduler_address is None:
         compile_kernels()  # once, here, so that no worker of this machine has to
-    with open_cluster(_cluster_of(config)), open_instance(dagster_home()) as instance:
+    with (
+        _explained_records(dagster_home()),
+        open_cluster(_cluster_of(config)),
+        open_instance(dagster_home()) as instance,
+    ):
+        fail_dead_runs(instance)
         run = _execute(settings, options, instance, progress or NoProgress())
     results = _read_results(run, settings)
     for folder, name in copies:
@@ -107,20 +123,103 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
     return results
 
 
+@contextmanager
+def _explained_records(home: Path) -> Iterator[None]:
+    """Turn an error of the database of Dagster's records into one that says how to go on.
+
+    Raises:
+        TrainingError: the database cannot be reached or written.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = next((e for e in _chain(error) if isinstance(e, SQLAlchemyError)), None)
+        if reason is None:
+            raise
+        raise TrainingError(
+            f"Dagster's records (DAGSTER_HOME {home}) cannot be read or written "
+            f"({str(reason).splitlines()[0]}): see to their database; finished batches are kept, "
+            "--resume computes the others"
+        ) from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+@dataclass
+class _Outcome:
+    """What is kept of the events of a run, however many they are."""
+
+    success: bool = False
+    published: bool = False
+    failures: list[str] = field(default_factory=list)
+
+    def note(self, event: dg.DagsterEvent) -> None:
+        """Keep what matters of an event."""
+        self.success |= event.event_type == dg.DagsterEventType.RUN_SUCCESS
+        if event.is_step_materialization:
+            self.published |= event.asset_key == dg.AssetKey("training_report")
+        if event.is_step_failure:
+            self.failures.append(_failure(event))
+
+
 def _execute(
     settings: Settings, options: TrainingOptions, instance: dg.DagsterInstance, progress: Progress
-) -> dg.ExecuteInProcessResult:
-    keys = batch_partitions(settings).get_partition_keys()
-    job = build_definitions(settings, resources={"progress": progress}).resolve_job_def(JOB_NAME)
-    return job.execute_in_process(
-        run_config=run_config(options),
-        instance=instance,
-        tags={
-            "dagster/asset_partition_range_start": keys[0],
-            "dagster/asset_partition_range_end": keys[-1],
-        },
-        raise_on_error=False,
+) -> _Outcome:
+    """Run the job in this process; its events are not kept, as `execute_in_process` would.
+
+    A run that is interrupted before it starts, while Dagster notes all that it plans, is marked as
+    failed here: Dagster would leave it for ever not started.
+    """
+    definitions = build_definitions(
+        settings, resources={"progress": progress}, executor=dg.in_process_executor
     )
+    job, run_id, outcome = definitions.resolve_job_def(JOB_NAME), make_new_run_id(), _Outcome()
+    interrupted = False
+    try:
+        run = instance.create_run_for_job(
+            job, run_id=run_id, run_config=run_config(options), tags=_tags(settings, run_id)
+        )
+        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+            outcome.note(event)
+            interrupted |= _is_interrupt(event)
+    except BaseException:
+        with suppress(Exception):  # what was raised matters more than a record of it
+            _fail_unfinished(instance, run_id)
+        raise
+    if interrupted:
+        raise KeyboardInterrupt
+    return outcome
+
+
+def _tags(settings: Settings, run_id: str) -> dict[str, str]:
+    keys = batch_partitions(settings).get_partition_keys()
+    return {
+        "dagster/asset_partition_range_start": keys[0],
+        "dagster/asset_partition_range_end": keys[-1],
+        **process_tags(run_id),
+    }
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    """Tell whether a step or run failed of an interrupt, which Dagster records as an error."""
+    if event.is_step_failure:
+        error = event.step_failure_data.error
+    elif event.is_job_failure:
+        error = event.job_failure_data.error
+    else:
+        return False
+    names = {DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
+    return error is not None and _root_cause(error).cls_name in names
+
+
+def _fail_unfinished(instance: dg.DagsterInstance, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    if run and not run.is_finished:
+        instance.report_run_failed(run, "The run was interrupted before it started.")
 
 
 def run_config(options: TrainingOptions) -> dict[str, Any]:
@@ -135,6 +234,9 @@ def run_config(options: TrainingOptions) -> dict[str, Any]:
 def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Open the Dagster instance at `home`, and create it on first use.
 
+    What the steps print is not copied for the UI unless `dagster.yaml` says where to: it is on the
+    terminal already, and the two processes that copy it answer Ctrl-C with a traceback.
+
     Raises:
         ConfigurationError: the directory cannot be made.
     """
@@ -146,13 +248,18 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
         raise ConfigurationError(
             f"DAGSTER_HOME {home} cannot be written ({error.strerror}): name another directory"
         ) from error
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    ref = InstanceRef.from_dir(str(home))
+    if ref.compute_logs_data.class_name == "LocalComputeLogManager":
+        ref = InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_COPY})
+    with dg.DagsterInstance.from_ref(ref) as instance:
         yield instance
 
 
 def _cluster_of(config: TrainingConfig) -> ClusterSpec:
     if config.dask_scheduler_address:
-        return ClusterSpec("existing", {"address": config.dask_scheduler_address})
+        files = {name: getattr(config, f"dask_{name}") for name in TLS_FILES}
+        certificates = {name: str(file) for name, file in files.items() if file}
+        return ClusterSpec("existing", {"address": config.dask_scheduler_address, **certificates})
     port = config.dask_dashboard_port
     options = {
         "n_workers": config.max_workers,
@@ -169,14 +276,14 @@ def _copies(config: TrainingConfig) -> list[tuple[Store, str]]:
     return [(open_store(folder or ".", config.s3), name) for folder, _, name in parts]
 
 
-def _read_results(run: dg.ExecuteInProcessResult, settings: Settings) -> TrainingResults:
+def _read_results(run: _Outcome, settings: Settings) -> TrainingResults:
     """Read what the run stored.
 
     Raises:
         TrainingError: it stored no results.
     """
-    message = "; ".join(_failures(run))
-    if not _published(run):
+    message = "; ".join(run.failures)
+    if not run.published:
         raise TrainingError(message or "the run ended without results")
     store = open_store(settings.store, settings.s3)
     path = object_path("training_results", suffix="json")
@@ -189,25 +296,15 @@ def _read_results(run: dg.ExecuteInProcessResult, settings: Settings) -> Trainin
     )
 
 
-def _published(run: dg.ExecuteInProcessResult) -> bool:
-    made = {event.asset_key for event in run.get_asset_materialization_events()}
-    return dg.AssetKey("training_report") in made
+def _failure(event: dg.DagsterEvent) -> str:
+    """Return what a failed step said of its failure, without traceback."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return _root_cause(data.error).message.strip() if data.error else "a step failed"
 
 
-def _failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Yield what each failed step said of its failure, without tracebacks."""
-    for event in run.filter_events(lambda event: event.is_step_failure):
-        data = event.step_failure_data
-        if data.user_failure_data and data.user_failure_data.description:
-            yield data.user_failure_data.description
-        elif data.error:
-            yield _root_cause(data.error)
-
-
-def _root_cause(error: SerializableErrorInfo) -> str:
-    """Return the first error of a chain; an interrupt, which Dagster records, goes on as one."""
+def _root_cause(error: SerializableErrorInfo) -> SerializableErrorInfo:
     while error.cause:
         error = error.cause
-    if error.cls_name == DagsterExecutionInterruptedError.__name__:
-        raise KeyboardInterrupt
-    return error.message.strip()
+    return error

@@ -1,7 +1,9 @@
-"""Rules of a user, for the tests: one that can be broken on chosen dates, one that kills."""
+"""Rules of a user, for the tests: breakable on chosen dates, slow, and deadly."""
 
 import os
 import signal
+import time
+from pathlib import Path
 
 import numpy as np
 
@@ -18,10 +20,25 @@ class Breakable:
         return np.repeat(y[origins][:, None], len(horizons), axis=1)
 
 
-class Lethal:
-    """Kills its process, as running out of memory does."""
+class Unhurried:
+    """The last value, after BATCH_SECONDS."""
 
-    name = "lethal"
+    name = "unhurried"
 
     def forecast(self, y, origins, horizons, season):
-        os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(float(os.environ.get("BATCH_SECONDS", "0")))
+        return np.repeat(y[origins][:, None], len(horizons), axis=1)
+
+
+class Lethal(Unhurried):
+    """Where the last value is LETHAL_VALUE it kills its process, as running out of memory does.
+
+    Each time it leaves a line in the file LETHAL_LOG.
+    """
+
+    def forecast(self, y, origins, horizons, season):
+        if y[origins[-1]] == float(os.environ.get("LETHAL_VALUE", "nan")):
+            with Path(os.environ["LETHAL_LOG"]).open("a") as log:
+                log.write(f"{os.getpid()}\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forecast(y, origins, horizons, season)

@@ -29,6 +29,7 @@ FIRST, LAST = "2005-01-01", "2005-11-27"
 RANGE = {"start_date": FIRST, "end_date": "2005-12-26"}
 TAGS = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_range_end": LAST}
 OPTIONS = {"models": MODELS, "horizons": [1, 3]}
+IN_PROCESS = {"local": {"n_workers": 1}}
 #: The tables of twelve batches and the ledger.
 OBJECTS = 4 * 12 + 1
 
@@ -209,7 +210,7 @@ class UserInterface:
         assert "errors" not in found, found
         return found["data"]
 
-    def launch(self, training, keys):
+    def launch(self, training, keys, cluster=IN_PROCESS):
         """Start a backfill of all assets over `keys`; return its id."""
         launched = self.ask(
             """mutation Launch($backfill: LaunchBackfillParams!) {
@@ -223,7 +224,7 @@ class UserInterface:
                 "assetSelection": [{"path": [name]} for name in self.assets()],
                 "partitionNames": keys,
                 "runConfigData": {
-                    "execution": {"config": {"cluster": {"local": {"n_workers": 1}}}},
+                    "execution": {"config": {"cluster": cluster}},
                     "resources": {"training": {"config": training}},
                 },
             },
@@ -240,9 +241,9 @@ class UserInterface:
         )["assetNodes"]
         return node["partitionKeys"]
 
-    def backfill(self, training, keys=None):
+    def backfill(self, training, keys=None, cluster=IN_PROCESS):
         """Run a backfill to its end; return its status and that of its runs, oldest first."""
-        backfill = self.launch(training, keys or self.keys())
+        backfill = self.launch(training, keys or self.keys(), cluster)
         until = time.monotonic() + 180
         while time.monotonic() < until:
             found = self.ask(
@@ -257,6 +258,13 @@ class UserInterface:
                 return found["status"], [run["status"] for run in reversed(found["runs"])]
             time.sleep(1)
         pytest.fail(f"the backfill has not ended: {found}")
+
+    def terminate(self, run_id):
+        """Press *Terminate* on the page of a run."""
+        asked = self.ask(
+            "mutation Stop($id: String!) { terminateRun(runId: $id) { __typename } }", id=run_id
+        )
+        assert asked["terminateRun"]["__typename"] == "TerminateRunSuccess", asked
 
     def missing(self, asset):
         """The partitions that the UI shows as not materialized."""
@@ -280,31 +288,34 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@contextlib.contextmanager
+def serving(config, log, **environment):
+    """Webserver and daemon on loopback, as `dagster dev` starts them."""
+    port = free_port()
+    home = dagster_home()
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "pulse_assets.definitions"]
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*command, "-h", "127.0.0.1", "-p", str(port)],
+            env=deployment(config) | environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        ui = UserInterface(port)
+        wait_for(ui, process, log)
+        yield ui
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
 @pytest.fixture
 def user_interface(tmp_path):
-    """Webserver and daemon on loopback, as `dagster dev` starts them."""
-
-    @contextlib.contextmanager
     def serve(config, **environment):
-        port = free_port()
-        home = dagster_home()
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-        command = [sys.executable, "-m", "dagster", "dev", "-m", "pulse_assets.definitions"]
-        with (tmp_path / "servers.log").open("w") as log:
-            process = subprocess.Popen(
-                [*command, "-h", "127.0.0.1", "-p", str(port)],
-                env=deployment(config) | environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            ui = UserInterface(port)
-            wait_for(ui, process, tmp_path / "servers.log")
-            yield ui
-        finally:
-            process.terminate()
-            process.wait(60)
+        return serving(config, tmp_path / "servers.log", **environment)
 
     return serve
 

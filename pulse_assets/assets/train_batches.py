@@ -21,6 +21,7 @@ from pulse_assets.execution.batch_task import (
 )
 from pulse_assets.execution.cluster import active_client, describe_cluster
 from pulse_assets.execution.fan_out import fan_out
+from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
@@ -52,7 +53,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
         specs=_specs(),
         partitions_def=batch_partitions(settings),
         can_subset=True,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=dg.BackfillPolicy(settings.max_batches_per_run),
     )
     def train_batches(
         context: dg.AssetExecutionContext,
@@ -63,10 +64,11 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
         tasks = _tasks(settings, _ready(settings, training), context.partition_keys, tables)
         tally = RunTally(len(tasks), progress)
         for summary in _summaries(tasks):
-            tally.add(summary)
-            _announce(context, summary, tables)
-            if line := tally.due_line():
-                context.log.info(line)
+            with uninterrupted():
+                tally.add(summary)
+                _announce(context, summary, tables)
+                if line := tally.due_line():
+                    context.log.info(line)
         yield from _close(context, tally, tables)
 
     return train_batches
@@ -109,8 +111,9 @@ def _tasks(
 
 def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
     """Compute the batches; one whose worker was lost each time it was tried counts as failed."""
-    for task, result in fan_out(run_batch, tasks, active_client()):
-        yield fail_batch(task, result) if isinstance(result, Exception) else result
+    with plain_failures():
+        for task, result in fan_out(run_batch, tasks, active_client()):
+            yield fail_batch(task, result) if isinstance(result, Exception) else result
 
 
 def _announce(

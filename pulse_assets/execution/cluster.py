@@ -1,6 +1,7 @@
 """The Dask cluster of a run: opened round the run, found by its steps, closed after it."""
 
 import importlib
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -8,9 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pulse_assets.errors import ClusterError
+from pulse_assets.execution.versions import check_versions
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Security
+
+#: Options of an existing cluster, as `distributed.Security` names them.
+TLS_FILES: Final = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
 #: An unreachable scheduler is reported after this long.
 CONNECT_SECONDS: Final = 20
@@ -47,13 +52,17 @@ def open_cluster(spec: ClusterSpec) -> Iterator[None]:
     """Open the cluster of `spec`, or join it, for the length of a `with` block.
 
     Raises:
-        ClusterError: the scheduler cannot be reached, or the cluster cannot be started.
+        ClusterError: the scheduler cannot be reached, the cluster cannot be started, or has other
+            versions of the packages that a batch needs.
     """
     if spec.in_process:
         yield
         return
     with ExitStack() as stack:
-        token = _client.set(stack.enter_context(_connect(spec)))
+        client = stack.enter_context(_connect(spec))
+        if spec.kind != "local":  # its workers are this very installation
+            check_versions(client)
+        token = _client.set(client)
         stack.callback(_client.reset, token)
         yield
 
@@ -61,13 +70,18 @@ def open_cluster(spec: ClusterSpec) -> Iterator[None]:
 @contextmanager
 def _connect(spec: ClusterSpec) -> Iterator["Client"]:
     from distributed import Client  # half a second that a run in process need not pay
+    from distributed.versions import VersionMismatchWarning
 
     with ExitStack() as stack:
         try:
             where = _start(spec)
             if not isinstance(where, str):
                 stack.enter_context(where)
-            client = Client(where, timeout=CONNECT_SECONDS, set_as_default=False)
+            with warnings.catch_warnings():
+                # Other versions that matter become an error; Dask's warning would come before it.
+                warnings.simplefilter("ignore", VersionMismatchWarning)
+                options = {"timeout": CONNECT_SECONDS, "security": _security(spec)}
+                client = Client(where, set_as_default=False, **options)
         except Exception as error:  # each kind of cluster raises what it likes
             raise ClusterError(_cannot(spec, error)) from error
         yield stack.enter_context(client)
@@ -85,16 +99,31 @@ def _start(spec: ClusterSpec) -> Any:  # noqa: ANN401 - an address, or a cluster
     return getattr(importlib.import_module(kind["module"]), kind["class"])(**spec.options)
 
 
+def _security(spec: ClusterSpec) -> "Security | None":
+    """Return the certificates for an existing scheduler; Dask's own configuration names others."""
+    from distributed import Security
+
+    files = {name: spec.options[name] for name in TLS_FILES if spec.options.get(name)}
+    return Security(require_encryption=True, **files) if files else None
+
+
 def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed is imported late
     from distributed import LocalCluster
 
     threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    defaults = {"threads_per_worker": 1, "host": "127.0.0.1", "env": threads}
+    defaults = {
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "env": threads,
+        "preload": ["pulse_assets.execution.worker_setup"],
+    }
+    # The fan-out counts the tries of a batch that loses its worker.
+    scheduler = {"allowed_failures": 0, **options.get("scheduler_kwargs", {})}
     if options.get("dashboard_address") is None:
         # None alone would ask for port 8787, which another run may have.
-        quiet = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
-        options = {**options, **quiet}
-    return LocalCluster(**{**defaults, **options})
+        options = {**options, "dashboard_address": "127.0.0.1:0"}
+        scheduler["dashboard"] = False
+    return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
 
 
 def _cannot(spec: ClusterSpec, error: Exception) -> str:
@@ -118,6 +147,11 @@ def threads_of(client: "Client") -> dict[str, int]:
     return cast("dict[str, int]", client.nthreads())
 
 
+def address_of(client: "Client") -> str:
+    """Return the address of the scheduler of a client."""
+    return client.scheduler_info()["address"]
+
+
 def describe_cluster(client: "Client | None") -> dict[str, Any]:
     """Describe where batches compute, for `training_results.dask_cluster`."""
     if client is None:
@@ -125,7 +159,7 @@ def describe_cluster(client: "Client | None") -> dict[str, Any]:
     threads = threads_of(client)
     return {
         "kind": "dask",
-        "scheduler": client.scheduler_info()["address"],
+        "scheduler": address_of(client),
         "dashboard": client.dashboard_link if _has_dashboard(client) else None,
         "workers": len(threads),
         "threads": sum(threads.values()),

@@ -15,7 +15,8 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 from dagster_dask import dask_executor
 
-from pulse_assets.execution.cluster import ClusterSpec, open_cluster
+from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
+from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 
 
 class BatchDaskExecutor(InProcessExecutor):
@@ -30,6 +31,8 @@ class BatchDaskExecutor(InProcessExecutor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
         """Run the plan with the cluster open, and yield its events."""
+        fail_dead_runs(plan_context.instance)
+        plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
         with open_cluster(self._cluster):
             yield from super().execute(plan_context, execution_plan)
 
@@ -37,14 +40,24 @@ class BatchDaskExecutor(InProcessExecutor):
 def _config_schema() -> dict[str, Any]:
     """Take dagster-dask's cluster types; without any configuration the cluster is local."""
     fields: Any = dask_executor.config_schema.config_type
+    kinds = fields.fields["cluster"].config_type.fields
     return {
         "cluster": dg.Field(
-            fields.fields["cluster"].config_type,
+            dg.Selector({**kinds, "existing": _existing()}),
             default_value={"local": {}},
             description="the Dask cluster that computes the batches, as dagster-dask names it; "
             "local: with n_workers 1 the run's own process computes them",
         )
     }
+
+
+def _existing() -> dg.Field:
+    """Describe a scheduler that is there: dagster-dask takes no certificates for it."""
+    certificates = {name: dg.Field(dg.StringSource, is_required=False) for name in TLS_FILES}
+    return dg.Field(
+        {"address": dg.StringSource, **certificates},
+        description="a scheduler that is there; the certificates of a tls:// address are files",
+    )
 
 
 @dg.executor(name="dask", config_schema=_config_schema())

@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from pulse_assets.errors import ClusterError
-from pulse_assets.execution.cluster import threads_of
+from pulse_assets.errors import ClusterError, LostWorkerError
+from pulse_assets.execution.cluster import address_of, threads_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -27,6 +28,9 @@ Result = TypeVar("Result")
 #: Tasks under way a thread of the cluster: enough that none waits, few enough to hold in memory.
 TASKS_PER_THREAD: Final = 4
 
+#: Times that a task may lose its worker before it counts as the cause.
+TRIES: Final = 3
+
 
 def fan_out(
     function: Callable[[Task], Result], tasks: Iterable[Task], client: "Client | None"
@@ -34,8 +38,9 @@ def fan_out(
     """Yield each task with its result as it completes, in any order.
 
     A bounded number of tasks is under way at a time, so memory does not grow with their number.
-    A task whose worker is lost is tried again by Dask on another worker; one that loses its worker
-    each time yields Dask's `KilledWorker` error.
+    A task whose worker is lost is tried again. Dask blames all tasks that the worker held, so one
+    that Dask gives up is tried again after all others, alone, when nothing else can be the cause;
+    one that has lost its worker `TRIES` times, the last time alone, yields a `LostWorkerError`.
 
     Args:
         function: what to compute; importable on the workers.
@@ -47,41 +52,104 @@ def fan_out(
     """
     if client is None:
         return ((task, function(task)) for task in tasks)
-    return _on_cluster(function, iter(tasks), client)
+    return _on_cluster(_Submissions(function, client), iter(tasks))
 
 
 def _on_cluster(
-    function: Callable[[Task], Result], tasks: Iterator[Task], client: "Client"
-) -> Iterator[tuple[Task, Result | Exception]]:
-    from distributed import as_completed
+    submissions: "_Submissions", tasks: Iterator[Task]
+) -> Iterator[tuple[Task, Any | Exception]]:
+    from distributed import KilledWorker
 
-    run = uuid.uuid4().hex  # two runs on one scheduler must not share a task
-
-    def submit(task: Task) -> "Future":
-        return client.submit(function, task, key=f"pulse-{task.name}-{run}", pure=False)
-
-    running = {submit(task): task for task in islice(tasks, _width(client))}
-    completed = as_completed(list(running), loop=client.loop)
-    try:
-        for future in completed:
-            task = running.pop(future)
-            for following in islice(tasks, 1):
-                running[added := submit(following)] = following
-                completed.add(added)
-            yield task, _outcome(future, client)
-    finally:
-        client.cancel(list(running))  # this run's own and no other's
+    suspects: list[tuple[Task, int]] = []
+    for task, result in submissions.results(tasks, submissions.width()):
+        if isinstance(result, KilledWorker):
+            suspects.append((task, _tries(result)))
+        else:
+            yield task, result
+    for task, tries in suspects:
+        yield task, _alone(submissions, task, tries)
 
 
-def _width(client: "Client") -> int:
-    return TASKS_PER_THREAD * max(sum(threads_of(client).values()), 1)
+def _alone(submissions: "_Submissions", task: HasName, tries: int) -> Any | Exception:  # noqa: ANN401
+    """Try a suspect with no other task of the run on the cluster, once or up to `TRIES` in all."""
+    from distributed import KilledWorker
+
+    while True:
+        ((_, result),) = submissions.results(iter([task]), 1)
+        if not isinstance(result, KilledWorker):
+            return result
+        tries += _tries(result)
+        if tries >= TRIES:
+            return LostWorkerError(
+                f"the worker process of {task.name} died each of the {tries} times that it was "
+                "tried, as a process that runs out of memory does: give the workers more memory, "
+                "or the batches fewer days or variables"
+            )
 
 
-def _outcome(future: "Future", client: "Client") -> Any:  # noqa: ANN401 - what was computed
-    if future.cancelled():
-        raise ClusterError(
-            f"the Dask scheduler {client.scheduler.address if client.scheduler else ''} was lost: "
-            "finished batches are kept, --resume computes the others"
-        )
-    error = future.exception()
-    return future.result() if error is None else error
+def _tries(error: Any) -> int:  # noqa: ANN401 - KilledWorker, which is imported late
+    """Return how often Dask tried a task before it gave it up."""
+    return error.allowed_failures + 1
+
+
+class _Submissions:
+    """The tasks that one run has on a cluster."""
+
+    def __init__(self, function: Callable[[Any], Any], client: "Client") -> None:
+        self._function = function
+        self._client = client
+        self._address = address_of(client)  # a client that lost its scheduler has forgotten it
+
+    def width(self) -> int:
+        """Return how many tasks are to be under way at a time."""
+        with self._lost_scheduler():
+            return TASKS_PER_THREAD * max(sum(threads_of(self._client).values()), 1)
+
+    def results(self, tasks: Iterator[Task], width: int) -> Iterator[tuple[Task, Any | Exception]]:
+        """Yield each task with its result or error, `width` tasks at a time."""
+        from distributed import as_completed
+
+        running = {self._submit(task): task for task in islice(tasks, width)}
+        completed = as_completed(list(running), loop=self._client.loop)
+        try:
+            for future in completed:
+                task = running.pop(future)
+                for following in islice(tasks, 1):
+                    running[added := self._submit(following)] = following
+                    completed.add(added)
+                yield task, self._outcome(future)
+        finally:
+            with suppress(ClusterError), self._lost_scheduler():
+                self._client.cancel(list(running))  # this run's own and no other's
+
+    def _submit(self, task: HasName) -> "Future":
+        # Never the same key twice: two runs on one scheduler, or two tries, must not share a task.
+        key = f"pulse-{task.name}-{uuid.uuid4().hex}"
+        with self._lost_scheduler():
+            return self._client.submit(self._function, task, key=key, pure=False)
+
+    def _outcome(self, future: "Future") -> Any:  # noqa: ANN401 - what was computed
+        from distributed import CancelledError
+
+        with self._lost_scheduler():
+            error = future.exception()
+            if isinstance(error, CancelledError):
+                raise error
+            return future.result() if error is None else error
+
+    @contextmanager
+    def _lost_scheduler(self) -> Iterator[None]:
+        """Turn what Dask's client raises without a scheduler into one error.
+
+        A `RuntimeError` says that the client's event loop is closed.
+        """
+        from distributed import CancelledError
+        from distributed.client import ClosedClientError
+
+        try:
+            yield
+        except (CancelledError, ClosedClientError, OSError, RuntimeError) as error:
+            raise ClusterError(
+                f"the Dask scheduler {self._address} was lost: finished batches are kept, "
+                "--resume computes the others"
+            ) from error

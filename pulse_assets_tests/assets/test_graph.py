@@ -140,6 +140,14 @@ def test_settings_fix_the_partitions(source, tmp_path):
     assert job.partitions_def.get_partition_keys() == ["2005-01-01", "2005-01-08", "2005-01-15"]
 
 
+@pytest.mark.parametrize("most", [None, 5])
+def test_settings_bound_the_batches_in_a_run_of_a_backfill(settings, most):
+    chosen = Settings(**settings.model_dump() | {"max_batches_per_run": most})
+    assets = build_definitions(chosen).resolve_asset_graph()
+    policy = assets.get(dg.AssetKey("batch_metrics")).backfill_policy
+    assert policy.max_partitions_per_run == most
+
+
 # What a run of it does
 
 

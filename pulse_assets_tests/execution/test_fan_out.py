@@ -1,21 +1,17 @@
 """The fan-out gives what a plain loop gives, on a cluster that others use too."""
 
-import contextlib
-import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
-from distributed import Client, Event, KilledWorker
+from distributed import Client, Event
 
-from pulse_assets.errors import ClusterError
+from pulse_assets.errors import ClusterError, LostWorkerError
+from pulse_assets.execution.cluster import ClusterSpec, active_client, open_cluster
 from pulse_assets.execution.fan_out import TASKS_PER_THREAD, fan_out
-from pulse_assets_tests.execution.clusters import worker_processes
+from pulse_assets_tests.execution.clusters import standing_cluster, wait_until
 
 
 @dataclass(frozen=True)
@@ -63,13 +59,6 @@ def collect(function, client, tasks=NUMBERS):
 def tasks_of_fan_outs(client):
     keys = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
     return [key for key in keys if str(key).startswith("pulse-")]
-
-
-def wait_until(condition, seconds=10):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "the condition did not come true"
-        time.sleep(0.05)
 
 
 def test_in_process_it_is_a_loop_in_order():
@@ -141,41 +130,34 @@ def test_two_at_once_do_not_share_tasks(scheduler):
 @pytest.mark.slow
 def test_a_task_that_kills_its_worker_costs_no_other_task():
     # A cluster of its own: the lost workers are of no use to other tests.
-    with worker_processes(2) as cluster, Client(cluster, set_as_default=False) as client:
-        results = collect(die_at_three, client)
-    assert isinstance(results.pop(3), KilledWorker)
+    with open_cluster(ClusterSpec("local", {"n_workers": 2})):
+        results = collect(die_at_three, active_client())
+    error = results.pop(3)
+    assert isinstance(error, LostWorkerError)
+    assert "2005-01-03 died each of the 3 times" in str(error)
     assert results == {n.value: n.value for n in NUMBERS if n.value != 3}
-
-
-@pytest.fixture
-def own_scheduler(tmp_path):
-    """A scheduler and its worker as processes of their own: process and address."""
-    file = tmp_path / "scheduler.json"
-    options = ["--no-dashboard", "--scheduler-file", str(file)]
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
-    with (
-        subprocess.Popen([*command, "--port", "0", *options], stderr=subprocess.DEVNULL) as process,
-        contextlib.ExitStack() as stack,
-    ):
-        stack.callback(process.kill)
-        wait_until(file.exists, 30)
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", *options, "--nthreads", "1"],
-            stderr=subprocess.DEVNULL,
-        )
-        stack.enter_context(worker)
-        stack.callback(worker.terminate)
-        yield process, json.loads(file.read_text())["address"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_lost_scheduler_is_an_error_that_says_how_to_go_on(own_scheduler, how):
-    process, address = own_scheduler
-    with Client(address, set_as_default=False) as client:
+def test_a_lost_scheduler_is_an_error_that_says_how_to_go_on(tmp_path, how):
+    with (
+        standing_cluster(tmp_path, 1) as cluster,
+        Client(cluster.address, set_as_default=False) as client,
+    ):
         client.wait_for_workers(1, timeout=30)
         results = fan_out(wait_after_the_first, NUMBERS, client)
         assert next(results) == (Number(0), 0)
-        process.send_signal(how)
-        with pytest.raises(ClusterError, match=f"{address} was lost: .* --resume"):
+        cluster.scheduler.send_signal(how)
+        with pytest.raises(ClusterError, match=f"{cluster.address} was lost: .* --resume"):
             next(results)
+
+
+def test_a_closed_client_is_a_lost_scheduler(scheduler):
+    """As when somebody closes the own cluster in the middle of a run."""
+    client = Client(scheduler, set_as_default=False)
+    results = fan_out(square, NUMBERS, client)
+    next(results)
+    client.close()
+    with pytest.raises(ClusterError, match=f"{scheduler} was lost: .* --resume"):
+        list(results)

@@ -1,0 +1,200 @@
+"""What many batches in one run cost: time by phase, memory by process, rows of the event log.
+
+    python -m benchmarks.scale --batches 1000 10000
+    python -m benchmarks.scale --batches 10000 --postgres postgresql+psycopg2://user@host/database
+
+One daily series, one rule and batches of a day, so that next to nothing is computed: what is
+measured is Dagster's and Dask's own work. Scheduler, workers and run are processes of their own.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import psutil
+import yaml
+
+from pulse_assets.execution.cluster import ClusterSpec, active_client, open_cluster
+from pulse_assets.execution.fan_out import fan_out
+from pulse_assets.training import open_instance
+
+_START = date(1990, 1, 1)
+_HISTORY = 60
+
+
+@dataclass
+class Measured:
+    """What one run cost; its seconds depend on disk and neighbours, processor seconds hardly."""
+
+    batches: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_megabytes: dict[str, float] = field(default_factory=dict)
+    processor_seconds: dict[str, float] = field(default_factory=dict)
+    rows: int = 0
+
+
+def _write_source(folder: Path, batches: int) -> None:
+    days = [_START + timedelta(days=i - _HISTORY) for i in range(batches + _HISTORY)]
+    lines = [f"{day},{100 + i % 97}" for i, day in enumerate(days)]
+    folder.mkdir()
+    (folder / "historical_daily.csv").write_text("timestamp,value\n" + "\n".join(lines) + "\n")
+
+
+@contextmanager
+def _dask(folder: Path, workers: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start a scheduler and workers; yield them in this order."""
+    file = folder / "scheduler.json"
+    common = ["--no-dashboard", "--scheduler-file", str(file)]
+    local = ["--host", "127.0.0.1"]
+    commands = [
+        ["scheduler", "--port", "0"],
+        *[["worker", "--nthreads", "1", "--no-nanny"]] * workers,
+    ]
+    started = []
+    try:
+        for what, *options in commands:
+            module = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
+            started.append(
+                subprocess.Popen(  # noqa: S603 - our own command
+                    [*module, *options, *common, *local], stderr=subprocess.DEVNULL
+                )
+            )
+            while not file.exists():
+                time.sleep(0.1)
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def _watch(measured: Measured, processes: dict[str, psutil.Process], store: Path) -> None:
+    """Note the peaks of memory and when the first and the last batch were stored, until the end."""
+    began = time.monotonic()
+    metrics = store / "batch_metrics" / "batch_size_days=1"
+    while processes["run"].is_running() and processes["run"].status() != psutil.STATUS_ZOMBIE:
+        for name, process in processes.items():
+            megabytes = process.memory_info().rss / 1e6
+            measured.peak_megabytes[name] = max(measured.peak_megabytes.get(name, 0), megabytes)
+            measured.processor_seconds[name] = sum(process.cpu_times()[:2])
+        done = len([*metrics.glob("*.parquet")])
+        if done and "to the first batch" not in measured.seconds:
+            measured.seconds["to the first batch"] = time.monotonic() - began
+        if done >= measured.batches and "to the last batch" not in measured.seconds:
+            measured.seconds["to the last batch"] = time.monotonic() - began
+        time.sleep(0.5)
+    measured.seconds["in all"] = time.monotonic() - began
+
+
+def _train(folder: Path, batches: int, address: str) -> subprocess.Popen[bytes]:
+    options = {
+        "source": str(folder / "source"),
+        "store": str(folder / "store"),
+        "start_date": str(_START),
+        "end_date": str(_START + timedelta(days=batches - 1)),
+        "batch_size_days": 1,
+        "history_days": _HISTORY,
+        "horizons": [1],
+        "models": ["naive"],
+        "use_dask": True,
+        "dask_scheduler_address": address,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(options))
+    command = [sys.executable, "-m", "pulse_assets.run_training"]
+    return subprocess.Popen([*command, "--config", str(folder / "config.yaml")])  # noqa: S603
+
+
+def measure(batches: int, workers: int, postgres: str | None) -> Measured:
+    """Run `batches` batches once in a Dagster instance of its own, or in that of `postgres`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_source(folder / "source", batches)
+        home = folder / "home"
+        home.mkdir()
+        settings: dict[str, object] = {"telemetry": {"enabled": False}}
+        if postgres:
+            settings["storage"] = {"postgres": {"postgres_url": postgres}}
+        (home / "dagster.yaml").write_text(yaml.safe_dump(settings))
+        os.environ["DAGSTER_HOME"] = str(home)
+        measured = Measured(batches)
+        with _dask(folder, workers) as (scheduler, *_):
+            address = json.loads((folder / "scheduler.json").read_text())["address"]
+            run = _train(folder, batches, address)
+            processes = {"run": psutil.Process(run.pid), "scheduler": psutil.Process(scheduler.pid)}
+            watcher = threading.Thread(target=_watch, args=(measured, processes, folder / "store"))
+            watcher.start()
+            if run.wait():
+                raise SystemExit("the training failed")
+            watcher.join()
+        with open_instance(home) as instance:
+            (latest,) = instance.get_runs(limit=1)
+            measured.rows = len(instance.all_logs(latest.run_id))
+        return measured
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A task without work."""
+
+    name: str
+
+
+def do_nothing(task: Nothing) -> str:
+    """Return what a batch's summary would be."""
+    return task.name
+
+
+def measure_tasks(count: int, workers: int) -> str:
+    """Send empty tasks through the fan-out alone, without Dagster."""
+    this = psutil.Process()
+    with tempfile.TemporaryDirectory() as name, _dask(Path(name), workers) as (scheduler, *_):
+        address = json.loads((Path(name) / "scheduler.json").read_text())["address"]
+        with open_cluster(ClusterSpec("existing", {"address": address})):
+            before, began = this.memory_info().rss / 1e6, sum(this.cpu_times()[:2])
+            for _ in fan_out(do_nothing, (Nothing(str(i)) for i in range(count)), active_client()):
+                pass
+            used = sum(this.cpu_times()[:2]) - began
+            grown = this.memory_info().rss / 1e6 - before
+            peak = psutil.Process(scheduler.pid).memory_info().rss / 1e6
+    return (
+        f"{count} empty tasks: {used:.1f} s of this process, which grew by {grown:.0f} MB; "
+        f"scheduler {peak:.0f} MB"
+    )
+
+
+def _print(measured: Measured) -> None:
+    phases = ", ".join(f"{value:.1f} s {name}" for name, value in measured.seconds.items())
+    peaks = ", ".join(f"{name} {value:.0f} MB" for name, value in measured.peak_megabytes.items())
+    used = ", ".join(f"{name} {value:.0f} s" for name, value in measured.processor_seconds.items())
+    rate = measured.rows / measured.seconds["in all"]
+    print(  # noqa: T201
+        f"{measured.batches} batches: {phases}; processor {used}; peak memory {peaks}; "
+        f"{measured.rows} rows of the event log, {rate:.0f} a second",
+        flush=True,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure each number of batches that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--postgres", metavar="URL", help="default: SQLite")
+    chosen = parser.parse_args(arguments)
+    for batches in chosen.batches:
+        print(measure_tasks(batches, chosen.workers), flush=True)  # noqa: T201
+        _print(measure(batches, chosen.workers, chosen.postgres))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What a team copies: the script for one machine runs, the files for containers are well formed."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pulse_assets import TrainingConfig
+from pulse_assets_tests.conftest import MODELS, stored
+from pulse_assets_tests.execution.clusters import wait_until
+from pulse_assets_tests.postgres import free_port, programs
+from pulse_assets_tests.test_four_ways import UserInterface, deployment
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+
+
+@pytest.fixture
+def folder():
+    """A folder that the user `postgres` can enter, as pytest's own is not."""
+    folder = Path(tempfile.mkdtemp(prefix="one-machine-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_everything_on_one_machine(source, tmp_path, folder):
+    """A backfill from the UI on PostgreSQL and the Dask cluster, and an orderly end."""
+    if not programs():
+        pytest.skip("no PostgreSQL server here: install Debian's postgresql")
+    chosen = TrainingConfig(
+        source=str(source),
+        store=str(tmp_path / "store"),
+        start_date="2005-01-01",
+        end_date="2005-12-26",
+    )
+    ui, scheduler, database = (free_port() for _ in range(3))
+    command = [sys.executable, DEPLOY / "one_machine.py", "--folder", folder, "--workers", "2"]
+    ports = ("--ui-port", ui, "--scheduler-port", scheduler, "--postgres-port", database)
+    with subprocess.Popen(
+        [str(part) for part in (*command, *ports)],
+        env=deployment(chosen),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert "ready: Ctrl-C ends all\n" in iter(process.stdout.readline, "")
+            page = UserInterface(ui)
+            wait_until(page.assets, 60)
+            training = {"models": MODELS, "horizons": [1, 3]}
+            cluster = {"existing": {"address": {"env": "PULSE_SCHEDULER"}}}
+            status, runs = page.backfill(training, cluster=cluster)
+            assert (status, runs) == ("COMPLETED_SUCCESS", ["SUCCESS", "SUCCESS"])
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+    assert len(stored(chosen.store)) == 4 * 12 + 1
+    assert (folder / "logs" / "postgres.log").exists()
+
+
+@pytest.mark.parametrize(
+    "file", ["dagster.yaml", "compose.yaml", "dagster-helm.yaml", "dask-helm.yaml"]
+)
+def test_files_are_well_formed(file):
+    assert yaml.safe_load((DEPLOY / file).read_text())
+
+
+def services():
+    return yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+
+
+def test_containers_wait_for_services_that_are_there():
+    names = services()
+    for name, service in names.items():
+        assert set(service.get("depends_on", {})) <= set(names), name
+        assert "image" in service or "build" in service or "<<" in service, name
+
+
+def test_only_loopback_is_published():
+    published = [port for service in services().values() for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_instance_of_containers_is_one_that_dagster_takes(tmp_path, monkeypatch):
+    from dagster._core.instance.ref import InstanceRef
+
+    monkeypatch.setenv("PULSE_POSTGRES_URL", "postgresql+psycopg2://pulse@127.0.0.1:9/pulse")
+    shutil.copy(DEPLOY / "dagster.yaml", tmp_path)
+    ref = InstanceRef.from_dir(str(tmp_path))
+    assert ref.storage_data.class_name == "DagsterPostgresStorage"
+    assert ref.settings["concurrency"]["runs"]["max_concurrent_runs"] == 2

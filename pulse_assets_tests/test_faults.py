@@ -1,0 +1,353 @@
+"""What is lost when processes die in the middle of a training: nothing that was finished."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from distributed import Client
+
+from pulse_assets import TrainingConfig, train
+from pulse_assets.execution.run_process import PROCESS_TAG
+from pulse_assets.settings import dagster_home
+from pulse_assets.training import open_instance
+from pulse_assets_tests.conftest import stored
+from pulse_assets_tests.execution.clusters import StandingCluster, standing_cluster, wait_until
+from pulse_assets_tests.execution.test_fan_out import tasks_of_fan_outs
+from pulse_assets_tests.postgres import postgres
+from pulse_assets_tests.test_four_ways import UserInterface, serving
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[1]
+BATCHES = 60
+OBJECTS = 4 * BATCHES + 1
+
+
+@pytest.fixture(scope="module")
+def months(tmp_path_factory):
+    """A source with one monthly series, 2000 to 2009."""
+    folder = tmp_path_factory.mktemp("source")
+    rows = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01,{10 + 0.5 * i}" for i in range(120)]
+    (folder / "historical_line.csv").write_text("timestamp,value\n" + "\n".join(rows) + "\n")
+    return folder
+
+
+def sixty_batches(source, store, **changes):
+    """Sixty batches of a month each, with a rule that takes its time."""
+    values = {
+        "variables": ["line"],
+        "models": ["naive", "pulse_assets_tests.own_rules:Lethal"],
+        "horizons": [1],
+        "batch_size_days": 31,  # so that each window has a month's first day
+        "start_date": "2004-11-01",
+        "end_date": "2009-12-04",
+        "max_workers": 2,
+    }
+    return TrainingConfig(source=str(source), store=str(store), **values | changes)
+
+
+@pytest.fixture
+def config(months, tmp_path):
+    return sixty_batches(months, tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(months, tmp_path_factory):
+    """The objects of a run to which nothing happens."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        assert train(sixty_batches(months, folder / "store", max_workers=1)).success
+    objects = stored(folder / "store")
+    assert len(objects) == OBJECTS
+    return objects
+
+
+class Command:
+    """`pulse-train` in a process, and process group, of its own."""
+
+    def __init__(self, config, folder, *options, seconds="0.3", **environment):
+        file = folder / "config.yaml"
+        file.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
+        self._store = Path(config.store)
+        self._output = folder / f"output-{time.monotonic_ns()}.txt"
+        command = [sys.executable, "-m", "pulse_assets.run_training", "--config", str(file)]
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                [*command, *options],
+                env=os.environ | {"BATCH_SECONDS": seconds} | environment,
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def done(self):
+        """Number of batches that are in the store."""
+        return len([*self._store.glob("batch_metrics/*/*.parquet")])
+
+    def wait_for_batches(self, count):
+        wait_until(lambda: self.done >= count or self.process.poll() is not None, 90)
+        assert self.process.poll() is None, self.said()
+
+    def workers(self):
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+    def finish(self, seconds=120):
+        """Wait for the end; return the exit code and what was said."""
+        code = self.process.wait(seconds)
+        return code, self.said()
+
+    def said(self):
+        return self._output.read_text()
+
+
+@pytest.fixture
+def command(config, tmp_path):
+    started = []
+
+    def command(*options, **environment):
+        started.append(Command(config, tmp_path, *options, **environment))
+        return started[-1]
+
+    yield command
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+
+
+def existing(cluster):
+    return ("--use-dask", "--dask-scheduler-address", cluster.address)
+
+
+def check_whole(config, undisturbed):
+    """The store holds what an undisturbed run stores, and each batch counts once."""
+    assert stored(config.store) == undisturbed
+    ledger = pq.read_table(Path(config.store) / "trust_ledger" / "trust_ledger.parquet")
+    counts = Counter(zip(ledger["batch"].to_pylist(), ledger["model"].to_pylist(), strict=True))
+    assert set(counts.values()) == {1}
+    assert results(config)["batches"]["completed"] == BATCHES
+
+
+def results(config):
+    file = Path(config.store) / "training_results" / "training_results.json"
+    return json.loads(file.read_text())
+
+
+def check_no_half_objects(config, undisturbed):
+    found = stored(config.store)
+    assert found.items() <= undisturbed.items()
+
+
+def check_resumes(command, config, undisturbed, *options, finished):
+    """A resumed run computes the rest only."""
+    code, said = command("--resume", *options, seconds="0").finish()
+    assert code == 0, said
+    kept = int(re.findall(r"(\d+) kept", said)[-1])
+    assert finished <= kept < BATCHES
+    check_whole(config, undisturbed)
+
+
+def runs():
+    with open_instance(dagster_home()) as instance:
+        return instance.get_runs()
+
+
+def test_killed_workers_of_the_own_cluster(command, config, undisturbed):
+    run = command()
+    for batches in (8, 25):
+        run.wait_for_batches(batches)
+        run.workers()[0].kill()
+    code, said = run.finish()
+    assert code == 0, said
+    check_whole(config, undisturbed)
+
+
+def test_all_workers_are_killed_and_others_join(command, config, undisturbed, tmp_path):
+    with standing_cluster(tmp_path, 2, cwd=ROOT) as cluster:
+        run = command(*existing(cluster))
+        run.wait_for_batches(10)
+        cluster.kill_workers()
+        time.sleep(20)
+        assert run.process.poll() is None
+        cluster.add_worker()
+        cluster.add_worker()
+        code, said = run.finish()
+    assert code == 0, said
+    check_whole(config, undisturbed)
+
+
+def test_a_killed_scheduler(command, config, undisturbed, tmp_path):
+    with standing_cluster(
+        tmp_path, 2, cwd=ROOT, env=os.environ | {"BATCH_SECONDS": "0.3"}
+    ) as cluster:
+        run = command(*existing(cluster))
+        run.wait_for_batches(10)
+        address = cluster.address
+        cluster.scheduler.kill()
+        began = time.monotonic()
+        code, said = run.finish()
+        assert time.monotonic() - began < 60
+        assert code == 1
+        assert f"error: the Dask scheduler {address} was lost" in said
+        assert "Traceback" not in said
+    assert runs()[0].status == dg.DagsterRunStatus.FAILURE
+    check_no_half_objects(config, undisturbed)
+    check_resumes(command, config, undisturbed, finished=10)
+
+
+def test_a_killed_run(command, config, undisturbed):
+    run = command()
+    run.wait_for_batches(10)
+    workers = run.workers()
+    run.process.kill()
+    run.process.wait()
+    psutil.wait_procs(workers, 10)
+    assert not any(worker.is_running() for worker in workers)
+    check_no_half_objects(config, undisturbed)
+    (dead,) = runs()
+    assert dead.status == dg.DagsterRunStatus.STARTED
+    check_resumes(command, config, undisturbed, finished=10)
+    assert [run.status.value for run in runs()] == ["SUCCESS", "FAILURE"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt(command, config, undisturbed, how):
+    """As a terminal sends Ctrl-C: to the command and all its children."""
+    run = command()
+    run.wait_for_batches(10)
+    workers = run.workers()
+    send = os.killpg if how == signal.SIGINT else os.kill
+    send(run.process.pid, how)
+    code, said = run.finish(10)
+    assert code == 1
+    assert [line for line in said.splitlines() if not line.startswith("batches ")] == [
+        "error: interrupted: finished batches are kept, --resume computes the others"
+    ]
+    assert not any(worker.is_running() for worker in workers)
+    assert runs()[0].status == dg.DagsterRunStatus.FAILURE
+    check_no_half_objects(config, undisturbed)
+    check_resumes(command, config, undisturbed, finished=10)
+
+
+def test_an_interrupt_before_the_first_batch(command, config):
+    run = command()
+    wait_until(lambda: (dagster_home() / "history" / "runs").exists() and runs(), 60)
+    os.killpg(run.process.pid, signal.SIGINT)
+    code, _ = run.finish(15)
+    assert code == 1
+    assert runs()[0].status == dg.DagsterRunStatus.FAILURE
+
+
+@pytest.fixture
+def page(config, tmp_path):
+    """The Dagster UI, with an existing cluster of two workers."""
+    environment = os.environ | {"BATCH_SECONDS": "0.3"}
+    training = {name: getattr(config, name) for name in ("variables", "models", "horizons")}
+    log = tmp_path / "servers.log"
+    with (
+        standing_cluster(tmp_path, 2, cwd=ROOT, env=environment) as cluster,
+        serving(config, log) as ui,
+    ):
+        yield Page(ui, cluster, training)
+
+
+@dataclass
+class Page:
+    """The UI and the cluster on which it starts trainings."""
+
+    ui: UserInterface
+    cluster: StandingCluster
+    training: dict
+
+    def launch(self, config, batches):
+        """Launch a backfill; return its run when it has so many batches."""
+        on = {"existing": {"address": self.cluster.address}}
+        self.ui.launch(self.training, self.ui.keys(), on)
+        found = Path(config.store)
+        wait_until(lambda: len([*found.glob("batch_metrics/*/*.parquet")]) >= batches, 90)
+        return next(run for run in runs() if not run.is_finished)
+
+
+def status(run):
+    return next(found.status.value for found in runs() if found.run_id == run.run_id)
+
+
+def test_terminate_in_the_ui_and_a_killed_run_of_the_ui(page, config, undisturbed, command):
+    with Client(page.cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        theirs = client.submit(time.sleep, 45, key="pulse-theirs")
+        run = page.launch(config, 5)
+        assert len(tasks_of_fan_outs(client)) > 2
+        page.ui.terminate(run.run_id)
+        wait_until(lambda: status(run) == "CANCELED", 10)
+        wait_until(lambda: tasks_of_fan_outs(client) == ["pulse-theirs"], 10)
+        assert theirs.status == "pending"  # still asleep
+        check_no_half_objects(config, undisturbed)
+
+        killed = page.launch(config, 10)
+        _, pid, *_ = killed.tags[PROCESS_TAG].split()
+        psutil.Process(int(pid)).kill()
+        wait_until(lambda: status(killed) == "FAILURE", 60)
+        wait_until(lambda: tasks_of_fan_outs(client) in (["pulse-theirs"], []), 60)
+        check_no_half_objects(config, undisturbed)
+    check_resumes(command, config, undisturbed, finished=10)
+
+
+def test_a_batch_that_kills_its_worker_fails_alone(command, config, undisturbed, tmp_path):
+    log = tmp_path / "deaths"
+    poison = {"LETHAL_VALUE": "45.5", "LETHAL_LOG": str(log)}
+    code, said = command(seconds="0.1", **poison).finish()
+    assert code == 1
+    assert len(log.read_text().splitlines()) == 3
+    (error,) = results(config)["errors"]
+    assert error["type"] == "LostWorkerError"
+    assert error["batch"] in said
+    assert results(config)["batches"]["completed"] == BATCHES - 1
+    check_resumes(command, config, undisturbed, finished=BATCHES - 1)
+
+
+@pytest.mark.parametrize("seconds", [0, 20])
+def test_postgresql_is_restarted(command, config, undisturbed, seconds):
+    """A short pause is waited for; after a long one the run ends, and nothing is lost."""
+    with postgres() as server:
+        dagster_home().mkdir(parents=True)
+        (dagster_home() / "dagster.yaml").write_text(
+            yaml.safe_dump(
+                {
+                    "telemetry": {"enabled": False},
+                    "storage": {"postgres": {"postgres_url": server.url}},
+                }
+            )
+        )
+        run = command()
+        run.wait_for_batches(10)
+        server.control("stop", "-m", "fast")
+        time.sleep(seconds)
+        server.control("start")
+        code, said = run.finish()
+        if seconds:
+            assert code == 1
+            assert re.search("^error: .*connection", said, re.MULTILINE), said
+            assert "Traceback" not in said
+            check_no_half_objects(config, undisturbed)
+            check_resumes(command, config, undisturbed, finished=10)
+            assert [run.status.value for run in runs()] == ["SUCCESS", "FAILURE"]
+        else:
+            assert code == 0, said
+            check_whole(config, undisturbed)
+            assert [run.status.value for run in runs()] == ["SUCCESS"]
