@@ -17,7 +17,7 @@ from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.ensemble import Method
-from pulse_assets.storage.store import S3Settings
+from pulse_assets.storage.s3 import S3Settings
 
 #: Bounds that keep every date computed from them within the calendar.
 _EARLIEST: Final = date(1000, 1, 1)

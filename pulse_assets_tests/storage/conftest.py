@@ -3,7 +3,7 @@ import uuid
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pulse_assets.storage.store import S3Settings, _s3_client
+from pulse_assets.storage.s3 import S3Settings, connect
 
 
 @pytest.fixture(scope="session")
@@ -30,5 +30,5 @@ def s3(s3_server, monkeypatch):
 def bucket(s3):
     """The name of an empty bucket."""
     name = f"pulse-{uuid.uuid4().hex}"
-    _s3_client(s3).create_bucket(Bucket=name)
+    connect(s3).client.create_bucket(Bucket=name)
     return name

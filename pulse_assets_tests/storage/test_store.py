@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pulse_assets.errors import ConfigurationError, StoreError
+from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import (
     LocalStore,
     MissingObjectError,
-    S3Settings,
     S3Store,
     open_store,
 )
@@ -154,7 +154,7 @@ class TestS3Store:
 
     def test_the_mark_of_an_empty_folder_is_no_object(self, bucket, s3):
         store = open_store(f"s3://{bucket}/p", s3)
-        store._client.put_object(Bucket=bucket, Key="p/")
+        store._connection.client.put_object(Bucket=bucket, Key="p/")
         assert store.versions("") == {}
 
     def test_a_profile_that_does_not_exist_is_named(self, s3_server):
