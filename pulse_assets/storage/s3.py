@@ -10,6 +10,8 @@ from typing import Any, Final, TypeVar
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
+    ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
@@ -37,6 +39,8 @@ _READ_SECONDS: Final = 10
 #: What can go wrong on the way to S3; the parser's error is of none of botocore's families.
 S3_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
 
+_NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError)
+_BROKEN: Final = (HTTPClientError, ConnectionError, IncompleteReadError)
 _PASSING_STATUS: Final = {429, 500, 502, 503, 504}
 
 #: The answers of S3 that a user can mend, and how.
@@ -51,7 +55,7 @@ _MENDS: Final = {
 } | dict.fromkeys(
     (
         *("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"),
-        *("IllegalLocationConstraintException", "301"),
+        "IllegalLocationConstraintException",
     ),
     "the bucket lies in another region: set the AWS region (--aws-region)",
 )
@@ -92,7 +96,7 @@ class S3Connection:
             try:
                 result = exchange(self.client)
             except S3_ERRORS as error:
-                self._answered |= isinstance(error, ClientError)
+                self._answered |= error_code(error) is not None
                 if not self._may_pass(error) or time.monotonic() > until:
                     raise
             else:
@@ -102,11 +106,20 @@ class S3Connection:
 
     def _may_pass(self, error: Exception) -> bool:
         if isinstance(error, ClientError):
-            return error.response["ResponseMetadata"].get("HTTPStatusCode") in _PASSING_STATUS
-        if isinstance(error, EndpointConnectionError):
+            status = error.response["ResponseMetadata"].get("HTTPStatusCode")
+            return status in _PASSING_STATUS and self._answered
+        if isinstance(error, _NOBODY_THERE):
             return self._answered  # an address that never answered is most likely wrong
-        broken = isinstance(error, HTTPClientError | IncompleteReadError)
-        return broken and not isinstance(error, SSLError)
+        return isinstance(error, _BROKEN) and not isinstance(error, SSLError)
+
+
+def error_code(error: Exception) -> str | None:
+    """Return the error code that S3 gave; None if it was not S3 that answered.
+
+    botocore puts the status in place of a code where the answer has none.
+    """
+    found = str(error.response["Error"].get("Code")) if isinstance(error, ClientError) else ""
+    return found if found and not found.isdecimal() else None
 
 
 @lru_cache(maxsize=4)
@@ -159,21 +172,19 @@ def explain(error: Exception, settings: S3Settings) -> str:
     where = settings.endpoint_url or "AWS"
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials: sign in, name a profile (--aws-profile), or set AWS_PROFILE"
-    if isinstance(error, EndpointConnectionError):
+    if isinstance(error, _NOBODY_THERE):
         return f"nothing answers at {where}: correct --s3-endpoint-url or the AWS region"
-    if isinstance(error, ResponseParserError):
-        return f"{where} does not answer as S3 does: correct --s3-endpoint-url"
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, SSLError):
+        return f"{where} does not speak TLS as expected: correct --s3-endpoint-url ({_line(error)})"
+    if isinstance(error, _BROKEN):
         return f"the connection to {where} fails ({type(error).__name__}): try again later"
-    if isinstance(error, ClientError):
-        return _explain_answer(error, where)
-    return " ".join(str(error).split())
+    if isinstance(error, ClientError | ResponseParserError):
+        code = error_code(error)
+        if code is None:
+            return f"{where} does not answer as S3 does: correct --s3-endpoint-url"
+        return _MENDS.get(code, _line(error))
+    return _line(error)
 
 
-def _explain_answer(error: ClientError, where: str) -> str:
-    code = str(error.response["Error"].get("Code"))
-    if code in _MENDS:
-        return _MENDS[code]
-    if code.isdecimal() and int(code) not in _PASSING_STATUS:  # the status, for want of a code
-        return f"{where} does not answer as S3 does (status {code}): correct --s3-endpoint-url"
+def _line(error: Exception) -> str:
     return " ".join(str(error).split())

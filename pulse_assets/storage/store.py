@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
-from botocore.exceptions import ClientError
-
 from pulse_assets.errors import ConfigurationError, StoreError, StoreUnavailableError
-from pulse_assets.storage.s3 import AWS, S3_ERRORS, S3Connection, S3Settings, connect, explain
+from pulse_assets.storage.s3 import (
+    AWS,
+    S3_ERRORS,
+    S3Connection,
+    S3Settings,
+    connect,
+    error_code,
+    explain,
+)
 
 T = TypeVar("T")
 
@@ -232,10 +238,7 @@ class S3Store:
         try:
             return self._connection.call(exchange)
         except S3_ERRORS as error:
-            if (
-                isinstance(error, ClientError)
-                and error.response["Error"].get("Code") == "NoSuchKey"
-            ):
+            if error_code(error) == "NoSuchKey":
                 raise MissingObjectError(f"{place}: there is no such object") from error
             cause = explain(error, self.settings)
             raise StoreUnavailableError(f"{place}: cannot be {action}: {cause}") from error
