@@ -68,10 +68,12 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         with plain_failures():
             options = resolve_options(settings, training.options())
             configuration = configuration_fingerprint(settings, options)
-            batch_metrics.require(batches_of_run(context.run.tags, settings))
             performance, cluster = _last_training(context)
             results = summarise(
-                batch_metrics.parts(made_of={"configuration": configuration}),
+                batch_metrics.parts(
+                    made_of={"configuration": configuration},
+                    required=batches_of_run(context.run.tags, settings),
+                ),
                 trust_ledger,
                 planned=batch_partitions(settings).get_partition_keys(),
                 performance=performance,

@@ -32,8 +32,11 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
         with plain_failures():
             options = resolve_options(settings, training.options())
             configuration = configuration_fingerprint(settings, options)
-            batch_metrics.require(batches_of_run(context.run.tags, settings))
-            chosen = batch_metrics.parts(_COLUMNS, made_of={"configuration": configuration})
+            chosen = batch_metrics.parts(
+                _COLUMNS,
+                made_of={"configuration": configuration},
+                required=batches_of_run(context.run.tags, settings),
+            )
             ledger = build_ledger(chosen, options.trust_discount)
         return dg.Output(ledger, metadata={"batches": len(ledger["batch"].unique())})
 

@@ -1,6 +1,6 @@
 """Where each asset's objects lie in a store, and the partitions of one asset as one mapping."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +9,7 @@ from typing import Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.errors import StoreError
 from pulse_assets.schema import SCHEMAS
 from pulse_assets.storage.s3 import CONCURRENCY
 from pulse_assets.storage.store import MissingObjectError, Store
@@ -60,6 +61,13 @@ class Partition:
         return MissingObjectError(
             f"{self._name}: there is no such object: materialize it, or run pulse-train --resume "
             "over its dates"
+        )
+
+    def replaced(self) -> StoreError:
+        """Return the error that tells that the object is of another making, and the mend."""
+        return StoreError(
+            f"{self._name}: made of another configuration than this run has: keep other runs out "
+            "of this store and run pulse-train --resume over its dates"
         )
 
     def read(self) -> bytes:
@@ -160,12 +168,22 @@ class PartitionedTables(Mapping[str, pa.Table]):
         Raises:
             StoreError: an object cannot be read, is damaged or of another schema.
         """
-        return self._concatenated(self._read(list(self), columns, where, {}), columns)
+
+        def read(key: str) -> pa.Table:
+            partition = self._partition(key)
+            table = partition.decode(partition.read(), columns)
+            return table if where is None else table.filter(where)
+
+        return self._read(read, list(self), columns)
 
     def parts(
-        self, columns: Sequence[str] | None = None, *, made_of: Mapping[str, str] | None = None
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        made_of: Mapping[str, str],
+        required: Collection[str] = (),
     ) -> Iterator[pa.Table]:
-        """Load the partitions that exist a few at a time, in order of key.
+        """Load the partitions that were made of this a few at a time, in order of key.
 
         What is made of them part by part needs no more memory for more partitions. Each object
         is read once.
@@ -173,14 +191,27 @@ class PartitionedTables(Mapping[str, pa.Table]):
         Args:
             columns: names of the columns to load; None means all.
             made_of: leave out partitions whose fingerprint lacks one of these parts.
+            required: keys that must not be absent or left out.
 
         Raises:
-            StoreError: an object cannot be read, is damaged or of another schema.
+            MissingObjectError: a required partition does not exist.
+            StoreError: an object cannot be read, is damaged or of another schema, or a required
+                one is made of something else.
         """
+        self.require(required)
+
+        def read(key: str) -> pa.Table | None:
+            partition = self._partition(key)
+            data = partition.read()
+            if made_of.items() <= partition.fingerprint(data).items():
+                return partition.decode(data, columns)
+            if key in required:
+                raise partition.replaced()
+            return None
+
         keys = list(self)
         for start in range(0, len(keys), _PART):
-            tables = self._read(keys[start : start + _PART], columns, None, made_of or {})
-            yield self._concatenated(tables, columns)
+            yield self._read(read, keys[start : start + _PART], columns)
 
     @cached_property
     def _present(self) -> dict[str, str]:
@@ -190,30 +221,18 @@ class PartitionedTables(Mapping[str, pa.Table]):
         stored = {path for folder in folders for path in self.store.versions(f"{folder}/")}
         return {key: path for key, path in paths.items() if path in stored}
 
-    def _read(
-        self,
-        keys: Sequence[str],
-        columns: Sequence[str] | None,
-        where: pc.Expression | None,
-        made_of: Mapping[str, str],
-    ) -> list[pa.Table]:
-        """Read many objects at a time."""
-
-        def read(key: str) -> pa.Table | None:
-            partition = self._partition(key)
-            data = partition.read()
-            if made_of and not made_of.items() <= partition.fingerprint(data).items():
-                return None
-            table = partition.decode(data, columns)
-            return table if where is None else table.filter(where)
-
-        with ThreadPoolExecutor(CONCURRENCY) as readers:
-            return [table for table in readers.map(read, keys) if table is not None]
-
     def _partition(self, key: str) -> Partition:
         return Partition(self.store, self.asset, key, self.batch_size_days)
 
-    def _concatenated(self, tables: Sequence[pa.Table], columns: Sequence[str] | None) -> pa.Table:
+    def _read(
+        self,
+        read: Callable[[str], pa.Table | None],
+        keys: Sequence[str],
+        columns: Sequence[str] | None,
+    ) -> pa.Table:
+        """Read many objects at a time and join their tables, those that are not None."""
+        with ThreadPoolExecutor(CONCURRENCY) as readers:
+            tables = [table for table in readers.map(read, keys) if table is not None]
         schema = SCHEMAS[self.asset]
         chosen = pa.schema([f for f in schema if columns is None or f.name in columns])
         return pa.concat_tables([chosen.empty_table(), *tables]).unify_dictionaries()
