@@ -1,5 +1,6 @@
 """Storage that fails during a run of sixty batches, for real: what is kept, said and mended."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pulse_assets import TrainingConfig, train
 from pulse_assets.errors import TrainingError
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.execution.tally import NoProgress
+from pulse_assets.partitions import batch_partitions
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import open_store
@@ -32,6 +34,7 @@ RUN = {
 }
 BATCHES = 60
 KEY = "2005-01-31"
+KINDS = ["truncated", "garbage", "schema", "deleted"]
 #: Batches wait for a slow server side by side.
 SIDE_BY_SIDE = {"max_workers": 2, "dask_threads_per_worker": 4}
 
@@ -110,20 +113,17 @@ def damage(store, path, kind):
         store.write(path, changed[kind])
 
 
-@pytest.mark.parametrize("kind", ["truncated", "garbage", "schema", "deleted"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("asset", ["batch_metrics", "retrodictions"])
-def test_a_damaged_object_ends_the_run_and_is_made_again(source, tmp_path, asset, kind):
-    few = {**RUN, "end_date": "2005-06-29", "source": str(source), "store": str(tmp_path / "store")}
-    store = open_store(few["store"])
-    train(TrainingConfig(**few))
-    before = stored(few["store"])
-    path = object_path(asset, KEY, 30)
+def test_a_damaged_object_ends_the_run_with_its_name(source, tmp_path, asset, kind):
+    few = {**RUN, "end_date": "2005-03-31", "source": str(source), "store": str(tmp_path / "store")}
+    store, path = open_store(few["store"]), object_path(asset, KEY, 30)
 
     class Saboteur(NoProgress):
         """Damages the object when the last batch is recorded, before the aggregates."""
 
         def update(self, status, batch):
-            if batch == "2005-05-31":
+            if batch == "2005-03-02":
                 damage(store, path, kind)
 
     with pytest.raises(TrainingError) as caught:
@@ -131,29 +131,29 @@ def test_a_damaged_object_ends_the_run_and_is_made_again(source, tmp_path, asset
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"{asset} of batch {KEY} ({store.uri}/{path}): ")
     assert "--resume" in line
-    results = train(TrainingConfig(**few, resume=True))
-    assert results.success
-    assert stored(few["store"]) == before
 
 
-@pytest.mark.parametrize("kind", ["truncated", "garbage", "schema", "deleted"])
-@pytest.mark.parametrize("asset", BATCH_TABLES)
-def test_a_resumed_run_makes_again_what_is_damaged_and_nothing_else(source, tmp_path, asset, kind):
-    few = {**RUN, "end_date": "2005-03-31", "source": str(source), "store": str(tmp_path / "store")}
-    store = open_store(few["store"])
-    train(TrainingConfig(**few))
-    before = stored(few["store"])
-    damage(store, object_path(asset, KEY, 30), kind)
-    kept = []
+@pytest.mark.slow
+def test_a_resumed_run_makes_again_what_is_damaged_and_nothing_else(source, tmp_path, undisturbed):
+    config = TrainingConfig(**RUN, source=str(source), store=str(tmp_path / "store"))
+    train(config)
+    store = open_store(config.store)
+    keys = batch_partitions(config.settings()).get_partition_keys()
+    cases = dict(zip(keys, itertools.product(BATCH_TABLES, KINDS), strict=False))
+    for key, (asset, kind) in cases.items():
+        damage(store, object_path(asset, key, 30), kind)
+    kept = set()
 
     class Counter(NoProgress):
         def update(self, status, batch):
             if status == "kept":
-                kept.append(batch)
+                kept.add(batch)
 
-    assert train(TrainingConfig(**few, resume=True), progress=Counter()).success
-    assert stored(few["store"]) == before
-    assert kept == ["2005-01-01", "2005-03-02"]
+    resumed = config.model_copy(update={"resume": True})
+    assert train(resumed, progress=Counter()).success
+    assert stored(config.store) == undisturbed
+    assert len(cases) == 16
+    assert kept == set(keys) - set(cases)
 
 
 # Disks
