@@ -38,6 +38,8 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 _BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
 _LISTS: Final = ("variables", "horizons", "models")
 _SWITCHES: Final = ("resume", "use_dask")
+#: Loggers whose DEBUG lines hold session tokens and signatures.
+_TALKATIVE: Final = ("botocore", "boto3", "s3transfer", "urllib3")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -211,6 +213,8 @@ def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
         handlers=handlers,
         force=True,
     )
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _log_file(folder: Path) -> logging.FileHandler:

@@ -24,6 +24,9 @@ _EARLIEST: Final = date(1000, 1, 1)
 _LATEST: Final = date(9000, 1, 1)
 _CENTURY: Final = 36525
 
+#: The start of an address with a user or a password in it.
+_CREDENTIALS: Final = re.compile(r"(?i)(s3|https?)://[^/]*@")
+
 _ADVICE = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
@@ -60,6 +63,18 @@ class _Checked(BaseModel):
     @classmethod
     def _explain(cls, error: ValidationError) -> str:
         return "; ".join(cls._explain_one(dict(item)) for item in error.errors())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_credentials(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse secrets in addresses, which are stored and logged, without repeating them."""
+        for name, value in values.items():
+            if isinstance(value, str) and _CREDENTIALS.match(value):
+                raise ValueError(
+                    f"{name} holds credentials: take what stands before the @ out of the address "
+                    "and give credentials the AWS way, such as a profile"
+                )
+        return values
 
     @classmethod
     def _explain_one(cls, item: dict[str, Any]) -> str:

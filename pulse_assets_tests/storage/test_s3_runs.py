@@ -1,13 +1,18 @@
 """Whole runs whose source and store lie in S3: what they store, ask for and say."""
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster_aws.s3 import S3ComputeLogManager
 
 from pulse_assets import TrainingConfig, train
 from pulse_assets.batches import make_batch
@@ -25,6 +30,7 @@ from pulse_assets_tests.storage.buckets import new_bucket
 from pulse_assets_tests.storage.examples import history
 from pulse_assets_tests.storage.s3_server import answering, refusing
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN = {
     "start_date": "2005-01-01",
     "end_date": "2005-12-26",
@@ -282,3 +288,70 @@ def test_an_endpoint_with_another_scheme_is_named_soon(said, s3_server):
     line = said(s3_endpoint_url=s3_server.url.replace("http:", "https:"))
     assert "does not speak TLS" in line
     assert time.monotonic() - started < 20
+
+
+# Credentials
+
+
+@pytest.mark.slow
+def test_credentials_stand_nowhere_but_in_the_environment(cloud, s3, tmp_path):
+    planted = {
+        "AWS_ACCESS_KEY_ID": "AKIDPLANTEDPLANTED00",
+        "AWS_SECRET_ACCESS_KEY": "planted+secret/planted+secret/planted000",
+        "AWS_SESSION_TOKEN": "planted-token-planted-token-planted-token",
+    }
+    home, logs = tmp_path / "home", tmp_path / "logs"
+    bucket = cloud["store"].split("/")[2]
+    home.mkdir()
+    (home / "dagster.yaml").write_text((EXAMPLES / "dagster_s3.yaml").read_text())
+    environment = (
+        os.environ
+        | planted
+        | {
+            "DAGSTER_HOME": str(home),
+            "PULSE_LOG_BUCKET": bucket,
+            "AWS_ENDPOINT_URL_S3": s3.endpoint_url,
+            "AWS_DEFAULT_REGION": s3.region,
+        }
+    )
+    flags = ["--variables", "line", "--start-date", "2005-01-01", "--end-date", "2005-06-01"]
+    flags += ["--models", "naive", "--log-level", "DEBUG", "--log-dir", str(logs)]
+    flags += ["--max-workers", "2", "--source", cloud["source"]]
+    said = b""
+    for store, code in ((cloud["store"], 0), ("s3://no-such-bucket/p", 1)):
+        ran = subprocess.run(
+            [sys.executable, "-m", "pulse_assets.run_training", *flags, "--store", store],
+            env=environment,
+            capture_output=True,
+        )
+        assert ran.returncode == code, ran.stderr[-2000:]
+        said += ran.stdout + ran.stderr
+    client = open_store(cloud["store"], s3)._connection.client
+    keys = [item["Key"] for item in client.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert any(key.startswith("compute_logs/") for key in keys)
+    found = {key: open_store(f"s3://{bucket}", s3).read(key) for key in keys if "/." not in key}
+    files = [path for path in [*home.rglob("*"), *logs.rglob("*")] if path.is_file()]
+    found |= {str(path): path.read_bytes() for path in files} | {"said": said}
+    assert b"DEBUG" in said
+    for name, secret in planted.items():
+        assert [place for place, data in found.items() if secret.encode() in data] == [], name
+
+
+def test_the_shipped_instance_keeps_what_steps_print_in_s3(bucket, s3, tmp_path, monkeypatch):
+    monkeypatch.setenv("PULSE_LOG_BUCKET", bucket)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
+    (tmp_path / "dagster.yaml").write_text((EXAMPLES / "dagster_s3.yaml").read_text())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        manager = instance.compute_log_manager
+        assert isinstance(manager, S3ComputeLogManager)
+        with manager.capture_logs(["run", "compute_logs", "step"]):
+            os.write(1, b"printed by a step\n")
+    client = open_store(f"s3://{bucket}", s3)._connection.client
+    (out,) = [
+        item["Key"]
+        for item in client.list_objects_v2(Bucket=bucket)["Contents"]
+        if item["Key"].endswith(".out")
+    ]
+    assert out.startswith("compute_logs/")
+    assert b"printed by a step" in open_store(f"s3://{bucket}", s3).read(out)
