@@ -113,6 +113,7 @@ def damage(store, path, kind):
         store.write(path, changed[kind])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("asset", ["batch_metrics", "retrodictions"])
 def test_a_damaged_object_ends_the_run_with_its_name(source, tmp_path, asset, kind):

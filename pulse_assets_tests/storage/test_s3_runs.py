@@ -125,6 +125,7 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
     assert requests == {"list": 2, "read": 4}
 
 
+@pytest.mark.slow
 def test_the_requests_of_a_run_grow_by_eight_a_batch(cloud, s3_server):
     def requests(batches):
         longer = {"end_date": "2006-12-31", "batch_size_days": 31}  # a first of the month in each
