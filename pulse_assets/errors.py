@@ -25,6 +25,13 @@ class StoreError(PulseError):
     """An object in the store is missing, damaged or cannot be written."""
 
 
+class StoreUnavailableError(StoreError):
+    """The store as a whole cannot be used: unreachable, full or forbidden.
+
+    It ends a run: no other batch would do better.
+    """
+
+
 class ClusterError(PulseError):
     """The Dask cluster cannot be reached or was lost."""
 

@@ -1,5 +1,7 @@
 """The batch grid as Dagster partitions, built in this one place."""
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from pulse_assets.batches import batch_starts
@@ -15,3 +17,19 @@ def batch_partitions(settings: Settings) -> dg.StaticPartitionsDefinition:
         settings.start_date, settings.end_date, settings.batch_size_days, settings.batch_limit
     )
     return dg.StaticPartitionsDefinition([start.isoformat() for start in starts])
+
+
+def batches_of_run(tags: Mapping[str, str], settings: Settings) -> list[str]:
+    """Return the partition keys that a run was asked to make; none if it makes aggregates alone.
+
+    Args:
+        tags: those of the run, in which Dagster keeps its partition or range of partitions.
+        settings: what fixes the batch grid.
+    """
+    one = tags.get("dagster/partition")
+    first = tags.get("dagster/asset_partition_range_start", one)
+    last = tags.get("dagster/asset_partition_range_end", one)
+    if first is None or last is None:
+        return []
+    keys = batch_partitions(settings).get_partition_keys()
+    return list(keys[keys.index(first) : keys.index(last) + 1])

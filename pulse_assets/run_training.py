@@ -49,6 +49,8 @@ _METAVARS: Final = {
     "dask_tls_client_key": "FILE",
 }
 _SWITCHES: Final = ("resume", "use_dask")
+#: Loggers whose DEBUG lines hold session tokens and signatures.
+_TALKATIVE: Final = ("botocore", "boto3", "s3transfer", "urllib3")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -223,6 +225,8 @@ def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
         handlers=handlers,
         force=True,
     )
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _log_file(folder: Path) -> logging.FileHandler:

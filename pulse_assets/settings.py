@@ -17,12 +17,15 @@ from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.ensemble import Method
-from pulse_assets.storage.store import S3Settings
+from pulse_assets.storage.s3 import S3Settings
 
 #: Bounds that keep every date computed from them within the calendar.
 _EARLIEST: Final = date(1000, 1, 1)
 _LATEST: Final = date(9000, 1, 1)
 _CENTURY: Final = 36525
+
+#: The start of an address with a user or a password in it.
+_CREDENTIALS: Final = re.compile(r"(?i)(s3|https?)://[^/]*@")
 
 _ADVICE = {
     "int_parsing": "must be a whole number",
@@ -60,6 +63,18 @@ class _Checked(BaseModel):
     @classmethod
     def _explain(cls, error: ValidationError) -> str:
         return "; ".join(cls._explain_one(dict(item)) for item in error.errors())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_credentials(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse secrets in addresses, which are stored and logged, without repeating them."""
+        for name, value in values.items():
+            if isinstance(value, str) and _CREDENTIALS.match(value):
+                raise ValueError(
+                    f"{name} holds credentials: take what stands before the @ out of the address "
+                    "and give credentials the AWS way, such as a profile"
+                )
+        return values
 
     @classmethod
     def _explain_one(cls, item: dict[str, Any]) -> str:

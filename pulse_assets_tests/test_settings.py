@@ -71,3 +71,12 @@ def test_a_config_splits_into_settings_and_options():
     config = TrainingConfig(variables=["b", "a"], batch_size_days=7, horizons=[3, 1])
     assert config.settings() == Settings(batch_size_days=7)
     assert config.options() == TrainingOptions(variables=["a", "b"], horizons=[1, 3])
+
+
+@pytest.mark.parametrize("field", ["source", "store", "s3_endpoint_url", "s3_output_file"])
+@pytest.mark.parametrize("scheme", ["s3", "https", "HTTP"])
+def test_credentials_in_an_address_are_refused_and_not_repeated(field, scheme):
+    with pytest.raises(ConfigurationError, match=f"^{field} holds credentials") as caught:
+        TrainingConfig(**{field: f"{scheme}://KEYID:s3cr3t@host/x"})
+    assert "s3cr3t" not in str(caught.value)
+    assert "KEYID" not in str(caught.value)

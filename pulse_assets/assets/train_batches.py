@@ -11,6 +11,7 @@ import dagster as dg
 
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.batches import make_batch
+from pulse_assets.errors import StoreUnavailableError
 from pulse_assets.execution.batch_task import (
     BATCH_TABLES,
     CODE_VERSION,
@@ -63,12 +64,13 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
         tables = frozenset(key.to_user_string() for key in context.selected_asset_keys)
         tasks = _tasks(settings, _ready(settings, training), context.partition_keys, tables)
         tally = RunTally(len(tasks), progress)
-        for summary in _summaries(tasks):
-            with uninterrupted():
-                tally.add(summary)
-                _announce(context, summary, tables)
-                if line := tally.due_line():
-                    context.log.info(line)
+        with plain_failures():
+            for summary in _summaries(tasks):
+                with uninterrupted():
+                    tally.add(summary)
+                    _announce(context, summary, tables)
+                    if line := tally.due_line():
+                        context.log.info(line)
         yield from _close(context, tally, tables)
 
     return train_batches
@@ -110,10 +112,15 @@ def _tasks(
 
 
 def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
-    """Compute the batches; one whose worker was lost each time it was tried counts as failed."""
-    with plain_failures():
-        for task, result in fan_out(run_batch, tasks, active_client()):
-            yield fail_batch(task, result) if isinstance(result, Exception) else result
+    """Compute the batches; one whose worker was lost each time it was tried counts as failed.
+
+    Raises:
+        StoreUnavailableError: a worker cannot use the store or the source.
+    """
+    for task, result in fan_out(run_batch, tasks, active_client()):
+        if isinstance(result, StoreUnavailableError):
+            raise result
+        yield fail_batch(task, result) if isinstance(result, Exception) else result
 
 
 def _announce(

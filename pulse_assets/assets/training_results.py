@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.execution.batch_task import configuration_fingerprint
-from pulse_assets.partitions import batch_partitions
+from pulse_assets.partitions import batch_partitions, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
 from pulse_assets.resources import TrainingResource
@@ -67,19 +67,23 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[Any]]:
         with plain_failures():
             options = resolve_options(settings, training.options())
-        chosen = batch_metrics.made_of(configuration=configuration_fingerprint(settings, options))
-        performance, cluster = _last_training(context)
-        results = summarise(
-            chosen.parts(),
-            trust_ledger,
-            planned=batch_partitions(settings).get_partition_keys(),
-            performance=performance,
-            cluster=cluster,
-            configuration=describe(settings, options),
-            versions=_versions(),
-        )
+            configuration = configuration_fingerprint(settings, options)
+            performance, cluster = _last_training(context)
+            results = summarise(
+                batch_metrics.parts(
+                    made_of={"configuration": configuration},
+                    required=batches_of_run(context.run.tags, settings),
+                ),
+                trust_ledger,
+                planned=batch_partitions(settings).get_partition_keys(),
+                performance=performance,
+                cluster=cluster,
+                configuration=describe(settings, options),
+                versions=_versions(),
+            )
         yield dg.Output(results, "training_results", metadata=_metadata(results))
-        retrodictions = _reported(settings, _completed(chosen, results), options.horizons)
+        with plain_failures():
+            retrodictions = _reported(settings, _scored(trust_ledger, results), options.horizons)
         yield dg.Output(build_report(results, trust_ledger, retrodictions), "training_report")
         _fail_if_too_many(results["errors"], options.max_failed_batches)
 
@@ -109,10 +113,10 @@ def _fail_if_too_many(errors: Sequence[dict[str, str]], allowed: int) -> None:
         raise dg.Failure(failure_message(errors), allow_retries=False)
 
 
-def _completed(metrics: PartitionedTables, results: dict[str, Any]) -> list[str]:
+def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:
     """Return the keys of the batches that have scores."""
     without = {entry["batch"] for entry in [*results["errors"], *results["skipped"]]}
-    return [key for key in metrics if key not in without]
+    return sorted({*ledger["batch"].unique().to_pylist()} - without)
 
 
 def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) -> pa.Table:
@@ -120,6 +124,9 @@ def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) 
 
     From the store and not as an input: a step that depends on an asset which failed batches lack
     would be skipped.
+
+    Raises:
+        StoreError: an object is missing, damaged or of another schema.
     """
     tables = PartitionedTables(
         open_store(settings.store, settings.s3),
@@ -127,6 +134,7 @@ def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) 
         settings.batch_size_days,
         keys,
     )
+    tables.require(keys)
     drawn = pc.field("model").isin([ENSEMBLE, REFERENCE]) & (pc.field("horizon") == min(horizons))
     return tables.load(_REPORTED, drawn)
 

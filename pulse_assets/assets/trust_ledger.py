@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.execution.batch_task import configuration_fingerprint
+from pulse_assets.partitions import batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings
@@ -24,12 +25,19 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
         description="Beta trust and credible interval a variable and model after every batch.",
     )
     def trust_ledger(
-        training: TrainingResource, batch_metrics: PartitionedTables
+        context: dg.AssetExecutionContext,
+        training: TrainingResource,
+        batch_metrics: PartitionedTables,
     ) -> dg.Output[pa.Table]:
         with plain_failures():
             options = resolve_options(settings, training.options())
-        chosen = batch_metrics.made_of(configuration=configuration_fingerprint(settings, options))
-        ledger = build_ledger(chosen.parts(_COLUMNS), options.trust_discount)
-        return dg.Output(ledger, metadata={"batches": len(chosen)})
+            configuration = configuration_fingerprint(settings, options)
+            chosen = batch_metrics.parts(
+                _COLUMNS,
+                made_of={"configuration": configuration},
+                required=batches_of_run(context.run.tags, settings),
+            )
+            ledger = build_ledger(chosen, options.trust_discount)
+        return dg.Output(ledger, metadata={"batches": len(ledger["batch"].unique())})
 
     return trust_ledger

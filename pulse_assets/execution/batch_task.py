@@ -14,7 +14,7 @@ from typing import Final, Literal
 import pyarrow as pa
 
 from pulse_assets.batches import TrainingBatch
-from pulse_assets.errors import StoreError
+from pulse_assets.errors import StoreError, StoreUnavailableError
 from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
@@ -22,9 +22,9 @@ from pulse_assets.stages.observe import observe
 from pulse_assets.stages.plan import plan
 from pulse_assets.stages.predict import PlannedVariable, planned_variables, predict
 from pulse_assets.stages.score import headline_scores, outcome, score
-from pulse_assets.storage.layout import object_path
+from pulse_assets.storage.layout import Partition
 from pulse_assets.storage.store import open_store
-from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint
+from pulse_assets.storage.tables import encode_table
 
 Status = Literal["completed", "skipped", "failed"]
 
@@ -72,12 +72,14 @@ def run_batch(task: BatchTask) -> BatchSummary:
     """Compute and store one batch; an error in it becomes its stored status and is not raised.
 
     Raises:
-        StoreError: not even the failure could be stored.
+        StoreUnavailableError: the store or the source cannot be used, for any batch.
     """
     started = time.perf_counter()
     work = _BatchWork(task)
     try:
         summary = work.run()
+    except StoreUnavailableError:
+        raise  # it ends the run: no other batch would do better
     except Exception as error:  # a rule may raise anything; the other batches go on
         summary = work.fail(error)
     return replace(summary, seconds=time.perf_counter() - started)
@@ -112,6 +114,7 @@ class _BatchWork:
         self.task = task
         self.store = open_store(task.settings.store, task.settings.s3)
         self.fingerprint = {"configuration": configuration_fingerprint(task.settings, task.options)}
+        self.kept: dict[str, pa.Table] = {}
         self.rows: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
 
@@ -119,7 +122,7 @@ class _BatchWork:
         """Store the tables that the task makes, unless they are there and to be kept."""
         self.fingerprint["input"] = _input_hash(self.task.batch, self.historical_data)
         if self.task.options.resume and all(map(self._is_current, self.task.tables)):
-            return self._summarise(self._read, kept=True)
+            return self._summarise(self.kept.__getitem__, kept=True)
         for name in BATCH_TABLES:
             if name in self.task.tables:
                 self._write(name, getattr(self, name))
@@ -181,24 +184,28 @@ class _BatchWork:
         return make() if name in self.task.tables else self._read(name)
 
     def _read(self, name: str) -> pa.Table:
-        path = self._path(name)
-        return decode_table(self.store.read(path), name, name=f"{self.store.uri}/{path}")
+        partition = self._partition(name)
+        return partition.decode(partition.read())
 
     def _write(self, name: str, table: pa.Table) -> None:
         data = encode_table(table, name, fingerprint=self.fingerprint)
-        self.store.write(self._path(name), data)
+        self.store.write(self._partition(name).path, data)
         self.rows[name], self.bytes[name] = table.num_rows, len(data)
 
     def _is_current(self, name: str) -> bool:
-        """Whether a table is stored already, made of the same."""
+        """Whether a table is stored already, made of the same and whole."""
+        partition = self._partition(name)
         try:
-            data = self.store.read(self._path(name))
-            return read_fingerprint(data, name=name) == self.fingerprint
+            data = partition.read()
+            self.kept[name] = partition.decode(data)
+            return partition.fingerprint(data) == self.fingerprint
+        except StoreUnavailableError:
+            raise
         except StoreError:  # missing or damaged: made again
             return False
 
-    def _path(self, name: str) -> str:
-        return object_path(name, self.task.name, self.task.settings.batch_size_days)
+    def _partition(self, name: str) -> Partition:
+        return Partition(self.store, name, self.task.name, self.task.settings.batch_size_days)
 
     def _summarise(self, table: Callable[[str], pa.Table], *, kept: bool = False) -> BatchSummary:
         if "batch_metrics" not in self.task.tables:

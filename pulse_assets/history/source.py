@@ -8,16 +8,22 @@ from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Final
 
-from pulse_assets.errors import ConfigurationError, HistoricalDataError, StoreError
+from pulse_assets.errors import (
+    ConfigurationError,
+    HistoricalDataError,
+    StoreError,
+    StoreUnavailableError,
+)
 from pulse_assets.history.readers import SUFFIXES, read_series
 from pulse_assets.history.series import Series
-from pulse_assets.storage.store import S3Settings, Store, open_store
+from pulse_assets.storage.s3 import S3Settings
+from pulse_assets.storage.store import Store, open_store
 
 #: Larger files are refused: a century of days is below one megabyte.
 MAX_BYTES: Final = 100_000_000
 
 _PREFIX: Final = "historical_"
-_NAME: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.-]{1,100}")
+_NAME: Final = re.compile(r"(?!\.|.*\.\.|.*\.$)[A-Za-z0-9_.-]{1,100}")
 _PATTERN: Final = f"{_PREFIX}<variable>.{'|'.join(SUFFIXES)}"
 
 
@@ -25,12 +31,13 @@ def check_variable_name(name: str) -> None:
     """Refuse a name that could not be part of a file's name everywhere.
 
     Raises:
-        ConfigurationError: it has other characters than A-Z a-z 0-9 _ . -, two dots in a row, or
-            more than 100 characters.
+        ConfigurationError: it has other characters than A-Z a-z 0-9 _ . -, two dots in a row, a
+            dot first or last, or more than 100 characters.
     """
     if not _NAME.fullmatch(name):
         raise ConfigurationError(
-            f"variable {name[:120]!r}: use 1 to 100 of the characters A-Z a-z 0-9 _ . - and no '..'"
+            f"variable {name[:120]!r}: use 1 to 100 of the characters A-Z a-z 0-9 _ . -, without "
+            "'..' or a dot first or last"
         )
 
 
@@ -64,7 +71,8 @@ class Source:
         """Name all variables, sorted.
 
         Raises:
-            HistoricalDataError: the source cannot be listed, holds none, or holds one twice.
+            HistoricalDataError: the source holds none, or holds one twice.
+            StoreUnavailableError: it cannot be listed.
         """
         return list(self._files)
 
@@ -73,7 +81,7 @@ class Source:
 
         Raises:
             ConfigurationError: a name is unknown or malformed.
-            HistoricalDataError: see `variables`.
+            HistoricalDataError, StoreUnavailableError: see `variables`.
         """
         for name in names:
             check_variable_name(name)
@@ -91,6 +99,7 @@ class Source:
         Raises:
             ConfigurationError: the source does not have it.
             HistoricalDataError: its file cannot be read or a row is not sound.
+            StoreUnavailableError: the source as a whole cannot be read.
         """
         self.check_variables([variable])
         path, version = self._files[variable]
@@ -100,7 +109,7 @@ class Source:
     def _files(self) -> dict[str, tuple[str, str]]:
         """Path and version of each variable's file, by name."""
         found: dict[str, tuple[str, str]] = {}
-        for path, version in _listing(self.store).items():
+        for path, version in self.store.versions(_PREFIX).items():
             stem, _, suffix = path.removeprefix(_PREFIX).rpartition(".")
             if suffix not in SUFFIXES or not _NAME.fullmatch(stem):
                 continue
@@ -118,20 +127,13 @@ class Source:
         return dict(sorted(found.items()))
 
 
-def _listing(store: Store) -> dict[str, str]:
-    try:
-        return store.versions(_PREFIX)
-    except StoreError as error:
-        raise HistoricalDataError(
-            f"source: {error}: correct the path or its permissions"
-        ) from error
-
-
 @lru_cache(maxsize=128)
 def _load(store: Store, path: str, version: str, variable: str) -> Series:
     """Read a file; `version` is part of the cache's key, so that a new file is read anew."""
     try:
         data = store.read(path, limit=MAX_BYTES)
+    except StoreUnavailableError:
+        raise
     except StoreError as error:
         raise HistoricalDataError(f"source: {error}") from error
     return read_series(data, variable, f"{store.uri}/{path}")

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from pulse_assets.errors import StoreError
 from pulse_assets.storage.layout import PartitionedTables, Suffix, object_path
-from pulse_assets.storage.store import MissingObjectError, S3Settings, Store, open_store
+from pulse_assets.storage.s3 import S3Settings
+from pulse_assets.storage.store import MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table, encode_table
 
 

@@ -1,24 +1,21 @@
 """Where each asset's objects lie in a store, and the partitions of one asset as one mapping."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, Self, TypeVar
+from typing import Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.errors import StoreError
 from pulse_assets.schema import SCHEMAS
+from pulse_assets.storage.s3 import CONCURRENCY
 from pulse_assets.storage.store import MissingObjectError, Store
 from pulse_assets.storage.tables import decode_table, read_fingerprint
 
 Suffix = Literal["parquet", "json", "html"]
-T = TypeVar("T")
-
-#: Objects read at a time: botocore keeps ten connections open and warns of more.
-_READERS: Final = 10
 
 #: Partitions in memory at a time where all are worked through.
 _PART: Final = 64
@@ -43,6 +40,68 @@ def object_path(
     if key is None:
         return f"{asset}/{asset}.{suffix}"
     return f"{asset}/batch_size_days={batch_size_days}/{key}.{suffix}"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The object of one partition of an asset; its errors name asset, partition and object."""
+
+    store: Store
+    asset: str
+    key: str
+    batch_size_days: int
+
+    @property
+    def path(self) -> str:
+        """Where the object lies in the store."""
+        return object_path(self.asset, self.key, self.batch_size_days)
+
+    def missing(self) -> MissingObjectError:
+        """Return the error that tells that there is no such object, and the mend."""
+        return MissingObjectError(
+            f"{self._name}: there is no such object: materialize it, or run pulse-train --resume "
+            "over its dates"
+        )
+
+    def replaced(self) -> StoreError:
+        """Return the error that tells that the object is of another making, and the mend."""
+        return StoreError(
+            f"{self._name}: made of another configuration than this run has: keep other runs out "
+            "of this store and run pulse-train --resume over its dates"
+        )
+
+    def read(self) -> bytes:
+        """Return the object whole.
+
+        Raises:
+            MissingObjectError: there is none.
+            StoreError: it cannot be read.
+        """
+        try:
+            return self.store.read(self.path)
+        except MissingObjectError as error:
+            raise self.missing() from error
+
+    def decode(self, data: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the table in `data`, the whole object, or these columns of it.
+
+        Raises:
+            StoreError: it is damaged or of another schema.
+        """
+        chosen = columns and [name for name in SCHEMAS[self.asset].names if name in columns]
+        return decode_table(data, self.asset, name=self._name, columns=chosen)
+
+    def fingerprint(self, data: bytes) -> dict[str, str]:
+        """Return what the table in `data`, the whole object, was made of.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        return read_fingerprint(data, name=self._name)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.asset} of batch {self.key} ({self.store.uri}/{self.path})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +142,19 @@ class PartitionedTables(Mapping[str, pa.Table]):
             MissingObjectError: it does not exist; also a KeyError.
             StoreError: its object is damaged or of another schema.
         """
-        if key not in self:
-            raise MissingObjectError(
-                f"{self.asset} has no partition {key!r} ({self.store.uri}/{self._path(key)}): "
-                "materialize it, or run pulse-train over its dates"
-            )
-        return self._decode(key)
+        self.require([key])
+        partition = self._partition(key)
+        return partition.decode(partition.read())
+
+    def require(self, keys: Collection[str]) -> None:
+        """Refuse to go on without these partitions.
+
+        Raises:
+            MissingObjectError: one does not exist; also a KeyError.
+        """
+        for key in keys:
+            if key not in self:
+                raise self._partition(key).missing()
 
     def load(
         self, columns: Sequence[str] | None = None, where: pc.Expression | None = None
@@ -102,76 +168,71 @@ class PartitionedTables(Mapping[str, pa.Table]):
         Raises:
             StoreError: an object cannot be read, is damaged or of another schema.
         """
-        return self._load(list(self), columns, where)
 
-    def parts(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Load the partitions that exist a few at a time, in order of key.
+        def read(key: str) -> pa.Table:
+            partition = self._partition(key)
+            table = partition.decode(partition.read(), columns)
+            return table if where is None else table.filter(where)
 
-        What is made of them part by part needs no more memory for more partitions.
+        return self._read(read, list(self), columns)
+
+    def parts(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        made_of: Mapping[str, str],
+        required: Collection[str] = (),
+    ) -> Iterator[pa.Table]:
+        """Load the partitions that were made of this a few at a time, in order of key.
+
+        What is made of them part by part needs no more memory for more partitions. Each object
+        is read once.
 
         Args:
             columns: names of the columns to load; None means all.
+            made_of: leave out partitions whose fingerprint lacks one of these parts.
+            required: keys that must not be absent or left out.
 
         Raises:
-            StoreError: an object cannot be read, is damaged or of another schema.
+            MissingObjectError: a required partition does not exist.
+            StoreError: an object cannot be read, is damaged or of another schema, or a required
+                one is made of something else.
         """
+        self.require(required)
+
+        def read(key: str) -> pa.Table | None:
+            partition = self._partition(key)
+            data = partition.read()
+            if made_of.items() <= partition.fingerprint(data).items():
+                return partition.decode(data, columns)
+            if key in required:
+                raise partition.replaced()
+            return None
+
         keys = list(self)
         for start in range(0, len(keys), _PART):
-            yield self._load(keys[start : start + _PART], columns, None)
-
-    def fingerprints(self) -> dict[str, dict[str, str]]:
-        """Return what each partition was made of; a damaged object has none and is left out.
-
-        Raises:
-            StoreError: an object cannot be read.
-        """
-        found = zip(self, self._concurrently(self._fingerprint, self), strict=True)
-        return {key: fingerprint for key, fingerprint in found if fingerprint is not None}
-
-    def made_of(self, **parts: str) -> Self:
-        """Narrow to the partitions whose fingerprint has these parts.
-
-        Raises:
-            StoreError: an object cannot be read.
-        """
-        found = self.fingerprints().items()
-        return replace(self, among=[key for key, made in found if parts.items() <= made.items()])
+            yield self._read(read, keys[start : start + _PART], columns)
 
     @cached_property
     def _present(self) -> dict[str, str]:
         """Path by key of the partitions that exist, in order of key."""
-        paths = {key: self._path(key) for key in sorted(self.among)}
+        paths = {key: self._partition(key).path for key in sorted(self.among)}
         folders = {path.rpartition("/")[0] for path in paths.values()}
         stored = {path for folder in folders for path in self.store.versions(f"{folder}/")}
         return {key: path for key, path in paths.items() if path in stored}
 
-    def _load(
-        self, keys: Sequence[str], columns: Sequence[str] | None, where: pc.Expression | None
+    def _partition(self, key: str) -> Partition:
+        return Partition(self.store, self.asset, key, self.batch_size_days)
+
+    def _read(
+        self,
+        read: Callable[[str], pa.Table | None],
+        keys: Sequence[str],
+        columns: Sequence[str] | None,
     ) -> pa.Table:
+        """Read many objects at a time and join their tables, those that are not None."""
+        with ThreadPoolExecutor(CONCURRENCY) as readers:
+            tables = [table for table in readers.map(read, keys) if table is not None]
         schema = SCHEMAS[self.asset]
         chosen = pa.schema([f for f in schema if columns is None or f.name in columns])
-        tables = self._concurrently(lambda key: self._decode(key, chosen.names, where), keys)
         return pa.concat_tables([chosen.empty_table(), *tables]).unify_dictionaries()
-
-    def _path(self, key: str) -> str:
-        return object_path(self.asset, key, self.batch_size_days)
-
-    def _decode(
-        self, key: str, columns: Sequence[str] | None = None, where: pc.Expression | None = None
-    ) -> pa.Table:
-        path = self._path(key)
-        name = f"{self.store.uri}/{path}"
-        table = decode_table(self.store.read(path), self.asset, name=name, columns=columns)
-        return table if where is None else table.filter(where)
-
-    def _fingerprint(self, key: str) -> dict[str, str] | None:
-        data = self.store.read(self._path(key))
-        try:
-            return read_fingerprint(data, name=key)
-        except StoreError:
-            return None
-
-    @staticmethod
-    def _concurrently(load: Callable[[str], T], keys: Iterable[str]) -> list[T]:
-        with ThreadPoolExecutor(_READERS) as readers:
-            return list(readers.map(load, keys))

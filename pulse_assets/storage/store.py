@@ -7,27 +7,24 @@ Dask workers import this module, so it imports neither Dagster nor boto3 before 
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
-from botocore.exceptions import BotoCoreError, ClientError
+from pulse_assets.errors import ConfigurationError, StoreError, StoreUnavailableError
+from pulse_assets.storage.s3 import (
+    AWS,
+    S3_ERRORS,
+    S3Connection,
+    S3Settings,
+    connect,
+    error_code,
+    explain,
+)
 
-from pulse_assets.errors import ConfigurationError, StoreError
-
-#: The answers of S3 that a user can mend, and how.
-_S3_MENDS: Final = {
-    "NoSuchBucket": "the bucket does not exist: create it or correct its name",
-    "AccessDenied": "access denied: grant s3:GetObject, s3:PutObject and s3:ListBucket to "
-    "the credentials in use",
-    "InvalidAccessKeyId": "the access key is unknown: check the AWS credentials",
-    "SignatureDoesNotMatch": "the secret key is wrong: check the AWS credentials",
-    "ExpiredToken": "the AWS session has expired: sign in again",
-    "PermanentRedirect": "the bucket lies in another region: set the AWS region",
-}
+T = TypeVar("T")
 
 
 class MissingObjectError(StoreError, KeyError):
@@ -57,6 +54,7 @@ class Store(Protocol):
         Raises:
             MissingObjectError: there is none.
             StoreError: it cannot be read or is larger than `limit`.
+            StoreUnavailableError: neither can any other.
         """
         ...
 
@@ -64,7 +62,7 @@ class Store(Protocol):
         """Store an object whole, in place of an older one of that name.
 
         Raises:
-            StoreError: it cannot be written; the older one, if any, is still there.
+            StoreUnavailableError: it cannot be written; the older one, if any, is still there.
         """
         ...
 
@@ -73,6 +71,9 @@ class Store(Protocol):
 
         Returns:
             Path to version, in order of path; the version differs once the object is replaced.
+
+        Raises:
+            StoreUnavailableError: they cannot be listed.
         """
         ...
 
@@ -80,21 +81,12 @@ class Store(Protocol):
         """Fail now if objects cannot be written; leave no trace.
 
         Raises:
-            StoreError: they cannot; the message says why.
+            StoreUnavailableError: they cannot; the message says why.
         """
         ...
 
 
-@dataclass(frozen=True)
-class S3Settings:
-    """How to reach S3; None leaves the choice to the AWS configuration of the machine."""
-
-    region: str | None = None
-    profile: str | None = None
-    endpoint_url: str | None = None
-
-
-def open_store(uri: str, s3: S3Settings = S3Settings()) -> Store:
+def open_store(uri: str, s3: S3Settings = AWS) -> Store:
     """Return the store at `uri`, a directory or s3://bucket/prefix; nothing is touched yet.
 
     Raises:
@@ -143,10 +135,16 @@ class LocalStore:
         temporary = file.with_name(f".{uuid4().hex}")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
+            with temporary.open("wb") as stream:
+                stream.write(data)
+                # A power cut must not leave the name without the bytes; measured at 0.4 ms.
+                stream.flush()
+                os.fsync(stream.fileno())
             temporary.replace(file)
         except OSError as error:
-            raise StoreError(f"{file}: cannot be written: {error.strerror}") from error
+            raise StoreUnavailableError(
+                f"{file}: cannot be written: {error.strerror}: make room or mend its permissions"
+            ) from error
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -160,7 +158,10 @@ class LocalStore:
             found = sorted((e for e in entries if _is_object(e, start)), key=lambda e: e.name)
             return {f"{folder}{slash}{entry.name}": _file_version(entry) for entry in found}
         except OSError as error:
-            raise StoreError(f"{directory}: cannot be listed: {error.strerror}") from error
+            raise StoreUnavailableError(
+                f"{directory}: cannot be listed: {error.strerror}: correct the path or its "
+                "permissions"
+            ) from error
 
     def check_writable(self) -> None:
         """Fail now if files cannot be written; see `Store.check_writable`."""
@@ -168,7 +169,7 @@ class LocalStore:
             nearest = next(p for p in (self.root, *self.root.parents) if p.exists())
             tempfile.TemporaryFile(dir=nearest).close()
         except OSError as error:
-            raise StoreError(
+            raise StoreUnavailableError(
                 f"store {self.uri}: cannot be written: {error.strerror}: choose another directory "
                 "or mend its permissions"
             ) from error
@@ -180,7 +181,7 @@ class S3Store:
 
     bucket: str
     prefix: str = ""
-    settings: S3Settings = S3Settings()
+    settings: S3Settings = AWS
 
     @property
     def uri(self) -> str:
@@ -189,72 +190,58 @@ class S3Store:
 
     def read(self, path: str, *, limit: int | None = None) -> bytes:
         """Return an object whole; see `Store.read`."""
-        with self._explained(path, "read"):
-            answer = self._client.get_object(Bucket=self.bucket, Key=self._key(_checked(path)))
+        key = self._key(_checked(path))
+
+        def get(client: Any) -> bytes:  # noqa: ANN401 - see S3Connection
+            answer = client.get_object(Bucket=self.bucket, Key=key)
             _check_size(f"{self.uri}/{path}", answer["ContentLength"], limit)
             return answer["Body"].read()
 
+        return self._call(path, "read", get)
+
     def write(self, path: str, data: bytes) -> None:
         """Store an object whole; see `Store.write`."""
-        with self._explained(path, "written"):
-            self._client.put_object(Bucket=self.bucket, Key=self._key(_checked(path)), Body=data)
+        put = {"Bucket": self.bucket, "Key": self._key(_checked(path)), "Body": data}
+        self._call(path, "written", lambda client: client.put_object(**put))
 
     def versions(self, prefix: str) -> dict[str, str]:
         """List objects and their versions; see `Store.versions`."""
-        with self._explained(prefix, "listed"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self._key(prefix), Delimiter="/"
-            )
-            found = {i["Key"]: i["ETag"] for page in pages for i in page.get("Contents", [])}
+        wanted = {"Bucket": self.bucket, "Prefix": self._key(prefix), "Delimiter": "/"}
+
+        def list_all(client: Any) -> dict[str, str]:  # noqa: ANN401 - see S3Connection
+            pages = client.get_paginator("list_objects_v2").paginate(**wanted)
+            return {i["Key"]: i["ETag"] for page in pages for i in page.get("Contents", [])}
+
+        found = self._call(prefix, "listed", list_all)
         # A key that ends in a slash is the mark that the S3 console makes for an empty folder.
         own = self._key("")
         return {k.removeprefix(own): tag for k, tag in found.items() if not k.endswith("/")}
 
     def check_writable(self) -> None:
         """Fail now if objects cannot be written; see `Store.check_writable`."""
-        with self._explained("", "written"):
-            # Needs the right to put objects but makes none, nor a version or delete marker.
-            probe = {"Bucket": self.bucket, "Key": self._key(".probe")}
-            upload = self._client.create_multipart_upload(**probe)
-            with contextlib.suppress(ClientError):  # the right to abort is one of its own
-                self._client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
+        # Needs the right to put objects but makes none, nor a version or delete marker.
+        probe = {"Bucket": self.bucket, "Key": self._key(".probe")}
+        upload = self._call("", "written", lambda client: client.create_multipart_upload(**probe))
+        with contextlib.suppress(*S3_ERRORS):  # the right to abort is one of its own
+            self._connection.client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
 
     @property
-    def _client(self) -> Any:  # noqa: ANN401 - botocore makes its client classes at run time
-        return _s3_client(self.settings)
+    def _connection(self) -> S3Connection:
+        return connect(self.settings)
 
     def _key(self, path: str) -> str:
         return f"{self.prefix}/{path}" if self.prefix else path
 
-    @contextlib.contextmanager
-    def _explained(self, path: str, action: str) -> Iterator[None]:
+    def _call(self, path: str, action: str, exchange: Callable[[Any], T]) -> T:
         """Turn an error of S3 into one line that names the object and the mend."""
         place = f"{self.uri}/{path}"
         try:
-            yield
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code == "NoSuchKey":
+            return self._connection.call(exchange)
+        except S3_ERRORS as error:
+            if error_code(error) == "NoSuchKey":
                 raise MissingObjectError(f"{place}: there is no such object") from error
-            cause = _S3_MENDS.get(code, error)
-            raise StoreError(f"{place}: cannot be {action}: {cause}") from error
-        except BotoCoreError as error:
-            raise StoreError(f"{place}: cannot be {action}: {error}") from error
-
-
-@lru_cache(maxsize=4)
-def _s3_client(settings: S3Settings) -> Any:  # noqa: ANN401 - see S3Store._client
-    """Return this process's client; botocore retries throttling and dropped connections."""
-    from dagster_aws.s3 import S3Resource  # a second of imports that local stores need not pay
-
-    try:
-        return S3Resource(
-            region_name=settings.region,
-            profile_name=settings.profile,
-            endpoint_url=settings.endpoint_url,
-        ).get_client()
-    except ValueError as error:  # botocore's answer to an address that is none
-        raise ConfigurationError(f"S3 endpoint {settings.endpoint_url!r}: {error}") from error
+            cause = explain(error, self.settings)
+            raise StoreUnavailableError(f"{place}: cannot be {action}: {cause}") from error
 
 
 def _checked(path: str) -> str:

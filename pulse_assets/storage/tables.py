@@ -96,7 +96,7 @@ def _damage_explained(name: str) -> Iterator[None]:
         cause = str(error).partition("\n")[0]
         raise StoreError(
             f"{name}: not a table of pulse_assets, or damaged ({cause}): "
-            "delete it and materialize it again"
+            "materialize it again, or run pulse-train --resume over its dates"
         ) from error
 
 
@@ -113,7 +113,7 @@ def _check_schema(found: pa.Schema, expected: pa.Schema, name: str) -> None:
     if problems:
         raise StoreError(
             f"{name}: other columns than this version of pulse_assets has: {'; '.join(problems)}: "
-            "materialize it again"
+            "materialize it again, or run pulse-train --resume over its dates"
         )
 
 

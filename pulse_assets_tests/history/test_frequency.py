@@ -11,7 +11,7 @@ from pulse_assets.history.frequency import (
     regularise,
 )
 from pulse_assets.history.source import open_source
-from pulse_assets.storage.store import S3Settings
+from pulse_assets.storage.s3 import S3Settings
 
 
 def days(*texts):

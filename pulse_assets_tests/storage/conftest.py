@@ -1,34 +1,48 @@
-import uuid
-
 import pytest
-from moto.server import ThreadedMotoServer
 
-from pulse_assets.storage.store import S3Settings, _s3_client
+from pulse_assets.storage.s3 import S3Settings
+from pulse_assets_tests.storage import seaweedfs as second
+from pulse_assets_tests.storage.buckets import new_bucket
+from pulse_assets_tests.storage.s3_server import S3Server
 
 
 @pytest.fixture(scope="session")
 def s3_server():
-    """The address of an S3 server of our own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    """An S3 server of our own."""
+    server = S3Server()
+    yield server
     server.stop()
 
 
 @pytest.fixture
-def s3(s3_server, monkeypatch):
-    """Settings that reach the server, and credentials that it takes."""
+def credentials(monkeypatch):
+    """Credentials that every test server takes."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
-        monkeypatch.delenv(name, raising=False)
-    return S3Settings(region="us-east-1", endpoint_url=s3_server)
+
+
+@pytest.fixture
+def s3(s3_server, credentials):
+    """Settings that reach the server."""
+    return S3Settings(region="us-east-1", endpoint_url=s3_server.url)
 
 
 @pytest.fixture
 def bucket(s3):
     """The name of an empty bucket."""
-    name = f"pulse-{uuid.uuid4().hex}"
-    _s3_client(s3).create_bucket(Bucket=name)
-    return name
+    return new_bucket(s3)
+
+
+@pytest.fixture(scope="session")
+def seaweedfs_url(tmp_path_factory):
+    """The address of a server of another make."""
+    if second.BINARY is None:
+        pytest.skip("no binary of SeaweedFS for this machine")
+    with second.serve(tmp_path_factory.mktemp("seaweedfs")) as url:
+        yield url
+
+
+@pytest.fixture
+def seaweedfs(seaweedfs_url, credentials):
+    """Settings that reach the other server."""
+    return S3Settings(region="us-east-1", endpoint_url=seaweedfs_url)

@@ -116,7 +116,7 @@ def test_a_truncated_object_is_named(run):
     path = object_path("historical_data", KEYS[0], 30)
     run(historical_data, partition_key=KEYS[0])
     run.store.write(path, run.store.read(path)[:100])
-    with pytest.raises(StoreError, match=f"{path}: not a table of pulse_assets, or damaged"):
+    with pytest.raises(StoreError, match=rf"{path}\): not a table of pulse_assets, or damaged"):
         loaded(run, historical_data).load()
 
 

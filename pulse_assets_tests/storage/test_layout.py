@@ -7,7 +7,7 @@ import pytest
 from pulse_assets.errors import StoreError
 from pulse_assets.schema import HISTORICAL_DATA
 from pulse_assets.storage.layout import PartitionedTables, object_path
-from pulse_assets.storage.store import open_store
+from pulse_assets.storage.store import LocalStore, MissingObjectError, open_store
 from pulse_assets.storage.tables import encode_table
 from pulse_assets_tests.storage.examples import history
 
@@ -36,7 +36,7 @@ def test_partitions_of_another_batch_size_lie_apart():
 
 def test_without_partitions_it_is_empty(store):
     found = tables(store)
-    assert (len(found), list(found), found.fingerprints()) == (0, [], {})
+    assert (len(found), list(found)) == (0, [])
     assert found.load().equals(HISTORICAL_DATA.empty_table())
     assert list(tables(store, [])) == []
 
@@ -74,7 +74,7 @@ def test_columns_and_rows_can_be_chosen(store):
 @pytest.mark.parametrize("key", [KEYS[1], "2019-01-01"])
 def test_a_partition_that_is_not_there_is_named_with_the_mend(store, key):
     put(store, "2019-01-01", ("gdp", 9, 9.0))  # stored, but not one of the wanted
-    with pytest.raises(StoreError, match=rf"no partition '{key}' .*/{key}.parquet.*pulse-train"):
+    with pytest.raises(StoreError, match=rf"of batch {key} .*/{key}.parquet.*pulse-train"):
         tables(store)[key]
 
 
@@ -86,19 +86,63 @@ def test_it_is_listed_once(store):
     assert len(tables(store)) == 1
 
 
-def test_fingerprints_leave_out_damaged_objects_which_still_cannot_be_loaded(store):
-    put(store, KEYS[0], configuration="a", input="1")
-    put(store, KEYS[1], configuration="b", input="1")
-    store.write(object_path("historical_data", KEYS[2], 30), b"half an obj")
+def test_parts_of_another_origin_are_left_out(store):
+    put(store, KEYS[0], ("gdp", 0, 1.0), configuration="a", input="1")
+    put(store, KEYS[1], ("gdp", 0, 2.0), configuration="b", input="1")
     found = tables(store)
-    assert found.fingerprints() == {
-        KEYS[0]: {"configuration": "a", "input": "1"},
-        KEYS[1]: {"configuration": "b", "input": "1"},
+    chosen = {
+        value: [part["value"].to_pylist() for part in found.parts(made_of={"configuration": value})]
+        for value in "abc"
     }
-    assert list(found.made_of(configuration="b")) == [KEYS[1]]
-    assert list(found.made_of(input="1")) == KEYS[:2]
-    with pytest.raises(StoreError, match=rf"{KEYS[2]}.parquet: .*damaged"):
-        found.load()
+    assert chosen == {"a": [[1.0]], "b": [[2.0]], "c": [[]]}
+    (both,) = found.parts(["value"], made_of={"input": "1"})
+    assert both.column_names == ["value"]
+    assert both["value"].to_pylist() == [1.0, 2.0]
+
+
+def test_each_object_is_read_once(store, monkeypatch):
+    for key in KEYS:
+        put(store, key, ("gdp", 0, 1.0), configuration="a")
+    read = []
+    monkeypatch.setattr(
+        LocalStore,
+        "read",
+        lambda _, path, read_it=LocalStore.read: (read.append(path), read_it(store, path))[1],
+    )
+    assert len(list(tables(store).parts(made_of={"configuration": "a"}))) == 1
+    assert sorted(read) == [object_path("historical_data", key, 30) for key in KEYS]
+
+
+@pytest.mark.parametrize("damage", [lambda d: b"half an obj", lambda d: d[:-9], lambda d: b""])
+def test_a_damaged_object_is_named_by_asset_partition_and_path(store, damage):
+    put(store, KEYS[0], ("gdp", 0, 1.0), configuration="a")
+    path = object_path("historical_data", KEYS[0], 30)
+    store.write(path, damage(store.read(path)))
+    name = rf"^historical_data of batch {KEYS[0]} \({store.uri}/{path}\): .*damaged.*--resume"
+    for load in (
+        tables(store).load,
+        lambda: list(tables(store).parts(made_of={"configuration": "a"})),
+        lambda: tables(store)[KEYS[0]],
+    ):
+        with pytest.raises(StoreError, match=name):
+            load()
+
+
+def test_a_required_part_of_another_origin_is_named(store):
+    put(store, KEYS[0], ("gdp", 0, 1.0), configuration="other")
+    with pytest.raises(StoreError, match=rf"{KEYS[0]} .*: made of another configuration"):
+        list(tables(store).parts(made_of={"configuration": "own"}, required=KEYS[:1]))
+    with pytest.raises(MissingObjectError, match=f"of batch {KEYS[1]}"):
+        list(tables(store).parts(made_of={"configuration": "other"}, required=KEYS[:2]))
+
+
+def test_partitions_that_must_be_there_are_asked_for(store):
+    put(store, KEYS[0], ("gdp", 0, 1.0))
+    tables(store).require(KEYS[:1])
+    with pytest.raises(
+        MissingObjectError, match=rf"^historical_data of batch {KEYS[1]} .*--resume"
+    ):
+        tables(store).require(KEYS[:2])
 
 
 def test_it_survives_the_way_to_a_worker(store):

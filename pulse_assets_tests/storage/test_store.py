@@ -6,22 +6,23 @@ from pathlib import Path
 import pytest
 
 from pulse_assets.errors import ConfigurationError, StoreError
+from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import (
     LocalStore,
     MissingObjectError,
-    S3Settings,
     S3Store,
     open_store,
 )
+from pulse_assets_tests.storage.buckets import new_bucket
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", "s3", pytest.param("seaweedfs", marks=pytest.mark.slow)])
 def store(request, tmp_path):
-    """An empty store of each kind: what holds for one must hold for the other."""
+    """An empty store of each kind: what holds for one must hold for the others."""
     if request.param == "local":
         return open_store(str(tmp_path / "store"))
-    name, settings = request.getfixturevalue("bucket"), request.getfixturevalue("s3")
-    return open_store(f"s3://{name}/some/prefix", settings)
+    settings = request.getfixturevalue("s3" if request.param == "s3" else "seaweedfs")
+    return open_store(f"s3://{new_bucket(settings)}/some/prefix", settings)
 
 
 def test_an_object_is_read_as_it_was_written(store):
@@ -154,11 +155,11 @@ class TestS3Store:
 
     def test_the_mark_of_an_empty_folder_is_no_object(self, bucket, s3):
         store = open_store(f"s3://{bucket}/p", s3)
-        store._client.put_object(Bucket=bucket, Key="p/")
+        store._connection.client.put_object(Bucket=bucket, Key="p/")
         assert store.versions("") == {}
 
     def test_a_profile_that_does_not_exist_is_named(self, s3_server):
-        store = open_store("s3://b/p", S3Settings(profile="nobody", endpoint_url=s3_server))
+        store = open_store("s3://b/p", S3Settings(profile="nobody", endpoint_url=s3_server.url))
         with pytest.raises(StoreError, match=r"s3://b/p/a: cannot be read: .*nobody"):
             store.read("a")
 

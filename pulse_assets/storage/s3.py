@@ -1,0 +1,190 @@
+"""The connection to S3: one client a process, how long it tries, and what its errors mean."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    SSLError,
+)
+from botocore.parsers import ResponseParserError
+
+from pulse_assets.errors import ConfigurationError
+
+T = TypeVar("T")
+
+#: Requests under way at a time: the threads that read and the connections they share.
+CONCURRENCY: Final = 16
+
+#: Seconds in which a failing exchange is begun anew. botocore's own retries last up to 47 seconds
+#: at a silent server, so that one of 60 seconds is survived and a dead one is told within 120.
+PATIENCE: Final = 60.0
+#: Longest pause in seconds before an exchange is begun anew; drawn anew each time.
+_PAUSE: Final = 4.0
+_ATTEMPTS: Final = 4
+_CONNECT_SECONDS: Final = 5
+_READ_SECONDS: Final = 10
+
+#: What can go wrong on the way to S3; the parser's error is of none of botocore's families.
+S3_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
+
+_NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError)
+_BROKEN: Final = (HTTPClientError, ConnectionError, IncompleteReadError)
+_PASSING_STATUS: Final = {429, 500, 502, 503, 504}
+
+#: The answers of S3 that a user can mend, and how.
+_MENDS: Final = {
+    "NoSuchBucket": "the bucket does not exist: create it or correct its name",
+    "AccessDenied": "access denied: grant s3:GetObject, s3:PutObject and s3:ListBucket to "
+    "the credentials in use",
+    "InvalidAccessKeyId": "the access key is unknown: check the AWS credentials",
+    "SignatureDoesNotMatch": "the secret key is wrong: check the AWS credentials",
+    "ExpiredToken": "the AWS session has expired: sign in again",
+    "InvalidToken": "the AWS session token is not valid: sign in again",
+} | dict.fromkeys(
+    (
+        *("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"),
+        "IllegalLocationConstraintException",
+    ),
+    "the bucket lies in another region: set the AWS region (--aws-region)",
+)
+
+
+@dataclass(frozen=True)
+class S3Settings:
+    """How to reach S3; None leaves the choice to the AWS configuration of the machine."""
+
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+
+
+#: All as the AWS configuration of the machine has it.
+AWS: Final = S3Settings()
+
+
+class S3Connection:
+    """A client that waits out what passes: overload, throttling, silence, broken connections."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - botocore makes its classes at run time
+        """Take a client of boto3, which repeats single requests in botocore's standard mode."""
+        self.client = client
+        self._answered = False
+
+    def call(self, exchange: Callable[[Any], T]) -> T:
+        """Return what `exchange` makes of the client; repeat it whole while that may help.
+
+        Whole, because botocore repeats a request but not the reading of its answer.
+
+        Raises:
+            ClientError, BotoCoreError, ResponseParserError: the last error, when it is of a kind
+                that stays or has stayed for `PATIENCE` seconds.
+        """
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                result = exchange(self.client)
+            except S3_ERRORS as error:
+                self._answered |= error_code(error) is not None
+                if not self._may_pass(error) or time.monotonic() > until:
+                    raise
+            else:
+                self._answered = True
+                return result
+            time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - spreads load, guards nothing
+
+    def _may_pass(self, error: Exception) -> bool:
+        if isinstance(error, ClientError):
+            status = error.response["ResponseMetadata"].get("HTTPStatusCode")
+            return status in _PASSING_STATUS and self._answered
+        if isinstance(error, _NOBODY_THERE):
+            return self._answered  # an address that never answered is most likely wrong
+        return isinstance(error, _BROKEN) and not isinstance(error, SSLError)
+
+
+def error_code(error: Exception) -> str | None:
+    """Return the error code that S3 gave; None if it was not S3 that answered.
+
+    botocore puts the status in place of a code where the answer has none.
+    """
+    found = str(error.response["Error"].get("Code")) if isinstance(error, ClientError) else ""
+    return found if found and not found.isdecimal() else None
+
+
+@lru_cache(maxsize=4)
+def connect(settings: S3Settings) -> S3Connection:
+    """Return this process's connection with these settings; nothing is sent yet.
+
+    Raises:
+        ConfigurationError: the endpoint is no address, or the region no name.
+        BotoCoreError: the profile does not exist.
+    """
+    try:
+        return S3Connection(_client(settings))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"S3 endpoint {settings.endpoint_url!r}, region {settings.region!r}: {error}"
+        ) from error
+
+
+def _client(settings: S3Settings) -> Any:  # noqa: ANN401 - see S3Connection
+    import boto3  # a second of imports that local stores need not pay
+    from botocore.config import Config
+    from dagster_aws.s3 import S3Resource
+
+    class PatientS3Resource(S3Resource):
+        """Dagster's resource, with time limits and as many connections as there are readers."""
+
+        def get_client(self) -> Any:  # noqa: ANN401 - as in the base class
+            return boto3.Session(profile_name=self.profile_name).client(
+                "s3",
+                region_name=self.region_name,
+                endpoint_url=self.endpoint_url,
+                config=Config(
+                    retries={"total_max_attempts": self.max_attempts, "mode": "standard"},
+                    connect_timeout=_CONNECT_SECONDS,
+                    read_timeout=_READ_SECONDS,
+                    max_pool_connections=CONCURRENCY,
+                ),
+            )
+
+    return PatientS3Resource(
+        region_name=settings.region,
+        profile_name=settings.profile,
+        endpoint_url=settings.endpoint_url,
+        max_attempts=_ATTEMPTS,
+    ).get_client()
+
+
+def explain(error: Exception, settings: S3Settings) -> str:
+    """Say in one line what an error of S3 means and how to mend it; it holds no credentials."""
+    where = settings.endpoint_url or "AWS"
+    if isinstance(error, NoCredentialsError):
+        return "no AWS credentials: sign in, name a profile (--aws-profile), or set AWS_PROFILE"
+    if isinstance(error, _NOBODY_THERE):
+        return f"nothing answers at {where}: correct --s3-endpoint-url or the AWS region"
+    if isinstance(error, SSLError):
+        return f"{where} does not speak TLS as expected: correct --s3-endpoint-url ({_line(error)})"
+    if isinstance(error, _BROKEN):
+        return f"the connection to {where} fails ({type(error).__name__}): try again later"
+    if isinstance(error, ClientError | ResponseParserError):
+        code = error_code(error)
+        if code is None:
+            return f"{where} does not answer as S3 does: correct --s3-endpoint-url"
+        return _MENDS.get(code, _line(error))
+    return _line(error)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
