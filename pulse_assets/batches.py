@@ -6,10 +6,16 @@ Pure dates; the Dagster partitions made of them are in `partitions.py`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 #: What became of a batch; `kept` is one that an earlier run computed from the same input.
 BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
+
+
+#: Calendar windows: weeks begin on Mondays, the others on the first of a month.
+Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]
+
+_MONTHS: Final = {"monthly": 1, "quarterly": 3, "yearly": 12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +54,20 @@ def make_batch(key: str, last: date, days: int, variables: Sequence[str]) -> Tra
     """
     start = date.fromisoformat(key)
     end = min(start + timedelta(days=days), last + timedelta(days=1))
+    return TrainingBatch(key, start, end, tuple(variables))
+
+
+def calendar_batch(key: str, cadence: Cadence, variables: Sequence[str]) -> TrainingBatch:
+    """Build the calendar batch of partition key `key`, the first day of a week, month and so on.
+
+    Example:
+        >>> calendar_batch("2020-10-01", "quarterly", ["gdp"]).end
+        datetime.date(2021, 1, 1)
+    """
+    start = date.fromisoformat(key)
+    if cadence == "weekly":
+        end = start + timedelta(days=7)
+    else:
+        years, month = divmod(start.month - 1 + _MONTHS[cadence], 12)
+        end = start.replace(year=start.year + years, month=month + 1)
     return TrainingBatch(key, start, end, tuple(variables))

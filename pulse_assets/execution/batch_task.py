@@ -94,7 +94,7 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     Batches of one configuration may be aggregated together, others may not.
     """
     chosen = options.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
-    decisive = {**chosen, "batch_size_days": settings.batch_size_days, "code": CODE_VERSION}
+    decisive = {**chosen, "batch_size_days": settings.batch_length, "code": CODE_VERSION}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
@@ -198,7 +198,7 @@ class _BatchWork:
             return False
 
     def _path(self, name: str) -> str:
-        return object_path(name, self.task.name, self.task.settings.batch_size_days)
+        return object_path(name, self.task.name, self.task.settings.batch_length)
 
     def _summarise(self, table: Callable[[str], pa.Table], *, kept: bool = False) -> BatchSummary:
         if "batch_metrics" not in self.task.tables:

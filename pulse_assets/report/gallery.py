@@ -94,7 +94,7 @@ def _trust_figure(
     rows = rows.assign(batch=pd.to_datetime(rows["batch"].astype(str))).sort_values("batch")
     legend = choose_models(board)
     lines: dict[Role, pd.DataFrame] = {
-        role: _thin(rows[rows["model"] == model]) for role, model in legend.items()
+        role: thin(rows[rows["model"] == model]) for role, model in legend.items()
     }
     if lines["ensemble"].empty:
         return None
@@ -157,7 +157,7 @@ def _rows_of(table: pa.Table, variable: str) -> pd.DataFrame:
     return table.filter(pc.field("variable") == variable).to_pandas(date_as_object=False)
 
 
-def _thin(rows: pd.DataFrame) -> pd.DataFrame:
+def thin(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep at most `POINTS` rows, evenly spread, the first and the last among them."""
     kept = np.linspace(0, len(rows) - 1, min(len(rows), POINTS)).round().astype(int)
     return rows.iloc[kept]

@@ -16,7 +16,12 @@ LISTED_FAILURES: Final = 100
 LISTED_REASONS: Final = 50
 
 
-def build_report(results: Mapping[str, Any], ledger: pa.Table, retrodictions: pa.Table) -> str:
+def build_report(
+    results: Mapping[str, Any],
+    ledger: pa.Table,
+    retrodictions: pa.Table,
+    forecasts: pa.Table,
+) -> str:
     """Build the HTML page that shows which rules to trust for which variable.
 
     Args:
@@ -24,6 +29,7 @@ def build_report(results: Mapping[str, Any], ledger: pa.Table, retrodictions: pa
         ledger: rows of schema `TRUST_LEDGER`.
         retrodictions: rows of `ensemble` and `naive` at each variable's shortest horizon, with
             columns variable, model, horizon, target_date, predicted, lower, upper, observed.
+        forecasts: rows of schema `NEXT_FORECASTS`.
 
     Returns:
         One HTML document without scripts or links to other files; the same text for the same

@@ -27,22 +27,26 @@ _PART: Final = 64
 def object_path(
     asset: str,
     key: str | None = None,
-    batch_size_days: int | None = None,
+    batch_size_days: int | str | None = None,
     suffix: Suffix = "parquet",
 ) -> str:
     """Return the path of an asset's object; of one partition where `key` is given.
 
-    Batches of another length are other batches, so their objects lie apart.
+    Batches of another length are other batches, so their objects lie apart. The length of calendar
+    batches is a word.
 
     Example:
         >>> object_path("retrodictions", "2020-01-01", 30)
         'retrodictions/batch_size_days=30/2020-01-01.parquet'
+        >>> object_path("retrodictions", "2020-01-01", "monthly")
+        'retrodictions/batch_cadence=monthly/2020-01-01.parquet'
         >>> object_path("training_results", suffix="json")
         'training_results/training_results.json'
     """
     if key is None:
         return f"{asset}/{asset}.{suffix}"
-    return f"{asset}/batch_size_days={batch_size_days}/{key}.{suffix}"
+    length = "batch_cadence" if isinstance(batch_size_days, str) else "batch_size_days"
+    return f"{asset}/{length}={batch_size_days}/{key}.{suffix}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +59,13 @@ class PartitionedTables(Mapping[str, pa.Table]):
     Args:
         store: where the objects lie.
         asset: a name of `pulse_assets.schema.SCHEMAS`.
-        batch_size_days: length of the batches in days.
+        batch_size_days: length of the batches in days, or the cadence of calendar batches.
         among: the partition keys in question.
     """
 
     store: Store
     asset: str
-    batch_size_days: int
+    batch_size_days: int | str
     among: Sequence[str]
 
     def __iter__(self) -> Iterator[str]:
