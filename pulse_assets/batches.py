@@ -3,14 +3,18 @@
 Pure dates; the Dagster partitions made of them are in `partitions.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Final, Literal
 
 #: What became of a batch; `kept` is one that an earlier run computed from the same input.
 BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
 
+
+#: What the store holds of a batch; `stale`: made of other input, configuration or code.
+BatchState = Literal["done", "stale", "failed", "missing"]
 
 #: Calendar windows: weeks begin on Mondays, the others on the first of a month.
 Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]
@@ -26,6 +30,16 @@ class TrainingBatch:
     start: date
     end: date
     variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Neighbouring batches in one state."""
+
+    state: BatchState
+    first: str
+    last: str
+    count: int
 
 
 def batch_starts(start: date, last: date, days: int, limit: int | None = None) -> list[date]:
@@ -71,3 +85,15 @@ def calendar_batch(key: str, cadence: Cadence, variables: Sequence[str]) -> Trai
         years, month = divmod(start.month - 1 + _MONTHS[cadence], 12)
         end = start.replace(year=start.year + years, month=month + 1)
     return TrainingBatch(key, start, end, tuple(variables))
+
+
+def stretches(states: Mapping[str, BatchState]) -> Iterator[Stretch]:
+    """Yield runs of neighbouring batches in one state.
+
+    Example:
+        >>> [one.count for one in stretches({"a": "done", "b": "done", "c": "missing"})]
+        [2, 1]
+    """
+    for state, group in groupby(states, key=states.__getitem__):
+        keys = list(group)
+        yield Stretch(state, keys[0], keys[-1], len(keys))

@@ -34,7 +34,7 @@ from pulse_assets.storage.store import open_store
 
 #: Batches whose tables are read, and batches whose forecasts are made again.
 READ_BATCHES: Final = 24
-REMADE_BATCHES: Final = 2
+REMADE_BATCHES: Final = 4
 
 #: Largest distance of the intervals' coverage from their level, chance apart.
 COVERAGE_MARGIN: Final = 0.05

@@ -175,7 +175,7 @@ def _read_results(run: dg.ExecuteInProcessResult, settings: Settings) -> Trainin
     Raises:
         TrainingError: it stored no results.
     """
-    message = "; ".join(_failures(run))
+    message = "; ".join(failures(run))
     if not _published(run):
         raise TrainingError(message or "the run ended without results")
     store = open_store(settings.store, settings.s3)
@@ -194,7 +194,7 @@ def _published(run: dg.ExecuteInProcessResult) -> bool:
     return dg.AssetKey("training_report") in made
 
 
-def _failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:
+def failures(run: dg.ExecuteInProcessResult) -> Iterator[str]:
     """Yield what each failed step said of its failure, without tracebacks."""
     for event in run.filter_events(lambda event: event.is_step_failure):
         data = event.step_failure_data

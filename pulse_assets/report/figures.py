@@ -135,6 +135,25 @@ def draw_forecasts(rows: pd.DataFrame, *, key: str) -> str:
     return _to_svg(figure, key)
 
 
+@mpl.rc_context(SETTINGS)
+def draw_next(past: pd.DataFrame, future: pd.DataFrame, *, key: str) -> str:
+    """Draw the last retrodictions and what was observed, and behind them the next forecasts.
+
+    Args:
+        past: in order of date, columns `target_date`, `predicted`, `observed`.
+        future: in order of date, columns `target_date`, `predicted`, `lower`, `upper`.
+        key: tells the figure's ids from those of the other figures on the page.
+    """
+    figure, (axes,) = _panels(1, 2.6)
+    draw_line(axes, "observed", past["target_date"], past["observed"])
+    draw_line(axes, "naive", past["target_date"], past["predicted"])
+    draw_band(axes, future["target_date"], future["lower"], future["upper"])
+    draw_line(axes, "ensemble", future["target_date"], future["predicted"])
+    axes.set(ylabel="level (unit of the series)", xlabel="date predicted (target_date)")
+    _format_dates(axes)
+    return _to_svg(figure, key)
+
+
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = list(figure.subplots(count, sharex=True, squeeze=False)[:, 0])

@@ -12,8 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.report.figures import Role, draw_forecasts, draw_skill, draw_trust
+from pulse_assets.report.figures import Role, draw_forecasts, draw_next, draw_skill, draw_trust
 from pulse_assets.stages.results import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
+
+#: Retrodictions drawn before the next forecasts.
+RECENT: Final = 36
 
 #: Points drawn of a line at most: a figure on a phone has no pixels for more.
 POINTS: Final = 240
@@ -57,6 +60,17 @@ def forecast_figures(variables: Sequence[str], retrodictions: pa.Table) -> list[
     """Draw, for each variable, what the ensemble predicted against what was observed."""
     figures = [
         _forecast_figure(name, _rows_of(retrodictions, name), position)
+        for position, name in enumerate(variables)
+    ]
+    return [figure for figure in figures if figure]
+
+
+def next_figures(
+    variables: Sequence[str], retrodictions: pa.Table, forecasts: pa.Table
+) -> list[CaptionedFigure]:
+    """Draw, for each variable, the last retrodictions and the next forecasts of the ensemble."""
+    figures = [
+        _next_figure(name, _rows_of(retrodictions, name), _rows_of(forecasts, name), position)
         for position, name in enumerate(variables)
     ]
     return [figure for figure in figures if figure]
@@ -139,6 +153,30 @@ def _forecast_figure(name: str, rows: pd.DataFrame, position: int) -> CaptionedF
         alt=f"Line chart: {name} predicted and observed, {first:%Y-%m-%d} to {last:%Y-%m-%d}.",
         svg=draw_forecasts(keep_extremes(ours), key=f"forecasts-{position}"),
         legend={"ensemble": "predicted, with its interval", "observed": "observed"},
+    )
+
+
+def _next_figure(
+    name: str, past: pd.DataFrame, future: pd.DataFrame, position: int
+) -> CaptionedFigure | None:
+    past = past[past["model"] == ENSEMBLE].sort_values("target_date").tail(RECENT)
+    future = future[future["model"] == ENSEMBLE].dropna(subset="predicted")
+    if future.empty:
+        return None
+    future = future.sort_values("target_date")
+    origin = future["origin_date"].iloc[0]
+    steps = zip(future["horizon"], future["predicted"], strict=True)
+    said = ", ".join(f"{predicted:.4g} at {horizon}" for horizon, predicted in steps)
+    return CaptionedFigure(
+        title=name,
+        note=f"from the observation of {origin:%Y-%m-%d}",
+        alt=f"Line chart: next forecasts of {name} by horizon in steps: {said}.",
+        svg=draw_next(past, future, key=f"next-{position}"),
+        legend={
+            "ensemble": "next, with its interval",
+            "observed": "observed",
+            "naive": f"what was predicted, horizon {past['horizon'].min()}" if len(past) else "",
+        },
     )
 
 
