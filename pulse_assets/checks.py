@@ -65,9 +65,11 @@ class Stored:
 
     def tables(self, asset: str, among: Sequence[str] | None = None) -> PartitionedTables:
         """Return the partitions of an asset, all of the grid unless some are named."""
-        keys = among or batch_partitions(self.settings).get_partition_keys()
+        every = batch_partitions(self.settings).get_partition_keys()
         store = open_store(self.settings.store, self.settings.s3)
-        return PartitionedTables(store, asset, self.settings.batch_length, keys)
+        return PartitionedTables(
+            store, asset, self.settings.batch_length, every if among is None else among
+        )
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -206,7 +208,7 @@ BATCH_CHECKS: Final = (
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """Define all checks of a deployment."""
-    return [_batch_checks(settings), _ensemble_check()]
+    return [_batch_checks(settings), build_ensemble_check()]
 
 
 def _batch_checks(settings: Settings) -> dg.AssetChecksDefinition:
@@ -237,7 +239,9 @@ def _batch_checks(settings: Settings) -> dg.AssetChecksDefinition:
     )
 
 
-def _ensemble_check() -> dg.AssetChecksDefinition:
+def build_ensemble_check() -> dg.AssetChecksDefinition:
+    """Define the check of `training_results`."""
+
     @dg.asset_check(
         asset="training_results",
         name="ensemble_not_worse_than_naive",

@@ -43,7 +43,7 @@ def batch_partitions(
     """
     cadence = settings.batch_cadence
     partitions = _calendar(settings, cadence) if cadence else _static(settings)
-    if not partitions.get_first_partition_key():
+    if not partitions.get_partition_keys():
         raise ConfigurationError(
             f"from {settings.start_date} to {settings.last_day} there is no whole window of "
             f"{settings.batch_length}: widen start_date and end_date"

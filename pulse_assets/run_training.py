@@ -40,7 +40,7 @@ _COMMANDS: Final = {
     "train": "retrodict the batches, keep score and say what was learnt (the default)",
     "status": "tell which batches are done, stale, failed or missing; exit 0 if all are done",
     "forecast": "forecast every variable from its last observation with what was learnt",
-    "report": "open the report of the last training",
+    "report": "open the report of the last training; report --help shows how to rebuild it",
 }
 _LISTS: Final = ("variables", "horizons", "models")
 _SWITCHES: Final = ("resume", "use_dask")
@@ -55,6 +55,8 @@ class _Parser(argparse.ArgumentParser):
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; an option that is not given is absent from the result."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = given.pop(0) if given and given[0] in _COMMANDS else "train"
     parser = _Parser(
         prog="pulse-train",
         description="Learn which forecasting rules to trust: predict every batch of a history\n"
@@ -65,22 +67,16 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_commands(parser)
     for title, names in _GROUPS.items():
         group = parser.add_argument_group(title)
         for name in names:
             _add_option(group, name)
         if title == "S3":
             _add_buckets(group)
-    _add_report(parser)
-    _add_others(parser)
-    return parser.parse_args(arguments)
-
-
-def _add_commands(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "command", nargs="?", choices=tuple(_COMMANDS), default="train", help=argparse.SUPPRESS
-    )
+    if command == "report":
+        _add_report(parser)
+    _add_others(parser, command)
+    return parser.parse_args(given, argparse.Namespace(command=command))
 
 
 def _add_option(group: argparse._ArgumentGroup, name: str) -> None:
@@ -136,7 +132,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_others(parser: argparse.ArgumentParser) -> None:
+def _add_others(parser: argparse.ArgumentParser, command: str) -> None:
     group = parser.add_argument_group("this command")
     group.add_argument(
         "--config",
@@ -144,12 +140,13 @@ def _add_others(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="YAML file of settings by name, such as `batch_size_days: 7`; options win over it",
     )
-    group.add_argument(
-        "--json",
-        action="store_true",
-        default=False,
-        help="print what was found as JSON on stdout, for machines",
-    )
+    if command != "report":
+        group.add_argument(
+            "--json",
+            action="store_true",
+            default=False,
+            help="print what was found as JSON on stdout, for machines",
+        )
     group.add_argument(
         "--log-level",
         default=os.environ.get("LOG_LEVEL") or "WARNING",

@@ -394,14 +394,18 @@ def test_an_option_wins_over_the_file_and_that_over_the_environment(tmp_path):
     assert config.history_days == 7305  # the default
 
 
-def test_every_field_but_frequencies_is_an_option():
+#: Set in a file, or of the UI alone.
+NO_OPTIONS = {"frequencies", "code_url", "report_url"}
+
+
+def test_every_field_but_three_is_an_option():
     options = set(vars(parse_args(every_option())))
-    assert set(TrainingConfig.model_fields) - {"frequencies"} <= options
+    assert set(TrainingConfig.model_fields) - NO_OPTIONS <= options
 
 
 def every_option():
     switches = {"resume", "use_dask"}
-    fields = sorted(set(TrainingConfig.model_fields) - {"frequencies"})
+    fields = sorted(set(TrainingConfig.model_fields) - NO_OPTIONS)
     flags = {name: f"--{name.replace('_', '-')}" for name in fields}
     return [
         part for name in fields for part in ([flags[name]] + ([] if name in switches else ["1"]))
