@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -24,6 +24,13 @@ from pulse_assets.jobs import retrodiction_training
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings
 from pulse_assets.storage.io_managers import HtmlIOManager, JsonIOManager, ParquetIOManager
+
+_IO_MANAGERS: Final = {
+    "io_manager": ParquetIOManager,
+    "parquet_io": ParquetIOManager,
+    "json_io": JsonIOManager,
+    "html_io": HtmlIOManager,
+}
 
 
 def build_definitions(
@@ -50,10 +57,7 @@ def build_definitions(
     standard = {
         "training": TrainingResource(),
         "progress": NoProgress(),
-        "io_manager": ParquetIOManager(**place),
-        "parquet_io": ParquetIOManager(**place),
-        "json_io": JsonIOManager(**place),
-        "html_io": HtmlIOManager(**place),
+        **{name: _fixed(manager(**place)) for name, manager in _IO_MANAGERS.items()},
     }
     assets = [
         build_train_batches(settings),
@@ -74,6 +78,11 @@ def build_definitions(
             "python": dg.LoggerDefinition(_python_logger),
         },
     )
+
+
+def _fixed(manager: dg.ConfigurableIOManager) -> dg.IOManagerDefinition:
+    """Keep where data lies out of a run's config: workers and batches go by the deployment's."""
+    return dg.IOManagerDefinition.hardcoded_io_manager(manager)
 
 
 def _with_code_links(assets: Sequence[dg.AssetsDefinition], code_url: str | None) -> Sequence[Any]:

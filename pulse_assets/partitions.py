@@ -43,7 +43,9 @@ def batch_partitions(
     """
     cadence = settings.batch_cadence
     partitions = _calendar(settings, cadence) if cadence else _static(settings)
-    if not partitions.get_partition_keys():
+    keys = partitions.get_partition_keys()
+    # Of a range within one window Dagster lists the window after it.
+    if not keys or batch_of(settings, keys[0], ()).end > settings.last_day + timedelta(days=1):
         raise ConfigurationError(
             f"from {settings.start_date} to {settings.last_day} there is no whole window of "
             f"{settings.batch_length}: widen start_date and end_date"

@@ -18,6 +18,7 @@ from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.ensemble import Method
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS
 from pulse_assets.storage.store import S3Settings
 
 #: Bounds that keep every date computed from them within the calendar.
@@ -211,8 +212,8 @@ class TrainingOptions(_Checked):
     )
     models: list[str] | None = Field(
         default=None,
-        description="rules: built-in names, package.module:Class or statsforecast:<model>; "
-        "default: all built-in rules",
+        description=f"rules: {', '.join(DEFAULT_MODELS)}, package.module:Class or "
+        "statsforecast:<model>; default: all that are named here",
     )
     history_days: int = Field(
         default=7305,

@@ -28,8 +28,9 @@ from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dag
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
 
-#: The Dagster instance of a directory that has none: Dagster's defaults, and nothing sent home.
-_INSTANCE: Final = "telemetry:\n  enabled: false\n"
+#: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, and no
+#: invitation to join mailing lists when the UI is opened.
+_INSTANCE: Final = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from pulse_assets.run_training import main, parse_args
 from pulse_assets.settings import dagster_home
 from pulse_assets.storage.layout import object_path
 from pulse_assets_tests.conftest import MODELS
-from pulse_assets_tests.storage.conftest import s3  # noqa: F401 - a fixture
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
 
@@ -36,7 +35,7 @@ def test_status_tells_done_stale_failed_and_missing_apart(pulse, source, setting
     code, out = pulse("status")
     assert (code, "4  missing  2005-01-01  2005-04-01" in out) == (1, True)
 
-    monkeypatch.setenv("BROKEN_VALUES", "41.5")  # of April 2005
+    monkeypatch.setenv("BROKEN_VALUES", "41")  # of March, from which April is predicted
     rules = ["naive", BREAKABLE]
     assert pulse("train", models=rules)[0] == 1
     (Path(settings.store) / object_path("batch_metrics", "2005-01-31", 30)).unlink()
@@ -57,7 +56,6 @@ def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
     assert pulse()[0] == 0
     code, out = pulse("status")
     assert code == 0
-    assert "4  done" in " ".join(out.split("  ")).replace("   ", "  ") or "done" in out
     assert out.splitlines()[2].split() == ["4", "0", "0", "0", "4"]
     assert max(map(len, out.splitlines())) <= 80
 
@@ -110,11 +108,17 @@ def test_report_prints_where_the_page_is_and_can_be_rebuilt(pulse, settings, mon
     assert opened == [page.as_uri()]
 
 
-def test_the_report_in_a_bucket_is_copied_to_be_opened(s3, capsys):  # noqa: F811
-    store = f"s3://{s3.bucket}/results"
-    commands.open_store(store, s3.settings).write("training_report/training_report.html", b"page")
-    where = ("--store", store, "--s3-endpoint-url", s3.settings.endpoint_url)
-    assert main(["report", *where]) == 0
+def test_a_report_that_is_no_file_is_copied_to_be_opened(tmp_path, monkeypatch, capsys):
+    """As one in a bucket, which the tests of the store reach over HTTP."""
+    page = Path(object_path("training_report", suffix="html"))
+
+    class Bucket:
+        def read(self, path):
+            assert path == str(page)
+            return b"page"
+
+    monkeypatch.setattr(commands, "open_store", lambda *_: Bucket())
+    assert main(["report", "--store", "s3://bucket/results"]) == 0
     copy = Path(capsys.readouterr().out.strip())
     assert copy == dagster_home() / "training_report.html"
     assert copy.read_bytes() == b"page"
