@@ -94,6 +94,6 @@ def stretches(states: Mapping[str, BatchState]) -> Iterator[Stretch]:
         >>> [one.count for one in stretches({"a": "done", "b": "done", "c": "missing"})]
         [2, 1]
     """
-    for state, group in groupby(states, key=states.__getitem__):
+    for _, group in groupby(states, key=lambda key: states[key]):
         keys = list(group)
-        yield Stretch(state, keys[0], keys[-1], len(keys))
+        yield Stretch(states[keys[0]], keys[0], keys[-1], len(keys))

@@ -1,6 +1,6 @@
 """What the UI says of each asset beside its code: text, columns, group, kinds and owner."""
 
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import dagster as dg
 import pyarrow as pa
@@ -68,7 +68,17 @@ trust that the rule has earned. A variable that cannot be predicted is named in 
 }
 
 
-def described(name: str) -> dict[str, Any]:
+class Described(TypedDict):
+    """Keywords that an `AssetSpec`, an `AssetOut` and `@asset` share."""
+
+    description: str
+    group_name: str
+    kinds: set[str]
+    owners: list[str]
+    metadata: dict[str, Any]
+
+
+def described(name: str) -> Described:
     """Return what an `AssetSpec`, an `AssetOut` or `@asset` is told of an asset."""
     return {
         "description": DESCRIPTIONS[name],

@@ -13,7 +13,7 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings
-from pulse_assets.stages.forecast import forecast_next
+from pulse_assets.stages.forecast import Trust, forecast_next
 from pulse_assets.stages.ledger import latest_trust
 from pulse_assets.stages.results import ENSEMBLE
 
@@ -34,8 +34,7 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
             source = open_source(settings.source, settings.s3)
             series = {name: source.load(name) for name in options.variables or ()}
             rules = resolve_rules(options.models or DEFAULT_MODELS)
-        trust = latest_trust(trust_ledger).set_index(["variable", "model"])["trust"]
-        made = forecast_next(series, rules, options, trust.to_dict())
+        made = forecast_next(series, rules, options, _trust(trust_ledger))
         for name, reason in made.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
         ours = made.table.filter(pc.field("model") == ENSEMBLE).to_pylist()
@@ -43,3 +42,9 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
         return dg.Output(made.table, metadata=metadata)
 
     return next_forecasts
+
+
+def _trust(ledger: pa.Table) -> Trust:
+    latest = latest_trust(ledger)
+    earned = zip(latest["variable"], latest["model"], latest["trust"], strict=True)
+    return {(variable, model): trust for variable, model, trust in earned}

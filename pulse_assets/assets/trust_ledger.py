@@ -14,7 +14,6 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings
 from pulse_assets.stages.ledger import build_ledger, latest_trust
-from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.storage.layout import PartitionedTables
 
 _COLUMNS = ("batch", "variable", "model", "hits", "misses")
@@ -45,8 +44,9 @@ def _metadata(ledger: pa.Table, batches: int) -> dict[str, Any]:
     from pulse_assets.report.pictures import trust_picture
 
     latest = latest_trust(ledger)
+    ours = pa.Table.from_pandas(latest[latest["model"] == ENSEMBLE], preserve_index=False)
     return {
         "batches": batches,
         "trust_over_time": dg.MetadataValue.md(trust_picture(ledger)),
-        "trust_now": as_table(latest[latest["model"] == ENSEMBLE].to_dict("records")),
+        "trust_now": as_table(ours.to_pylist()),
     }

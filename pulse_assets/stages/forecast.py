@@ -83,12 +83,12 @@ def _forecast_one(
         )
     frequency = decide_frequency(name, found, options.frequencies.get(name))
     regular = found.regular(frequency)
-    known = np.flatnonzero(np.isfinite(regular.values))
+    known = np.flatnonzero(np.isfinite(regular.values))[-1:]
     if not len(known):
         raise HistoricalDataError(f"{name}: no observation has a value: correct its file")
     horizons = np.array(options.horizons, np.int64)
-    made = forecast_series(name, regular, frequency, (known[-1:], horizons), seen, rules, options)
-    origin = regular.dates[known[-1]]
+    made = forecast_series(name, regular, frequency, (known, horizons), seen, rules, options)
+    origin = regular.dates[int(known[0])]
     return _table(name, made, origin, horizons, dates_ahead(origin, horizons, frequency), trust)
 
 
