@@ -14,6 +14,7 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings
 from pulse_assets.stages.ledger import build_ledger, latest_trust
+from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.storage.layout import PartitionedTables
 
 _COLUMNS = ("batch", "variable", "model", "hits", "misses")
