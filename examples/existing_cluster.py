@@ -24,7 +24,7 @@ def main(scheduler: str) -> None:
             dask_scheduler_address=scheduler,
         )
     )
-    print(results.data["batches"]["completed"], results.data["dask_cluster"]["scheduler"])
+    print(results.data["batches"]["total"], results.data["dask_cluster"]["scheduler"])
 
 
 if __name__ == "__main__":
