@@ -30,7 +30,7 @@ RANGE = {"start_date": FIRST, "end_date": "2005-12-26"}
 TAGS = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_range_end": LAST}
 OPTIONS = {"models": MODELS, "horizons": [1, 3]}
 #: The tables of twelve batches and the ledger.
-OBJECTS = 4 * 12 + 1
+OBJECTS = 4 * 12 + 2
 
 
 @pytest.fixture(scope="module")
