@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 3000
+REPORT_PORT ?= 3001
 export DAGSTER_HOME ?= $(CURDIR)/.pulse
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -36,9 +37,13 @@ install-test: $(VENV)/.installed-test  ## add the test tools to it
 train: install  ## retrodict the bundled data and print a summary
 	$(BIN)/pulse-train
 
-ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=)
-	cd $(DAGSTER_HOME) && PYTHONWARNINGS='ignore:Function' $(abspath $(BIN))/dagster dev \
-		-w $(CURDIR)/workspace.yaml -h 127.0.0.1 -p $(PORT)
+# The report has a server of its own: from a link in the UI a browser opens no file.
+ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT=)
+	cd $(DAGSTER_HOME) && { \
+		$(abspath $(BIN))/pulse-train report --serve $(REPORT_PORT) >/dev/null & \
+		trap "kill $$! 2>/dev/null" EXIT INT TERM; \
+		PULSE_REPORT_URL=http://127.0.0.1:$(REPORT_PORT)/ PYTHONWARNINGS='ignore:Function' \
+		$(abspath $(BIN))/dagster dev -w $(CURDIR)/workspace.yaml -h 127.0.0.1 -p $(PORT); }
 
 test: install-test  ## run the fast tests
 	$(BIN)/python -m pytest

@@ -3,13 +3,23 @@
 Pure dates; the Dagster partitions made of them are in `partitions.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from itertools import groupby
+from typing import Final, Literal
 
 #: What became of a batch; `kept` is one that an earlier run computed from the same input.
 BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
+
+
+#: What the store holds of a batch; `stale`: made of other input, configuration or code.
+BatchState = Literal["done", "stale", "failed", "missing"]
+
+#: Calendar windows: weeks begin on Mondays, the others on the first of a month.
+Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]
+
+_MONTHS: Final = {"monthly": 1, "quarterly": 3, "yearly": 12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,16 @@ class TrainingBatch:
     start: date
     end: date
     variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Neighbouring batches in one state."""
+
+    state: BatchState
+    first: str
+    last: str
+    count: int
 
 
 def batch_starts(start: date, last: date, days: int, limit: int | None = None) -> list[date]:
@@ -49,3 +69,31 @@ def make_batch(key: str, last: date, days: int, variables: Sequence[str]) -> Tra
     start = date.fromisoformat(key)
     end = min(start + timedelta(days=days), last + timedelta(days=1))
     return TrainingBatch(key, start, end, tuple(variables))
+
+
+def calendar_batch(key: str, cadence: Cadence, variables: Sequence[str]) -> TrainingBatch:
+    """Build the calendar batch of partition key `key`, the first day of a week, month and so on.
+
+    Example:
+        >>> calendar_batch("2020-10-01", "quarterly", ["gdp"]).end
+        datetime.date(2021, 1, 1)
+    """
+    start = date.fromisoformat(key)
+    if cadence == "weekly":
+        end = start + timedelta(days=7)
+    else:
+        years, month = divmod(start.month - 1 + _MONTHS[cadence], 12)
+        end = start.replace(year=start.year + years, month=month + 1)
+    return TrainingBatch(key, start, end, tuple(variables))
+
+
+def stretches(states: Mapping[str, BatchState]) -> Iterator[Stretch]:
+    """Yield runs of neighbouring batches in one state.
+
+    Example:
+        >>> [one.count for one in stretches({"a": "done", "b": "done", "c": "missing"})]
+        [2, 1]
+    """
+    for _, group in groupby(states, key=lambda key: states[key]):
+        keys = list(group)
+        yield Stretch(states[keys[0]], keys[0], keys[-1], len(keys))

@@ -1,20 +1,36 @@
 """What Dagster loads: `dagster dev`, `dagster job execute`, `workspace.yaml` and `pulse-train`."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import dagster as dg
 
+from pulse_assets.assets.next_forecasts import build_next_forecasts
 from pulse_assets.assets.train_batches import build_train_batches
 from pulse_assets.assets.training_results import build_training_results
 from pulse_assets.assets.trust_ledger import build_trust_ledger
+from pulse_assets.automation import (
+    build_condition_sensor,
+    build_schedule,
+    build_source_sensor,
+)
+from pulse_assets.checks import build_checks
 from pulse_assets.execution.executor import batch_dask_executor
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.jobs import retrodiction_training
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings
 from pulse_assets.storage.io_managers import HtmlIOManager, JsonIOManager, ParquetIOManager
+
+_IO_MANAGERS: Final = {
+    "io_manager": ParquetIOManager,
+    "parquet_io": ParquetIOManager,
+    "json_io": JsonIOManager,
+    "html_io": HtmlIOManager,
+}
 
 
 def build_definitions(
@@ -33,6 +49,7 @@ def build_definitions(
     place = {
         "store": settings.store,
         "batch_size_days": settings.batch_size_days,
+        "batch_cadence": settings.batch_cadence,
         "region": settings.aws_region,
         "profile": settings.aws_profile,
         "endpoint_url": settings.s3_endpoint_url,
@@ -40,18 +57,20 @@ def build_definitions(
     standard = {
         "training": TrainingResource(),
         "progress": NoProgress(),
-        "io_manager": ParquetIOManager(**place),
-        "parquet_io": ParquetIOManager(**place),
-        "json_io": JsonIOManager(**place),
-        "html_io": HtmlIOManager(**place),
+        **{name: _fixed(manager(**place)) for name, manager in _IO_MANAGERS.items()},
     }
+    assets = [
+        build_train_batches(settings),
+        build_trust_ledger(settings),
+        build_next_forecasts(settings),
+        build_training_results(settings),
+    ]
     return dg.Definitions(
-        assets=[
-            build_train_batches(settings),
-            build_trust_ledger(settings),
-            build_training_results(settings),
-        ],
+        assets=_with_code_links(assets, settings.code_url),
+        asset_checks=build_checks(settings),
         jobs=[retrodiction_training(executor)],
+        schedules=[build_schedule(settings)],
+        sensors=[build_source_sensor(settings), build_condition_sensor()],
         resources={**standard, **(resources or {})},
         executor=executor,
         loggers={
@@ -59,6 +78,22 @@ def build_definitions(
             "python": dg.LoggerDefinition(_python_logger),
         },
     )
+
+
+def _fixed(manager: dg.ConfigurableIOManager) -> dg.IOManagerDefinition:
+    """Keep where data lies out of a run's config: workers and batches go by the deployment's."""
+    return dg.IOManagerDefinition.hardcoded_io_manager(manager)
+
+
+def _with_code_links(assets: Sequence[dg.AssetsDefinition], code_url: str | None) -> Sequence[Any]:
+    """Let the UI open each asset's source: the file on this machine, or on the web."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        linked = dg.with_source_code_references(assets)
+        if code_url is None:
+            return linked
+        here = dg.AnchorBasedFilePathMapping(Path(__file__), "pulse_assets/definitions.py")
+        return dg.link_code_references_to_git(linked, code_url, "main", here)
 
 
 def _python_logger(_context: dg.InitLoggerContext) -> logging.Logger:

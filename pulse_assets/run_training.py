@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from pulse_assets.errors import ConfigurationError, PulseError
 from pulse_assets.settings import Settings, TrainingConfig
-from pulse_assets.terminal import TrainingProgress, print_error, print_summary
+from pulse_assets.terminal import TrainingProgress, print_error, print_json, print_summary
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -25,7 +25,7 @@ _SAID_OTHERWISE: Final = ("pulse_assets.run", "distributed.client")
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "what to predict": (
         *("variables", "horizons", "models", "history_days"),
-        *("start_date", "end_date", "batch_size_days", "batch_limit"),
+        *("start_date", "end_date", "batch_size_days", "batch_cadence", "batch_limit"),
     ),
     "how to judge": (
         *("ensemble", "interval_level", "max_partners"),
@@ -41,6 +41,12 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 }
 #: Where the old script found the buckets that no option names.
 _BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
+_COMMANDS: Final = {
+    "train": "retrodict the batches, keep score and say what was learnt (the default)",
+    "status": "tell which batches are done, stale, failed or missing; exit 0 if all are done",
+    "forecast": "forecast every variable from its last observation with what was learnt",
+    "report": "open the report of the last training; report --help shows how to rebuild it",
+}
 _LISTS: Final = ("variables", "horizons", "models")
 #: Where the last word of the name is not what is given.
 _METAVARS: Final = {
@@ -62,12 +68,17 @@ class _Parser(argparse.ArgumentParser):
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; an option that is not given is absent from the result."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = given.pop(0) if given and given[0] in _COMMANDS else "train"
     parser = _Parser(
         prog="pulse-train",
-        description="Learn which forecasting rules to trust: predict every batch of a history "
-        "from what was known before it, and keep score.",
+        description="Learn which forecasting rules to trust: predict every batch of a history\n"
+        "from what was known before it, and keep score.\n\n"
+        + "\n".join(f"  {name:9} {text}" for name, text in _COMMANDS.items()),
+        usage="%(prog)s [train | status | forecast | report] [options]",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for title, names in _GROUPS.items():
         group = parser.add_argument_group(title)
@@ -75,8 +86,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             _add_option(group, name)
         if title == "S3":
             _add_buckets(group)
-    _add_others(parser)
-    return parser.parse_args(arguments)
+    if command == "report":
+        _add_report(parser)
+    _add_others(parser, command)
+    return parser.parse_args(given, argparse.Namespace(command=command))
 
 
 def _add_option(group: argparse._ArgumentGroup, name: str) -> None:
@@ -116,7 +129,24 @@ def _add_buckets(group: argparse._ArgumentGroup) -> None:
         )
 
 
-def _add_others(parser: argparse.ArgumentParser) -> None:
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    report = parser.add_argument_group("report")
+    report.add_argument(
+        "--rebuild",
+        action="store_true",
+        default=False,
+        help="make trust, results, forecasts and report anew from the stored batches first",
+    )
+    report.add_argument(
+        "--serve",
+        metavar="PORT",
+        type=int,
+        default=None,
+        help="serve the report on 127.0.0.1 at this port until interrupted; 0: any free one",
+    )
+
+
+def _add_others(parser: argparse.ArgumentParser, command: str) -> None:
     group = parser.add_argument_group("this command")
     group.add_argument(
         "--config",
@@ -124,6 +154,13 @@ def _add_others(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="YAML file of settings by name, such as `batch_size_days: 7`; options win over it",
     )
+    if command != "report":
+        group.add_argument(
+            "--json",
+            action="store_true",
+            default=False,
+            help="print what was found as JSON on stdout, for machines",
+        )
     group.add_argument(
         "--log-level",
         default=os.environ.get("LOG_LEVEL") or "WARNING",
@@ -249,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = create_config_from_args(options)
         setup_logging(options.log_level, options.log_dir)
-        return _train(config)
+        return _run(config, options)
     except PulseError as error:
         print_error(str(error))
         return 1
@@ -258,12 +295,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _train(config: TrainingConfig) -> int:
-    from pulse_assets.training import train  # seconds that a wrong option need not cost
+def _run(config: TrainingConfig, options: argparse.Namespace) -> int:
+    """Do what the command says; imports are seconds that a wrong option need not cost."""
+    if options.command == "train":
+        return _train(config, as_json=options.json)
+
+    from pulse_assets import commands
+
+    if options.command == "status":
+        return commands.show_status(config, as_json=options.json)
+    if options.command == "forecast":
+        return commands.forecast(config, as_json=options.json)
+    return commands.show_report(config, rebuild=options.rebuild, port=options.serve)
+
+
+def _train(config: TrainingConfig, *, as_json: bool) -> int:
+    from pulse_assets.training import train
 
     with TrainingProgress() as progress:
         results = train(config, progress=progress)
-    print_summary(results.data, {"results": results.results_path, "report": results.report_path})
+    if as_json:
+        print_json(results.data)
+    else:
+        paths = {"results": results.results_path, "report": results.report_path}
+        print_summary(results.data, paths)
     if not results.success:
         print_error(results.message)
     return 0 if results.success else 1

@@ -101,6 +101,19 @@ TRUST_LEDGER: Final = _table(
     upper=(pa.float64(), "upper bound of the 90 % credible interval of trust"),
 )
 
+NEXT_FORECASTS: Final = _table(
+    variable=(_NAME, "name of the series"),
+    model=(_NAME, "name of the forecasting rule; `ensemble` is the weighted one"),
+    origin_date=(pa.date32(), "date of the last observation"),
+    horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
+    target_date=(pa.date32(), "date predicted; of daily series by the calendar, without holidays"),
+    predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
+    lower=(pa.float64(), "lower bound of the interval"),
+    upper=(pa.float64(), "upper bound of the interval"),
+    weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
+    trust=(pa.float64(), "trust in the rule after the last batch, 0..1; NaN when never scored"),
+)
+
 #: Rows of a stored table are sorted by these columns, so that equal content is equal bytes.
 SORT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "historical_data": ("variable", "timestamp"),
@@ -108,6 +121,7 @@ SORT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "retrodictions": ("variable", "model", "origin_date", "horizon"),
     "batch_metrics": ("variable", "model", "horizon"),
     "trust_ledger": ("variable", "model", "batch"),
+    "next_forecasts": ("variable", "model", "horizon"),
 }
 
 SCHEMAS: Final[dict[str, pa.Schema]] = {
@@ -116,4 +130,5 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
     "retrodictions": RETRODICTIONS,
     "batch_metrics": BATCH_METRICS,
     "trust_ledger": TRUST_LEDGER,
+    "next_forecasts": NEXT_FORECASTS,
 }

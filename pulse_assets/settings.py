@@ -7,16 +7,18 @@ are also the fields of the Dagster resource `training`, so the launchpad shows t
 import os
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pulse_assets.batches import Cadence
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.ensemble import Method
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS
 from pulse_assets.storage.s3 import S3Settings
 
 #: Bounds that keep every date computed from them within the calendar.
@@ -109,11 +111,18 @@ class Settings(_Checked):
     start_date: date = Field(
         default=date(1990, 1, 1), ge=_EARLIEST, description="first day that is predicted"
     )
-    end_date: date = Field(
-        default=date(2022, 12, 31), le=_LATEST, description="last day that is predicted"
+    end_date: date | None = Field(
+        default=date(2022, 12, 31),
+        le=_LATEST,
+        description="last day that is predicted, or `today` for the windows that have ended by now",
     )
     batch_size_days: int = Field(
         default=30, ge=1, le=_CENTURY, description="days in the window of target dates of a batch"
+    )
+    batch_cadence: Cadence | None = Field(
+        default=None,
+        description="calendar windows in place of batch_size_days: weekly, monthly, quarterly or "
+        "yearly; with end_date `today` their number grows as time passes",
     )
     batch_limit: int | None = Field(
         default=None, ge=1, description="keep only the first so many batches; default: all"
@@ -128,6 +137,14 @@ class Settings(_Checked):
     s3_endpoint_url: str | None = Field(
         default=None, description="address of an S3-compatible server; default: AWS"
     )
+    code_url: str | None = Field(
+        default=None,
+        description="Git repository on the web that code links in the UI lead to; default: "
+        "the files of this machine",
+    )
+    report_url: str | None = Field(
+        default=None, description="address at which browsers find the report, for links in the UI"
+    )
 
     ENVIRONMENT: ClassVar[Mapping[str, str]] = {
         "PULSE_STORE": "store",
@@ -136,6 +153,9 @@ class Settings(_Checked):
         "PULSE_END_DATE": "end_date",
         "PULSE_BATCH_SIZE_DAYS": "batch_size_days",
         "PULSE_MAX_BATCHES_PER_RUN": "max_batches_per_run",
+        "PULSE_BATCH_CADENCE": "batch_cadence",
+        "PULSE_CODE_URL": "code_url",
+        "PULSE_REPORT_URL": "report_url",
         "AWS_REGION": "aws_region",
         "AWS_PROFILE": "aws_profile",
         "AWS_ENDPOINT_URL_S3": "s3_endpoint_url",
@@ -151,14 +171,29 @@ class Settings(_Checked):
         # Workers may have another working directory.
         return str(Path(value).expanduser().absolute())
 
+    @field_validator("end_date", mode="before")
+    @classmethod
+    def _open_end(cls, value: object) -> object:
+        return None if value == "today" else value
+
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.end_date < self.start_date:
+        if self.last_day < self.start_date:
             raise ValueError(
-                f"end_date {self.end_date} lies before start_date {self.start_date}: "
+                f"end_date {self.last_day} lies before start_date {self.start_date}: "
                 "swap them or correct one"
             )
         return self
+
+    @property
+    def last_day(self) -> date:
+        """The last day that may be predicted; yesterday (UTC) if the end is open."""
+        return self.end_date or datetime.now(UTC).date() - timedelta(days=1)
+
+    @property
+    def batch_length(self) -> int | Cadence:
+        """What tells batches of this grid from those of another: their days or their cadence."""
+        return self.batch_cadence or self.batch_size_days
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -198,8 +233,8 @@ class TrainingOptions(_Checked):
     )
     models: list[str] | None = Field(
         default=None,
-        description="rules: built-in names, package.module:Class or statsforecast:<model>; "
-        "default: all built-in rules",
+        description=f"rules: {', '.join(DEFAULT_MODELS)}, package.module:Class or "
+        "statsforecast:<model>; default: all that are named here",
     )
     history_days: int = Field(
         default=7305,

@@ -1,5 +1,7 @@
 """What the command line shows: progress and errors on stderr, the summary on stdout."""
 
+import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from pulse_assets.batches import BatchOutcome
+from pulse_assets.batches import BatchOutcome, BatchState, stretches
 from pulse_assets.stages.results import group_skipped
 
 #: Seconds between two lines of progress where no bar can be drawn.
@@ -21,6 +23,7 @@ LINE_INTERVAL: Final = 10.0
 
 LISTED_FAILURES: Final = 10
 LISTED_REASONS: Final = 10
+LISTED_STRETCHES: Final = 40
 
 _NAME_COLUMNS: Final = ("variable", "lowest mase")
 
@@ -123,6 +126,61 @@ def print_summary(
         console.print(_plain(f"{name}: {path}"), soft_wrap=True)  # whole, to be copied
 
 
+def print_json(content: object) -> None:
+    """Print a value on stdout for machines; NaN must have become None before."""
+    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_status(states: Mapping[str, BatchState], console: Console | None = None) -> None:
+    """Print how many batches are in each state, and which neighbours are.
+
+    Args:
+        states: state by batch, in order.
+        console: where to print; stdout unless given.
+    """
+    console = console or Console()
+    counts = Counter(states.values())
+    table = _table("done", "stale", "failed", "missing", "total")
+    named = [str(counts[state]) for state in ("done", "stale", "failed", "missing")]
+    table.add_row(*named, str(len(states)))
+    console.print(table)
+    console.print()
+    found = list(stretches(states))
+    listed = _table("batches", "state", "first", "last")
+    for one in found[:LISTED_STRETCHES]:
+        listed.add_row(str(one.count), one.state, one.first, one.last)
+    console.print(listed)
+    _print_rest(console, len(found) - LISTED_STRETCHES)
+
+
+def print_forecasts(
+    rows: Sequence[Mapping[str, Any]], paths: Mapping[str, str], console: Console | None = None
+) -> None:
+    """Print forecasts with their intervals.
+
+    Args:
+        rows: of schema `NEXT_FORECASTS`, one a variable and horizon.
+        paths: where each output lies, by what it is.
+        console: where to print; stdout unless given.
+    """
+    console = console or Console()
+    table = _table("variable", "steps", "date", "forecast", "interval", "trust")
+    for row in rows:
+        lower, upper = (_number(row[end]) for end in ("lower", "upper"))
+        table.add_row(
+            _plain(row["variable"]),
+            str(row["horizon"]),
+            str(row["target_date"]),
+            _number(row["predicted"]),
+            f"{lower} to {upper}",
+            _number(row["trust"]),
+        )
+    console.print(table)
+    console.print()
+    for name, path in paths.items():
+        console.print(_plain(f"{name}: {path}"), soft_wrap=True)
+
+
 def print_error(message: str, console: Console | None = None) -> None:
     """Print `error: <message>` on stderr."""
     console = console or Console(stderr=True)
@@ -203,6 +261,16 @@ def _plain(text: str) -> Text:
     return Text(
         "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
     )
+
+
+def _number(number: float) -> str:
+    """Return a number with four significant digits, without an exponent where it is readable.
+
+    Example:
+        >>> _number(3783.218), _number(0.63531)
+        ('3783', '0.6353')
+    """
+    return f"{number:.4g}" if abs(number) < 10_000 else f"{number:,.0f}"
 
 
 def _score(number: float | None) -> str:

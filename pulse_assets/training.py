@@ -34,8 +34,9 @@ from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dag
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
 
-#: The Dagster instance of a directory that has none: Dagster's defaults, and nothing sent home.
-_INSTANCE: Final = "telemetry:\n  enabled: false\n"
+#: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, and no
+#: invitation to join mailing lists when the UI is opened.
+_INSTANCE: Final = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 _NO_COPY: Final = {
     "module": "dagster._core.storage.noop_compute_log_manager",
@@ -163,7 +164,7 @@ class _Outcome:
         if event.is_step_materialization:
             self.published |= event.asset_key == dg.AssetKey("training_report")
         if event.is_step_failure:
-            self.failures.append(_failure(event))
+            self.failures.append(failure_of(event))
 
 
 def _execute(
@@ -296,7 +297,7 @@ def _read_results(run: _Outcome, settings: Settings) -> TrainingResults:
     )
 
 
-def _failure(event: dg.DagsterEvent) -> str:
+def failure_of(event: dg.DagsterEvent) -> str:
     """Return what a failed step said of its failure, without traceback."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:

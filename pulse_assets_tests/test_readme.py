@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +15,7 @@ from pulse_assets.definitions import build_definitions
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.retrodiction.rules import RULES
 from pulse_assets.retrodiction.scores import METRICS
-from pulse_assets.run_training import create_config_from_args, parse_args
+from pulse_assets.run_training import create_config_from_args, main, parse_args
 from pulse_assets.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -36,6 +37,19 @@ def commands(program):
 @pytest.mark.parametrize("words", commands("pulse-train"), ids=" ".join)
 def test_command_lines_are_understood(words):
     assert create_config_from_args(parse_args(words))
+
+
+@pytest.mark.slow
+def test_command_lines_do_what_is_said(tmp_path, monkeypatch, capsys):
+    """All of them in one place, as a reader would type them."""
+    shutil.copytree(ROOT / "pulse_assets" / "sample_data", tmp_path / "my_data")
+    monkeypatch.chdir(tmp_path)
+    for words in commands("pulse-train"):
+        code = main([*words, "--variables", "gdp_growth", "--models", "ses", "--max-partners", "0"])
+        captured = capsys.readouterr()
+        assert code == (1 if words == ["status"] else 0), captured.err  # other batches are missing
+        assert captured.out
+    assert (tmp_path / "my_results" / "training_report").is_dir()
 
 
 @pytest.mark.parametrize("words", commands("make"), ids=" ".join)

@@ -394,11 +394,11 @@ def test_an_option_wins_over_the_file_and_that_over_the_environment(tmp_path):
     assert config.history_days == 7305  # the default
 
 
-#: A mapping, and what concerns backfills from the UI alone.
-NO_OPTIONS = {"frequencies", "max_batches_per_run"}
+#: A mapping, and what concerns the UI alone.
+NO_OPTIONS = {"frequencies", "max_batches_per_run", "code_url", "report_url"}
 
 
-def test_every_field_but_two_is_an_option():
+def test_every_field_but_four_is_an_option():
     options = set(vars(parse_args(every_option())))
     assert set(TrainingConfig.model_fields) - NO_OPTIONS <= options
 

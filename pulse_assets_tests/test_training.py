@@ -63,7 +63,8 @@ def test_the_graph_equals_one_plain_loop(small, tmp_path):
         batch = make_batch(start.isoformat(), looped.end_date, 30, options.variables)
         run_batch(BatchTask(batch, settings, options))
     graph, loop = stored(small["store"]), stored(looped.store)
-    assert graph.pop("trust_ledger/trust_ledger.parquet")
+    for name in ("trust_ledger", "next_forecasts"):
+        assert graph.pop(f"{name}/{name}.parquet")
     assert graph == loop
     assert len(loop) == 4 * 12
 
@@ -196,7 +197,7 @@ def test_a_resumed_run_notices_changed_input_and_damage(small, source):
         == before[str(damaged.relative_to(config.store))]
     )
     changed = {Path(path).stem for path in before if before[path] != after[path]}
-    assert changed == {"2005-10-28", "2005-11-27", "trust_ledger"}
+    assert changed == {"2005-10-28", "2005-11-27", "trust_ledger", "next_forecasts"}
 
 
 def test_batches_of_another_configuration_are_not_aggregated(small):

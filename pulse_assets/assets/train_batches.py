@@ -9,8 +9,8 @@ from typing import Final
 
 import dagster as dg
 
+from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
-from pulse_assets.batches import make_batch
 from pulse_assets.errors import StoreUnavailableError
 from pulse_assets.execution.batch_task import (
     BATCH_TABLES,
@@ -24,7 +24,7 @@ from pulse_assets.execution.cluster import active_client, describe_cluster
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
-from pulse_assets.partitions import batch_partitions
+from pulse_assets.partitions import batch_of, batch_partitions
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings, TrainingOptions
@@ -32,12 +32,6 @@ from pulse_assets.settings import Settings, TrainingOptions
 #: The one partitioned asset that exists for failed batches too; the aggregates depend on it.
 STATUS_TABLE: Final = "batch_metrics"
 
-_DESCRIPTIONS: Final = {
-    "historical_data": "Observations that a batch may see: its window and the history before it.",
-    "training_batches": "What each batch predicts, a row a variable, or why it is skipped.",
-    "retrodictions": "Forecast, interval and outcome, a row a variable, model, origin and horizon.",
-    "batch_metrics": "Scores a variable, model and horizon, and the status of every batch.",
-}
 _UPSTREAM: Final = {
     "historical_data": [],
     "training_batches": ["historical_data"],
@@ -86,11 +80,9 @@ def _specs() -> list[dg.AssetSpec]:
         dg.AssetSpec(
             name,
             deps=_UPSTREAM[name],
-            description=_DESCRIPTIONS[name],
             skippable=name != STATUS_TABLE,
             code_version=CODE_VERSION,
-            group_name="history" if name == "historical_data" else "training",
-            kinds={"parquet"},
+            **described(name),
         )
         for name in BATCH_TABLES
     ]
@@ -105,9 +97,9 @@ def _ready(settings: Settings, training: TrainingResource) -> TrainingOptions:
 def _tasks(
     settings: Settings, options: TrainingOptions, keys: Iterable[str], tables: frozenset[str]
 ) -> list[BatchTask]:
-    last, days, variables = settings.end_date, settings.batch_size_days, options.variables or ()
+    variables = options.variables or ()
     return [
-        BatchTask(make_batch(key, last, days, variables), settings, options, tables) for key in keys
+        BatchTask(batch_of(settings, key, variables), settings, options, tables) for key in keys
     ]
 
 

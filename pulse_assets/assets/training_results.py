@@ -13,7 +13,10 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
+from pulse_assets.assets.previews import ROWS, as_table
+from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.partitions import batch_partitions, batches_of_run
 from pulse_assets.preflight import resolve_options
@@ -21,7 +24,7 @@ from pulse_assets.report.page import build_report
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.results import ENSEMBLE, REFERENCE, Performance, summarise
-from pulse_assets.storage.layout import PartitionedTables
+from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.store import open_store
 
 _REPORTED: Final = [
@@ -35,6 +38,8 @@ _REPORTED: Final = [
     "upper",
     "observed",
 ]
+_IO_MANAGERS: Final = {"training_results": "json_io", "training_report": "html_io"}
+_LEADERBOARD: Final = ("model", "skill", "win_rate", "mase", "coverage", "trust", "weight", "n")
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 _FAILURES_NAMED: Final = 20
 
@@ -45,18 +50,12 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="publish_results",
         outs={
-            "training_results": dg.AssetOut(
-                io_manager_key="json_io",
-                group_name="results",
-                kinds={"json"},
-                description="Leaderboard, trust, batches and errors of the whole training.",
-            ),
-            "training_report": dg.AssetOut(
-                io_manager_key="html_io",
-                group_name="results",
-                kinds={"html"},
-                description="The same as one HTML page with figures.",
-            ),
+            name: dg.AssetOut(
+                io_manager_key=io_manager,
+                automation_condition=AGGREGATE_CONDITION,
+                **described(name),
+            )
+            for name, io_manager in _IO_MANAGERS.items()
         },
     )
     def publish_results(
@@ -64,6 +63,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         training: TrainingResource,
         batch_metrics: PartitionedTables,
         trust_ledger: pa.Table,
+        next_forecasts: pa.Table,
     ) -> Iterator[dg.Output[Any]]:
         with plain_failures():
             options = resolve_options(settings, training.options())
@@ -81,10 +81,10 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
                 configuration=describe(settings, options),
                 versions=_versions(),
             )
-        yield dg.Output(results, "training_results", metadata=_metadata(results))
-        with plain_failures():
             retrodictions = _reported(settings, _scored(trust_ledger, results), options.horizons)
-        yield dg.Output(build_report(results, trust_ledger, retrodictions), "training_report")
+        yield dg.Output(results, "training_results", metadata=_metadata(results, retrodictions))
+        report = build_report(results, trust_ledger, retrodictions, next_forecasts)
+        yield dg.Output(report, "training_report", metadata=_link(settings))
         _fail_if_too_many(results["errors"], options.max_failed_batches)
 
     return publish_results
@@ -131,7 +131,7 @@ def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) 
     tables = PartitionedTables(
         open_store(settings.store, settings.s3),
         "retrodictions",
-        settings.batch_size_days,
+        settings.batch_length,
         keys,
     )
     tables.require(keys)
@@ -150,9 +150,28 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
     return performance, values.get("run_cluster", {})
 
 
-def _metadata(results: dict[str, Any]) -> dict[str, Any]:
-    batches = results["batches"]
-    return {name: batches[name] for name in ("total", "completed", "skipped", "failed")}
+def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any]:
+    # matplotlib takes most of a second to import, which only a run that draws should pay.
+    from pulse_assets.report.pictures import forecast_picture
+
+    batches, details = results["batches"], results["variables"]["details"]
+    last = retrodictions.filter(pc.field("model") == ENSEMBLE).sort_by("target_date").to_pylist()
+    return {
+        **{name: batches[name] for name in ("total", "completed", "skipped", "failed")},
+        "leaderboard": as_table(results["models"], _LEADERBOARD),
+        "trust_by_variable": as_table([{"variable": name, **details[name]} for name in details]),
+        "predicted_against_observed": dg.MetadataValue.md(forecast_picture(retrodictions)),
+        "last_retrodictions": as_table(last[-ROWS:]),
+    }
+
+
+def _link(settings: Settings) -> dict[str, dg.MetadataValue]:
+    """Return the link that opens the report; without an address, where the page lies."""
+    if settings.report_url:
+        return {"open": dg.MetadataValue.url(settings.report_url)}
+    store = open_store(settings.store, settings.s3)
+    path = object_path("training_report", suffix="html")
+    return {"open": dg.MetadataValue.path(f"{store.uri}/{path}")}
 
 
 def _versions() -> dict[str, str]:

@@ -1,15 +1,21 @@
 """`trust_ledger`: the scan of all stored batch metrics of the run's configuration."""
 
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 
+from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
+from pulse_assets.assets.previews import as_table
+from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.partitions import batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings
-from pulse_assets.stages.ledger import build_ledger
+from pulse_assets.stages.ledger import build_ledger, latest_trust
+from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.storage.layout import PartitionedTables
 
 _COLUMNS = ("batch", "variable", "model", "hits", "misses")
@@ -19,10 +25,9 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
     """Define the asset over the batches of `settings`."""
 
     @dg.asset(
-        group_name="trust",
-        kinds={"parquet"},
         io_manager_key="parquet_io",
-        description="Beta trust and credible interval a variable and model after every batch.",
+        automation_condition=AGGREGATE_CONDITION,
+        **described("trust_ledger"),
     )
     def trust_ledger(
         context: dg.AssetExecutionContext,
@@ -38,6 +43,19 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
                 required=batches_of_run(context.run.tags, settings),
             )
             ledger = build_ledger(chosen, options.trust_discount)
-        return dg.Output(ledger, metadata={"batches": len(ledger["batch"].unique())})
+        return dg.Output(ledger, metadata=_metadata(ledger))
 
     return trust_ledger
+
+
+def _metadata(ledger: pa.Table) -> dict[str, Any]:
+    # matplotlib takes most of a second to import, which only a run that draws should pay.
+    from pulse_assets.report.pictures import trust_picture
+
+    latest = latest_trust(ledger)
+    ours = pa.Table.from_pandas(latest[latest["model"] == ENSEMBLE], preserve_index=False)
+    return {
+        "batches": len(ledger["batch"].unique()),
+        "trust_over_time": dg.MetadataValue.md(trust_picture(ledger)),
+        "trust_now": as_table(ours.to_pylist()),
+    }

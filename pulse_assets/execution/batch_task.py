@@ -34,6 +34,9 @@ BATCH_TABLES: Final = ("historical_data", "training_batches", "retrodictions", "
 #: Raised when the same input and configuration would give other numbers than before.
 CODE_VERSION: Final = "1"
 
+#: In place of the hash of a failed batch's input: no input has it, so a resumed run tries again.
+FAILED_INPUT: Final = "failed"
+
 #: Options that change no number in a batch's tables.
 _WITHOUT_EFFECT: Final = {"max_failed_batches", "resume", "trust_discount"}
 
@@ -96,11 +99,11 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     Batches of one configuration may be aggregated together, others may not.
     """
     chosen = options.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
-    decisive = {**chosen, "batch_size_days": settings.batch_size_days, "code": CODE_VERSION}
+    decisive = {**chosen, "batch_size_days": settings.batch_length, "code": CODE_VERSION}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def _input_hash(batch: TrainingBatch, history: pa.Table) -> str:
+def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
     """Hash the window and every observation that the batch may see."""
     digest = hashlib.sha256(f"{batch.start}/{batch.end}".encode())
     digest.update(encode_table(history, "historical_data", fingerprint={}))
@@ -120,7 +123,7 @@ class _BatchWork:
 
     def run(self) -> BatchSummary:
         """Store the tables that the task makes, unless they are there and to be kept."""
-        self.fingerprint["input"] = _input_hash(self.task.batch, self.historical_data)
+        self.fingerprint["input"] = input_hash(self.task.batch, self.historical_data)
         if self.task.options.resume and all(map(self._is_current, self.task.tables)):
             return self._summarise(self.kept.__getitem__, kept=True)
         for name in BATCH_TABLES:
@@ -131,7 +134,7 @@ class _BatchWork:
     def fail(self, error: Exception) -> BatchSummary:
         """Store the failure, under a fingerprint that no input has: a resumed run tries again."""
         kind, message = type(error).__name__, str(error) or type(error).__name__
-        self.fingerprint["input"] = "failed"
+        self.fingerprint["input"] = FAILED_INPUT
         self.rows, self.bytes = {}, {}
         if "batch_metrics" in self.task.tables:
             self._write("batch_metrics", outcome(self.task.name, "failed", kind, message))
@@ -205,7 +208,7 @@ class _BatchWork:
             return False
 
     def _partition(self, name: str) -> Partition:
-        return Partition(self.store, name, self.task.name, self.task.settings.batch_size_days)
+        return Partition(self.store, name, self.task.name, self.task.settings.batch_length)
 
     def _summarise(self, table: Callable[[str], pa.Table], *, kept: bool = False) -> BatchSummary:
         if "batch_metrics" not in self.task.tables:

@@ -157,6 +157,24 @@ def regularise(
     return dates, full, published
 
 
+def dates_ahead(last: np.datetime64, horizons: NDArray[np.int64], frequency: Frequency) -> Dates:
+    """Return the date of each horizon, [H], counted from the observation dated `last`.
+
+    Monthly and rarer dates are labelled as in `regularise`. Business days know no holidays.
+
+    Example:
+        >>> monthly, last = FREQUENCIES["monthly"], np.datetime64("2020-01-31")
+        >>> dates_ahead(last, np.array([1, 2]), monthly).astype(str).tolist()
+        ['2020-02-29', '2020-03-31']
+    """
+    if frequency.months is not None:
+        months = last.astype("M8[M]") + frequency.months * horizons
+        return _labelled_like(np.full(len(horizons), last), months)
+    if frequency.name == "business_daily":
+        return np.busday_offset(last, horizons, roll="backward")
+    return last + horizons * (7 if frequency.name == "weekly" else 1)
+
+
 def _working_days(timestamps: Dates) -> FrequencyName:
     """Tell daily from business-daily; some missing days or a Saturday session decide nothing."""
     days_a_gap = (timestamps[-1] - timestamps[0]).astype(int) / (len(timestamps) - 1)

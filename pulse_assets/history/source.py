@@ -76,6 +76,14 @@ class Source:
         """
         return list(self._files)
 
+    def versions(self) -> dict[str, str]:
+        """Return the version of each variable's file: it differs once the file is replaced.
+
+        Raises:
+            HistoricalDataError: see `variables`.
+        """
+        return {name: version for name, (_, version) in self._files.items()}
+
     def check_variables(self, names: Sequence[str]) -> None:
         """Refuse names that the source does not have.
 

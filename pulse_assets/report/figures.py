@@ -49,7 +49,8 @@ _TIDY: Final = (
     (r' id="[A-Za-z0-9.]+_\d+"', ""),
     (r"font-family: '[^;\"]+", "font-family: inherit"),
 )
-_SETTINGS: Final[dict[Any, Any]] = {
+#: How every figure and picture of the package looks.
+SETTINGS: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",  # bundled with matplotlib: measured alike on every machine
     "font.size": 11,
@@ -73,7 +74,7 @@ _WIDTH: Final = 5.2  # inches: 10.5 pt text is still 10 px high on a screen 390 
 _FEW: Final = 13
 
 
-@mpl.rc_context(_SETTINGS)
+@mpl.rc_context(SETTINGS)
 def draw_trust(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
     """Draw trust after each batch; the first line with its credible band.
 
@@ -85,15 +86,15 @@ def draw_trust(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
     figure, (axes,) = _panels(1, 2.6)
     axes.axhline(0.5, color=_INK, linewidth=0.6)
     ensemble = lines["ensemble"]
-    _draw_band(axes, ensemble["batch"], ensemble["lower"], ensemble["upper"])
+    draw_band(axes, ensemble["batch"], ensemble["lower"], ensemble["upper"])
     for role, line in lines.items():
-        _draw_line(axes, role, line["batch"], line["trust"])
+        draw_line(axes, role, line["batch"], line["trust"])
     axes.set(ylim=(0, 1), ylabel="trust (0..1)", xlabel="first day of the batch")
     _format_dates(axes)
     return _to_svg(figure, key)
 
 
-@mpl.rc_context(_SETTINGS)
+@mpl.rc_context(SETTINGS)
 def draw_skill(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
     """Draw skill against naive by horizon.
 
@@ -104,13 +105,13 @@ def draw_skill(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
     figure, (axes,) = _panels(1, 2.6)
     axes.axhline(0.0, color=_INK, linewidth=0.6)
     for role, line in lines.items():
-        _draw_line(axes, role, line["horizon"], 100 * line["skill"])
+        draw_line(axes, role, line["horizon"], 100 * line["skill"])
     axes.set(ylabel="skill (% of naive's error)", xlabel="horizon (steps)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _to_svg(figure, key)
 
 
-@mpl.rc_context(_SETTINGS)
+@mpl.rc_context(SETTINGS)
 def draw_forecasts(rows: pd.DataFrame, *, key: str) -> str:
     """Draw what was predicted and observed, and below it the error inside its interval.
 
@@ -123,14 +124,33 @@ def draw_forecasts(rows: pd.DataFrame, *, key: str) -> str:
     """
     figure, (level, error) = _panels(2, 4.4)
     dates, predicted = rows["target_date"], rows["predicted"]
-    _draw_band(level, dates, rows["lower"], rows["upper"])
-    _draw_line(level, "ensemble", dates, predicted)
-    _draw_line(level, "observed", dates, rows["observed"])
-    _draw_band(error, dates, rows["lower"] - predicted, rows["upper"] - predicted)
-    _draw_line(error, "observed", dates, rows["observed"] - predicted)
+    draw_band(level, dates, rows["lower"], rows["upper"])
+    draw_line(level, "ensemble", dates, predicted)
+    draw_line(level, "observed", dates, rows["observed"])
+    draw_band(error, dates, rows["lower"] - predicted, rows["upper"] - predicted)
+    draw_line(error, "observed", dates, rows["observed"] - predicted)
     level.set(ylabel="level (unit of the series)")
     error.set(ylabel="error (unit of the series)", xlabel="date predicted (target_date)")
     _format_dates(error)
+    return _to_svg(figure, key)
+
+
+@mpl.rc_context(SETTINGS)
+def draw_next(past: pd.DataFrame, future: pd.DataFrame, *, key: str) -> str:
+    """Draw the last retrodictions and what was observed, and behind them the next forecasts.
+
+    Args:
+        past: in order of date, columns `target_date`, `predicted`, `observed`.
+        future: in order of date, columns `target_date`, `predicted`, `lower`, `upper`.
+        key: tells the figure's ids from those of the other figures on the page.
+    """
+    figure, (axes,) = _panels(1, 2.6)
+    draw_line(axes, "observed", past["target_date"], past["observed"])
+    draw_line(axes, "naive", past["target_date"], past["predicted"])
+    draw_band(axes, future["target_date"], future["lower"], future["upper"])
+    draw_line(axes, "ensemble", future["target_date"], future["predicted"])
+    axes.set(ylabel="level (unit of the series)", xlabel="date predicted (target_date)")
+    _format_dates(axes)
     return _to_svg(figure, key)
 
 
@@ -143,12 +163,14 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _draw_line(axes: Axes, role: Role, x: pd.Series, y: pd.Series) -> None:
+def draw_line(axes: Axes, role: Role, x: pd.Series, y: pd.Series) -> None:
+    """Draw a line as its role is drawn everywhere; of a few points also the points."""
     few = len(x) < _FEW
     axes.plot(x, y, marker="o" if few else "", markersize=4, **_STYLES[role])
 
 
-def _draw_band(axes: Axes, x: pd.Series, lower: pd.Series, upper: pd.Series) -> None:
+def draw_band(axes: Axes, x: pd.Series, lower: pd.Series, upper: pd.Series) -> None:
+    """Draw the interval round the ensemble's line."""
     axes.fill_between(x, lower, upper, color=_STYLES["ensemble"]["color"], alpha=0.22, linewidth=0)
 
 

@@ -12,8 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.report.figures import Role, draw_forecasts, draw_skill, draw_trust
+from pulse_assets.report.figures import Role, draw_forecasts, draw_next, draw_skill, draw_trust
 from pulse_assets.stages.results import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
+
+#: Retrodictions drawn before the next forecasts.
+RECENT: Final = 36
 
 #: Points drawn of a line at most: a figure on a phone has no pixels for more.
 POINTS: Final = 240
@@ -62,6 +65,17 @@ def forecast_figures(variables: Sequence[str], retrodictions: pa.Table) -> list[
     return [figure for figure in figures if figure]
 
 
+def next_figures(
+    variables: Sequence[str], retrodictions: pa.Table, forecasts: pa.Table
+) -> list[CaptionedFigure]:
+    """Draw, for each variable, the last retrodictions and the next forecasts of the ensemble."""
+    figures = [
+        _next_figure(name, _rows_of(retrodictions, name), _rows_of(forecasts, name), position)
+        for position, name in enumerate(variables)
+    ]
+    return [figure for figure in figures if figure]
+
+
 def choose_models(board: Sequence[Mapping[str, Any]]) -> dict[Role, str]:
     """Choose the lines to compare: the ensemble, the two rules of highest skill, and `naive`.
 
@@ -94,7 +108,7 @@ def _trust_figure(
     rows = rows.assign(batch=pd.to_datetime(rows["batch"].astype(str))).sort_values("batch")
     legend = choose_models(board)
     lines: dict[Role, pd.DataFrame] = {
-        role: _thin(rows[rows["model"] == model]) for role, model in legend.items()
+        role: thin(rows[rows["model"] == model]) for role, model in legend.items()
     }
     if lines["ensemble"].empty:
         return None
@@ -142,6 +156,30 @@ def _forecast_figure(name: str, rows: pd.DataFrame, position: int) -> CaptionedF
     )
 
 
+def _next_figure(
+    name: str, past: pd.DataFrame, future: pd.DataFrame, position: int
+) -> CaptionedFigure | None:
+    past = past[past["model"] == ENSEMBLE].sort_values("target_date").tail(RECENT)
+    future = future[future["model"] == ENSEMBLE].dropna(subset="predicted")
+    if future.empty:
+        return None
+    future = future.sort_values("target_date")
+    origin = future["origin_date"].iloc[0]
+    steps = zip(future["horizon"], future["predicted"], strict=True)
+    said = ", ".join(f"{predicted:.4g} at {horizon}" for horizon, predicted in steps)
+    return CaptionedFigure(
+        title=name,
+        note=f"from the observation of {origin:%Y-%m-%d}",
+        alt=f"Line chart: next forecasts of {name} by horizon in steps: {said}.",
+        svg=draw_next(past, future, key=f"next-{position}"),
+        legend={
+            "ensemble": "next, with its interval",
+            "observed": "observed",
+            "naive": f"what was predicted, horizon {past['horizon'].min()}" if len(past) else "",
+        },
+    )
+
+
 def _describe_errors(ours: pd.DataFrame, naive: pd.DataFrame) -> str:
     error, reference = (
         f"{(rows['observed'] - rows['predicted']).abs().mean():.3g}" for rows in (ours, naive)
@@ -157,7 +195,7 @@ def _rows_of(table: pa.Table, variable: str) -> pd.DataFrame:
     return table.filter(pc.field("variable") == variable).to_pandas(date_as_object=False)
 
 
-def _thin(rows: pd.DataFrame) -> pd.DataFrame:
+def thin(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep at most `POINTS` rows, evenly spread, the first and the last among them."""
     kept = np.linspace(0, len(rows) - 1, min(len(rows), POINTS)).round().astype(int)
     return rows.iloc[kept]

@@ -1,22 +1,33 @@
 """The page's text and tables; `page.html` lays them out and escapes every name."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pulse_assets.stages.results import ENSEMBLE, REFERENCE, group_skipped
+from pulse_assets.stages.results import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE, group_skipped
 
 #: Variables that get figures and a leaderboard of their own; keeps the page below 2 MB.
 FIGURED_VARIABLES: Final = 16
+
+#: Rules named for each variable on the first screen.
+TRUSTED_RULES: Final = 3
 
 LISTED_FAILURES: Final = 100
 LISTED_REASONS: Final = 50
 
 
-def build_report(results: Mapping[str, Any], ledger: pa.Table, retrodictions: pa.Table) -> str:
+def build_report(
+    results: Mapping[str, Any],
+    ledger: pa.Table,
+    retrodictions: pa.Table,
+    forecasts: pa.Table,
+) -> str:
     """Build the HTML page that shows which rules to trust for which variable.
 
     Args:
@@ -24,13 +35,19 @@ def build_report(results: Mapping[str, Any], ledger: pa.Table, retrodictions: pa
         ledger: rows of schema `TRUST_LEDGER`.
         retrodictions: rows of `ensemble` and `naive` at each variable's shortest horizon, with
             columns variable, model, horizon, target_date, predicted, lower, upper, observed.
+        forecasts: rows of schema `NEXT_FORECASTS`.
 
     Returns:
         One HTML document without scripts or links to other files; the same text for the same
         arguments.
     """
     # matplotlib takes most of a second to import, which only a run that reports should pay.
-    from pulse_assets.report.gallery import forecast_figures, skill_figures, trust_figures
+    from pulse_assets.report.gallery import (
+        forecast_figures,
+        next_figures,
+        skill_figures,
+        trust_figures,
+    )
 
     ranked = rank_variables(results)
     figured = choose_figured(ranked)
@@ -49,7 +66,11 @@ def build_report(results: Mapping[str, Any], ledger: pa.Table, retrodictions: pa
                 "trust": trust_figures(results, figured, ledger),
                 "skill": skill_figures(results, figured),
                 "forecasts": forecast_figures(figured, retrodictions),
+                "next": next_figures(figured, retrodictions, forecasts),
             },
+            best={name: best_rules(results, name) for name in ranked},
+            horizons=sorted(set(forecasts["horizon"].to_pylist())),
+            ahead=list_ahead(forecasts, ranked),
             skipped=group_skipped(results["skipped"]),
         )
     )
@@ -72,6 +93,53 @@ def choose_figured(ranked: list[str]) -> list[str]:
         return ranked
     half = FIGURED_VARIABLES // 2
     return ranked[:half] + ranked[-half:]
+
+
+def best_rules(results: Mapping[str, Any], variable: str) -> list[Mapping[str, Any]]:
+    """Return the rows of the rules to trust for a variable: the best three that beat `naive`."""
+    board = results["models_by_variable"][variable]
+    better = [row for row in board if (row["skill"] or 0) > 0 and not row["partial"]]
+    return [row for row in better if row["model"] not in (ENSEMBLE, ENSEMBLE_EQUAL)][:TRUSTED_RULES]
+
+
+@dataclass(frozen=True)
+class AheadCell:
+    """One next forecast of the ensemble, in words."""
+
+    date: str
+    predicted: str
+    interval: str
+
+
+def list_ahead(forecasts: pa.Table, variables: Sequence[str]) -> dict[str, dict[int, AheadCell]]:
+    """Return the ensemble's next forecasts by variable and horizon, in the order of `variables`."""
+    found: dict[str, dict[int, AheadCell]] = {}
+    for row in forecasts.filter(pc.field("model") == ENSEMBLE).to_pylist():
+        digits = _digits(row["predicted"])
+        lower, upper = (_format_score(_defined(row[end]), digits) for end in ("lower", "upper"))
+        found.setdefault(row["variable"], {})[row["horizon"]] = AheadCell(
+            date=row["target_date"].isoformat(),
+            predicted=_format_score(_defined(row["predicted"]), digits),
+            interval=f"{lower} to {upper}",
+        )
+    others = sorted(set(found) - set(variables))
+    return {name: found[name] for name in [*variables, *others] if name in found}
+
+
+def _defined(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _digits(number: float) -> int:
+    """Return the decimals that show three significant digits.
+
+    Example:
+        >>> _digits(3783.22), _digits(0.6353)
+        (0, 3)
+    """
+    if not math.isfinite(number) or number == 0:
+        return 2
+    return min(6, max(0, 2 - math.floor(math.log10(abs(number)))))
 
 
 def _environment() -> Environment:

@@ -45,6 +45,13 @@ def build_ledger(metrics: Iterable[pa.Table], discount: float) -> pa.Table:
     return pa.Table.from_pandas(table, TRUST_LEDGER, preserve_index=False)
 
 
+def latest_trust(ledger: pa.Table) -> pd.DataFrame:
+    """Return the last row of the ledger of each (variable, model), names as plain text."""
+    frame = ledger.select(["batch", *_RULE, "trust", "lower", "upper"]).to_pandas()
+    frame = frame.astype(dict.fromkeys(("batch", *_RULE), object))
+    return frame.sort_values("batch").drop_duplicates(_RULE, keep="last")
+
+
 def _evidence(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return rows["hits"].to_numpy(), rows["misses"].to_numpy()
 

@@ -47,6 +47,19 @@ def plan(
     return pa.Table.from_pylist([row | _identity(batch) for row in rows], TRAINING_BATCHES)
 
 
+def decide_frequency(name: str, seen: Observations, declared: str | None) -> Frequency:
+    """Return the declared frequency of a variable, or infer it.
+
+    From the oldest dates alone: every origin knows them, so no later date can sway a forecast.
+
+    Raises:
+        HistoricalDataError: none is declared and none can be inferred.
+    """
+    if declared:
+        return get_frequency(declared)
+    return infer_frequency(seen.dates[:MINIMUM_HISTORY], variable=name)
+
+
 def _identity(batch: TrainingBatch) -> Row:
     return {"batch": batch.batch_id, "window_start": batch.start, "window_end": batch.end}
 
@@ -67,9 +80,7 @@ def _describe(
         return _counts(raw) | {"skip_reason": "no observation in the window"}
     if raw.first < MINIMUM_HISTORY:
         return _counts(raw) | {"skip_reason": _too_little(raw)}
-    # The oldest dates alone: every origin knows them, so no later date can sway a forecast.
-    oldest = seen.dates[:MINIMUM_HISTORY]
-    frequency = get_frequency(declared) if declared else infer_frequency(oldest, variable=name)
+    frequency = decide_frequency(name, seen, declared)
     return _targets(_window(batch, seen.regular(frequency)), frequency, horizons)
 
 

@@ -14,7 +14,7 @@ from pulse_assets.retrodiction.scores import mase_scale
 from pulse_assets.schema import RETRODICTIONS
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
-from pulse_assets.stages.window import Floats, Observations, Pairs, Window
+from pulse_assets.stages.window import Floats, Ints, Observations, Pairs, Window
 
 
 @dataclass(frozen=True)
@@ -69,28 +69,63 @@ def _predict_one(
     values, pairs = variable.window.observations.values, variable.pairs
     origins, at = np.unique(pairs.known, return_inverse=True)
     reaches, ahead = np.unique(pairs.reach, return_inverse=True)
-    partners = _partners(variable, seen, int(origins[0]), options.max_partners)
-    made = retrodict(
-        values,
-        origins,
-        reaches,
-        variable.frequency.season,
-        [*rules, *partners],
-        ensemble=options.ensemble,
-        level=options.interval_level,
+    made = forecast_series(
+        variable.name,
+        variable.window.observations,
+        variable.frequency,
+        (origins, reaches),
+        seen,
+        rules,
+        options,
     )
     scale = mase_scale(values, origins, variable.frequency.scale_season)[at]
     return _table(batch_id, variable, made, (at, ahead), scale)
 
 
+def forecast_series(
+    name: str,
+    observations: Observations,
+    frequency: Frequency,
+    asked: tuple[Ints, Ints],
+    seen: Mapping[str, Observations],
+    rules: Sequence[Rule],
+    options: TrainingOptions,
+) -> Retrodiction:
+    """Forecast one variable by every rule, its partner rules and the ensembles.
+
+    Args:
+        name: of the variable.
+        observations: its regular observations, [T].
+        frequency: its frequency.
+        asked: rows of the origins [O] and steps ahead [H], both ascending; partners are those
+            that the first origin knows.
+        seen: observations of all variables by name.
+        rules: the rules.
+        options: how to combine and bound.
+
+    Raises:
+        RuleError: a rule failed or broke its contract.
+    """
+    origins, reaches = asked
+    partners = _partners(name, observations, seen, int(origins[0]), options.max_partners)
+    return retrodict(
+        observations.values,
+        origins,
+        reaches,
+        frequency.season,
+        [*rules, *partners],
+        ensemble=options.ensemble,
+        level=options.interval_level,
+    )
+
+
 def _partners(
-    variable: PlannedVariable, seen: Mapping[str, Observations], until: int, limit: int
+    name: str, own: Observations, seen: Mapping[str, Observations], until: int, limit: int
 ) -> list[Rule]:
     if not limit:
         return []
-    dates = variable.window.observations.dates
-    others = {name: o.as_known_on(dates) for name, o in seen.items() if name != variable.name}
-    return find_partners(variable.window.observations.values, others, until, limit=limit)
+    others = {other: o.as_known_on(own.dates) for other, o in seen.items() if other != name}
+    return find_partners(own.values, others, until, limit=limit)
 
 
 def _table(

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pulse_assets.retrodiction.scores import leaderboard_skill, win_rate
 from pulse_assets.schema import BATCH_METRICS
+from pulse_assets.stages.ledger import latest_trust
 
 SCHEMA_VERSION: Final = 1
 REFERENCE: Final = "naive"
@@ -101,7 +102,7 @@ def summarise(
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
     batches, tasks = _reduce(metrics)
-    trust = _latest_trust(ledger)
+    trust = latest_trust(ledger)
     by_variable = _rows_by_variable(tasks, trust)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -215,12 +216,6 @@ def _compare(tasks: pd.DataFrame) -> tuple[float, float]:
     """Return skill and win rate of one model over its tasks."""
     error, reference = tasks["error"].to_numpy(), tasks["reference"].to_numpy()
     return leaderboard_skill(error, reference), win_rate(error, reference)
-
-
-def _latest_trust(ledger: pa.Table) -> pd.DataFrame:
-    """Return the last row of the ledger of each (variable, model)."""
-    frame = _frame(ledger, ["batch", "variable", "model", "trust", "lower", "upper"])
-    return frame.sort_values("batch").drop_duplicates(["variable", "model"], keep="last")
 
 
 def _overall_rows(tasks: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.retrodiction.scores import METRICS, Verified, squared_scale
+from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
 from pulse_assets.retrodiction.trust import hit_threshold
 from pulse_assets.schema import BATCH_METRICS
 from pulse_assets.stages.columns import constant, split_by
@@ -18,6 +18,8 @@ _FORECAST_COLUMNS: Final = ("predicted", "lower", "upper", "weight")
 
 #: The model that a batch's headline scores are of.
 HEADLINE_MODEL: Final = "ensemble"
+#: The model that skill is measured against.
+REFERENCE_MODEL: Final = "naive"
 
 
 def score(
@@ -69,13 +71,19 @@ def headline_scores(metrics: pa.Table) -> dict[str, float]:
     """Return the pooled scores of `ensemble` over a batch, for people who watch it.
 
     Returns:
-        mase, coverage and hit_rate, those that are defined; nothing for a skipped batch.
+        mase, coverage, hit_rate, skill against `naive` and forecasts, the number that was verified
+        of all rules; those that are defined, and nothing for a skipped batch.
     """
     rows = metrics.filter(pc.field("model") == HEADLINE_MODEL)
+    if not rows.num_rows:
+        return {}
     n = rows["n"].to_numpy()
     found = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
     hits, misses = (rows[name].to_numpy().sum() for name in ("hits", "misses"))
     found["hit_rate"] = hits / (hits + misses) if hits + misses else np.nan
+    naive = metrics.filter(pc.field("model") == REFERENCE_MODEL)  # sorted alike: the same tasks
+    found["skill"] = leaderboard_skill(rows["mae"].to_numpy(), naive["mae"].to_numpy())
+    found["forecasts"] = metrics["n"].to_numpy().sum()
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 

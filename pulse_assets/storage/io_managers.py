@@ -24,6 +24,9 @@ class _StoreIOManager(dg.ConfigurableIOManager):
 
     store: str = Field(description="directory or s3://bucket/prefix of the objects")
     batch_size_days: int = Field(ge=1, description="days in a batch; part of its objects' paths")
+    batch_cadence: str | None = Field(
+        default=None, description="cadence of calendar batches, in place of their days"
+    )
     region: str | None = Field(default=None, description="AWS region of the bucket")
     profile: str | None = Field(default=None, description="AWS profile of the credentials")
     endpoint_url: str | None = Field(
@@ -35,6 +38,10 @@ class _StoreIOManager(dg.ConfigurableIOManager):
     def open_store(self) -> Store:
         """Return the store that the fields name."""
         return open_store(self.store, S3Settings(self.region, self.profile, self.endpoint_url))
+
+    @property
+    def _length(self) -> int | str:
+        return self.batch_cadence or self.batch_size_days
 
     def _read(self, asset: str) -> bytes:
         """Read the object of an asset without partitions."""
@@ -50,7 +57,7 @@ class _StoreIOManager(dg.ConfigurableIOManager):
     ) -> None:
         """Write one object, of partition `key` unless None, and describe it to Dagster."""
         store = self.open_store()
-        path = object_path(_asset(context), key, self.batch_size_days, self.suffix)
+        path = object_path(_asset(context), key, self._length, self.suffix)
         store.write(path, data)
         described = {"dagster/uri": f"{store.uri}/{path}", "bytes": len(data), **metadata}
         # Not add_output_metadata, which would give every partition of a run the same numbers.
@@ -91,7 +98,7 @@ class ParquetIOManager(_StoreIOManager):
         asset = _asset(context)
         if context.has_asset_partitions:
             keys = context.asset_partition_keys
-            return PartitionedTables(self.open_store(), asset, self.batch_size_days, keys)
+            return PartitionedTables(self.open_store(), asset, self._length, keys)
         return decode_table(self._read(asset), asset, name=f"{self.store}/{object_path(asset)}")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,7 @@ from pulse_assets.storage.store import MissingObjectError, Store
 from pulse_assets.storage.tables import decode_table, read_fingerprint
 
 Suffix = Literal["parquet", "json", "html"]
+T = TypeVar("T")
 
 #: Partitions in memory at a time where all are worked through.
 _PART: Final = 64
@@ -24,22 +25,26 @@ _PART: Final = 64
 def object_path(
     asset: str,
     key: str | None = None,
-    batch_size_days: int | None = None,
+    batch_size_days: int | str | None = None,
     suffix: Suffix = "parquet",
 ) -> str:
     """Return the path of an asset's object; of one partition where `key` is given.
 
-    Batches of another length are other batches, so their objects lie apart.
+    Batches of another length are other batches, so their objects lie apart. The length of calendar
+    batches is a word.
 
     Example:
         >>> object_path("retrodictions", "2020-01-01", 30)
         'retrodictions/batch_size_days=30/2020-01-01.parquet'
+        >>> object_path("retrodictions", "2020-01-01", "monthly")
+        'retrodictions/batch_cadence=monthly/2020-01-01.parquet'
         >>> object_path("training_results", suffix="json")
         'training_results/training_results.json'
     """
     if key is None:
         return f"{asset}/{asset}.{suffix}"
-    return f"{asset}/batch_size_days={batch_size_days}/{key}.{suffix}"
+    length = "batch_cadence" if isinstance(batch_size_days, str) else "batch_size_days"
+    return f"{asset}/{length}={batch_size_days}/{key}.{suffix}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Partition:
     store: Store
     asset: str
     key: str
-    batch_size_days: int
+    batch_size_days: int | str
 
     @property
     def path(self) -> str:
@@ -114,13 +119,13 @@ class PartitionedTables(Mapping[str, pa.Table]):
     Args:
         store: where the objects lie.
         asset: a name of `pulse_assets.schema.SCHEMAS`.
-        batch_size_days: length of the batches in days.
+        batch_size_days: length of the batches in days, or the cadence of calendar batches.
         among: the partition keys in question.
     """
 
     store: Store
     asset: str
-    batch_size_days: int
+    batch_size_days: int | str
     among: Sequence[str]
 
     def __iter__(self) -> Iterator[str]:
@@ -210,8 +215,26 @@ class PartitionedTables(Mapping[str, pa.Table]):
             return None
 
         keys = list(self)
-        for start in range(0, len(keys), _PART):
+        for start in range(0, max(len(keys), 1), _PART):  # one part, an empty one, of no keys
             yield self._read(read, keys[start : start + _PART], columns)
+
+    def fingerprints(self) -> dict[str, dict[str, str]]:
+        """Return what each partition was made of; a damaged object is left out.
+
+        Raises:
+            StoreError: an object cannot be read.
+        """
+
+        def read(key: str) -> dict[str, str] | None:
+            partition = self._partition(key)
+            data = partition.read()
+            try:
+                return partition.fingerprint(data)
+            except StoreError:
+                return None
+
+        found = zip(self, _concurrently(read, list(self)), strict=True)
+        return {key: fingerprint for key, fingerprint in found if fingerprint is not None}
 
     @cached_property
     def _present(self) -> dict[str, str]:
@@ -231,8 +254,12 @@ class PartitionedTables(Mapping[str, pa.Table]):
         columns: Sequence[str] | None,
     ) -> pa.Table:
         """Read many objects at a time and join their tables, those that are not None."""
-        with ThreadPoolExecutor(CONCURRENCY) as readers:
-            tables = [table for table in readers.map(read, keys) if table is not None]
+        tables = [table for table in _concurrently(read, keys) if table is not None]
         schema = SCHEMAS[self.asset]
         chosen = pa.schema([f for f in schema if columns is None or f.name in columns])
         return pa.concat_tables([chosen.empty_table(), *tables]).unify_dictionaries()
+
+
+def _concurrently(read: Callable[[str], T], keys: Sequence[str]) -> list[T]:
+    with ThreadPoolExecutor(CONCURRENCY) as readers:
+        return list(readers.map(read, keys))

@@ -1,5 +1,6 @@
 """The asset graph as Dagster sees it, and what becomes of a selection of it."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -10,19 +11,21 @@ from pulse_assets.definitions import build_definitions
 from pulse_assets.definitions import defs as shipped
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.jobs import JOB_NAME
+from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets_tests.conftest import MODELS, stored
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
-AGGREGATES = ("trust_ledger", "training_results", "training_report")
+AGGREGATES = ("trust_ledger", "next_forecasts", "training_results", "training_report")
 UPSTREAM = {
     "historical_data": set(),
     "training_batches": {"historical_data"},
     "retrodictions": {"historical_data", "training_batches"},
     "batch_metrics": {"historical_data", "training_batches", "retrodictions"},
     "trust_ledger": {"batch_metrics"},
-    "training_results": {"batch_metrics", "trust_ledger"},
-    "training_report": {"batch_metrics", "trust_ledger"},
+    "next_forecasts": {"trust_ledger"},
+    "training_results": {"batch_metrics", "trust_ledger", "next_forecasts"},
+    "training_report": {"batch_metrics", "trust_ledger", "next_forecasts"},
 }
 FIRST, SECOND, LAST = "2005-01-01", "2005-04-01", "2005-11-27"
 
@@ -106,10 +109,39 @@ def test_nothing_depends_on_an_asset_that_failed_batches_lack(graph):
         assert parents <= {"batch_metrics", *AGGREGATES}
 
 
+GROUPS = {
+    "history": {"historical_data"},
+    "training": {"training_batches", "retrodictions", "batch_metrics"},
+    "trust": {"trust_ledger"},
+    "results": {"next_forecasts", "training_results", "training_report"},
+}
+
+
 def test_every_asset_is_described(graph):
+    """What it is, its columns, its group, kinds, owner and source: none is without its docs."""
+    groups = {}
     assets = graph.resolve_asset_graph()
     for key in assets.get_all_asset_keys():
-        assert len(assets.get(key).description) > 20, key
+        name, asset = key.to_user_string(), assets.get(key)
+        groups.setdefault(asset.group_name, set()).add(name)
+        assert "\n\n" in asset.description, f"{name}: a line and a paragraph"
+        assert asset.owners == ["team:pulse"]
+        assert asset.kinds
+        (source,) = asset.metadata["dagster/code_references"].code_references
+        assert Path(source.file_path).is_file()
+        if name in SCHEMAS:
+            columns = asset.metadata["dagster/column_schema"].columns
+            assert [column.name for column in columns] == SCHEMAS[name].names
+            assert all(len(column.description) > 5 for column in columns)
+    assert groups == GROUPS
+
+
+def test_code_links_lead_to_the_web_where_the_deployment_says_so(settings):
+    linked = Settings(**settings.model_dump() | {"code_url": "https://github.com/someone/pulse"})
+    asset = build_definitions(linked).resolve_asset_graph().get(dg.AssetKey("trust_ledger"))
+    (reference,) = asset.metadata["dagster/code_references"].code_references
+    place = "https://github.com/someone/pulse/tree/main/pulse_assets/assets/trust_ledger.py"
+    assert reference.url.startswith(place)
 
 
 def test_the_job_is_partitioned_as_the_batches_are(graph):
@@ -182,9 +214,63 @@ def test_each_batch_is_recorded_with_its_numbers(run, settings):
         assert events[name]["status"].value == "completed"
     # 2 series, 3 rules and 2 ensembles, 2 horizons, 1 month
     assert events["retrodictions"]["dagster/row_count"].value == 20
-    assert 0 <= events["batch_metrics"]["hit_rate"].value <= 1
+    # as many were verified as were made
+    assert events["batch_metrics"]["forecasts"].value == 20
+    for name in ("hit_rate", "coverage"):
+        assert 0 <= events["batch_metrics"][name].value <= 1
+    assert events["batch_metrics"]["mase"].value > 0
+    assert events["batch_metrics"]["skill"].value < 1
     assert events["batch_metrics"]["seconds"].value > 0
     assert events["batch_metrics"]["run_seconds"].value > 0
+
+
+def test_the_aggregates_show_what_was_learnt(run, settings):
+    result = run(keys=(FIRST, SECOND))
+    shown = {
+        event.asset_key.to_user_string(): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    board = shown["training_results"]["leaderboard"].records
+    assert {row.data["model"] for row in board} == {*MODELS, "ensemble", "ensemble_equal"}
+    assert len(shown["training_results"]["last_retrodictions"].records) == 2 * 4
+    assert len(shown["next_forecasts"]["forecast"].records) == 2 * 2
+    pictures = (
+        shown["training_results"]["predicted_against_observed"].value,
+        shown["trust_ledger"]["trust_over_time"].value,
+    )
+    for picture in pictures:
+        data = picture.partition("base64,")[2].rstrip(")")
+        assert base64.b64decode(data).startswith(b"\x89PNG")
+        assert len(picture) < 100_000
+    page = Path(settings.store) / "training_report" / "training_report.html"
+    assert shown["training_report"]["open"].value == str(page)
+
+
+def test_the_report_has_a_link_where_the_deployment_serves_it(settings, instance):
+    settings = Settings(**settings.model_dump() | {"report_url": "http://127.0.0.1:3001/"})
+    job = build_definitions(settings).resolve_job_def(JOB_NAME)
+    result = job.execute_in_process(
+        instance=instance, asset_selection=[dg.AssetKey(name) for name in AGGREGATES]
+    )
+    (link,) = [
+        event.materialization.metadata["open"]
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey("training_report")
+    ]
+    assert link == dg.MetadataValue.url("http://127.0.0.1:3001/")
+
+
+def test_a_variable_without_a_forecast_keeps_no_other_from_its_own(run, monkeypatch, settings):
+    monkeypatch.setenv("BROKEN_VALUES", "69.5")  # the last value of the line
+    result = run(models=["naive", BREAKABLE], horizons=[1], keys=(FIRST, FIRST))
+    assert result.success
+    (made,) = [
+        event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey("next_forecasts")
+    ]
+    assert list(made["left_out"].value) == ["line"]
+    assert [row.data["variable"] for row in made["forecast"].records] == ["wave"]
 
 
 def test_metrics_alone_are_made_from_the_stored_tables_above_them(run, settings, source):
@@ -234,7 +320,8 @@ def test_trust_can_be_recomputed_with_another_discount(run, settings):
     assert run(*AGGREGATES, keys=(), trust_discount=0.5).success
     after = stored(settings.store)
     assert {path for path in before if before[path] != after[path]} == {
-        "trust_ledger/trust_ledger.parquet"
+        "trust_ledger/trust_ledger.parquet",
+        "next_forecasts/next_forecasts.parquet",  # it tells of the trust
     }
 
 

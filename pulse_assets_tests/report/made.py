@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pulse_assets.schema import BATCH_METRICS, RETRODICTIONS, TRUST_LEDGER
+from pulse_assets.schema import BATCH_METRICS, NEXT_FORECASTS, RETRODICTIONS, TRUST_LEDGER
 from pulse_assets.stages.results import Performance, summarise
 
 BATCHES = ("2020-01-01", "2020-01-31", "2020-03-01", "2020-03-31")
@@ -92,6 +92,29 @@ def make_retrodictions(pairs):
     rows = chosen.assign(origin_date=chosen["target_date"]).reindex(columns=columns)
     schema = pa.schema([RETRODICTIONS.field(name) for name in columns])
     return pa.Table.from_pylist(rows.to_dict("records"), schema)
+
+
+def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
+    """Next forecasts: 10 at horizon 1, 12 at 3, a month a step, the interval is -+ 1.5."""
+    origin = dt.date(2020, 4, 4)
+    rows = [
+        {
+            "variable": variable,
+            "model": model,
+            "origin_date": origin,
+            "horizon": horizon,
+            "target_date": dt.date(2020, 4 + horizon, 4),
+            "predicted": 9.0 + horizon,
+            "lower": 7.5 + horizon,
+            "upper": 10.5 + horizon,
+            "weight": np.nan,
+            "trust": 0.5,
+        }
+        for variable in variables
+        for model in models
+        for horizon in horizons
+    ]
+    return pa.Table.from_pylist(rows, NEXT_FORECASTS)
 
 
 def summarise_made(metrics, ledger, planned=BATCHES, **changes):

@@ -9,10 +9,16 @@ import pyarrow as pa
 import pytest
 
 from pulse_assets.report import build_report
-from pulse_assets.report.page import FIGURED_VARIABLES, choose_figured, rank_variables
-from pulse_assets.schema import TRUST_LEDGER
+from pulse_assets.report.page import (
+    FIGURED_VARIABLES,
+    best_rules,
+    choose_figured,
+    rank_variables,
+)
+from pulse_assets.schema import NEXT_FORECASTS, TRUST_LEDGER
 from pulse_assets_tests.report.made import (
     BATCHES,
+    make_forecasts,
     make_ledger,
     make_pairs,
     make_results,
@@ -22,6 +28,7 @@ from pulse_assets_tests.report.made import (
     to_metrics,
 )
 
+NO_FORECASTS = NEXT_FORECASTS.empty_table()
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
 
@@ -54,13 +61,16 @@ class Outline(HTMLParser):
 def build(pairs, **changes):
     scores = score_pairs(pairs)
     results = make_results(pairs) | changes
-    return build_report(results, make_ledger(scores), make_retrodictions(pairs))
+    names = pairs["variable"].unique()
+    return build_report(
+        results, make_ledger(scores), make_retrodictions(pairs), make_forecasts(names)
+    )
 
 
 def build_unscored(**changes):
     results = summarise_made(to_metrics(score_pairs(make_pairs())[:0]), TRUST_LEDGER.empty_table())
     rows = make_retrodictions(make_pairs())
-    return build_report(results | changes, TRUST_LEDGER.empty_table(), rows)
+    return build_report(results | changes, TRUST_LEDGER.empty_table(), rows, NO_FORECASTS)
 
 
 def text_of(html):
@@ -108,7 +118,7 @@ def test_tables_have_captions_and_figures_have_texts(html):
     figures = outline.count("figure")
     assert figures == outline.count("figcaption") == outline.count("svg")
     labels = [attrs["aria-label"] for _, attrs in outline.tags if attrs.get("role") == "img"]
-    assert len(labels) == figures == 2 + 3 + 2
+    assert len(labels) == figures == 2 + 2 + 3 + 2
     assert all(len(label) > 30 for label in labels)
 
 
@@ -138,11 +148,32 @@ def test_the_first_screen_answers_the_question(html, pairs):
     skill = next(r["skill"] for r in results["models"] if r["model"] == "ensemble")
     assert skill < 0
     assert f"{-100 * skill:.1f} % larger" in text
-    table = text[text.index("Trust by variable") : text.index("Read with care")]
+    table = text[text.index("Which rules to trust") : text.index("Read with care")]
     for name, entry in details.items():
-        row = f"{name} {entry['trust']:.2f} {100 * entry['skill']:.1f} % {entry['best_model']}"
+        trusted = [
+            f"{row['model']} {100 * row['skill']:+.1f} %"
+            for row in results["models_by_variable"][name]
+            if row["skill"] > 0 and not row["partial"] and not row["model"].startswith("ensemble")
+        ]
+        row = f"{name} {100 * entry['skill']:+.1f} % {' '.join(trusted) or 'none beats naive'}"
         assert row.replace("-", "\N{MINUS SIGN}") in table
+        assert f"{entry['trust']:.2f} ({entry['trust_lower']:.2f}\N{EN DASH}" in table
     assert "latest vintage, not what was known on the day" in text
+
+
+def test_the_next_forecasts_stand_beside_what_was_retrodicted(html):
+    text = text_of(html)
+    table = text[text.index("What comes next The") : text.index("Leaderboard Every")]
+    assert "1 step 3 steps" in table
+    assert "gdp 10.0 8.5 to 11.5 2020-05-04 12.0 10.5 to 13.5 2020-07-04" in table
+    assert "what was predicted, horizon 1" in table
+
+
+def test_at_most_three_rules_are_named_that_beat_naive():
+    skills = {"ensemble": 0.5, "a": 0.4, "b": 0.3, "late": 0.9, "c": 0.2, "d": 0.1, "naive": 0.0}
+    board = [{"model": m, "skill": s, "partial": m == "late"} for m, s in skills.items()]
+    found = best_rules({"models_by_variable": {"gdp": board}}, "gdp")
+    assert [row["model"] for row in found] == ["a", "b", "c"]
 
 
 def test_rules_scored_in_part_stand_at_the_end_of_the_leaderboard(html):
@@ -187,14 +218,15 @@ def test_without_a_scored_batch_the_page_says_so():
 
 def test_a_variable_without_ledger_or_forecasts_has_no_such_figure(pairs):
     page = build_report(
-        make_results(pairs), TRUST_LEDGER.empty_table(), make_retrodictions(pairs)[:0]
+        make_results(pairs), TRUST_LEDGER.empty_table(), make_retrodictions(pairs)[:0], NO_FORECASTS
     )
     assert page.count("There is nothing to draw yet.") == 2
+    assert "What comes next" not in page
 
 
 def test_one_batch_one_horizon_one_rule():
     page = build(make_pairs(models=("naive", "ensemble"), horizons=(2,), batches=BATCHES[:1]))
-    assert Outline(page).count("figure") == 2 + 3 + 2
+    assert Outline(page).count("figure") == 2 + 2 + 3 + 2
 
 
 def test_long_lists_are_cut_and_say_so():
@@ -225,7 +257,7 @@ def test_the_page_says_how_many_variables_it_draws():
     names = tuple(f"v{i:02}" for i in range(20))
     page = build(make_pairs(variables=names, horizons=(1,), batches=BATCHES[:2], days=2))
     assert "shown for 16 of 20 variables" in text_of(page)
-    assert Outline(page).count("figure") == 16 + 17 + 16
+    assert Outline(page).count("figure") == 16 + 16 + 17 + 16
 
 
 def test_variables_are_ranked_by_skill_and_the_undefined_come_last():
@@ -239,7 +271,7 @@ def test_tables_in_several_chunks_read_alike(html, pairs):
     ledger, rows = make_ledger(score_pairs(pairs)), make_retrodictions(pairs)
     parts = pa.concat_tables([make_retrodictions(pairs[half:]), make_retrodictions(pairs[:half])])
     assert parts.num_rows == rows.num_rows
-    assert build_report(make_results(pairs), ledger, parts) == html
+    assert build_report(make_results(pairs), ledger, parts, make_forecasts()) == html
 
 
 def test_matplotlib_is_imported_only_to_draw():

@@ -1,0 +1,50 @@
+"""`next_forecasts`: the forecasts that a user came for, made with what the training learnt."""
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pulse_assets.assets.documentation import described
+from pulse_assets.assets.failures import plain_failures
+from pulse_assets.assets.previews import as_table
+from pulse_assets.automation import AGGREGATE_CONDITION
+from pulse_assets.history.source import open_source
+from pulse_assets.preflight import resolve_options
+from pulse_assets.resources import TrainingResource
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.settings import Settings
+from pulse_assets.stages.forecast import Trust, forecast_next
+from pulse_assets.stages.ledger import latest_trust
+from pulse_assets.stages.results import ENSEMBLE
+
+
+def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
+    """Define the asset over the source of `settings`."""
+
+    @dg.asset(
+        io_manager_key="parquet_io",
+        automation_condition=AGGREGATE_CONDITION,
+        **described("next_forecasts"),
+    )
+    def next_forecasts(
+        context: dg.AssetExecutionContext, training: TrainingResource, trust_ledger: pa.Table
+    ) -> dg.Output[pa.Table]:
+        with plain_failures():
+            options = resolve_options(settings, training.options())
+            source = open_source(settings.source, settings.s3)
+            series = {name: source.load(name) for name in options.variables or ()}
+            rules = resolve_rules(options.models or DEFAULT_MODELS)
+        made = forecast_next(series, rules, options, _trust(trust_ledger))
+        for name, reason in made.left_out.items():
+            context.log.warning(f"{name} has no forecast: {reason}")
+        ours = made.table.filter(pc.field("model") == ENSEMBLE).to_pylist()
+        metadata = {"left_out": dict(made.left_out), "forecast": as_table(ours)}
+        return dg.Output(made.table, metadata=metadata)
+
+    return next_forecasts
+
+
+def _trust(ledger: pa.Table) -> Trust:
+    latest = latest_trust(ledger)
+    earned = zip(latest["variable"], latest["model"], latest["trust"], strict=True)
+    return {(variable, model): trust for variable, model, trust in earned}

@@ -1,0 +1,97 @@
+"""Small pictures for the Dagster UI, a panel a variable, as Markdown that holds a PNG.
+
+The page has SVG that follows its colours; the UI shows an image only as a file of its own, so
+these have a white ground. Importing this module imports matplotlib.
+"""
+
+import base64
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+
+from pulse_assets.report.figures import SETTINGS, draw_band, draw_line
+from pulse_assets.report.gallery import keep_extremes, thin
+from pulse_assets.stages.results import ENSEMBLE
+
+#: Panels in one picture; more would be too small to read and the event too large.
+PANELS: Final = 12
+
+_COLUMNS: Final = 3
+_DPI: Final = 72
+
+
+@mpl.rc_context(SETTINGS)
+def trust_picture(ledger: pa.Table) -> str:
+    """Draw trust in the ensemble after each batch, with its credible band.
+
+    Args:
+        ledger: rows of schema `TRUST_LEDGER`.
+    """
+    rows = _by_variable(ledger, "batch")
+    figure, panels = _grid(list(rows), "Trust in the ensemble after each batch (0..1)")
+    for axes, (name, found) in zip(panels, rows.items(), strict=False):
+        found = thin(found)
+        draw_band(axes, found["batch"], found["lower"], found["upper"])
+        draw_line(axes, "ensemble", found["batch"], found["trust"])
+        axes.axhline(0.5, color="#101010", linewidth=0.6)
+        axes.set(ylim=(0, 1), title=_plain(name))
+    return _to_markdown(figure, "trust over time")
+
+
+@mpl.rc_context(SETTINGS)
+def forecast_picture(retrodictions: pa.Table) -> str:
+    """Draw what the ensemble predicted, with its interval, and what was observed.
+
+    Args:
+        retrodictions: rows at one horizon, as `build_report` takes them.
+    """
+    rows = _by_variable(retrodictions, "target_date")
+    figure, panels = _grid(list(rows), "Predicted with its interval (blue), observed (black)")
+    for axes, (name, found) in zip(panels, rows.items(), strict=False):
+        found = keep_extremes(found.dropna(subset=["predicted", "observed"]))
+        draw_band(axes, found["target_date"], found["lower"], found["upper"])
+        draw_line(axes, "ensemble", found["target_date"], found["predicted"])
+        draw_line(axes, "observed", found["target_date"], found["observed"])
+        axes.set(title=_plain(name))
+    return _to_markdown(figure, "predicted against observed")
+
+
+def _by_variable(table: pa.Table, date: str) -> dict[str, pd.DataFrame]:
+    rows = table.filter(pc.field("model") == ENSEMBLE).to_pandas()
+    rows = rows.assign(**{date: pd.to_datetime(rows[date].astype(str))}).sort_values(date)
+    groups = rows.groupby(rows["variable"].astype(str))
+    return {str(name): found for name, found in list(groups)[:PANELS]}
+
+
+def _grid(names: Sequence[str], title: str) -> tuple[Figure, list[Axes]]:
+    lines = max(1, -(-len(names) // _COLUMNS))
+    figure = Figure(figsize=(3.6 * _COLUMNS, 2.1 * lines + 0.5), layout="constrained")
+    panels = list(np.ravel(figure.subplots(lines, _COLUMNS, squeeze=False)))
+    figure.suptitle(title)
+    for spare in panels[len(names) :]:
+        spare.set_visible(False)
+    for axes in panels:
+        locator = AutoDateLocator(minticks=2, maxticks=5)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    return figure, panels
+
+
+def _plain(name: str) -> str:
+    """Return a name that matplotlib cannot take for a formula, short enough for a panel."""
+    return name.replace("$", r"\$")[:32]
+
+
+def _to_markdown(figure: Figure, alt: str) -> str:
+    image = BytesIO()
+    figure.savefig(image, format="png", dpi=_DPI, metadata={"Software": None})
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})"

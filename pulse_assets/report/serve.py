@@ -1,0 +1,49 @@
+"""Serve the stored report on loopback, so that a link in the UI can open it.
+
+A browser opens no file from a link of a web page, and the store may be a bucket.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+from pulse_assets.errors import StoreError
+
+#: Names that a browser on this machine uses; others are pages elsewhere that were led here.
+_HOSTS: Final = ("127.0.0.1", "localhost")
+
+
+def report_server(port: int, read: Callable[[], bytes]) -> ThreadingHTTPServer:
+    """Return a server on 127.0.0.1 whose `/` is what `read` returns at that moment.
+
+    Args:
+        port: where it listens; 0 takes a free one.
+        read: returns the page.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer with the page."""
+            if self.headers.get("Host", "").rpartition(":")[0] not in _HOSTS:
+                return self.send_error(HTTPStatus.FORBIDDEN)
+            if self.path != "/":
+                return self.send_error(HTTPStatus.NOT_FOUND)
+            try:
+                page = read()
+            except StoreError:
+                return self.send_error(HTTPStatus.NOT_FOUND, "there is no report yet")
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+            return None
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep quiet: the terminal belongs to the UI."""
+
+    return ThreadingHTTPServer(("127.0.0.1", port), Handler)

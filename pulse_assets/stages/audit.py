@@ -1,0 +1,106 @@
+"""Look at stored tables again: would the past have been predicted so without its future?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pulse_assets.retrodiction.rules import Rule
+from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.columns import split_by
+from pulse_assets.stages.predict import PlannedVariable, forecast_series, planned_variables
+from pulse_assets.stages.window import Floats, Observations
+
+Tables = Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Remade:
+    """Forecasts that were made again, and how far the furthest is from the stored one.
+
+    `difference` is a share of the larger of the two; 0 where they are the same bits.
+    """
+
+    forecasts: int
+    difference: float
+
+
+def remake(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -> Remade:
+    """Forecast again from the first and the last origin of a batch, with the future cut off.
+
+    Args:
+        tables: `historical_data`, `training_batches` and `retrodictions` of one batch.
+        rules: the rules of the configuration that made them.
+        options: that configuration.
+
+    Raises:
+        RuleError: a rule failed.
+    """
+    history, stored = tables["historical_data"], split_by(tables["retrodictions"], "variable")
+    found = [
+        _remake_one(variable, row, history, stored[variable.name], rules, options)
+        for variable in planned_variables(tables["training_batches"], history, options.horizons)
+        for row in {*variable.pairs.known[[0, -1]].tolist()}
+    ]
+    furthest = max((one.difference for one in found), default=0.0)
+    return Remade(sum(one.forecasts for one in found), furthest)
+
+
+def _remake_one(
+    variable: PlannedVariable,
+    row: int,
+    history: pa.Table,
+    stored: pa.Table,
+    rules: Sequence[Rule],
+    options: TrainingOptions,
+) -> Remade:
+    """Forecast one variable from the origins up to `row`, and compare those from `row` itself."""
+    pairs, whole = variable.pairs, variable.window.observations
+    past = Observations(whole.dates[: row + 1], whole.values[: row + 1], whole.published[: row + 1])
+    until = pa.scalar(past.dates[-1].item())
+    seen = Observations.by_variable(history.filter(pc.field("timestamp") <= until))
+    origins, reaches = np.unique(pairs.known[pairs.known <= row]), np.unique(pairs.reach)
+    made = forecast_series(
+        variable.name, past, variable.frequency, (origins, reaches), seen, rules, options
+    )
+    at = pairs.known == row
+    ahead = np.searchsorted(reaches, pairs.reach[at])
+    again = dict(zip(made.models, made.predicted[:, -1, ahead], strict=True))
+    before = _by_model(stored, at)
+    if set(again) != set(before):
+        return Remade(0, np.inf)
+    names = sorted(again)
+    return _compare(np.array([again[n] for n in names]), np.array([before[n] for n in names]))
+
+
+def _by_model(stored: pa.Table, at: np.ndarray) -> dict[str, Floats]:
+    """Return by model the stored forecasts of some pairs; rows stand in the order of the pairs."""
+    rows = split_by(stored, "model")
+    found = {name: one["predicted"].to_numpy() for name, one in rows.items()}
+    return {name: values[at] for name, values in found.items() if len(values)}
+
+
+def _compare(again: Floats, before: Floats) -> Remade:
+    """Compare forecasts; one that is missing on one side only is infinitely far.
+
+    Example:
+        >>> _compare(np.array([1.0, np.nan]), np.array([2.0, np.nan]))
+        Remade(forecasts=2, difference=0.5)
+    """
+    same = (again == before) | (np.isnan(again) & np.isnan(before))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = np.abs(again - before) / np.maximum(np.abs(again), np.abs(before))
+    apart = np.where(same, 0.0, np.nan_to_num(apart, nan=np.inf))
+    return Remade(again.size, float(apart.max(initial=0.0)))
+
+
+def count_duplicates(table: pa.Table, key: Sequence[str]) -> int:
+    """Count the rows whose key another row has had before.
+
+    Example:
+        >>> count_duplicates(pa.table({"a": [1, 1, 2], "b": [1, 1, 1]}), ["a", "b"])
+        1
+    """
+    return table.num_rows - table.group_by(list(key)).aggregate([]).num_rows

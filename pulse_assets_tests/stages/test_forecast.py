@@ -1,0 +1,90 @@
+"""Next forecasts: from the last value, by every rule, at dates of the variable's own calendar."""
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from pulse_assets.history.frequency import FREQUENCIES, dates_ahead
+from pulse_assets.history.series import Series
+from pulse_assets.retrodiction.retrodict import retrodict
+from pulse_assets.retrodiction.rules import resolve_rules
+from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.forecast import forecast_next
+
+RULES = resolve_rules(["naive", "drift"])
+
+
+def monthly(name, values, first="2000-01"):
+    start = np.datetime64(first, "M")
+    dates = np.arange(start, start + len(values)).astype("M8[D]")
+    return Series(name, dates, np.array(values, float))
+
+
+def forecast(*series, trust=None, **changes):
+    options = TrainingOptions(horizons=[1, 3], max_partners=0, **changes)
+    return forecast_next({one.variable: one for one in series}, RULES, options, trust or {})
+
+
+def rows(made, **chosen):
+    found = made.table.to_pylist()
+    return [row for row in found if all(row[name] == value for name, value in chosen.items())]
+
+
+def test_a_line_goes_on():
+    made = forecast(monthly("line", np.arange(24)))
+    drift = rows(made, model="drift")
+    assert [row["predicted"] for row in drift] == [24.0, 26.0]
+    assert [row["target_date"] for row in drift] == [dt.date(2002, 1, 1), dt.date(2002, 3, 1)]
+    assert {row["origin_date"] for row in made.table.to_pylist()} == {dt.date(2001, 12, 1)}
+
+
+def test_it_is_the_retrodiction_from_the_last_origin():
+    values = np.random.default_rng(1).normal(size=60).cumsum()
+    made = forecast(monthly("walk", values))
+    again = retrodict(values, [59], [1, 3], 12, RULES)
+    for position, model in enumerate(again.models):
+        found = rows(made, model=model)
+        assert [row["predicted"] for row in found] == again.predicted[position, 0].tolist()
+        assert [row["upper"] for row in found] == again.upper[position, 0].tolist()
+    weights = [row["weight"] for row in rows(made, horizon=1) if "ensemble" not in row["model"]]
+    assert sum(weights) == pytest.approx(1)
+
+
+def test_the_origin_is_the_last_value_and_not_a_row_without_one():
+    made = forecast(monthly("line", [*np.arange(24), np.nan]))
+    assert rows(made, model="naive", horizon=1)[0]["predicted"] == 23.0
+    assert rows(made, model="naive", horizon=1)[0]["target_date"] == dt.date(2002, 1, 1)
+
+
+def test_trust_stands_beside_each_rule_and_is_undefined_without_a_score():
+    made = forecast(monthly("line", np.arange(24)), trust={("line", "drift"): 0.75})
+    assert {row["trust"] for row in rows(made, model="drift")} == {0.75}
+    assert np.isnan(rows(made, model="naive")[0]["trust"])
+
+
+def test_variables_that_cannot_be_predicted_are_left_out_with_the_reason():
+    gone = Series("gone", monthly("gone", np.zeros(24)).timestamps, np.full(24, np.nan))
+    odd = Series("odd", np.cumsum(np.arange(1, 40)).astype("M8[D]") + 11000, np.ones(39))
+    made = forecast(monthly("line", np.arange(24)), monthly("short", [1, 2]), gone, odd)
+    assert {row["variable"] for row in made.table.to_pylist()} == {"line"}
+    assert "2 observations in the last 7305 days: 12 are needed" in made.left_out["short"]
+    assert "no observation has a value" in made.left_out["gone"]
+    assert "fit no frequency" in made.left_out["odd"]
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "expected"),
+    [
+        ("daily", "2020-02-28", ["2020-02-29", "2020-03-02"]),
+        ("business_daily", "2020-02-28", ["2020-03-02", "2020-03-04"]),  # a Friday
+        ("business_daily", "2020-02-29", ["2020-03-02", "2020-03-04"]),  # a Saturday session
+        ("weekly", "2020-02-28", ["2020-03-06", "2020-03-20"]),
+        ("monthly", "2020-01-31", ["2020-02-29", "2020-04-30"]),
+        ("quarterly", "2020-01-01", ["2020-04-01", "2020-10-01"]),
+        ("yearly", "2020-02-29", ["2021-02-28", "2023-02-28"]),
+    ],
+)
+def test_dates_ahead_follow_the_calendar(name, last, expected):
+    found = dates_ahead(np.datetime64(last), np.array([1, 3]), FREQUENCIES[name])
+    assert found.astype(str).tolist() == expected

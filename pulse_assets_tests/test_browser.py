@@ -1,0 +1,111 @@
+"""What a person sees and does in the Dagster UI, in a real browser."""
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pulse_assets.report.serve import report_server
+from pulse_assets.settings import TrainingOptions, dagster_home
+from pulse_assets.storage.store import open_store
+from pulse_assets_tests.test_four_ways import UserInterface, deployment, free_port, wait_for
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+#: Milliseconds that a page, and that a backfill, may take on a busy machine.
+PAGE, BACKFILL = 60_000, 240_000
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"),
+]
+
+
+@pytest.fixture
+def report_url(settings):
+    """The address of the report's server."""
+    store = open_store(settings.store)
+    server = report_server(0, lambda: store.read("training_report/training_report.html"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def dagster_ui(settings, report_url, tmp_path):
+    """The address of `dagster dev`, as `make ui` starts it."""
+    port, home = free_port(), dagster_home()
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(__file__).parents[1] / "dagster.yaml", home)
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "pulse_assets.definitions"]
+    with (tmp_path / "servers.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "-h", "127.0.0.1", "-p", str(port)],
+            env=deployment(settings) | {"PULSE_REPORT_URL": report_url},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(UserInterface(port), process, tmp_path / "servers.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A window of Chromium."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        with contextlib.closing(browser.new_page(viewport={"width": 1500, "height": 1000})) as page:
+            page.set_default_timeout(PAGE)
+            yield page
+        browser.close()
+
+
+def test_a_person_finds_launches_watches_and_reads(page, dagster_ui, report_url):
+    page.goto(f"{dagster_ui}/asset-groups")  # the graph
+    for group in ("history", "training", "trust", "results"):
+        page.get_by_text(group, exact=True).first.wait_for()
+
+    page.goto(f"{dagster_ui}/assets/retrodictions")  # what an asset says of itself
+    page.get_by_text("Every rule forecasts every target of the batch").first.wait_for()
+    page.get_by_text("date of the last observation the rule may use").first.wait_for()
+    page.get_by_text("train_batches.py").first.wait_for()  # the link to the code
+
+    job = "locations/pulse_assets.definitions/jobs/retrodiction_training"
+    page.goto(f"{dagster_ui}/{job}/playground")  # the launchpad
+    page.get_by_text("interval_level").first.wait_for()
+    shown = page.inner_text("body")
+    assert all(name in shown for name, one in options().items() if one.default is not None)
+    assert "html_io?" in shown
+    assert "store:" not in shown  # where data lies is no matter of a run
+
+    page.goto(f"{dagster_ui}/asset-groups")
+    page.get_by_text("Materialize all").first.click()
+    page.get_by_role("button", name="All", exact=True).click()
+    page.get_by_text("12 partitions").first.wait_for()
+    page.get_by_role("button", name=re.compile("Launch backfill")).click()
+
+    page.goto(f"{dagster_ui}/assets/training_report?view=events")
+    link = page.locator(f'a[href="{report_url}"]').first
+    link.wait_for(timeout=BACKFILL)
+    with page.expect_popup() as opened:
+        link.click()
+    opened.value.get_by_text("What comes next").first.wait_for()
+
+    page.goto(f"{dagster_ui}/assets/batch_metrics?view=partitions")  # all green
+    page.get_by_text("Materialized (12)").wait_for()
+    page.goto(f"{dagster_ui}/assets/retrodictions?view=checks")
+    page.get_by_text("no_lookahead").first.wait_for()
+
+
+def options():
+    return TrainingOptions.model_fields

@@ -1,0 +1,212 @@
+"""Asset checks: they pass on what a run stores, and tell what is wrong with what it never would."""
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pulse_assets.checks import BATCH_CHECKS, BatchCheck, Stored, build_ensemble_check
+from pulse_assets.definitions import build_definitions
+from pulse_assets.jobs import JOB_NAME
+from pulse_assets.preflight import resolve_options
+from pulse_assets.settings import Settings
+from pulse_assets.storage.layout import object_path
+from pulse_assets.storage.store import open_store
+from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint
+from pulse_assets_tests.conftest import MODELS
+
+KEYS = ("2005-01-01", "2005-04-01")
+ALL = {(check.asset, check.name) for check in BATCH_CHECKS} | {
+    ("training_results", "ensemble_not_worse_than_naive")
+}
+
+
+def run(settings, instance, **more):
+    ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    config = {"models": MODELS, "horizons": [1, 3], "max_partners": 0}
+    return (
+        build_definitions(settings)
+        .resolve_job_def(JOB_NAME)
+        .execute_in_process(
+            run_config={"resources": {"training": {"config": config}}},
+            instance=instance,
+            tags=dict(zip(ends, KEYS, strict=True)),
+            raise_on_error=False,
+            **more,
+        )
+    )
+
+
+def verdicts(result):
+    return {
+        (found.asset_key.to_user_string(), found.check_name): found
+        for found in result.get_asset_check_evaluations()
+    }
+
+
+@pytest.fixture
+def trained(settings, instance):
+    """A store with four batches, and what the checks of the run said."""
+    return verdicts(run(settings, instance))
+
+
+@pytest.fixture
+def stored(settings, options, trained):
+    options = options.model_copy(update={"max_partners": 0})
+    return Stored(settings, resolve_options(settings, options))
+
+
+def look(stored, asset, name):
+    (check,) = [one for one in BATCH_CHECKS if (one.asset, one.name) == (asset, name)]
+    return check.run(stored)
+
+
+def rewrite(settings, asset, key, change):
+    """Change a stored table behind the program's back, fingerprint and all kept."""
+    store, path = open_store(settings.store), object_path(asset, key, 30)
+    data = store.read(path)
+    table = change(decode_table(data, asset, name=path))
+    store.write(path, encode_table(table, asset, fingerprint=read_fingerprint(data, name=path)))
+
+
+def test_every_check_runs_with_the_job_and_shows_what_it_saw(trained):
+    assert set(trained) == ALL
+    failed = {key for key, found in trained.items() if not found.passed}
+    assert failed <= {("batch_metrics", "interval_coverage")}  # of sixteen pairs
+    assert all(found.metadata for found in trained.values())
+
+
+def test_lookahead_is_looked_for_in_real_forecasts(trained):
+    seen = trained["retrodictions", "no_lookahead"].metadata
+    assert seen["largest_difference"].value == "0.0"
+    # 3 batches that have a month, 2 series, 5 models, one forecast from each of two origins
+    assert seen["forecasts"].value == 3 * 2 * 5 * 2
+    assert seen["batches"].value[-1] == KEYS[1]
+
+
+def test_one_check_can_be_run_alone(settings, instance, trained):
+    job = dg.define_asset_job(
+        "alone",
+        selection=dg.AssetSelection.checks(
+            dg.AssetCheckKey(dg.AssetKey("retrodictions"), "no_lookahead")
+        ),
+    )
+    defs = dg.Definitions.merge(build_definitions(settings), dg.Definitions(jobs=[job]))
+    config = {"models": MODELS, "horizons": [1, 3], "max_partners": 0}
+    result = defs.resolve_job_def("alone").execute_in_process(
+        run_config={"resources": {"training": {"config": config}}}, instance=instance
+    )
+    assert set(verdicts(result)) == {("retrodictions", "no_lookahead")}
+
+
+def test_a_forecast_that_saw_its_outcome_is_found(settings, stored):
+    def peek(table):
+        observed = table["observed"].to_numpy()
+        seen = np.where(table["model"].cast(pa.string()).to_numpy() == "drift", observed, 0)
+        place = table.schema.get_field_index("predicted")
+        kept = table["predicted"].to_numpy()
+        return table.set_column(place, table.schema.field(place), [np.where(seen, seen, kept)])
+
+    rewrite(settings, "retrodictions", KEYS[1], peek)
+    found = look(stored, "retrodictions", "no_lookahead")
+    assert not found.passed
+    assert float(found.metadata["largest_difference"].value) > 0.001
+
+
+def test_a_forecast_of_an_unknown_rule_is_found(settings, stored):
+    def rename(table):
+        names = ["oracle" if name == "drift" else name for name in table["model"].to_pylist()]
+        place = table.schema.get_field_index("model")
+        column = pa.array(names).dictionary_encode()
+        return table.set_column(place, table.schema.field(place), column)
+
+    rewrite(settings, "retrodictions", KEYS[1], rename)
+    assert (
+        look(stored, "retrodictions", "no_lookahead").metadata["largest_difference"].value == "inf"
+    )
+
+
+def test_duplicates_are_counted_by_batch(settings, stored):
+    rewrite(settings, "retrodictions", KEYS[0], lambda t: pa.concat_tables([t, t.slice(0, 2)]))
+    found = look(stored, "retrodictions", "no_duplicates")
+    assert not found.passed
+    assert found.metadata["duplicates"].value == {KEYS[0]: 2}
+
+
+def test_a_damaged_object_is_named(settings, stored):
+    path = Path(settings.store) / object_path("training_batches", KEYS[1], 30)
+    path.write_bytes(path.read_bytes()[:50])
+    found = look(stored, "training_batches", "schema_holds")
+    assert not found.passed
+    assert str(path) in found.metadata["problems"].value[KEYS[1]]
+
+
+def test_data_that_a_check_cannot_read_do_not_pass(settings, stored):
+    path = Path(settings.store) / object_path("historical_data", KEYS[1], 30)
+    path.write_bytes(b"")
+    found = look(stored, "retrodictions", "no_lookahead")
+    assert not found.passed
+    assert str(path) in found.metadata["error"].value
+
+
+def test_failed_batches_are_named_with_their_errors(settings, stored):
+    def fail(table):
+        row = dict.fromkeys(table.column_names) | {"batch": KEYS[0], "status": "failed"}
+        return pa.Table.from_pylist([row | {"error": "no luck"}], table.schema)
+
+    rewrite(settings, "batch_metrics", KEYS[0], fail)
+    found = look(stored, "batch_metrics", "no_failed_batches")
+    assert not found.passed
+    assert found.metadata["errors"].value == {KEYS[0]: "no luck"}
+    assert found.metadata["batches"].value == 4
+
+
+def test_intervals_that_hold_too_little_are_told(settings, stored):
+    def narrow(table):
+        place = table.schema.get_field_index("coverage")
+        field = table.schema.field(place)
+        return table.set_column(place, field, [np.full(table.num_rows, 0.5)])
+
+    for key in stored.tables("batch_metrics"):
+        rewrite(settings, "batch_metrics", key, narrow)
+    found = look(stored, "batch_metrics", "interval_coverage")
+    assert not found.passed
+    assert found.severity == dg.AssetCheckSeverity.WARN
+    # 0.9 - 0.05 - 2 sqrt(0.9 * 0.1 / 16)
+    assert found.metadata["lower"].value == pytest.approx(0.7)
+    assert found.metadata["coverage"].value == 0.5
+
+
+def test_a_series_that_ends_early_is_stale(settings, stored):
+    late = Settings(**settings.model_dump() | {"end_date": date(2010, 4, 30)})
+    found = look(Stored(late, stored.options), "historical_data", "sources_are_fresh")
+    assert not found.passed
+    assert found.metadata["stale"].value == ["line", "wave"]
+    on_time = Settings(**settings.model_dump() | {"end_date": date(2010, 4, 1)})
+    assert look(Stored(on_time, stored.options), "historical_data", "sources_are_fresh").passed
+
+
+@pytest.mark.parametrize(("skill", "passed"), [(0.1, True), (0.0, True), (-0.1, False)])
+def test_an_ensemble_worse_than_naive_is_told(skill, passed):
+    details = {"gdp": {"skill": -0.2}, "cpi": {"skill": 0.3}, "rate": {"skill": None}}
+    results = {
+        "models": [{"model": "ensemble", "skill": skill}],
+        "variables": {"details": details},
+    }
+    found = build_ensemble_check()(results)
+    assert (found.passed, found.metadata["skill"].value) == (passed, skill)
+    assert found.metadata["variables_worse"].value == {"gdp": -0.2}
+
+
+def test_the_checks_of_an_empty_store_say_that_nothing_was_seen(settings, options):
+    empty = Stored(settings, resolve_options(settings, options))
+    found = {(one.asset, one.name): one.run(empty) for one in BATCH_CHECKS}
+    assert all(one.passed for one in found.values())
+    assert found["retrodictions", "no_lookahead"].metadata["forecasts"].value == 0
+
+
+def test_a_name_says_what_is_checked():
+    assert all(isinstance(one, BatchCheck) and one.spec.description for one in BATCH_CHECKS)

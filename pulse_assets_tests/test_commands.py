@@ -1,0 +1,170 @@
+"""`pulse-train status`, `forecast` and `report`, and JSON for machines."""
+
+import http.client
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from pulse_assets import commands
+from pulse_assets.report.serve import report_server
+from pulse_assets.run_training import main, parse_args
+from pulse_assets.settings import dagster_home
+from pulse_assets.storage.layout import object_path
+from pulse_assets_tests.conftest import MODELS
+
+BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
+
+
+@pytest.fixture
+def pulse(settings, capsys):
+    """Run `pulse-train` on the small source; return its exit code and stdout."""
+    dates = ("--start-date", "2005-01-01", "--end-date", "2005-04-30")
+    where = ("--source", settings.source, "--store", settings.store, "--max-workers", "1")
+
+    def pulse(*words, models=MODELS):
+        options = (*dates, *where, "--models", *models, "--horizons", "1", "3")
+        code = main([*words, *options])
+        return code, capsys.readouterr().out
+
+    return pulse
+
+
+def test_status_tells_done_stale_failed_and_missing_apart(pulse, source, settings, monkeypatch):
+    code, out = pulse("status")
+    assert (code, "4  missing  2005-01-01  2005-04-01" in out) == (1, True)
+
+    monkeypatch.setenv("BROKEN_VALUES", "41")  # of March, from which April is predicted
+    rules = ["naive", BREAKABLE]
+    assert pulse("train", models=rules)[0] == 1
+    (Path(settings.store) / object_path("batch_metrics", "2005-01-31", 30)).unlink()
+    line = source / "historical_line.csv"
+    line.write_text(line.read_text().replace("2005-03-01,41.0", "2005-03-01,41.25"))
+    code, out = pulse("status", "--json", models=rules)
+    states = json.loads(out)
+    assert states["2005-01-01"] == "done"
+    assert states["2005-01-31"] == "missing"
+    assert states["2005-03-02"] == "stale"
+    assert states["2005-04-01"] == "failed"
+    assert code == 1
+
+    assert set(json.loads(pulse("status", "--json")[1]).values()) == {"stale", "missing"}
+
+
+def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
+    assert pulse()[0] == 0
+    code, out = pulse("status")
+    assert code == 0
+    assert out.splitlines()[2].split() == ["4", "0", "0", "0", "4"]
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_training_prints_json_for_machines(pulse):
+    code, out = pulse("--json")
+    assert code == 0
+    assert json.loads(out)["batches"]["total"] == 4
+
+
+def test_forecast_prints_the_ensemble_with_interval_and_trust(pulse, settings):
+    pulse()
+    code, out = pulse("forecast")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines() if line.startswith(("line", "wave"))]
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        ("line", "1", "2010-01-01"),
+        ("line", "3", "2010-03-01"),
+        ("wave", "1", "2010-01-01"),
+        ("wave", "3", "2010-03-01"),
+    ]
+    assert rows[0][3] == "70"  # the line goes on
+    assert str(Path(settings.store) / object_path("next_forecasts")) in out
+    assert max(map(len, out.splitlines()[:6])) <= 80
+    records = json.loads(pulse("forecast", "--json")[1])
+    assert records[0]["variable"] == "line"
+    assert records[0]["target_date"].startswith("2010-01-01")
+    assert records[0]["lower"] <= records[0]["predicted"] <= records[0]["upper"]
+
+
+def test_without_a_training_there_is_nothing_to_forecast_with(pulse, capsys):
+    code = pulse("forecast")[0]
+    assert code == 1
+
+
+def test_report_prints_where_the_page_is_and_can_be_rebuilt(pulse, settings, monkeypatch):
+    opened = []
+    monkeypatch.setattr(commands.webbrowser, "open", opened.append)
+    assert pulse("report")[0] == 1  # none yet
+    pulse()
+    page = Path(settings.store) / object_path("training_report", suffix="html")
+    before = page.read_bytes()
+    assert pulse("report") == (0, f"{page}\n")
+    page.unlink()
+    assert pulse("report", "--rebuild") == (0, f"{page}\n")
+    assert len(page.read_bytes()) == pytest.approx(len(before), rel=0.01)
+    assert opened == []  # nobody sits at a pipe
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    pulse("report")
+    assert opened == [page.as_uri()]
+
+
+def test_a_report_that_is_no_file_is_copied_to_be_opened(tmp_path, monkeypatch, capsys):
+    """As one in a bucket, which the tests of the store reach over HTTP."""
+    page = Path(object_path("training_report", suffix="html"))
+
+    class Bucket:
+        def read(self, path):
+            assert path == str(page)
+            return b"page"
+
+    monkeypatch.setattr(commands, "open_store", lambda *_: Bucket())
+    assert main(["report", "--store", "s3://bucket/results"]) == 0
+    copy = Path(capsys.readouterr().out.strip())
+    assert copy == dagster_home() / "training_report.html"
+    assert copy.read_bytes() == b"page"
+
+
+def ask(server, path="/", host=None):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.request("GET", path, headers={"Host": host} if host else {})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_the_report_is_served_to_this_machine_alone(tmp_path):
+    store = commands.open_store(str(tmp_path))
+    server = report_server(0, lambda: store.read("a.html"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert ask(server)[0] == 404
+        store.write("a.html", b"page")
+        assert ask(server) == (200, b"page")
+        assert ask(server, "/a.html")[0] == 404
+        assert ask(server, host="evil.example:80")[0] == 403
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_port_that_is_taken_is_told(settings, capsys):
+    with report_server(0, lambda: b"") as other:
+        port = str(other.server_port)
+        assert main(["report", "--serve", port, "--store", settings.store]) == 1
+    assert f"--serve {port}: " in capsys.readouterr().err
+
+
+def test_options_belong_to_their_command(capsys):
+    assert parse_args(["report", "--rebuild"]).rebuild
+    for words in (["--rebuild"], ["report", "--json"], ["publish"]):
+        with pytest.raises(SystemExit):
+            parse_args(words)
+        assert "unrecognized arguments" in capsys.readouterr().err
+
+
+def test_help_names_the_commands_and_groups_the_options(capsys):
+    with pytest.raises(SystemExit):
+        parse_args(["--help"])
+    out = capsys.readouterr().out
+    for word in ("status", "forecast", "report", "what to predict:", "where to compute:", "S3:"):
+        assert word in out
+    assert max(map(len, out.splitlines())) <= 92

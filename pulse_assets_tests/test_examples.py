@@ -1,0 +1,67 @@
+"""Every example runs, as its text says."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pulse_assets.storage.store import _s3_client, open_store
+from pulse_assets_tests.execution.clusters import worker_processes
+from pulse_assets_tests.storage.conftest import bucket, s3, s3_server  # noqa: F401 - fixtures
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytestmark = pytest.mark.slow
+
+
+def run(name, *words):
+    command = [sys.executable, "-W", "error::UserWarning", name, *words]
+    ran = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_from_python():
+    out = run("from_python.py")
+    assert "ensemble" in out
+    assert "2022-10-01" in out  # the first quarter after the data
+
+
+def test_a_notebook():
+    notebook = json.loads((EXAMPLES / "notebook.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    names = {}
+    for cell in cells:
+        *lines, last = cell.rstrip().rsplit("\n", 1)
+        exec("\n".join(lines), names)
+        shown = eval(last, names)
+    assert shown == "<!doctype html>"
+    assert {"model", "skill"} <= set(names["results"].models)
+
+
+def test_an_own_rule():
+    assert "median_of_five" in run("own_rule.py")
+
+
+def test_own_data():
+    assert run("own_data.py").startswith("20 batches")
+
+
+def test_on_s3(s3, bucket, monkeypatch):  # noqa: F811
+    sample = Path(__file__).parents[1] / "pulse_assets" / "sample_data"
+    source, store = f"s3://{bucket}/history", f"s3://{bucket}/results"
+    name = "historical_gdp_growth.csv"
+    open_store(source, s3).write(name, (sample / name).read_bytes())
+    monkeypatch.setenv("AWS_REGION", s3.region)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
+    assert f"{store}/training_results/training_results.json" in run("on_s3.py", source, store)
+    listed = _s3_client(s3).list_objects_v2(Bucket=bucket, Prefix="results/retrodictions")
+    assert listed["KeyCount"] == 4  # years
+
+
+def test_on_an_existing_cluster():
+    with worker_processes(1) as cluster:
+        scheduler = cluster.scheduler_address
+        assert run("existing_cluster.py", scheduler).split() == ["4", scheduler]
