@@ -347,7 +347,8 @@ def test_the_shipped_instance_keeps_what_steps_print_in_s3(bucket, s3, tmp_path,
         manager = instance.compute_log_manager
         assert isinstance(manager, S3ComputeLogManager)
         with manager.capture_logs(["run", "compute_logs", "step"]):
-            os.write(1, b"printed by a step\n")
+            sys.stdout.write("printed by a step\n")
+            sys.stdout.flush()
     client = open_store(f"s3://{bucket}", s3)._connection.client
     (out,) = [
         item["Key"]
