@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pulse_assets.storage.store import _s3_client, open_store
+from pulse_assets.storage.store import open_store
 from pulse_assets_tests.execution.clusters import worker_processes
 from pulse_assets_tests.storage.conftest import bucket, s3, s3_server  # noqa: F401 - fixtures
 
@@ -57,8 +57,8 @@ def test_on_s3(s3, bucket, monkeypatch):  # noqa: F811
     monkeypatch.setenv("AWS_REGION", s3.region)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
     assert f"{store}/training_results/training_results.json" in run("on_s3.py", source, store)
-    listed = _s3_client(s3).list_objects_v2(Bucket=bucket, Prefix="results/retrodictions")
-    assert listed["KeyCount"] == 4  # years
+    listed = open_store(store, s3).versions("retrodictions/")
+    assert len(listed) == 4  # years
 
 
 def test_on_an_existing_cluster():
