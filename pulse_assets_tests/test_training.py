@@ -7,7 +7,9 @@ from pathlib import Path
 
 import dagster as dg
 import jsonschema
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from pulse_assets import TrainingConfig, train
@@ -67,6 +69,37 @@ def test_the_graph_equals_one_plain_loop(small, tmp_path):
         assert graph.pop(f"{name}/{name}.parquet")
     assert graph == loop
     assert len(loop) == 4 * 12
+
+
+def linked_source(folder):
+    """Monthly series: `follower` moves as `leader` did three months before, `noise` alone."""
+    rng = np.random.default_rng(2)
+    leader, follower, noise = rng.standard_normal((3, 360))
+    follower[3:] = 0.3 * follower[3:] + leader[:-3]
+    folder.mkdir()
+    dates = pd.date_range("1990-01-01", periods=360, freq="MS")
+    for name, changes in {"leader": leader, "follower": follower, "noise": noise}.items():
+        series = pd.DataFrame({"timestamp": dates, "value": 100.0 + np.cumsum(changes)})
+        series.to_csv(folder / f"historical_{name}.csv", index=False)
+    return str(folder)
+
+
+def test_a_variable_that_leads_another_is_found_and_trusted(tmp_path):
+    config = {"source": linked_source(tmp_path / "linked"), "store": str(tmp_path / "store")}
+    config |= {"start_date": "2012-01-01", "end_date": "2019-12-31", "batch_size_days": 365}
+    results = train(
+        TrainingConfig(**config, models=["naive", "ar_diff_3"], horizons=[1, 3], max_workers=1)
+    )
+    partners = [model for model in results.models["model"] if model.startswith("ar_with_")]
+    assert partners == ["ar_with_leader"]
+    ledger = pq.read_table(tmp_path / "store/trust_ledger/trust_ledger.parquet").to_pandas()
+    latest = ledger.groupby(["variable", "model"], observed=True)["trust"].last()
+    assert [variable for variable, model in latest.index if model == partners[0]] == ["follower"]
+    follower = latest["follower"]
+    assert follower["ar_with_leader"] > max(follower["naive"], follower["ar_diff_3"]) + 0.2
+    best = results.data["variables"]["details"]["follower"]
+    assert best["best_model"] == "ar_with_leader"
+    assert best["skill"] > 0.3
 
 
 def test_results_fit_their_schema_and_are_found_again(small):
