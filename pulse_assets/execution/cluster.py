@@ -1,5 +1,6 @@
 """The Dask cluster of a run: opened round the run, found by its steps, closed after it."""
 
+import gc
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping
@@ -83,8 +84,21 @@ def _connect(spec: ClusterSpec) -> Iterator["Client"]:
                 options = {"timeout": CONNECT_SECONDS, "security": _security(spec)}
                 client = Client(where, set_as_default=False, **options)
         except Exception as error:  # each kind of cluster raises what it likes
+            _drop_failed_client(error)
             raise ClusterError(_cannot(spec, error)) from error
         yield stack.enter_context(client)
+
+
+def _drop_failed_client(error: BaseException | None) -> None:
+    """Collect the client that could not connect now, and not at some later time.
+
+    It lives on in the traceback of its error. Were it collected while another client starts, it would
+    wait for a lock that its own thread holds: distributed closes a client in its `__del__`.
+    """
+    while error:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+    gc.collect()
 
 
 def _start(spec: ClusterSpec) -> Any:  # noqa: ANN401 - an address, or a cluster of any type

@@ -1,6 +1,7 @@
 """The cluster is open during its block and only then; what cannot be opened is explained."""
 
 import gc
+import gc
 import os
 import time
 
@@ -116,6 +117,17 @@ def test_an_unreachable_scheduler_is_named_within_seconds(monkeypatch, address):
         pytest.fail("there is no such scheduler")
     assert time.monotonic() - began < 20  # now and then Dask takes 10 to let go of its threads
     assert active_client() is None
+
+
+def test_a_client_that_cannot_connect_does_not_outlive_the_attempt():
+    with (
+        pytest.raises(ClusterError) as caught,
+        open_cluster(ClusterSpec("existing", {"address": "nonsense"})),
+    ):
+        pytest.fail("there is no such scheduler")
+    assert caught.value.__cause__ is not None
+    left = [found for found in gc.get_objects() if isinstance(found, Client)]
+    assert [client.status for client in left if client.status != "closed"] == []
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # left by Dask, half started
