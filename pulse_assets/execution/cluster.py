@@ -92,8 +92,8 @@ def _connect(spec: ClusterSpec) -> Iterator["Client"]:
 def _drop_failed_client(error: BaseException | None) -> None:
     """Collect the client that could not connect now, and not at some later time.
 
-    It lives on in the traceback of its error. Were it collected while another client starts, it would
-    wait for a lock that its own thread holds: distributed closes a client in its `__del__`.
+    It lives on in the traceback of its error. Were it collected while another client starts, it
+    would wait for a lock that its own thread holds: distributed closes a client in its `__del__`.
     """
     while error:
         error.__traceback__ = None

@@ -1,7 +1,6 @@
 """The cluster is open during its block and only then; what cannot be opened is explained."""
 
 import gc
-import gc
 import os
 import time
 
