@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3ComputeLogManager
 
-from pulse_assets import TrainingConfig, train
+from pulse_assets import TrainingConfig, checks, train
 from pulse_assets.batches import make_batch
 from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.history.source import open_source
@@ -126,7 +126,11 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
 
 
 @pytest.mark.slow
-def test_the_requests_of_a_run_grow_by_eight_a_batch(cloud, s3_server):
+def test_the_requests_of_a_run_grow_by_nine_a_batch(cloud, s3_server, monkeypatch):
+    # The asset checks read a sample, which is reached at once.
+    monkeypatch.setattr(checks, "READ_BATCHES", 1)
+    monkeypatch.setattr(checks, "REMADE_BATCHES", 1)
+
     def requests(batches):
         longer = {"end_date": "2006-12-31", "batch_size_days": 31}  # a first of the month in each
         config = TrainingConfig(**RUN | longer, **cloud, batch_limit=batches)
@@ -137,9 +141,9 @@ def test_the_requests_of_a_run_grow_by_eight_a_batch(cloud, s3_server):
     requests(1)  # warms this process: its reads of the source are not repeated
     few, more = requests(3), requests(8)
     grown = {kind: (more[kind] - few[kind]) / 5 for kind in more}
-    # A batch lists the source and writes its tables; the aggregates read the metrics twice, for
-    # trust and for the results, and the report reads the forecasts.
-    assert grown == {"list": 1, "write": 4, "read": 3, "other": 0}
+    # A batch lists the source and writes its tables; trust, results and checks read the metrics,
+    # and the report reads the forecasts.
+    assert grown == {"list": 1, "write": 4, "read": 4, "other": 0}
 
 
 def test_source_objects_are_read_once_and_again_only_when_their_content_changes(
