@@ -9,7 +9,12 @@ import pytest
 
 from pulse_assets.storage.store import open_store
 from pulse_assets_tests.execution.clusters import worker_processes
-from pulse_assets_tests.storage.conftest import bucket, s3, s3_server  # noqa: F401 - fixtures
+from pulse_assets_tests.storage.conftest import (  # noqa: F401 - fixtures
+    bucket,
+    credentials,
+    s3,
+    s3_server,
+)
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
