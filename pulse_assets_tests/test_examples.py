@@ -62,7 +62,7 @@ def test_on_s3(s3, bucket, monkeypatch):  # noqa: F811
     monkeypatch.setenv("AWS_REGION", s3.region)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
     assert f"{store}/training_results/training_results.json" in run("on_s3.py", source, store)
-    listed = open_store(store, s3).versions("retrodictions/")
+    listed = open_store(store, s3).versions("retrodictions/batch_cadence=yearly/")
     assert len(listed) == 4  # years
 
 
