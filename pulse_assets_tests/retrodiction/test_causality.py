@@ -42,7 +42,7 @@ def last_two(y, origins, horizons, season):
 #: A user's rules in both forms.
 USER_RULES = (
     FastRule("fast", True, None, 1, last_two),
-    SlowRule("slow", True, 24, 2, lambda y, horizons, season: [np.median(y[-5:])] * len(horizons)),
+    SlowRule("slow", True, 24, 2, lambda y, horizons, season: [y[-5:].max()] * len(horizons)),
 )
 
 
