@@ -50,9 +50,7 @@ def poisoned(y, origin, poison):
     return np.append(y[: origin + 1], poison[origin + 1 :])
 
 
-@holds_for_all(
-    220, 5000, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS
-)
+@holds_for_all(220, 5000, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
 def test_the_future_changes_no_bit(y, other, poison, origin, method):
     future, other_future = poisoned(y, origin, poison), poisoned(other, origin, poison[::-1])
 

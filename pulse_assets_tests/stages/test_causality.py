@@ -3,7 +3,6 @@
 from datetime import date, timedelta
 
 import numpy as np
-import pyarrow as pa
 from hypothesis import strategies as st
 
 from pulse_assets.batches import TrainingBatch
