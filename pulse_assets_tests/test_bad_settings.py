@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pulse_assets.settings import TrainingConfig, dagster_home
-from pulse_assets_tests.test_run_training import assert_refused, command
+from pulse_assets_tests.test_run_training import assert_refused, command  # noqa: F401
 
 #: A step beyond a bound, by the kind of the bound.
 BEYOND = {
