@@ -12,7 +12,6 @@ from typing import Final
 import dagster as dg
 
 from pulse_assets.assets.failures import plain_failures
-from pulse_assets.history.source import open_source
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.partitions import batch_partitions, completed_keys
 from pulse_assets.settings import Settings
@@ -66,7 +65,7 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         with plain_failures():
-            found = open_source(settings.source, settings.s3).versions()
+            found = settings.open_source().versions()
         changed = _differences(json.loads(context.cursor or "{}"), found)
         if not changed:
             yield dg.SkipReason(f"none of {len(found)} files has changed")

@@ -19,7 +19,6 @@ from pulse_assets.assets.failures import plain_failures
 from pulse_assets.errors import PulseError
 from pulse_assets.execution.batch_task import BATCH_TABLES, configuration_fingerprint
 from pulse_assets.history.frequency import dates_ahead
-from pulse_assets.history.source import open_source
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
@@ -154,7 +153,7 @@ def no_lookahead(stored: Stored) -> Verdict:
 
 def sources_are_fresh(stored: Stored) -> Verdict:
     """Each series reaches the last day to predict, but for a few of its own steps."""
-    source = open_source(stored.settings.source, stored.settings.s3)
+    source = stored.settings.open_source()
     seen, stale = {}, []
     for name in stored.options.variables or ():
         series = source.load(name)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.results import REFERENCE
@@ -18,7 +17,7 @@ def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOpt
         ConfigurationError: the source has no variable of such a name.
         HistoricalDataError: the source cannot be read.
     """
-    source = open_source(settings.source, settings.s3)
+    source = settings.open_source()
     variables = options.variables or source.variables()
     source.check_variables(variables)
     return TrainingOptions(
@@ -43,7 +42,7 @@ def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions
     """
     resolved = resolve_options(settings, options)
     resolve_rules(resolved.models or ())
-    source = open_source(settings.source, settings.s3)
+    source = settings.open_source()
     for variable in resolved.variables or ():
         source.load(variable)
     open_store(settings.store, settings.s3).check_writable()

@@ -31,7 +31,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
         *("ensemble", "interval_level", "max_partners"),
         *("trust_discount", "max_failed_batches", "resume"),
     ),
-    "where data lies": ("source", "store", "output_file", "s3_output_file"),
+    "where data lies": ("source", "max_source_bytes", "store", "output_file", "s3_output_file"),
     "where to compute": (
         *("max_workers", "use_dask", "dask_scheduler_address"),
         *("dask_tls_ca_file", "dask_tls_client_cert", "dask_tls_client_key"),

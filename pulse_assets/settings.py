@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pulse_assets.batches import Cadence
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import get_frequency
-from pulse_assets.history.source import check_variable_name
+from pulse_assets.history.readers import MAX_BYTES
+from pulse_assets.history.source import Source, check_variable_name, open_source
 from pulse_assets.retrodiction.ensemble import Method
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS
 from pulse_assets.storage.s3 import S3Settings
@@ -108,6 +109,11 @@ class Settings(_Checked):
         description="directory or s3://bucket/prefix of historical_<variable>.csv|json|parquet, "
         "or `sample` for the bundled series",
     )
+    max_source_bytes: int = Field(
+        default=MAX_BYTES,
+        ge=1,
+        description="largest source file that is read, in bytes; a Parquet file when unpacked",
+    )
     start_date: date = Field(
         default=date(1990, 1, 1), ge=_EARLIEST, description="first day that is predicted"
     )
@@ -149,6 +155,7 @@ class Settings(_Checked):
     ENVIRONMENT: ClassVar[Mapping[str, str]] = {
         "PULSE_STORE": "store",
         "PULSE_SOURCE": "source",
+        "PULSE_MAX_SOURCE_BYTES": "max_source_bytes",
         "PULSE_START_DATE": "start_date",
         "PULSE_END_DATE": "end_date",
         "PULSE_BATCH_SIZE_DAYS": "batch_size_days",
@@ -219,6 +226,10 @@ class Settings(_Checked):
         return S3Settings(
             region=self.aws_region, profile=self.aws_profile, endpoint_url=self.s3_endpoint_url
         )
+
+    def open_source(self) -> Source:
+        """Return the source; nothing is read yet."""
+        return open_source(self.source, self.s3, self.max_source_bytes)
 
 
 class TrainingOptions(_Checked):

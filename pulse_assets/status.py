@@ -8,7 +8,6 @@ from pulse_assets.execution.batch_task import (
     configuration_fingerprint,
     input_hash,
 )
-from pulse_assets.history.source import open_source
 from pulse_assets.partitions import batch_of, batch_partitions
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
@@ -40,7 +39,7 @@ class _Expected:
     """The fingerprint that each batch would have if it were made now."""
 
     def __init__(self, settings: Settings, options: TrainingOptions) -> None:
-        source = open_source(settings.source, settings.s3)
+        source = settings.open_source()
         self._settings = settings
         self._days = options.history_days
         self._series = {name: source.load(name) for name in options.variables or ()}

@@ -13,6 +13,8 @@ import pytest
 from pulse_assets.report.serve import report_server
 from pulse_assets.settings import TrainingOptions, dagster_home
 from pulse_assets.storage.store import open_store
+from pulse_assets_tests.report.made import make_pairs
+from pulse_assets_tests.report.test_page import build
 from pulse_assets_tests.test_four_ways import UserInterface, deployment, free_port, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -105,6 +107,25 @@ def test_a_person_finds_launches_watches_and_reads(page, dagster_ui, report_url)
     page.get_by_text("Materialized (12)").wait_for()
     page.goto(f"{dagster_ui}/assets/retrodictions?view=checks")
     page.get_by_text("no_lookahead").first.wait_for()
+
+
+def test_hostile_names_in_the_report_run_nothing(page, tmp_path):
+    """Names that no source can have, should they ever reach the page."""
+    names = ("<script>hacked()</script>", '"><img src=x onerror=hacked()>', "'; hacked(); '")
+    models = ("naive", "</td><svg onload=hacked()>", "ensemble", "ensemble_equal")
+    file = tmp_path / "report.html"
+    file.write_text(build(make_pairs(variables=names, models=models)), encoding="utf-8")
+    called, requested = [], []
+    page.expose_function("hacked", lambda: called.append(1))
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("dialog", lambda dialog: called.append(dialog.message))
+    page.goto(file.as_uri())
+    page.wait_for_load_state("networkidle")
+    shown = page.inner_text("body")
+    assert all(name in shown for name in names)
+    assert page.locator("script, img, svg[onload], [onerror]").count() == 0
+    assert called == []
+    assert requested == [file.as_uri()]
 
 
 def options():

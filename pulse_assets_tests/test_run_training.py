@@ -26,7 +26,7 @@ KEPT_OPTIONS = [
 ]
 NEW_OPTIONS = [
     *("store", "source", "models", "horizons", "history-days", "max-failed-batches", "resume"),
-    "config",
+    *("config", "max-source-bytes"),
 ]
 
 
@@ -188,6 +188,7 @@ def test_help_explains_every_option(help_texts, option):
         ("dask-threads-per-worker", "1"),
         ("dask-dashboard-port", "no dashboard"),
         ("source", "sample"),
+        ("max-source-bytes", "20000000"),
         ("store", "DAGSTER_HOME"),
         ("s3-data-bucket", "S3_DATA_BUCKET"),
         ("s3-results-bucket", "S3_RESULTS_BUCKET"),

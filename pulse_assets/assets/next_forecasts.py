@@ -8,7 +8,6 @@ from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.previews import as_table
 from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.history.source import open_source
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import TrainingResource
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
@@ -31,7 +30,7 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
     ) -> dg.Output[pa.Table]:
         with plain_failures():
             options = resolve_options(settings, training.options())
-            source = open_source(settings.source, settings.s3)
+            source = settings.open_source()
             series = {name: source.load(name) for name in options.variables or ()}
             rules = resolve_rules(options.models or DEFAULT_MODELS)
         made = forecast_next(series, rules, options, _trust(trust_ledger))

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from pulse_assets.batches import TrainingBatch
 from pulse_assets.errors import StoreError, StoreUnavailableError
-from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
@@ -32,7 +31,7 @@ Status = Literal["completed", "skipped", "failed"]
 BATCH_TABLES: Final = ("historical_data", "training_batches", "retrodictions", "batch_metrics")
 
 #: Raised when the same input and configuration would give other numbers than before.
-CODE_VERSION: Final = "1"
+CODE_VERSION: Final = "2"
 
 #: In place of the hash of a failed batch's input: no input has it, so a resumed run tries again.
 FAILED_INPUT: Final = "failed"
@@ -179,7 +178,7 @@ class _BatchWork:
         return planned_variables(self.training_batches, self.historical_data, horizons)
 
     def _observe(self) -> pa.Table:
-        source = open_source(self.task.settings.source, self.task.settings.s3)
+        source = self.task.settings.open_source()
         series = {name: source.load(name) for name in self.task.batch.variables}
         return observe(self.task.batch, series, self.task.options.history_days)
 

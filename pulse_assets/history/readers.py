@@ -1,15 +1,18 @@
 """Files of historical observations to `Series`: CSV, JSON and Parquet, checked row by row.
 
 Each format is read to raw cells, then all go through one validation. Whatever is wrong with a file
-is a `HistoricalDataError` that names the file, the row and the mend.
+is a `HistoricalDataError` that names the file, the row and the mend. Memory stays below ten times
+the size of a file, or of what a Parquet file unpacks to, which `max_source_bytes` bounds.
 """
 
 import csv
 import io
+import itertools
 import json
 import re
 import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -26,9 +29,22 @@ from pulse_assets.history.series import Series
 
 T = TypeVar("T")
 
+#: Larger files are refused unless the settings say otherwise: a century of days is below two
+#: megabytes in every format.
+MAX_BYTES: Final = 20_000_000
+
 _REQUIRED: Final = ("timestamp", "value")
 _COLUMNS: Final = (*_REQUIRED, "published_at")
 _MISSING: Final = ("", "nan", "null")
+#: Characters to an opening bracket of JSON at least: the shortest record has twice as many.
+_JSON_DENSITY: Final = 16
+#: Bytes of a Parquet row when unpacked, at least: a date and a number.
+_ROW_BYTES: Final = 16
+#: The number of 1970-01-01 in the calendar of `datetime`, and what NumPy keeps for no date.
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_NO_DAY: Final = int(np.datetime64("NaT").astype(np.int64))
+#: Bytes of a text in Parquet at most.
+_LONGEST: Final = 100
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -37,25 +53,18 @@ class _DefectError(Exception):
 
 
 @dataclass(frozen=True)
-class _Cells:
-    """The cells of each column as the file has them, and the place of a record for messages."""
+class _Records:
+    """The records of a file: names of the columns, and its rows as they are read.
 
-    columns: Mapping[str, Sequence[Any]]
-    place: Callable[[int], str]
+    A row is its number in the file, counted in `unit`s, and a cell for each name.
+    """
 
-    def parse(self, column: str, parse: Callable[[Any], T]) -> list[T]:
-        """Parse a column cell by cell, so that a message can name the first bad one."""
-        parsed = []
-        for i, cell in enumerate(self.columns[column]):
-            try:
-                parsed.append(parse(cell))
-            except ValueError as error:
-                shown = reprlib.repr(cell)
-                raise _DefectError(f"{self.place(i)}: {column} {shown} {error}") from error
-        return parsed
+    names: Sequence[str]
+    unit: str
+    rows: Iterable[tuple[int, Sequence[Any]]]
 
 
-def read_series(data: bytes, variable: str, name: str) -> Series:
+def read_series(data: bytes, variable: str, name: str, limit: int = MAX_BYTES) -> Series:
     r"""Read one file of observations.
 
     Columns `timestamp` and `value`, and optionally `published_at`; others are ignored. Dates are
@@ -66,6 +75,7 @@ def read_series(data: bytes, variable: str, name: str) -> Series:
         data: content of the file.
         variable: name of the series.
         name: name of the file, for messages; .csv, .json or .parquet decides the format.
+        limit: refuse what is larger, a Parquet file when unpacked, in bytes.
 
     Raises:
         HistoricalDataError: the file cannot be read or a row is not sound.
@@ -75,52 +85,78 @@ def read_series(data: bytes, variable: str, name: str) -> Series:
         array([1.5])
     """
     try:
-        return _series(variable, _FORMATS[name.rpartition(".")[2]](data))
+        return _series(variable, _FORMATS[name.rpartition(".")[2]](data, limit))
     except _DefectError as defect:
         raise HistoricalDataError(f"{name}: {defect}") from defect
 
 
-def _series(variable: str, cells: _Cells) -> Series:
-    """Validate raw cells."""
-    if not len(cells.columns["timestamp"]):
-        raise _DefectError("it holds no observations: add rows or remove the file")
-    timestamps = _days(cells, "timestamp", _moment)
-    values = np.array(cells.parse("value", _number), np.float64)
-    published = None
-    if "published_at" in cells.columns:
-        published = _days(cells, "published_at", _optional_moment)
-    order = np.argsort(timestamps, kind="stable")
-    _check_unique(timestamps[order], order, cells.place)
-    if published is None or np.isnat(published).all():
-        return Series(variable, timestamps[order], values[order])
-    return Series(variable, timestamps[order], values[order], published[order])
+class _Dates:
+    """A column of dates under way: all with the same offset from UTC, or all without any."""
 
+    def __init__(self, column: str) -> None:
+        self.column = column
+        self.days = array("q")
+        self.first: tuple[str, timedelta | None] | None = None
 
-def _days(
-    cells: _Cells, column: str, parse: Callable[[Any], datetime | None]
-) -> NDArray[np.datetime64]:
-    """Parse a column of dates, all with the same offset from UTC or all without any."""
-    moments = cells.parse(column, parse)
-    offsets = [(i, m.utcoffset()) for i, m in enumerate(moments) if m is not None]
-    for i, offset in offsets:
-        if offset != offsets[0][1]:
+    def add(self, moment: datetime | None, place: str) -> None:
+        """Take in the next date, or that there is none."""
+        if moment is None:
+            self.days.append(_NO_DAY)
+            return
+        self.days.append(moment.toordinal() - _EPOCH)
+        self.first = self.first or (place, moment.utcoffset())
+        if moment.utcoffset() != self.first[1]:
             raise _DefectError(
-                f"{cells.place(i)}: {column} has {_zone(offset)}, {cells.place(offsets[0][0])} has "
-                f"{_zone(offsets[0][1])}: write plain dates or one time zone throughout"
+                f"{place}: {self.column} has {_zone(moment.utcoffset())}, {self.first[0]} has "
+                f"{_zone(self.first[1])}: write plain dates or one time zone throughout"
             )
-    return np.array([m and m.date() for m in moments], "M8[D]")
+
+    def as_array(self) -> NDArray[np.datetime64]:
+        """Return the days, [T]."""
+        return np.array(self.days, np.int64).view("M8[D]")
+
+
+def _series(variable: str, records: _Records) -> Series:
+    """Validate raw cells, row by row, so that a message can name the first bad one."""
+    dates, published = _Dates("timestamp"), _Dates("published_at")
+    values, numbers = array("d"), array("q")
+    for number, row in records.rows:
+        place, cells = f"{records.unit} {number}", dict(zip(records.names, row, strict=True))
+        dates.add(_parsed(cells, "timestamp", _moment, place), place)
+        values.append(_parsed(cells, "value", _number, place))
+        if "published_at" in cells:
+            published.add(_parsed(cells, "published_at", _optional_moment, place), place)
+        numbers.append(number)
+    if not numbers:
+        raise _DefectError("it holds no observations: add rows or remove the file")
+    return _sorted_series(variable, dates, values, published, records.unit, numbers)
+
+
+def _sorted_series(
+    variable: str, dates: _Dates, values: array, published: _Dates, unit: str, numbers: array
+) -> Series:
+    """Put the rows in order of date; `numbers` are their places in the file, in `unit`s."""
+    timestamps, known = dates.as_array(), published.as_array()
+    order = np.argsort(timestamps, kind="stable")
+    days = timestamps[order]
+    twice = np.flatnonzero(days[1:] == days[:-1])
+    if len(twice):
+        first, second = (f"{unit} {numbers[order[twice[0] + i]]}" for i in (0, 1))
+        raise _DefectError(f"{first} and {second} both have the date {days[twice[0]]}: keep one")
+    kept = None if np.isnat(known).all() else known[order]
+    return Series(variable, days, np.array(values)[order], kept)
+
+
+def _parsed(cells: Mapping[str, Any], column: str, parse: Callable[[Any], T], place: str) -> T:
+    try:
+        return parse(cells[column])
+    except ValueError as error:
+        shown = reprlib.repr(cells[column])
+        raise _DefectError(f"{place}: {column} {shown} {error}") from error
 
 
 def _zone(offset: timedelta | None) -> str:
     return "no time zone" if offset is None else f"the UTC offset {offset}"
-
-
-def _check_unique(days: NDArray[np.datetime64], order: NDArray[Any], place: Callable) -> None:
-    """Refuse a date that occurs twice; `order` are the places of sorted `days` in the file."""
-    twice = np.flatnonzero(days[1:] == days[:-1])
-    if len(twice):
-        first, second = place(order[twice[0]]), place(order[twice[0] + 1])
-        raise _DefectError(f"{first} and {second} both have the date {days[twice[0]]}: keep one")
 
 
 def _moment(cell: object) -> datetime:
@@ -158,93 +194,125 @@ def _text(cell: object) -> str:
     return "" if cell is None else str(cell).strip()
 
 
-def _csv_cells(data: bytes) -> _Cells:
+def _csv_records(data: bytes, _: int) -> _Records:
     """Read CSV with a header; the place of a record is its line in the file."""
-    lines, rows = [], []
-    for line, row in _csv_rows(_decoded(data)):
-        if rows and len(row) != len(rows[0]):
+    _decoded(data)
+    rows = _csv_rows(data)
+    header = [name.strip() for name in next(rows, (0, []))[1]]
+    _check_columns(header)
+    names = [name for name in _COLUMNS if name in header]
+    at = [header.index(name) for name in names]
+
+    def cells(line: int, row: list[str]) -> tuple[int, list[str]]:
+        if len(row) != len(header):
             raise _DefectError(
-                f"line {line}: {len(row)} fields, but the header has {len(rows[0])}: separate "
+                f"line {line}: {len(row)} fields, but the header has {len(header)}: separate "
                 "fields by commas and write decimals with a point"
             )
-        lines.append(line)
-        rows.append(row)
-    header = [name.strip() for name in rows[0]] if rows else []
-    _check_columns(header)
-    columns = {
-        name: [row[header.index(name)] for row in rows[1:]] for name in _COLUMNS if name in header
-    }
-    return _Cells(columns, lambda i: f"line {lines[i + 1]}")
+        return line, [row[i] for i in at]
+
+    return _Records(names, "line", itertools.starmap(cells, rows))
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
     """Yield each row that is not blank with the number of its line."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+    reader = csv.reader(text, strict=True)
     try:
         yield from ((reader.line_num, row) for row in reader if row)
     except csv.Error as error:
         raise _DefectError(f"line {reader.line_num}: {error}: save it as plain CSV") from error
 
 
-def _json_cells(data: bytes) -> _Cells:
+def _json_records(data: bytes, _: int) -> _Records:
     """Read JSON: a list of records, one record a line, or an object of lists."""
-    content = _json_content(_decoded(data).strip())
-    if isinstance(content, dict):
-        columns = {name: content[name] for name in _COLUMNS if name in content}
-        _check_columns(list(columns))
-        if not all(isinstance(cells, list) for cells in columns.values()):
-            raise _DefectError(
-                f"{', '.join(columns)} must be lists: write a list of records instead"
-            )
-    elif isinstance(content, list):
-        columns = _record_columns(content)
-    else:
+    text = _decoded(data).strip()
+    first, newline, _rest = text.partition("\n")
+    if newline and re.fullmatch(r"\{.*\}\s*", first):
+        lines = enumerate(io.StringIO(text), 1)
+        content = (_json_loads(line, f"line {i}: ") for i, line in lines if line.strip())
+        return _Records(_COLUMNS, "record", _record_rows(content))
+    content = _json_loads(text, "")
+    if isinstance(content, list):
+        return _Records(_COLUMNS, "record", _record_rows(content))
+    if not isinstance(content, dict):
         raise _DefectError("it holds neither records nor lists: write a list of records")
+    columns = {name: content[name] for name in _COLUMNS if name in content}
+    _check_columns(list(columns))
+    if not all(isinstance(cells, list) for cells in columns.values()):
+        raise _DefectError(f"{', '.join(columns)} must be lists: write a list of records instead")
     if len({len(cells) for cells in columns.values()}) > 1:
         raise _DefectError(
             "its lists differ in length: give a timestamp and a value for each record"
         )
-    return _Cells(columns, lambda i: f"record {i + 1}")
-
-
-def _json_content(text: str) -> Any:  # noqa: ANN401 - not validated yet
-    lines = text.split("\n")
-    if len(lines) > 1 and re.fullmatch(r"\{.*\}\s*", lines[0]):
-        return [_json_loads(line, f"line {i}: ") for i, line in enumerate(lines, 1) if line.strip()]
-    return _json_loads(text, "")
+    return _Records(list(columns), "record", enumerate(zip(*columns.values(), strict=True), 1))
 
 
 def _json_loads(text: str, place: str) -> Any:  # noqa: ANN401 - not validated yet
+    brackets = text.count("{") + text.count("[")
+    if brackets > len(text) // _JSON_DENSITY + _JSON_DENSITY:  # each takes 64 bytes of memory
+        raise _DefectError(
+            f"{place}not JSON of records ({brackets} opening brackets in {len(text)} characters): "
+            "write a list of records"
+        )
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _DefectError(f"{place}not JSON ({error}): write a list of records") from error
 
 
-def _record_columns(records: list[Any]) -> dict[str, Sequence[Any]]:
-    """Turn records into columns; a record may lack `published_at` alone."""
-    for i, record in enumerate(records):
+def _record_rows(records: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
+    """Yield the cells of each record; it may lack `published_at` alone."""
+    for i, record in enumerate(records, 1):
         if not isinstance(record, dict) or not set(_REQUIRED) <= record.keys():
-            raise _DefectError(f"record {i + 1}: it must be an object with timestamp and value")
-    return {name: [record.get(name) for record in records] for name in _COLUMNS}
+            raise _DefectError(f"record {i}: it must be an object with timestamp and value")
+        yield i, [record.get(name) for name in _COLUMNS]
 
 
-def _parquet_cells(data: bytes) -> _Cells:
+def _parquet_records(data: bytes, limit: int) -> _Records:
     """Read Parquet; a timestamp with a time zone counts as its local date."""
     try:
-        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        _check_columns(file.schema_arrow.names)
+        file = pq.ParquetFile(
+            pa.BufferReader(data), read_dictionary=_texts(data), page_checksum_verification=True
+        )
         names = [name for name in _COLUMNS if name in file.schema_arrow.names]
+        _check_unpacked(file, names, limit)
         table = file.read(columns=names)
-        columns = {name: _python_cells(table[name]) for name in names}
+        columns = [_python_cells(table[name]) for name in names]
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        cause = str(error).partition("\n")[0]
+        # Arrow may quote bytes of the file.
+        cause = str(error).partition("\n")[0].encode("unicode_escape").decode()
         raise _DefectError(f"not readable as Parquet ({cause}): write it again") from error
-    return _Cells(columns, lambda i: f"row {i + 1}")
+    return _Records(names, "row", enumerate(zip(*columns, strict=True), 1))
+
+
+def _texts(data: bytes) -> list[str]:
+    """Name the columns of texts; they are read as dictionaries, which hold each text once."""
+    schema = pq.read_schema(pa.BufferReader(data))
+    _check_columns(schema.names)
+    fields = (schema.field(name) for name in _COLUMNS if name in schema.names)
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
+    return [field.name for field in fields if any(kind(field.type) for kind in kinds)]
+
+
+def _check_unpacked(file: pq.ParquetFile, names: Sequence[str], limit: int) -> None:
+    """Refuse a file that is small only as long as it is packed, or whose cells hold lists."""
+    for field in (file.schema_arrow.field(name) for name in names):
+        if pa.types.is_nested(field.type):
+            raise _DefectError(f"column {field.name} holds {field.type}: write one value a row")
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    size = max(sum(group.total_byte_size for group in groups), _ROW_BYTES * file.metadata.num_rows)
+    if size > limit:
+        raise _DefectError(
+            f"{size} bytes when unpacked are more than the {limit} that are read: remove what is "
+            "no observation, or set max_source_bytes higher"
+        )
 
 
 def _python_cells(column: pa.ChunkedArray) -> list[Any]:
     """Return numbers, texts and dates as Python has them."""
+    if pa.types.is_dictionary(column.type):
+        _check_lengths(column)
     if pa.types.is_timestamp(column.type):
         if column.type.tz:
             column = pc.local_timestamp(column)  # pyright: ignore[reportAttributeAccessIssue]
@@ -252,6 +320,19 @@ def _python_cells(column: pa.ChunkedArray) -> list[Any]:
     elif pa.types.is_decimal(column.type):
         column = column.cast(pa.float64())
     return column.to_pylist()
+
+
+def _check_lengths(column: pa.ChunkedArray) -> None:
+    """Refuse texts too long for a date or number: a file holds each once, a list once a row."""
+    for chunk in column.chunks:
+        texts = chunk.dictionary.cast(pa.large_binary())
+        lengths = pc.binary_length(texts)  # pyright: ignore[reportAttributeAccessIssue]
+        longest = pc.max(lengths).as_py() or 0  # pyright: ignore[reportAttributeAccessIssue]
+        if longest > _LONGEST:
+            raise _DefectError(
+                f"a cell has {longest} bytes, more than the {_LONGEST} of any date or number: "
+                "correct it"
+            )
 
 
 def _decoded(data: bytes) -> str:
@@ -279,10 +360,10 @@ def _check_columns(names: Sequence[str]) -> None:
         raise _DefectError(f"it has two columns {twice[0]}: keep one")
 
 
-_FORMATS: Final[dict[str, Callable[[bytes], _Cells]]] = {
-    "csv": _csv_cells,
-    "json": _json_cells,
-    "parquet": _parquet_cells,
+_FORMATS: Final[dict[str, Callable[[bytes, int], _Records]]] = {
+    "csv": _csv_records,
+    "json": _json_records,
+    "parquet": _parquet_records,
 }
 #: Endings of the files that can be read.
 SUFFIXES: Final = tuple(_FORMATS)

@@ -14,13 +14,10 @@ from pulse_assets.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from pulse_assets.history.readers import SUFFIXES, read_series
+from pulse_assets.history.readers import MAX_BYTES, SUFFIXES, read_series
 from pulse_assets.history.series import Series
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import Store, open_store
-
-#: Larger files are refused: a century of days is below one megabyte.
-MAX_BYTES: Final = 100_000_000
 
 _PREFIX: Final = "historical_"
 _NAME: Final = re.compile(r"(?!\.|.*\.\.|.*\.$)[A-Za-z0-9_.-]{1,100}")
@@ -41,20 +38,20 @@ def check_variable_name(name: str) -> None:
         )
 
 
-def open_source(uri: str, s3: S3Settings) -> "Source":
+def open_source(uri: str, s3: S3Settings, max_bytes: int = MAX_BYTES) -> "Source":
     """Return the source at `uri`; nothing is read yet.
 
     Args:
         uri: `sample` for the bundled series, a directory, or s3://bucket/prefix.
         s3: how to reach S3.
+        max_bytes: largest file that is read.
 
     Raises:
         ConfigurationError: `uri` is none of these.
     """
     bundled = uri == "sample"
-    return Source(
-        uri, open_store(str(files("pulse_assets") / "sample_data") if bundled else uri, s3)
-    )
+    place = str(files("pulse_assets") / "sample_data") if bundled else uri
+    return Source(uri, open_store(place, s3), max_bytes)
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,7 @@ class Source:
 
     uri: str
     store: Store
+    max_bytes: int = MAX_BYTES
 
     def variables(self) -> list[str]:
         """Name all variables, sorted.
@@ -111,7 +109,7 @@ class Source:
         """
         self.check_variables([variable])
         path, version = self._files[variable]
-        return _load(self.store, path, version, variable)
+        return _load(self.store, path, version, variable, self.max_bytes)
 
     @cached_property
     def _files(self) -> dict[str, tuple[str, str]]:
@@ -136,15 +134,15 @@ class Source:
 
 
 @lru_cache(maxsize=128)
-def _load(store: Store, path: str, version: str, variable: str) -> Series:
+def _load(store: Store, path: str, version: str, variable: str, max_bytes: int) -> Series:
     """Read a file; `version` is part of the cache's key, so that a new file is read anew."""
     try:
-        data = store.read(path, limit=MAX_BYTES)
+        data = store.read(path, limit=max_bytes)
     except StoreUnavailableError:
         raise
     except StoreError as error:
         raise HistoricalDataError(f"source: {error}") from error
-    return read_series(data, variable, f"{store.uri}/{path}")
+    return read_series(data, variable, f"{store.uri}/{path}", max_bytes)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -70,6 +70,9 @@ SETTINGS: Final[dict[Any, Any]] = {
 }
 _WIDTH: Final = 5.2  # inches: 10.5 pt text is still 10 px high on a screen 390 px wide
 
+#: Numbers from here on are not drawn.
+_LARGEST: Final = 1e100
+
 #: Lines shorter than this show their points, for one point alone draws no line.
 _FEW: Final = 13
 
@@ -166,12 +169,18 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
 def draw_line(axes: Axes, role: Role, x: pd.Series, y: pd.Series) -> None:
     """Draw a line as its role is drawn everywhere; of a few points also the points."""
     few = len(x) < _FEW
-    axes.plot(x, y, marker="o" if few else "", markersize=4, **_STYLES[role])
+    axes.plot(x, _drawable(y), marker="o" if few else "", markersize=4, **_STYLES[role])
 
 
 def draw_band(axes: Axes, x: pd.Series, lower: pd.Series, upper: pd.Series) -> None:
     """Draw the interval round the ensemble's line."""
-    axes.fill_between(x, lower, upper, color=_STYLES["ensemble"]["color"], alpha=0.22, linewidth=0)
+    colour = _STYLES["ensemble"]["color"]
+    axes.fill_between(x, _drawable(lower), _drawable(upper), color=colour, alpha=0.22, linewidth=0)
+
+
+def _drawable(values: pd.Series) -> pd.Series:
+    """Leave out numbers with which matplotlib's arithmetic would overflow."""
+    return values.where(values.abs() < _LARGEST)
 
 
 def _format_dates(axes: Axes) -> None:

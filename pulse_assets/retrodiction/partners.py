@@ -51,7 +51,7 @@ def find_partners(
     start = int(known.argmax())
     surprise = ranks(_surprise(y[start : until + 1]))
     strengths = {
-        name: strongest_link(surprise, ranks(np.diff(x[start : until + 1], prepend=np.nan)))
+        name: strongest_link(surprise, ranks(_changes(x[start : until + 1])))
         for name, x in others.items()
     }
     needed = -ndtri(FALSE_ALARM / (2.0 * PARTNER_LAGS * max(len(others), 1)))
@@ -60,12 +60,19 @@ def find_partners(
     return [PartnerRule(f"ar_with_{name}", others[name][start:]) for name in found[:limit]]
 
 
+def _changes(x: Floats) -> Floats:
+    """Return x_t - x_{t-1} `[T]`, infinite beyond the largest number there is."""
+    with np.errstate(over="ignore"):
+        return np.diff(x, prepend=np.nan)
+
+
 def _surprise(y: Floats) -> Floats:
     """Return the errors of one-step autoregression: y_t less what was expected at t - 1 `[T]`."""
     filled = carry_forward(y)
     one, origins = np.ones(1, np.int64), np.arange(len(y))
     expected = RULES[f"ar_diff_{OWN_LAGS}"].forecast(filled, origins, one, 1)[:, 0]
-    return np.append(np.nan, y[1:] - expected[:-1])
+    with np.errstate(over="ignore"):
+        return np.append(np.nan, y[1:] - expected[:-1])
 
 
 def ranks(values: Floats) -> Floats:

@@ -1,7 +1,8 @@
 """Scores of verified forecasts, each one a `Metric`; tables, tests and reports read `METRICS`.
 
 In every formula y is observed, f predicted, [l, u] the interval of level 1 - alpha. Pairs lie
-along the last axis. A pair counts when both y and f are known; with none, a score is NaN.
+along the last axis. A pair counts when both y and f are known; with none, a score is NaN, and so is
+one beyond the largest number there is.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,13 +39,24 @@ class Verified:
     @property
     def counted(self) -> Bools:
         """Pairs `[..., n]` of which both the outcome and the forecast are known."""
-        return ~np.isnan(self.predicted - self.observed)
+        return ~np.isnan(self.errors)
+
+    @property
+    def errors(self) -> Floats:
+        """What was predicted less what was observed `[..., n]`."""
+        return _difference(self.predicted, self.observed)
+
+    @property
+    def widths(self) -> Floats:
+        """Upper less lower bound `[..., n]`."""
+        return _difference(self.upper, self.lower)
 
     def mean(self, values: Floats) -> Floats:
         """Average `values` `[..., n]` over the counted pairs; NaN where there is none."""
         counted = self.counted
-        total = np.where(counted, values, 0.0).sum(axis=-1)
-        return _ratio(total, counted.sum(axis=-1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = np.where(counted, values, 0.0).sum(axis=-1)
+        return _finite(_ratio(total, counted.sum(axis=-1)))
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,7 @@ def bias(pairs: Verified) -> Floats:
     Example:
         Predicted 3 and 5, observed 2 and 2: (1 + 3) / 2 = 2.
     """
-    return pairs.mean(pairs.predicted - pairs.observed)
+    return pairs.mean(pairs.errors)
 
 
 def mae(pairs: Verified) -> Floats:
@@ -81,7 +93,7 @@ def mae(pairs: Verified) -> Floats:
     Example:
         Predicted 3 and 1, observed 2 and 4: (1 + 3) / 2 = 2.
     """
-    return pairs.mean(np.abs(pairs.predicted - pairs.observed))
+    return pairs.mean(np.abs(pairs.errors))
 
 
 def rmse(pairs: Verified) -> Floats:
@@ -90,7 +102,7 @@ def rmse(pairs: Verified) -> Floats:
     Example:
         Predicted 3 and 9, observed 2 and 2: sqrt((1 + 49) / 2) = 5.
     """
-    return np.sqrt(pairs.mean(_square(pairs.predicted - pairs.observed)))
+    return np.sqrt(pairs.mean(_square(pairs.errors)))
 
 
 def mase(pairs: Verified) -> Floats:
@@ -103,7 +115,7 @@ def mase(pairs: Verified) -> Floats:
         Hyndman, Koehler (2006), Another look at measures of forecast accuracy,
         doi:10.1016/j.ijforecast.2006.03.001.
     """
-    return pairs.mean(_ratio(np.abs(pairs.predicted - pairs.observed), pairs.scale))
+    return pairs.mean(_ratio(np.abs(pairs.errors), pairs.scale))
 
 
 def rmsse(pairs: Verified) -> Floats:
@@ -116,7 +128,7 @@ def rmsse(pairs: Verified) -> Floats:
         Makridakis, Spiliotis, Assimakopoulos (2022), The M5 competition: Background,
         organization, and implementation, doi:10.1016/j.ijforecast.2021.07.007.
     """
-    squares = _square(pairs.predicted - pairs.observed)
+    squares = _square(pairs.errors)
     return np.sqrt(pairs.mean(_ratio(squares, pairs.squared_scale)))
 
 
@@ -130,8 +142,8 @@ def smape(pairs: Verified) -> Floats:
         Makridakis, Spiliotis, Assimakopoulos (2020), The M4 Competition,
         doi:10.1016/j.ijforecast.2019.04.014.
     """
-    size = np.abs(pairs.observed) + np.abs(pairs.predicted)
-    errors = np.abs(pairs.predicted - pairs.observed)
+    size = _difference(np.abs(pairs.observed), -np.abs(pairs.predicted))
+    errors = np.abs(pairs.errors)
     return pairs.mean(200.0 * np.where(size == 0.0, 0.0, _ratio(errors, size)))
 
 
@@ -167,7 +179,7 @@ def coverage(pairs: Verified) -> Floats:
         Interval [0, 2] twice, observed 2 and 3: 0.5.
     """
     inside = (pairs.lower <= pairs.observed) & (pairs.observed <= pairs.upper)
-    return pairs.mean(np.where(np.isnan(pairs.upper - pairs.lower), np.nan, inside))
+    return pairs.mean(np.where(np.isnan(pairs.widths), np.nan, inside))
 
 
 def width(pairs: Verified) -> Floats:
@@ -176,7 +188,7 @@ def width(pairs: Verified) -> Floats:
     Example:
         Intervals [0, 2] and [1, 5]: 3.
     """
-    return pairs.mean(pairs.upper - pairs.lower)
+    return pairs.mean(pairs.widths)
 
 
 METRICS: Final[dict[str, Metric]] = {
@@ -273,30 +285,44 @@ def win_rate(scores: Floats, base_scores: Floats) -> float:
 
 
 def _winkler(pairs: Verified) -> Floats:
-    below = np.maximum(pairs.lower - pairs.observed, 0.0)
-    above = np.maximum(pairs.observed - pairs.upper, 0.0)
-    return pairs.upper - pairs.lower + 2.0 / (1.0 - pairs.level) * (below + above)
+    below = np.maximum(_difference(pairs.lower, pairs.observed), 0.0)
+    above = np.maximum(_difference(pairs.observed, pairs.upper), 0.0)
+    with np.errstate(over="ignore"):
+        return pairs.widths + 2.0 / (1.0 - pairs.level) * (below + above)
+
+
+def _difference(values: Floats, others: Floats) -> Floats:
+    """Subtract; beyond the largest number there is it is infinite."""
+    with np.errstate(over="ignore"):
+        return values - others
 
 
 def _square(values: Floats) -> Floats:
-    """Square; errors beyond 1e154 give infinity, and so do scores made of them."""
+    """Square; infinite from 1e154 on."""
     with np.errstate(over="ignore"):
         return values * values
 
 
 def _ratio(numerator: Floats, denominator: Floats | Ints) -> Floats:
     """Divide; NaN, never infinity, where the denominator is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         return np.where(denominator == 0, np.nan, numerator / denominator)
+
+
+def _finite(values: Floats) -> Floats:
+    """Make what went beyond the largest number there is undefined."""
+    return np.where(np.isinf(values), np.nan, values)
 
 
 def _differences(y: Floats, lag: int) -> Floats:
     """Return y_t - y_{t-lag} `[T]`, NaN for the first `lag`."""
     differences = np.full(len(y), np.nan)
-    differences[lag:] = y[lag:] - y[:-lag]
+    differences[lag:] = _difference(y[lag:], y[:-lag])
     return differences
 
 
 def _expanding_mean(values: Floats) -> Floats:
     known = ~np.isnan(values)
-    return _ratio(np.cumsum(np.where(known, values, 0.0)), np.cumsum(known))
+    with np.errstate(over="ignore"):
+        total = np.cumsum(np.where(known, values, 0.0))
+    return _finite(_ratio(total, np.cumsum(known)))

@@ -145,8 +145,9 @@ def trace_trend(y: Floats, origins: Ints, grid: Floats) -> tuple[Floats, Floats,
     for t in range(len(y)):
         if t > 0:
             smooth(y[t], constants, grid.shape[1], state)
+        # At every index, for of equals the one before wins: whichever origins are asked for.
+        best = find_best(state, grid.shape[1], best)
         if row < len(origins) and origins[row] == t:
-            best = find_best(state, grid.shape[1], best)
             chosen[row], levels[row], trends[row] = best, state[best], state[TREND + best]
             row += 1
     return levels, trends, chosen
@@ -289,10 +290,11 @@ def _trace_season(
     for t in range(len(seen)):
         if t >= 2 * season:
             smooth_season(seen[t], constants, size, state, seasonal[t % season])
+        if t >= 2 * season - 1:
+            best = find_best(state, size, best)
         if row == len(origins) or origins[row] != t:
             continue
         if t >= 2 * season - 1:
-            best = find_best(state, size, best)
             level = state[LEVEL + best] + y[t] - seen[t]
             carry_on(level, state[TREND + best], grid[2, best], horizons, forecasts[row])
             for j in range(len(horizons)):

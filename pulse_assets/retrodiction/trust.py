@@ -32,13 +32,14 @@ def hit_threshold(
                [2. , 4.5]])
     """
     threshold = np.full((len(origins), len(horizons)), np.nan)
-    for column, h in enumerate(horizons):
-        moves = np.abs(y[h:] - y[:-h])
-        for row, origin in enumerate(origins):
-            known = moves[: max(origin + 1 - h, 0)]
-            known = known[~np.isnan(known)]
-            if len(known):
-                threshold[row, column] = np.median(known)
+    with np.errstate(over="ignore"):  # no error is larger than a move beyond all numbers
+        for column, h in enumerate(horizons):
+            moves = np.abs(y[h:] - y[:-h])
+            for row, origin in enumerate(origins):
+                known = moves[: max(origin + 1 - h, 0)]
+                known = known[~np.isnan(known)]
+                if len(known):
+                    threshold[row, column] = np.median(known)
     return threshold
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import (
-    Bools,
     Floats,
     Ints,
     ascending,
@@ -128,11 +127,10 @@ def walk_forward(
 
 
 def origins_to_run(rule: Rule, asked: Ints, length: int) -> Ints:
-    """List the origins at which a rule runs so that the ensemble can judge it at those asked."""
+    """List the origins at which a rule runs so that the ensemble can judge it at those asked.
+
+    Those between them too: which of them are asked for must not change what is learnt of the rule.
+    """
     if rule.history_origins is None or not len(asked):
         return np.arange(length)
-    wanted: Bools = np.zeros(length, np.bool_)
-    wanted[asked] = True
-    first = int(asked.min())
-    wanted[max(first - rule.history_origins, 0) : first] = True
-    return np.flatnonzero(wanted)
+    return np.arange(max(int(asked.min()) - rule.history_origins, 0), int(asked.max()) + 1)

@@ -61,7 +61,8 @@ def _remake_one(
     past = Observations(whole.dates[: row + 1], whole.values[: row + 1], whole.published[: row + 1])
     until = pa.scalar(past.dates[-1].item())
     seen = Observations.by_variable(history.filter(pc.field("timestamp") <= until))
-    origins, reaches = np.unique(pairs.known[pairs.known <= row]), np.unique(pairs.reach)
+    origins = variable.origins[variable.origins <= row]
+    reaches = np.unique(pairs.reach)
     made = forecast_series(
         variable.name, past, variable.frequency, (origins, reaches), seen, rules, options
     )

@@ -19,12 +19,21 @@ from pulse_assets.stages.window import Floats, Ints, Observations, Pairs, Window
 
 @dataclass(frozen=True)
 class PlannedVariable:
-    """A variable that a batch predicts: its window, what is predicted, and its frequency."""
+    """A variable that a batch predicts: its window, what is predicted, and its frequency.
+
+    `begin` is the first row from which the window's forecasts are made, see `Window.begin`.
+    """
 
     name: str
     window: Window
     pairs: Pairs
     frequency: Frequency
+    begin: int
+
+    @property
+    def origins(self) -> Ints:
+        """Rows that the engine is asked to forecast from, ascending."""
+        return np.unique(np.append(self.pairs.known, self.begin))
 
 
 def planned_variables(
@@ -38,7 +47,8 @@ def planned_variables(
             name, frequency = row["variable"], get_frequency(row["frequency"])
             start = np.datetime64(row["window_start"])
             window = Window.of(observed[name].regular(frequency), start)
-            found.append(PlannedVariable(name, window, window.pairs(horizons), frequency))
+            pairs, begin = window.pairs(horizons), window.begin(horizons)
+            found.append(PlannedVariable(name, window, pairs, frequency, begin))
     return found
 
 
@@ -67,7 +77,8 @@ def _predict_one(
     options: TrainingOptions,
 ) -> pa.Table:
     values, pairs = variable.window.observations.values, variable.pairs
-    origins, at = np.unique(pairs.known, return_inverse=True)
+    origins = variable.origins
+    at = np.searchsorted(origins, pairs.known)
     reaches, ahead = np.unique(pairs.reach, return_inverse=True)
     made = forecast_series(
         variable.name,

@@ -127,7 +127,7 @@ def _yardsticks(variable: PlannedVariable) -> tuple[Floats, Floats]:
 
 def _columns(verified: Verified, thresholds: Floats, weight: Floats) -> dict[str, np.ndarray]:
     """Score [M, n] forecasts of one horizon; every column is [M]."""
-    errors = np.abs(verified.predicted - verified.observed)
+    errors = np.abs(verified.errors)
     scores = {name: metric.function(verified) for name, metric in METRICS.items()}
     return scores | {
         "n": verified.counted.sum(axis=-1),

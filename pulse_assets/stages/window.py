@@ -87,7 +87,19 @@ class Window:
 
         In order of origin, then horizon.
         """
-        targets, steps = np.meshgrid(self.targets, np.asarray(horizons), indexing="ij")
+        return self._pairs(self.targets, horizons)
+
+    def begin(self, horizons: Sequence[int]) -> int:
+        """Return the first row known at an origin of this window, whether its targets have values.
+
+        What is learnt from this row on, such as which partners there are, does not depend on later
+        gaps. There must be a pair.
+        """
+        rows = np.arange(self.first, len(self.observations.dates))
+        return int(self._pairs(rows, horizons).known[0])
+
+    def _pairs(self, rows: Ints, horizons: Sequence[int]) -> "Pairs":
+        targets, steps = np.meshgrid(rows, np.asarray(horizons), indexing="ij")
         targets, steps = targets.ravel(), steps.ravel()
         order = np.lexsort((steps, targets - steps))
         targets, steps = targets[order], steps[order]

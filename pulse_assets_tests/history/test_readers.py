@@ -1,5 +1,7 @@
+import contextlib
 import io
 import json
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -7,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pulse_assets.errors import HistoricalDataError
-from pulse_assets.history.readers import read_series
+from pulse_assets.history.readers import MAX_BYTES, read_series
+from pulse_assets_tests.properties import holds_for_all
 
 DATES = ["2020-03-01", "2020-01-01", "2020-02-01"]
 VALUES = [3.0, 1.5, None]
@@ -202,22 +204,97 @@ SOUND = {
     "x.csv": b"timestamp,value,published_at\n2020-01-01,1.5,\n2020-02-01,-2e3,2020-03-01\n",
     "x.json": json.dumps(RECORDS).encode(),
     "lines.json": "\n".join(map(json.dumps, RECORDS)).encode(),
+    "lists.json": json.dumps({"timestamp": DATES, "value": VALUES}).encode(),
     "x.parquet": parquet_bytes(timestamp=[DAY, date(2020, 2, 1)], value=[1.5, -2e3]),
+    "texts.parquet": parquet_bytes(timestamp=DATES, value=["1", "2", None]),
 }
+#: What mutations insert: bytes, and what means something to a format.
+PIECES = st.one_of(
+    st.binary(max_size=3),
+    st.sampled_from(
+        [b",", b"\n", b'"', b"NaN", b"null", b"1e999", b"[[[", b"{}", b"-", b"\0", b"\xff", b"Z"]
+    ),
+    st.integers(1, 300).map(lambda count: b"9" * count),
+)
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.data(), st.sampled_from(sorted(SOUND)))
-def test_a_broken_file_is_read_or_refused_and_nothing_else(data, name):
+@holds_for_all(
+    500,
+    10_000,
+    name=st.sampled_from(sorted(SOUND)),
+    places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), PIECES), min_size=1, max_size=4),
+)
+def test_a_broken_file_is_read_or_refused_and_nothing_else(name, places):
     content = bytearray(SOUND[name])
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(content)))
-        end = start + data.draw(st.integers(0, 3))
-        content[start:end] = data.draw(st.binary(max_size=3))
+    for share, length, piece in places:
+        start = int(share * len(content))
+        content[start : start + length] = piece
     try:
-        series = read_series(bytes(content), "gdp", name)
+        series = read_series(bytes(content), "gdp", name, limit=10_000)
     except HistoricalDataError as error:
         assert str(error).startswith(f"{name}: ")
+        assert str(error).isprintable()
     else:
         assert len(series.timestamps) == len(series.values) > 0
         assert not np.isinf(series.values).any()
+        assert (np.diff(series.timestamps) > np.timedelta64(0)).all()
+
+
+# Size
+
+
+MANY = 20_000
+LONG = [str(day) for day in np.datetime64("1900-01-01") + np.arange(MANY)]
+LARGE = {
+    "x.csv": "timestamp,value\n" + "\n".join(f"{day},1.5" for day in LONG),
+    "commas.csv": "timestamp,value\n" + "1,\n" * MANY,
+    "blank.csv": "timestamp,value\n" + "\n" * MANY,
+    "x.json": json.dumps([{"timestamp": day, "value": 1} for day in LONG], separators=(",", ":")),
+    "lines.json": "\n".join(json.dumps({"timestamp": day, "value": 1.5}) for day in LONG),
+    "lists.json": json.dumps({"timestamp": LONG, "value": [1.5] * MANY}),
+    "brackets.json": "[" + "[]," * MANY + "1]",
+    "objects.json": "[" + "{}," * MANY + "1]",
+    "deep.json": "[" * MANY,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_reading_takes_less_memory_than_ten_times_the_file(name):
+    data = LARGE[name].encode()
+    tracemalloc.start()
+    with contextlib.suppress(HistoricalDataError):
+        read_series(data, "gdp", name)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * len(data)
+
+
+BOMBS = {
+    "many equal rows": lambda: parquet_bytes(timestamp=[DAY] * 2_000_000, value=[1.0] * 2_000_000),
+    "a long column beside": lambda: parquet_bytes(
+        timestamp=[DAY] * 50, value=[1.0] * 50, note=["x" * 1_000_000 + str(i) for i in range(50)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_parquet_file_that_unpacks_to_more_than_the_limit_is_refused(name):
+    data = BOMBS[name]()
+    assert len(data) < MAX_BYTES / 3
+    with pytest.raises(HistoricalDataError, match=r"bytes when unpacked are more .*max_source_byt"):
+        read_series(data, "gdp", "x.parquet")
+
+
+def test_a_text_that_is_one_in_the_file_and_many_in_memory_is_refused():
+    once = pa.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), ["2" * 100_000])
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"timestamp": once, "value": once}), sink, store_schema=False)
+    data = sink.getvalue()
+    assert len(data) < 20_000
+    with pytest.raises(HistoricalDataError, match="a cell has 100000 bytes, more than the 100"):
+        read_series(data, "gdp", "x.parquet")
+
+
+def test_lists_in_parquet_are_refused_before_they_are_read():
+    with pytest.raises(HistoricalDataError, match=r"column value holds list<.*one value a row"):
+        parquet(timestamp=[DAY], value=[[1.0] * 1000])

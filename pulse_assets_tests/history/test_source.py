@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from pulse_assets.errors import ConfigurationError, HistoricalDataError, StoreError
-from pulse_assets.history import source as source_module
 from pulse_assets.history.source import check_variable_name, open_source
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import open_store
@@ -91,12 +90,11 @@ def test_a_file_in_place_of_the_directory_is_named(directory):
         opened(place).variables()
 
 
-def test_a_file_above_the_limit_is_refused(directory, monkeypatch):
-    monkeypatch.setattr(source_module, "MAX_BYTES", 10)
+def test_a_file_above_the_limit_is_refused(directory):
     with pytest.raises(
         HistoricalDataError, match=f"gdp.csv: {len(ROWS)} bytes are more than the 10"
     ):
-        opened(directory).load("gdp")
+        open_source(str(directory), S3Settings(), 10).load("gdp")
 
 
 def test_a_file_is_parsed_once_until_it_is_replaced(directory):

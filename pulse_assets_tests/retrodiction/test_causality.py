@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.partners import PartnerRule, find_partners
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
-from pulse_assets.retrodiction.trust import hit_threshold
+from pulse_assets.retrodiction.trust import hit_threshold, scan_trust
+from pulse_assets.retrodiction.user_rules import FastRule, SlowRule
 from pulse_assets.retrodiction.walk_forward import walk_forward
+from pulse_assets_tests.properties import holds_for_all
 from pulse_assets_tests.retrodiction.examples import random_walk, rules, seasonal_walk
+from pulse_assets_tests.retrodiction.test_walk_forward import unusual_series
 
 LENGTH = 48
 HORIZONS = [1, 2, 7]
@@ -20,57 +23,74 @@ VALUES = st.one_of(
     st.floats(-1e6, 1e6),
     st.sampled_from([0.0, 1e300, -1e300, 1e-300, 5e-324, np.inf]),
 )
-POISON = arrays(np.float64, LENGTH, elements=VALUES)
+POISON = arrays(np.float64, LENGTH, elements=VALUES, fill=VALUES)
 ORIGINS = st.integers(0, LENGTH - 1)
+METHODS = st.sampled_from(["dmsfe", "boa", "mlpol"])
+#: Walks, what no series should be, and anything.
+SERIES = st.one_of(
+    st.integers(0, 9).map(lambda seed: seasonal_walk(LENGTH, 4, seed)),
+    st.sampled_from([y[:LENGTH] for y in unusual_series().values() if len(y) >= LENGTH]),
+    POISON,
+)
+
+
+def last_two(y, origins, horizons, season):
+    before = y[np.maximum(origins - 1, 0)]
+    return np.repeat((y[origins] / 2 + before / 2)[:, None], len(horizons), axis=1)
+
+
+#: A user's rules in both forms.
+USER_RULES = (
+    FastRule("fast", True, None, 1, last_two),
+    SlowRule("slow", True, 24, 2, lambda y, horizons, season: [y[-5:].max()] * len(horizons)),
+)
 
 
 def poisoned(y, origin, poison):
     return np.append(y[: origin + 1], poison[origin + 1 :])
 
 
-@settings(max_examples=40, deadline=None)
-@given(poison=POISON, origin=ORIGINS, seed=st.integers(0, 5))
-@pytest.mark.parametrize("method", ["dmsfe", "boa", "mlpol"])
-def test_the_future_changes_no_bit(method, poison, origin, seed):
-    y, other = seasonal_walk(LENGTH, 4, seed), random_walk(LENGTH, seed)
+@holds_for_all(220, 5000, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
+def test_the_future_changes_no_bit(y, other, poison, origin, method):
     future, other_future = poisoned(y, origin, poison), poisoned(other, origin, poison[::-1])
-    past = range(origin + 1)
 
     def made(y, other, origins):
-        pool = [*rules(), PartnerRule("ar_with_other", other)]
+        pool = [*rules(), *USER_RULES, PartnerRule("ar_with_other", other)]
         found = retrodict(y, origins, HORIZONS, 4, pool, ensemble=method)
         return found.predicted, found.lower, found.upper, found.weights
 
     for true, false in zip(
-        made(y, other, past), made(future, other_future, range(LENGTH)), strict=True
+        made(y, other, range(origin + 1)), made(future, other_future, range(LENGTH)), strict=True
     ):
         np.testing.assert_array_equal(true, false[:, : origin + 1])
 
 
-@settings(max_examples=40, deadline=None)
-@given(y=POISON, poison=POISON, origin=ORIGINS)
-def test_the_future_changes_no_bit_of_any_series(y, poison, origin):
-    pool = [*rules(), PartnerRule("ar_with_other", y[::-1].copy())]
+@holds_for_all(40, 1000, y=SERIES, poison=POISON, origin=ORIGINS)
+def test_the_future_changes_no_bit_of_one_origin_alone(y, poison, origin):
+    pool = [*rules(), *USER_RULES, PartnerRule("ar_with_other", y[::-1].copy())]
     made = walk_forward(y, [origin], HORIZONS, 4, pool)
     later = walk_forward(poisoned(y, origin, poison), range(LENGTH), HORIZONS, 4, pool)
     np.testing.assert_array_equal(made[:, 0], later[:, origin])
 
 
-@settings(max_examples=40, deadline=None)
-@given(y=POISON, poison=POISON, origin=ORIGINS)
-def test_the_future_changes_no_yardstick(y, poison, origin):
+@holds_for_all(40, 1000, y=SERIES, poison=POISON, origin=ORIGINS, season=st.integers(1, 13))
+def test_the_future_changes_no_yardstick(y, poison, origin, season):
     y = np.where(np.isinf(y), np.nan, y)
     future = poisoned(y, origin, np.where(np.isinf(poison), np.nan, poison))
     for yardstick in (
-        lambda y: mase_scale(y, [origin], 4),
+        lambda y: mase_scale(y, [origin], season),
         lambda y: squared_scale(y, [origin]),
         lambda y: hit_threshold(y, [origin], HORIZONS),
     ):
         np.testing.assert_array_equal(yardstick(y), yardstick(future))
 
 
-@settings(max_examples=25, deadline=None)
-@given(poison=arrays(np.float64, 200, elements=VALUES), until=st.integers(100, 199))
+@holds_for_all(
+    25,
+    500,
+    poison=arrays(np.float64, 200, elements=VALUES, fill=VALUES),
+    until=st.integers(100, 199),
+)
 def test_partners_are_found_in_the_past_alone(poison, until):
     rng = np.random.default_rng(0)
     x = np.cumsum(rng.standard_normal(200))
@@ -84,3 +104,25 @@ def test_partners_are_found_in_the_past_alone(poison, until):
         == names(poisoned(y, until, poison), poisoned(x, until, poison))
         == ["ar_with_x"]
     )
+
+
+COUNTS = arrays(np.int64, (12, 2), elements=st.integers(0, 400))
+
+
+@holds_for_all(25, 500, counts=COUNTS, later=COUNTS, batch=st.integers(0, 11))
+def test_later_batches_change_no_trust(counts, later, batch):
+    other = np.concatenate([counts[: batch + 1], later[batch + 1 :]])
+    for made, again in zip(
+        scan_trust(counts, counts, 0.98), scan_trust(other, other, 0.98), strict=True
+    ):
+        np.testing.assert_array_equal(made[: batch + 1], again[: batch + 1])
+
+
+def test_a_rule_that_looks_ahead_is_caught():
+    def tomorrow(y, origins, horizons, season):
+        ahead = np.minimum(origins[:, None] + horizons, len(y) - 1)
+        return y[ahead]
+
+    cheat = FastRule("cheat", True, None, 1, tomorrow)
+    with pytest.raises(RuleError, match="'cheat' looks ahead"):
+        walk_forward(seasonal_walk(LENGTH), range(LENGTH), HORIZONS, 4, [cheat])

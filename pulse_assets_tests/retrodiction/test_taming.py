@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from pulse_assets.retrodiction.rules import RULES
 from pulse_assets.retrodiction.taming import tame
@@ -32,3 +33,19 @@ def test_a_jump_moves_the_level_and_not_the_trend():
     y = np.append(np.arange(60.0) % 2, 1000.0 + np.arange(3.0) % 2)
     made = walk_forward(y, [60], [1, 12], 1, [RULES["holt"], RULES["ar_diff_3"]])[:, 0]
     assert (np.abs(made - 1000.0) < 30.0).all()
+
+
+@pytest.mark.parametrize("unit", [1.0, 2.0**-8, -1.0])
+def test_the_first_change_that_is_limited_is_the_thirteenth(unit):
+    for before, counts_as in ((11, 100.0), (12, 4.0), (13, 4.0)):
+        changes = np.append(np.ones(before), 100.0)
+        tamed = tame(unit * np.cumsum(np.append(0.0, changes)))
+        assert np.diff(tamed)[-1] == pytest.approx(unit * counts_as, rel=1e-12)
+
+
+def test_a_jump_raises_the_usual_size_by_two_limits_at_most():
+    changes = [*np.ones(13), 100.0, 100.0]
+    tamed = tame(np.cumsum([0.0, *changes]))
+    total, count = (1.0 - 0.99**13) / 0.01, (1.0 - 0.99**13) / 0.01
+    usual = (0.99 * total + 2.0 * 4.0) / (0.99 * count + 1.0)
+    np.testing.assert_allclose(np.diff(tamed)[-2:], [4.0, 4.0 * usual], rtol=1e-12)

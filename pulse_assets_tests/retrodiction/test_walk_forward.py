@@ -124,6 +124,6 @@ def test_a_result_of_wrong_shape_is_named():
 
 def test_slow_rules_run_at_a_few_origins_before_those_asked():
     rule = SlowRule("slow", True, 2, 1, lambda y, horizons, season: horizons)
-    np.testing.assert_array_equal(origins_to_run(rule, np.array([5, 8]), 9), [3, 4, 5, 8])
+    np.testing.assert_array_equal(origins_to_run(rule, np.array([5, 8]), 10), range(3, 9))
     np.testing.assert_array_equal(origins_to_run(rule, np.array([1]), 9), [0, 1])
     np.testing.assert_array_equal(origins_to_run(RULES["ses"], np.array([1]), 4), [0, 1, 2, 3])

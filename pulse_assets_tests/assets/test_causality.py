@@ -1,0 +1,104 @@
+"""Poison the future in the source: what batches before it store stays, byte for byte."""
+
+from datetime import date
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pulse_assets import TrainingConfig, train
+from pulse_assets.batches import make_batch
+from pulse_assets.execution.batch_task import BatchTask, run_batch
+from pulse_assets.partitions import batch_partitions
+from pulse_assets.preflight import check_ready
+from pulse_assets_tests.conftest import stored
+
+MODELS = ["naive", "ses", "ar_diff_3", "seasonal_naive", "pulse_assets_tests.own_rules:Plain"]
+CUT = date(2005, 7, 15)
+KEY = ("variable", "model", "origin_date", "horizon")
+MADE = ("predicted", "lower", "upper", "weight", "scale")
+
+
+def rewritten(folder, kind):
+    """Change what the files of a source say of the days from `CUT` on."""
+    rng = np.random.default_rng(5)
+    for file in folder.iterdir():
+        head, *rows = file.read_text().split()
+        past = [row for row in rows if row < str(CUT)]
+        months = [row.partition(",")[0] for row in rows if row >= str(CUT)]
+        if kind == "changed":
+            future = [f"{month},{rng.choice([-1e300, 1e300, 0, 7])}" for month in months]
+        elif kind == "emptied":
+            future = [f"{month}," for month in months]
+        elif kind == "deleted":
+            future = []
+        else:
+            ahead = [f"{year}-{month:02d}-01" for year in range(2010, 2040) for month in (1, 2, 3)]
+            future = [f"{day},1e9" for day in (*months, *ahead)]
+        file.write_text("\n".join([head, *past, *future]) + "\n")
+
+
+def made_before_the_cut(store):
+    """Objects of batches that end by the cut, and forecasts from origins before it."""
+    objects, forecasts = {}, {}
+    for path, data in stored(store).items():
+        asset, _, key = path.removesuffix(".parquet").rpartition("/")
+        if "batch_size_days" not in asset:
+            continue
+        if np.datetime64(key) + 30 <= np.datetime64(CUT):
+            objects[path] = data
+        if asset.startswith("retrodictions"):
+            for row in pq.read_table(f"{store}/{path}").to_pylist():
+                if row["origin_date"] < CUT:
+                    name = tuple(row[column] for column in KEY)
+                    forecasts[name] = np.array([row[column] for column in MADE]).tobytes()
+    return objects, forecasts
+
+
+def plain_loop(config):
+    settings, options = config.settings(), check_ready(config.settings(), config.options())
+    for key in batch_partitions(settings).get_partition_keys():
+        batch = make_batch(key, config.end_date, 30, options.variables)
+        assert run_batch(BatchTask(batch, settings, options)).status != "failed"
+
+
+def config_for(source, store, **more):
+    return TrainingConfig(
+        source=str(source),
+        store=str(store),
+        start_date="2005-01-01",
+        end_date="2005-12-26",
+        models=MODELS,
+        horizons=[1, 3, 6],
+        **more,
+    )
+
+
+def check_untouched(source, folder, kind, run, **more):
+    run(config_for(source, folder / "true", **more))
+    rewritten(source, kind)
+    run(config_for(source, folder / "false", **more))
+    objects, forecasts = made_before_the_cut(folder / "true")
+    again, others = made_before_the_cut(folder / "false")
+    assert objects == again
+    assert len(objects) == 4 * 6
+    common = forecasts.keys() & others.keys()
+    assert {key for key in common if forecasts[key] != others[key]} == set()
+    assert len(common) >= 200
+
+
+KINDS = ["changed", "emptied", "deleted", "added"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_before_the_poison_are_what_they_were(source, tmp_path, kind):
+    check_untouched(source, tmp_path, kind, plain_loop)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "workers"), [("changed", 1), ("added", 2)])
+def test_so_they_are_through_the_whole_graph(source, tmp_path, kind, workers):
+    def run(config):
+        train(config)  # a huge value may fail no batch, only score badly
+
+    check_untouched(source, tmp_path, kind, run, max_workers=workers)

@@ -1,0 +1,49 @@
+"""Many processes write and read the same objects: each read is one whole write."""
+
+import hashlib
+import multiprocessing
+import random
+
+import pytest
+
+from pulse_assets.storage.store import MissingObjectError, open_store
+
+KEYS = [f"asset/batch_size_days=30/{number}.parquet" for number in range(5)]
+PROCESSES, TURNS = 8, 250
+
+
+def content(random_bytes):
+    return hashlib.sha256(random_bytes).digest() + random_bytes
+
+
+def work(place, seed, torn):
+    """Write and read by turns; count reads that are no whole object."""
+    store, rng = open_store(place), random.Random(seed)
+    for _ in range(TURNS):
+        store.write(rng.choice(KEYS), content(rng.randbytes(rng.randrange(1, 200_000))))
+        try:
+            read = store.read(rng.choice(KEYS))
+        except MissingObjectError:
+            continue
+        if hashlib.sha256(read[32:]).digest() != read[:32]:
+            with torn.get_lock():
+                torn.value += 1
+
+
+@pytest.mark.slow
+def test_2000_writes_and_reads_by_8_processes_tear_nothing(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    torn = context.Value("i", 0)
+    workers = [
+        context.Process(target=work, args=(str(tmp_path), seed, torn)) for seed in range(PROCESSES)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * PROCESSES
+    assert torn.value == 0
+    store = open_store(str(tmp_path))
+    assert list(store.versions("asset/batch_size_days=30/")) == sorted(KEYS)
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) == len(KEYS)
