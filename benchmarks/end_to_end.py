@@ -1,13 +1,13 @@
 """The whole command: what `pulse-train` costs beyond Dagster, and what a second worker gains.
 
-    python -m benchmarks.end_to_end [--batches N] [--repeats N] [--output DIRECTORY]
+    python -m benchmarks.end_to_end [--batches N] [--repeats N] [--workers] [--output DIRECTORY]
 
 Runs `pulse-train` as a user would, each time with a store and a Dagster instance of its own:
 
 - over the last batches of the bundled data with 2 workers, and over the same graph whose batches
   compute nothing (`empty_batches`): as many batches, assets and materializations. What one costs
   more than the other is ours;
-- over all of them, with 1 worker and with 2;
+- with `--workers`, over all of them with 1 worker and with 2;
 - in this process, the stages of a batch: how long its tables take to make and to store.
 
 Prints tables; writes `end_to_end.json` and `end_to_end.png`.
@@ -16,6 +16,7 @@ Prints tables; writes `end_to_end.json` and `end_to_end.png`.
 import argparse
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,8 @@ from pulse_assets.training import open_instance
 SAMPLE: Final = Path("pulse_assets/sample_data")
 LAST: Final = date(2022, 12, 31)
 DAYS: Final = 30
+#: First day of the workload by which workers are compared, which computes for a minute.
+FIRST: Final = "1990-01-01"
 TRAIN, EMPTY = "pulse_assets.run_training", "benchmarks.empty_batches"
 
 
@@ -79,22 +82,26 @@ def run(module: str, folder: Path, options: Sequence[str]) -> Taken:
     environment = {**os.environ, "DAGSTER_HOME": str(folder / "home"), "NUMBA_DEBUG_CACHE": "1"}
     shutil.rmtree(folder / "home", ignore_errors=True)
     command = [sys.executable, "-m", module, "--store", str(folder / "store"), *options]
-    with (folder / "printed.txt").open("w+") as printed:
-        began = time.perf_counter()
-        process = subprocess.Popen(command, env=environment, stdout=printed, stderr=printed)  # noqa: S603
-        _, status, usage = os.wait4(process.pid, 0)
-        taken = time.perf_counter() - began
-        printed.seek(0)
-        text = printed.read()
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} failed:\n{text}")
+    began, used = time.perf_counter(), _processor_seconds()
+    done = subprocess.run(  # noqa: S603
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    taken = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}")
     return Taken(
         round(taken, 3),
-        round(usage.ru_utime + usage.ru_stime, 3),
+        round(_processor_seconds() - used, 3),
         _materializations(folder / "home"),
-        len(re.findall(r"^\[cache\] data saved", text, re.MULTILINE)),
-        len(re.findall(r"^\[cache\] data loaded", text, re.MULTILINE)),
+        len(re.findall(r"^\[cache\] data saved", done.stdout, re.MULTILINE)),
+        len(re.findall(r"^\[cache\] data loaded", done.stdout, re.MULTILINE)),
     )
+
+
+def _processor_seconds() -> float:
+    """Return what all processes that this one started, and theirs, have used by now."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _materializations(home: Path) -> int:
@@ -145,7 +152,11 @@ def compare_workers(repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         for workers, seconds in found.items():
             with _folder() as folder:
-                seconds.append(run(TRAIN, folder, ["--max-workers", str(workers)]).seconds)
+                seconds.append(
+                    run(
+                        TRAIN, folder, ["--start-date", FIRST, "--max-workers", str(workers)]
+                    ).seconds
+                )
     one, two = min(found[1]), min(found[2])
     return {"runs": {str(n): all_of for n, all_of in found.items()}, "efficiency": one / two / 2}
 
@@ -159,16 +170,15 @@ def _folder() -> Iterator[Path]:
 def time_stages() -> dict[str, float]:
     """Time each stage of the sample's last batch, the fastest of several runs, in seconds."""
     with _folder() as folder:
+        batch, stages = _stages()
+        table = stages["retrodictions"]()
         store = open_store(str(folder))
-        batch, made = _stages()
-        table = made["retrodictions"]()
 
         def write() -> None:
             data = encode_table(table, "retrodictions", fingerprint={})
             store.write(object_path("retrodictions", batch.batch_id, DAYS), data)
 
-        found = {name: _fastest(stage) for name, stage in made.items()}
-        found["encode and write"] = _fastest(write)
+        found = _fastest({**stages, "encode and write": write})
     # What `predict` does beyond forecasting is to lay the rows out.
     found["build"] = found["retrodictions"] - found["forecast"]
     found["rows"] = table.num_rows
@@ -207,13 +217,15 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     }
 
 
-def _fastest(stage: Callable[[], Any], repeats: int = 7) -> float:
-    taken = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        stage()
-        taken.append(time.perf_counter() - began)
-    return min(taken)
+def _fastest(stages: Mapping[str, Callable[[], Any]], rounds: int = 15) -> dict[str, float]:
+    """Time the stages in turn, so that a busy moment of the machine is not one stage's alone."""
+    found = dict.fromkeys(stages, np.inf)
+    for _ in range(rounds):
+        for name, stage in stages.items():
+            began = time.perf_counter()
+            stage()
+            found[name] = min(found[name], time.perf_counter() - began)
+    return found
 
 
 def show(result: Mapping[str, Any]) -> str:
@@ -228,9 +240,10 @@ def show(result: Mapping[str, Any]) -> str:
     lines += [f"{name:24}{value:9.0f} ms a batch" for name, value in per_batch]
     lines.append(f"{'ratio':24}{graph['ratio']:9.2f}")
     lines.append(f"{'kernels compiled':24}{graph['compiled']:9d}, loaded {graph['loaded']}")
-    for count, seconds in workers["runs"].items():
-        lines.append(f"{'workers ' + count:24}{min(seconds):9.1f} s")
-    lines.append(f"{'efficiency':24}{workers['efficiency']:9.2f}")
+    if workers:
+        runs = workers["runs"].items()
+        lines += [f"{'workers ' + count:24}{min(seconds):9.1f} s" for count, seconds in runs]
+        lines.append(f"{'efficiency':24}{workers['efficiency']:9.2f}")
     lines.append(f"one batch, {stages['rows']} rows: milliseconds")
     stored = [(name, value) for name, value in stages.items() if name != "rows"]
     lines += [f"{name:24}{1000 * value:9.1f}" for name, value in stored]
@@ -239,14 +252,17 @@ def show(result: Mapping[str, Any]) -> str:
 
 def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matplotlib's
     """Draw seconds of the command beside those of the empty graph, and by workers."""
-    figure.set_size_inches(9, 3.5)
-    graph, workers = figure.subplots(1, 2)
+    figure.set_size_inches(13, 3.5)
+    graph, stages, workers = figure.subplots(1, 3)
     runs = result["graph"]["runs"]
     graph.bar(list(runs), [min(t["seconds"] for t in all_of) for all_of in runs.values()])
     graph.set(ylabel="seconds", title=f"{result['graph']['count']} batches, 2 workers")
-    by_count = result["workers"]["runs"]
+    parts = {name: 1000 * taken for name, taken in result["stages"].items() if name != "rows"}
+    stages.barh(list(parts), list(parts.values()))
+    stages.set(xlabel="milliseconds", title="one batch")
+    by_count = result["workers"]["runs"] if result["workers"] else {}
     workers.bar(list(by_count), [min(seconds) for seconds in by_count.values()])
-    workers.set(xlabel="workers", title="all batches of the sample")
+    workers.set(xlabel="workers", ylabel="seconds", title="all batches of the sample")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -254,12 +270,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="the whole command, end to end")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--batches", type=int, default=120)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--workers", action="store_true", help="compare 1 worker with 2 as well")
     options = parser.parse_args(arguments)
     result = {
         "stages": time_stages(),
         "graph": compare_with_empty(options.batches, options.repeats),
-        "workers": compare_workers(1),
+        "workers": compare_workers(options.repeats) if options.workers else None,
     }
     sys.stdout.write(show(result))
     publish("end_to_end", result, draw, options.output)

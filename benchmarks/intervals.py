@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 #: Windows of a peer's conformal scores, of 12 months each; a short series has fewer.
 WINDOWS: Final = 20
+#: Months that the first of them leaves to fit the model.
+FITTED: Final = 36
 
 
 def compare_intervals(
@@ -101,8 +103,10 @@ def peer_bounds(make: Callable[..., Any], y: Floats, step: int) -> Floats:
     levels = [round(100 * level) for level in LEVELS]
     bounds = []
     for origin in last_origins(y, step):
-        model = make(prediction_intervals=ConformalIntervals(n_windows=WINDOWS, h=steps))
-        made = model.forecast(y=filled[start : origin + 1], h=steps, level=levels)
+        past = filled[start : origin + 1]
+        windows = min(WINDOWS, (len(past) - FITTED) // steps)
+        model = make(prediction_intervals=ConformalIntervals(n_windows=windows, h=steps))
+        made = model.forecast(y=past, h=steps, level=levels)
         bounds.append([[made[f"lo-{q}"], made[f"hi-{q}"]] for q in levels])
     return np.moveaxis(np.array(bounds), 0, 2)
 

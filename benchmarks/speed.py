@@ -1,11 +1,10 @@
 """Seconds of each rule and of the whole suite on one core, beside statsforecast.
 
-    python -m benchmarks.speed [--full] [--output DIRECTORY]
+    python -m benchmarks.speed [--budget SECONDS] [--output DIRECTORY]
 
 Two workloads: monthly, the FRED series x 109 origins x 12 horizons; daily, 21 stretches of the
 S&P 500 x 2,496 origins x 5 horizons. Peers refit at every origin and are timed on the first
-origins of a few series, then scaled up; `--full` takes more of them. Prints tables; writes
-`speed.json` and `speed.png`.
+origins of a few series, then scaled up. Prints tables; writes `speed.json` and `speed.png`.
 """
 
 import argparse
@@ -35,6 +34,9 @@ Floats = NDArray[np.float64]
 
 DAILY: Final = Path("pulse_assets/sample_data/historical_spx_close.csv")
 DAILY_SERIES, DAILY_ORIGINS, DAILY_LENGTH = 21, 2496, 2752
+#: Observations of a series, and numbers of series, by which the time of the suite is drawn.
+LENGTHS: Final = (500, 1000, 2000, 4000, 8000, 16000)
+COUNTS: Final = (1, 2, 5, 10, 21)
 #: Seconds of a one-pass sketch in numba on one core that set the mark: monthly, daily.
 SKETCH: Final = {
     "naive": (0.0004, 0.0001),
@@ -153,10 +155,10 @@ def linearity(load: Workload) -> dict[str, list[list[float]]]:
     rules = resolve_rules(DEFAULT_MODELS)
     by_length = [
         [n, seconds(lambda n=n: retrodict(y[:n], np.arange(n - 5), load.horizons, 5, rules))]
-        for n in (500, 1000, 2000, 4000, 8000, 16000)
+        for n in LENGTHS
     ]
     by_count = []
-    for n in (1, 2, 5, 10, 21):
+    for n in COUNTS:
         part = Workload("part", load.series[:n], load.origins[:n], load.horizons, load.season)
         by_count.append([n, seconds(part.retrodict, 1)])
     return {"observations": by_length, "series": by_count}
@@ -188,16 +190,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description="speed of rules and suite on one core")
     parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("--full", action="store_true", help="time peers for a minute each")
+    parser.add_argument("--budget", type=float, default=2.0, help="seconds to time each peer")
     options = parser.parse_args(arguments)
-    budget = 60.0 if options.full else 2.0
     compiled = seconds(compile_kernels, 1)
     sys.stdout.write(f"kernels compiled or loaded in {compiled:.1f} s\n\n")
     loads = monthly(options.output / "cache"), daily()
     result: dict[str, Any] = {"compile": compiled}
     for column, load in enumerate(loads):
         load.retrodict()
-        result[load.name] = measure(load, column, budget)
+        result[load.name] = measure(load, column, options.budget)
     result["linearity"] = linearity(loads[1])
     for label, points in result["linearity"].items():
         sys.stdout.write(_columns(label, "seconds", "microseconds each", points))
