@@ -20,7 +20,7 @@ from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 Floats = NDArray[np.float64]
 
 #: Windows of a peer's conformal scores, of 12 months each; a short series has fewer.
-WINDOWS: Final = 20
+WINDOWS: Final = 10
 #: Months that the first of them leaves to fit the model.
 FITTED: Final = 36
 
