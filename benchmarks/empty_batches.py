@@ -16,7 +16,7 @@ from pulse_assets.run_training import main
 
 def skip_batch(task: BatchTask) -> BatchSummary:
     """Return what a batch without an observation returns."""
-    sizes = dict.fromkeys(BATCH_TABLES, 1)
+    sizes: dict[str, int] = dict.fromkeys(BATCH_TABLES, 1)
     return BatchSummary(task.name, "skipped", error="empty", rows=sizes, bytes=sizes)
 
 
