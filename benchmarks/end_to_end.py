@@ -53,8 +53,8 @@ from pulse_assets.training import open_instance
 SAMPLE: Final = Path("pulse_assets/sample_data")
 LAST: Final = date(2022, 12, 31)
 DAYS: Final = 30
-#: First day of the workload by which workers are compared, which computes for a minute.
-FIRST: Final = "1990-01-01"
+#: The workload by which workers are compared: all batches, more horizons, about a minute of work.
+WORKLOAD: Final = ("--start-date", "1990-01-01", "--horizons", *map(str, range(1, 13)))
 TRAIN, EMPTY = "pulse_assets.run_training", "benchmarks.empty_batches"
 
 
@@ -254,16 +254,20 @@ def show(result: Mapping[str, Any]) -> str:
 def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matplotlib's
     """Draw seconds of the command beside those of the empty graph, and by workers."""
     figure.set_size_inches(13, 3.5)
-    graph, stages, workers = figure.subplots(1, 3)
-    runs = result["graph"]["runs"]
-    graph.bar(list(runs), [min(t["seconds"] for t in all_of) for all_of in runs.values()])
+    graph, stages, *more = figure.subplots(1, 3 if result["workers"] else 2)
+    for kind, share in (("seconds", 1.0), ("processor", 0.6)):
+        runs = result["graph"]["runs"].items()
+        least = {name: min(taken[kind] for taken in all_of) for name, all_of in runs}
+        graph.bar(list(least), list(least.values()), 0.8 * share, label=kind)
     graph.set(ylabel="seconds", title=f"{result['graph']['count']} batches, 2 workers")
+    graph.legend()
     parts = {name: 1000 * taken for name, taken in result["stages"].items() if name != "rows"}
     stages.barh(list(parts), list(parts.values()))
     stages.set(xlabel="milliseconds", title="one batch")
-    by_count = result["workers"]["runs"] if result["workers"] else {}
-    workers.bar(list(by_count), [min(seconds) for seconds in by_count.values()])
-    workers.set(xlabel="workers", ylabel="seconds", title="all batches of the sample")
+    for workers in more:
+        runs = result["workers"]["runs"]
+        workers.bar(list(runs), [min(seconds) for seconds in runs.values()])
+        workers.set(xlabel="workers", ylabel="seconds", title="all batches of the sample")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

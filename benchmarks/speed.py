@@ -180,9 +180,9 @@ def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matp
         axes.set(xlabel=label, ylabel="seconds")
         axes.legend()
     rows, peak, stored = np.array(result["memory"]).T
-    memory.plot(rows, peak, "o-", label="peak of the process, less that of an empty one")
-    memory.plot(rows, stored, "k:", label="the table of the batch's forecasts")
-    memory.set(xlabel="rows of a batch", ylabel="megabytes")
+    memory.plot(rows / 1000, peak, "o-", label="peak over that of a tiny batch")
+    memory.plot(rows / 1000, stored, "k:", label="table of the forecasts")
+    memory.set(xlabel="rows of a batch, thousands", ylabel="megabytes")
     memory.legend()
 
 
