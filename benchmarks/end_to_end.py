@@ -153,11 +153,8 @@ def compare_workers(repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         for workers, seconds in found.items():
             with _folder() as folder:
-                seconds.append(
-                    run(
-                        TRAIN, folder, ["--start-date", FIRST, "--max-workers", str(workers)]
-                    ).seconds
-                )
+                options = [*WORKLOAD, "--max-workers", str(workers)]
+                seconds.append(run(TRAIN, folder, options).seconds)
     one, two = min(found[1]), min(found[2])
     return {"runs": {str(n): all_of for n, all_of in found.items()}, "efficiency": one / two / 2}
 
