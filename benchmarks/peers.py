@@ -60,12 +60,15 @@ def compare(found: Evaluation, series: Mapping[str, Floats], *, full: bool) -> d
     models = {
         name: _summarise(errors[name], errors) | {"seconds": seconds.get(name)} for name in errors
     }
+    sys.stdout.write(_table(models, len(found.series)))
     of_these = {name: series[name] for name in found.series}
     bounded = {"Holt": Holt} | ({"AutoETS": AutoETS} if full else {})
-    intervals = {name: compare_intervals(of_these, bounded[name], STEP) for name in bounded}
-    result = {"series": len(found.series), "models": models, "intervals": intervals}
-    sys.stdout.write(_table(result))
-    return result
+    intervals = {}
+    for name, make in bounded.items():
+        intervals[name] = compare_intervals(of_these, make, STEP)
+        for level, row in intervals[name].items():
+            sys.stdout.write(f"intervals, {name}, level {level}: {row}\n")
+    return {"series": len(found.series), "models": models, "intervals": intervals}
 
 
 def peer_errors(make: Callable[[], Any], y: Floats) -> Floats:
@@ -97,15 +100,12 @@ def _summarise(errors: Sequence[Floats], of_all: Mapping[str, Sequence[Floats]])
     }
 
 
-def _table(result: Mapping[str, Any]) -> str:
+def _table(models: Mapping[str, Any], count: int) -> str:
     """Lay the figures out as text; a ratio is the ensemble's error over the model's."""
-    lines = [f"{result['series']} series, 10 origins", f"{'':20}{'error':>7}{'ratio':>7}"]
-    ours = result["models"]["ensemble"]["mae_to_naive"]
-    rows = sorted(result["models"].items(), key=lambda item: item[1]["mae_to_naive"])
-    for name, row in rows:
+    lines = [f"{count} series, 10 origins", f"{'':20}{'error':>7}{'ratio':>7}"]
+    ours = models["ensemble"]["mae_to_naive"]
+    for name, row in sorted(models.items(), key=lambda item: item[1]["mae_to_naive"]):
         took = "" if row["seconds"] is None else f"{row['seconds']:8.1f} s"
         figures = f"{row['mae_to_naive']:7.3f}{ours / row['mae_to_naive']:7.3f}"
         lines.append(f"{name:20}{figures}{took:>12}  ensemble {row['ensemble_dm']}")
-    for name, levels in result["intervals"].items():
-        lines += [f"intervals, {name}, level {level}: {row}" for level, row in levels.items()]
     return "\n".join(lines) + "\n"
