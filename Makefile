@@ -54,13 +54,15 @@ test-slow: install-test  ## run the slow tests
 coverage: install-test  ## run all tests and measure branch coverage
 	$(BIN)/python -m pytest -m '' --cov --cov-report=term
 
-bench: install-test  ## measure accuracy and speed, about 5 minutes (needs Debian's gretl-data)
+bench: install-test  ## measure accuracy, speed and the whole command, 5 minutes (needs Debian's gretl-data)
 	$(BIN)/python -m benchmarks.accuracy --peers
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.end_to_end
 
-bench-full: install-test  ## the same with the slow peers
+bench-full: install-test  ## the same with the slow peers, more of each, and 1 worker beside 2
 	$(BIN)/python -m benchmarks.accuracy --peers --full
-	$(BIN)/python -m benchmarks.speed --full
+	$(BIN)/python -m benchmarks.speed --budget 20
+	$(BIN)/python -m benchmarks.end_to_end --repeats 3 --workers
 
 lint: install-test  ## check style and types
 	$(BIN)/ruff check .

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from benchmarks import fred
-from benchmarks.setting import describe_machine, write_json
+from benchmarks.comparison import geometric_mean, significance
+from benchmarks.setting import RESULTS, publish
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 
@@ -32,8 +32,8 @@ TARGETS: Final = 120
 LEVELS: Final = (0.8, 0.95)
 #: Ratios to `naive` that a series must not exceed.
 BAD, VERY_BAD = 1.10, 1.25
-#: Error level of the test of equal accuracy.
-SIGNIFICANCE: Final = 0.05
+#: Horizons at which two models' errors are tested.
+TESTED: Final = (1, 3, 6, 12)
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,6 @@ class Evaluation:
         )
 
 
-def geometric_mean(ratios: Floats) -> Floats:
-    """Return the geometric mean over the first axis; a ratio below 0.01 counts as that."""
-    return np.exp(np.log(np.maximum(ratios, 0.01)).mean(axis=0))
-
-
 def last_origins(y: Floats, step: int = 1) -> NDArray[np.int64]:
     """Return the origins whose 12 targets lie in the last `TARGETS` months, `step` apart."""
     return np.arange(len(y) - TARGETS - 1, len(y) - HORIZONS[-1], step)
@@ -115,54 +110,12 @@ def _mean_known(values: Floats) -> Floats:
     return (np.nansum(values, axis=(2, 3)) / np.where(count, count, np.nan)).T
 
 
-def diebold_mariano(first: Floats, second: Floats, h: int) -> tuple[float, float]:
-    """Test whether two forecasters' losses `[n]`, of forecasts h steps ahead, differ.
-
-    DM = mean(d) / sqrt(V) sqrt((n + 1 - 2h + h (h - 1) / n) / n), d = first - second,
-    V = (g_0 + 2 sum_{k<h} g_k) / n, g_k the autocovariance of d at lag k.
-
-    Returns:
-        The statistic, negative where the first is better, and the two-sided probability of one as
-        large by Student's law of n - 1 degrees; NaN where V <= 0.
-
-    Source:
-        Harvey, Leybourne, Newbold (1997), Testing the equality of prediction mean squared errors,
-        doi:10.1016/S0169-2070(96)00719-4.
-
-    Example:
-        d = 1, 1, 1, -1 at h = 1: mean 0.5, V = 0.75 / 4, DM = 0.5 / sqrt(0.1875) sqrt(3 / 4) = 1.
-    """
-    d = first - second
-    n, around = len(d), d - d.mean()
-    covariances = [around[k:] @ around[: n - k] / n for k in range(h)]
-    variance = (covariances[0] + 2.0 * sum(covariances[1:])) / n
-    if not variance > 0.0:
-        return np.nan, np.nan
-    small_sample = (n + 1 - 2 * h + h * (h - 1) / n) / n
-    statistic = d.mean() / np.sqrt(variance) * np.sqrt(small_sample)
-    return float(statistic), float(2.0 * student.sf(abs(statistic), n - 1))
-
-
-def significance(pairs: Sequence[tuple[Floats, Floats]], h: int) -> dict[str, int]:
-    """Count the series on which the first loss is significantly better, worse, or neither."""
-    tests = [diebold_mariano(first, second, h) for first, second in pairs]
-    better = sum(p < SIGNIFICANCE and s < 0.0 for s, p in tests)
-    worse = sum(p < SIGNIFICANCE and s > 0.0 for s, p in tests)
-    undefined = sum(bool(np.isnan(s)) for s, _ in tests)
-    return {
-        "better": better,
-        "worse": worse,
-        "neither": len(tests) - better - worse - undefined,
-        "undefined": undefined,
-    }
-
-
 def against_naive(found: Evaluation, model: str = "ensemble") -> dict[str, dict[str, int]]:
     """Test a model against `naive` on each series, a horizon at a time."""
     one, other = found.models.index(model), found.models.index("naive")
     return {
         str(h): significance([(e[one, :, h - 1], e[other, :, h - 1]) for e in found.errors], h)
-        for h in (1, 3, 6, 12)
+        for h in TESTED
     }
 
 
@@ -194,7 +147,7 @@ def table(title: str, summary: Mapping[str, Any]) -> str:
     lines = [f"{title}: {summary['series']} series, mean absolute error over naive's", head]
     rows = sorted(summary["models"].items(), key=lambda item: item[1]["mae_to_naive"])
     for name, row in rows:
-        steps = [row["by_horizon"][h - 1] for h in (1, 3, 6, 12)]
+        steps = [row["by_horizon"][h - 1] for h in TESTED]
         figures = "".join(f"{v:7.3f}" for v in (row["mae_to_naive"], *steps))
         counts = f"{row['series_above_1.10']:7d}{row['series_above_1.25']:7d}{row['worst']:7.2f}"
         covered = "".join(f"{100 * v:7.1f}" for v in row["coverage"])
@@ -204,33 +157,51 @@ def table(title: str, summary: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(summary: Mapping[str, Any], path: Path) -> None:
-    """Draw each model's error over `naive`'s by horizon."""
-    import matplotlib as mpl
+def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matplotlib's
+    """Draw errors by horizon, of ours and beside the peers, and how many series differ."""
+    title, summary = next(iter(result["parts"].items()))
+    drawn: list[tuple[str, Mapping[str, Any]]] = [
+        (f"{title}, {summary['series']} series, 109 origins", summary["models"])
+    ]
+    tests = {f"naive, h={h}": count for h, count in summary["dm_naive"].items()}
+    if peers := result.get("peers"):
+        drawn.append((f"{peers['series']} series, 10 origins", peers["models"]))
+        tests |= {name: row["ensemble_dm"] for name, row in peers["models"].items()}
+        del tests["ensemble"], tests["naive"]
+    figure.set_size_inches(7 * len(drawn) + 5, 5.5)
+    *panels, counts = figure.subplots(1, len(drawn) + 1)
+    for axes, (name, models) in zip(panels, drawn, strict=True):
+        _draw_horizons(axes, name, models)
+    _draw_tests(counts, tests)
 
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 5.5), layout="constrained")
-    for name, row in sorted(summary["models"].items(), key=lambda item: item[1]["mae_to_naive"]):
+def _draw_horizons(axes: Any, title: str, models: Mapping[str, Any]) -> None:  # noqa: ANN401
+    for name, row in sorted(models.items(), key=lambda item: item[1]["mae_to_naive"]):
         own = name.startswith("ensemble")
         axes.plot(HORIZONS, row["by_horizon"], lw=2.5 if own else 1.0, ls="-" if own else "--")
         axes.annotate(name, (HORIZONS[-1], row["by_horizon"][-1]), fontsize=7, va="center")
-    axes.set(xlabel="horizon, months", ylabel="mean absolute error / naive's", ylim=(None, 1.3))
-    axes.set_title(f"{summary['series']} monthly FRED series of the report half, 109 origins")
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    axes.set(xlabel="horizon, months", ylabel="mean absolute error / naive's", title=title)
+    axes.set_ylim(0.65, 1.05)  # rules that err more than naive would squeeze all others
+
+
+def _draw_tests(axes: Any, tests: Mapping[str, Mapping[str, int]]) -> None:  # noqa: ANN401
+    begun = np.zeros(len(tests))
+    for kind in ("better", "neither", "worse", "undefined"):
+        share = np.array([count[kind] / sum(count.values()) for count in tests.values()])
+        axes.barh(list(tests), 100 * share, left=begun, label=kind)
+        begun += 100 * share
+    axes.set(xlabel="% of series", title="ensemble against ..., Diebold-Mariano at 5 %")
+    axes.legend()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description="accuracy on the monthly FRED series")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--peers", action="store_true", help="run statsforecast on 40 series too")
-    parser.add_argument("--full", action="store_true", help="run the slow one of them as well")
+    parser.add_argument("--full", action="store_true", help="run the slow ones of it as well")
     parser.add_argument("--series", type=int, help="only the first so many series")
     options = parser.parse_args(arguments)
-    options.output.mkdir(parents=True, exist_ok=True)
     series = dict(list(fred.load(options.output / "cache").items())[: options.series])
     found = evaluate(series)
     halves = {half: [n for n in series if fred.in_validation_half(n) == half] for half in (0, 1)}
@@ -238,18 +209,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report = {title: summarise(found.of(names)) for title, names in parts.items() if names}
     for title, summary in report.items():
         sys.stdout.write(table(title, summary) + "\n\n")
-    result: dict[str, Any] = {
-        "machine": describe_machine(),
-        "seconds": round(found.seconds, 1),
-        "parts": report,
-    }
+    result: dict[str, Any] = {"seconds": round(found.seconds, 1), "parts": report}
     if options.peers:
         from benchmarks.peers import compare
 
         sample = [name for name in fred.sample_names() if name in series]
         result["peers"] = compare(found.of(sample), series, full=options.full)
-    write_json(result, options.output / "accuracy.json")
-    draw(next(iter(report.values())), options.output / "accuracy.png")
+    publish("accuracy", result, draw, options.output)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -17,16 +17,10 @@ from statsforecast.models import (
     Holt,
     SimpleExponentialSmoothingOptimized,
 )
-from statsforecast.utils import ConformalIntervals
 
-from benchmarks.accuracy import (
-    HORIZONS,
-    LEVELS,
-    Evaluation,
-    geometric_mean,
-    last_origins,
-    significance,
-)
+from benchmarks.accuracy import HORIZONS, TESTED, Evaluation, last_origins
+from benchmarks.comparison import geometric_mean, significance
+from benchmarks.intervals import compare_intervals
 from pulse_assets.retrodiction.arrays import carry_forward
 
 Floats = NDArray[np.float64]
@@ -42,8 +36,8 @@ PEERS: Final[dict[str, Callable[[], Any]]] = {
     "AutoTheta": AutoTheta,
     "AutoARIMA": AutoARIMA,
 }
-#: Takes eight minutes.
-SLOW: Final = frozenset({"AutoARIMA"})
+#: Take minutes.
+SLOW: Final = frozenset({"AutoTheta", "AutoARIMA"})
 
 
 def compare(found: Evaluation, series: Mapping[str, Floats], *, full: bool) -> dict[str, Any]:
@@ -52,31 +46,29 @@ def compare(found: Evaluation, series: Mapping[str, Floats], *, full: bool) -> d
     Args:
         found: our errors on the series.
         series: the series by name.
-        full: whether the `SLOW` ones run too.
+        full: whether the `SLOW` ones run too, and AutoETS for its intervals.
     """
-    ours = {name: [e[m, ::STEP] for e in found.errors] for m, name in enumerate(found.models)}
-    errors, seconds = {"ensemble": ours["ensemble"], "naive": ours["naive"]}, {}
+    ours = dict(zip(found.models, zip(*found.errors, strict=True), strict=True))
+    errors = {name: [e[::STEP] for e in ours[name]] for name in ("ensemble", "naive")}
+    seconds: dict[str, float] = {}
     for name, make in PEERS.items():
-        if name in SLOW and not full:
-            continue
-        started = time.perf_counter()
-        errors[name] = [peer_errors(make, series[n]) for n in found.series]
-        seconds[name] = round(time.perf_counter() - started, 1)
-        sys.stderr.write(f"{name}: {seconds[name]} s\n")
-    result = {
-        name: {
-            "mae_to_naive": round(float(_ratio(errors[name], errors["naive"])), 4),
-            "seconds": seconds.get(name),
-            "ensemble_dm": _test(errors["ensemble"], errors[name]),
-        }
-        for name in errors
+        if full or name not in SLOW:
+            started = time.perf_counter()
+            errors[name] = [peer_errors(make, series[n]) for n in found.series]
+            seconds[name] = round(time.perf_counter() - started, 1)
+            sys.stderr.write(f"{name}: {seconds[name]} s\n")
+    models = {
+        name: _summarise(errors[name], errors) | {"seconds": seconds.get(name)} for name in errors
     }
-    for name, row in sorted(result.items(), key=lambda item: item[1]["mae_to_naive"]):
-        took = "" if row["seconds"] is None else f"{row['seconds']:8.1f} s"
-        sys.stdout.write(f"{name:20}{row['mae_to_naive']:7.3f}{took:>12}  {row['ensemble_dm']}\n")
-    intervals = conformal(found, series)
-    sys.stdout.write(f"intervals at {LEVELS}: {intervals}\n")
-    return {"models": result, "intervals": intervals}
+    sys.stdout.write(_table(models, len(found.series)))
+    of_these = {name: series[name] for name in found.series}
+    bounded = {"Holt": Holt} | ({"AutoETS": AutoETS} if full else {})
+    intervals = {}
+    for name, make in bounded.items():
+        intervals[name] = compare_intervals(of_these, make, STEP)
+        for level, row in intervals[name].items():
+            sys.stdout.write(f"intervals, {name}, level {level}: {row}\n")
+    return {"series": len(found.series), "models": models, "intervals": intervals}
 
 
 def peer_errors(make: Callable[[], Any], y: Floats) -> Floats:
@@ -90,50 +82,30 @@ def peer_errors(make: Callable[[], Any], y: Floats) -> Floats:
     return np.array(errors)
 
 
-def _ratio(errors: list[Floats], base: list[Floats]) -> Floats:
-    return geometric_mean(
-        np.array([e.mean() / b.mean() for e, b in zip(errors, base, strict=True)])
-    )
+def _summarise(errors: Sequence[Floats], of_all: Mapping[str, Sequence[Floats]]) -> dict[str, Any]:
+    """Relate a model's errors, `[O, H]` a series, to naive's and to the ensemble's.
 
-
-def _test(ours: list[Floats], theirs: list[Floats]) -> dict[str, int]:
-    """Test the mean error over horizons; origins a year apart share no target, so h = 1."""
-    return significance(
-        [(a.mean(axis=1), b.mean(axis=1)) for a, b in zip(ours, theirs, strict=True)], 1
-    )
-
-
-def conformal(found: Evaluation, series: Mapping[str, Floats]) -> dict[str, Any]:
-    """Compare our intervals with the conformal ones of Holt; widths over naive's mean error."""
-    at, ensemble = found.models.index("naive"), found.models.index("ensemble")
-    coverage, width = [], []
-    for name, errors in zip(found.series, found.errors, strict=True):
-        covered, wide = _holt_intervals(series[name])
-        coverage.append(covered)
-        width.append(wide / errors[at].mean())
+    Origins lie a year apart, so that their forecasts share no target: they are tested as forecasts
+    of one step are, whatever the horizon.
+    """
+    mae = np.array([e.mean(axis=0) for e in errors])
+    naive = np.array([e.mean(axis=0) for e in of_all["naive"]])
+    pairs = list(zip(of_all["ensemble"], errors, strict=True))
+    tests = {h: [(a[:, h - 1], b[:, h - 1]) for a, b in pairs] for h in TESTED}
     return {
-        "ensemble": _figures(found.coverage[:, ensemble], found.width[:, ensemble]),
-        "Holt, conformal": _figures(np.array(coverage), np.array(width)),
+        "mae_to_naive": round(float(geometric_mean(mae.mean(axis=1) / naive.mean(axis=1))), 4),
+        "by_horizon": [round(float(v), 4) for v in geometric_mean(mae / naive)],
+        "ensemble_dm": significance([(a.mean(axis=1), b.mean(axis=1)) for a, b in pairs], 1),
+        "ensemble_dm_by_horizon": {str(h): significance(t, 1) for h, t in tests.items()},
     }
 
 
-def _holt_intervals(y: Floats) -> tuple[Floats, Floats]:
-    """Return coverage and mean width `[L]` of Holt's conformal intervals."""
-    filled = carry_forward(y)
-    start = int(np.isfinite(filled).argmax())
-    inside, wide = [], []
-    levels = [round(100 * level) for level in LEVELS]
-    for o in last_origins(y, STEP):
-        model = Holt(prediction_intervals=ConformalIntervals(n_windows=5, h=STEPS))
-        made = model.forecast(y=filled[start : o + 1], h=STEPS, level=levels)
-        truth = y[o + HORIZONS]
-        inside.append([(made[f"lo-{q}"] <= truth) & (truth <= made[f"hi-{q}"]) for q in levels])
-        wide.append([made[f"hi-{q}"] - made[f"lo-{q}"] for q in levels])
-    return np.mean(inside, axis=(0, 2)), np.mean(wide, axis=(0, 2))
-
-
-def _figures(coverage: Floats, width: Floats) -> dict[str, list[float]]:
-    return {
-        "coverage": [round(float(v), 4) for v in coverage.mean(axis=0)],
-        "median_width": [round(float(v), 4) for v in np.median(width, axis=0)],
-    }
+def _table(models: Mapping[str, Any], count: int) -> str:
+    """Lay the figures out as text; a ratio is the ensemble's error over the model's."""
+    lines = [f"{count} series, 10 origins", f"{'':20}{'error':>7}{'ratio':>7}"]
+    ours = models["ensemble"]["mae_to_naive"]
+    for name, row in sorted(models.items(), key=lambda item: item[1]["mae_to_naive"]):
+        took = "" if row["seconds"] is None else f"{row['seconds']:8.1f} s"
+        figures = f"{row['mae_to_naive']:7.3f}{ours / row['mae_to_naive']:7.3f}"
+        lines.append(f"{name:20}{figures}{took:>12}  ensemble {row['ensemble_dm']}")
+    return "\n".join(lines) + "\n"

@@ -1,18 +1,17 @@
 """Seconds of each rule and of the whole suite on one core, beside statsforecast.
 
-    python -m benchmarks.speed [--full] [--output DIRECTORY]
+    python -m benchmarks.speed [--budget SECONDS] [--output DIRECTORY]
 
 Two workloads: monthly, the FRED series x 109 origins x 12 horizons; daily, 21 stretches of the
 S&P 500 x 2,496 origins x 5 horizons. Peers refit at every origin and are timed on the first
-origins of a few series, then scaled up; `--full` takes more of them. Prints tables; writes
-`speed.json` and `speed.png`.
+origins of a few series, then scaled up. Prints tables; writes `speed.json` and `speed.png`.
 """
 
 import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,8 @@ from statsforecast import models
 
 from benchmarks import fred
 from benchmarks.accuracy import last_origins
-from benchmarks.setting import describe_machine, write_json
+from benchmarks.memory import measure_memory
+from benchmarks.setting import RESULTS, publish
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, Rule, resolve_rules
@@ -34,6 +34,9 @@ Floats = NDArray[np.float64]
 
 DAILY: Final = Path("pulse_assets/sample_data/historical_spx_close.csv")
 DAILY_SERIES, DAILY_ORIGINS, DAILY_LENGTH = 21, 2496, 2752
+#: Observations of a series, and numbers of series, by which the time of the suite is drawn.
+LENGTHS: Final = (500, 1000, 2000, 4000, 8000, 16000)
+COUNTS: Final = (1, 2, 5, 10, 21)
 #: Seconds of a one-pass sketch in numba on one core that set the mark: monthly, daily.
 SKETCH: Final = {
     "naive": (0.0004, 0.0001),
@@ -152,23 +155,19 @@ def linearity(load: Workload) -> dict[str, list[list[float]]]:
     rules = resolve_rules(DEFAULT_MODELS)
     by_length = [
         [n, seconds(lambda n=n: retrodict(y[:n], np.arange(n - 5), load.horizons, 5, rules))]
-        for n in (500, 1000, 2000, 4000, 8000, 16000)
+        for n in LENGTHS
     ]
     by_count = []
-    for n in (1, 2, 5, 10, 21):
+    for n in COUNTS:
         part = Workload("part", load.series[:n], load.origins[:n], load.horizons, load.season)
         by_count.append([n, seconds(part.retrodict, 1)])
     return {"observations": by_length, "series": by_count}
 
 
-def draw(result: dict[str, Any], path: Path) -> None:
-    """Draw seconds beside the peers', and seconds by observations and by series."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, (bars, *lines) = plt.subplots(1, 3, figsize=(14, 4.5), layout="constrained")
+def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matplotlib's
+    """Draw seconds beside the peers', by observations and by series; peak memory by rows."""
+    figure.set_size_inches(18, 4.5)
+    bars, *lines, memory = figure.subplots(1, 4)
     found, at = result["monthly"], np.arange(len(PEERS))
     bars.barh(at - 0.2, [found["peers"][name] for name in PEERS], 0.4, label="statsforecast")
     bars.barh(at + 0.2, [found["rules"][name] for name in PEERS], 0.4, label="pulse_assets")
@@ -180,29 +179,38 @@ def draw(result: dict[str, Any], path: Path) -> None:
         axes.loglog(x, took[-1] * x / x[-1], "k:", label="linear")
         axes.set(xlabel=label, ylabel="seconds")
         axes.legend()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    rows, peak, stored = np.array(result["memory"]).T
+    memory.plot(rows / 1000, peak, "o-", label="peak over that of a tiny batch")
+    memory.plot(rows / 1000, stored, "k:", label="table of the forecasts")
+    memory.set(xlabel="rows of a batch, thousands", ylabel="megabytes")
+    memory.legend()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description="speed of rules and suite on one core")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--full", action="store_true", help="time peers for a minute each")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--budget", type=float, default=2.0, help="seconds to time each peer")
     options = parser.parse_args(arguments)
-    options.output.mkdir(parents=True, exist_ok=True)
-    budget = 60.0 if options.full else 3.0
     compiled = seconds(compile_kernels, 1)
     sys.stdout.write(f"kernels compiled or loaded in {compiled:.1f} s\n\n")
     loads = monthly(options.output / "cache"), daily()
-    result: dict[str, Any] = {"machine": describe_machine(), "compile": compiled}
+    result: dict[str, Any] = {"compile": compiled}
     for column, load in enumerate(loads):
         load.retrodict()
-        result[load.name] = measure(load, column, budget)
+        result[load.name] = measure(load, column, options.budget)
     result["linearity"] = linearity(loads[1])
-    sys.stdout.write(f"linearity: {result['linearity']}\n")
-    write_json(result, options.output / "speed.json")
-    draw(result, options.output / "speed.png")
+    for label, points in result["linearity"].items():
+        sys.stdout.write(_columns(label, "seconds", "microseconds each", points))
+    result["memory"] = by_rows = measure_memory()
+    sys.stdout.write("rows of a batch, peak megabytes, megabytes of their table\n")
+    sys.stdout.writelines(f"{n:12.0f}{peak:12.1f}{size:12.1f}\n" for n, peak, size in by_rows)
+    publish("speed", result, draw, options.output)
+
+
+def _columns(label: str, unit: str, each: str, points: Sequence[Sequence[float]]) -> str:
+    rows = [f"{n:12.0f}{took:12.4f}{1e6 * took / n:12.2f}" for n, took in points]
+    return "\n".join([f"{label}, {unit}, {each}", *rows]) + "\n\n"
 
 
 if __name__ == "__main__":

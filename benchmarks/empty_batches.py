@@ -1,0 +1,27 @@
+"""`pulse-train` whose batches compute nothing and store nothing: what is left is the graph's cost.
+
+    python -m benchmarks.empty_batches OPTION ...
+
+Takes the options of `pulse-train`. The store must hold the batches already, for the aggregates read
+them. Each batch is a task of the cluster that returns at once; what is recorded of it is what is
+recorded of any other.
+"""
+
+import sys
+
+from pulse_assets.assets import train_batches
+from pulse_assets.execution.batch_task import BATCH_TABLES, BatchSummary, BatchTask
+from pulse_assets.run_training import main
+
+
+def skip_batch(task: BatchTask) -> BatchSummary:
+    """Return what a batch without an observation returns."""
+    sizes: dict[str, int] = dict.fromkeys(BATCH_TABLES, 1)
+    return BatchSummary(task.name, "skipped", error="empty", rows=sizes, bytes=sizes)
+
+
+if __name__ == "__main__":
+    from benchmarks.empty_batches import skip_batch as importable_on_workers
+
+    train_batches.run_batch = importable_on_workers
+    sys.exit(main())

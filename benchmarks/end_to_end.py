@@ -1,0 +1,288 @@
+"""The whole command: what `pulse-train` costs beyond Dagster, and what a second worker gains.
+
+    python -m benchmarks.end_to_end [--batches N] [--repeats N] [--workers] [--output DIRECTORY]
+
+Runs `pulse-train` as a user would, each time with a store and a Dagster instance of its own:
+
+- over the last batches of the bundled data with 2 workers, and over the same graph whose batches
+  compute nothing (`empty_batches`): as many batches, assets and materializations. What one costs
+  more than the other is ours; where others use the machine, compare the processor seconds;
+- with `--workers`, over all of them with 1 worker and with 2;
+- in this process, the stages of a batch: how long its tables take to make and to store.
+
+Prints tables; writes `end_to_end.json` and `end_to_end.png`.
+"""
+
+import argparse
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from benchmarks.setting import RESULTS, publish
+from pulse_assets.batches import TrainingBatch
+from pulse_assets.history.source import open_source
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.observe import observe
+from pulse_assets.stages.plan import plan
+from pulse_assets.stages.predict import forecast_series, planned_variables, predict
+from pulse_assets.stages.score import score
+from pulse_assets.stages.window import Observations
+from pulse_assets.storage.layout import object_path
+from pulse_assets.storage.s3 import AWS
+from pulse_assets.storage.store import open_store
+from pulse_assets.storage.tables import encode_table
+from pulse_assets.training import open_instance
+
+SAMPLE: Final = Path("pulse_assets/sample_data")
+LAST: Final = date(2022, 12, 31)
+DAYS: Final = 30
+#: The workload by which workers are compared: all batches, more horizons, about a minute of work.
+WORKLOAD: Final = ("--start-date", "1990-01-01", "--horizons", *map(str, range(1, 13)))
+TRAIN, EMPTY = "pulse_assets.run_training", "benchmarks.empty_batches"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one run of the command took.
+
+    Attributes:
+        seconds: from start to end.
+        processor: seconds of all its processes.
+        materializations: asset materializations that it recorded.
+        compiled: kernels that it compiled.
+        loaded: kernels that it loaded from the cache.
+    """
+
+    seconds: float
+    processor: float
+    materializations: int
+    compiled: int
+    loaded: int
+
+
+def run(module: str, folder: Path, options: Sequence[str]) -> Taken:
+    """Run the command in a new process, with its records and its store in `folder`."""
+    environment = {**os.environ, "DAGSTER_HOME": str(folder / "home"), "NUMBA_DEBUG_CACHE": "1"}
+    shutil.rmtree(folder / "home", ignore_errors=True)
+    command = [sys.executable, "-m", module, "--store", str(folder / "store"), *options]
+    began, used = time.perf_counter(), _processor_seconds()
+    done = subprocess.run(  # noqa: S603
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    taken = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}")
+    return Taken(
+        round(taken, 3),
+        round(_processor_seconds() - used, 3),
+        _materializations(folder / "home"),
+        len(re.findall(r"^\[cache\] data saved", done.stdout, re.MULTILINE)),
+        len(re.findall(r"^\[cache\] data loaded", done.stdout, re.MULTILINE)),
+    )
+
+
+def _processor_seconds() -> float:
+    """Return what all processes that this one started, and theirs, have used by now."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _materializations(home: Path) -> int:
+    with open_instance(home) as instance:
+        (latest,) = instance.get_runs(limit=1)
+        kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+        return len(instance.all_logs(latest.run_id, of_type=kind))
+
+
+def compare_with_empty(batches: int, repeats: int) -> dict[str, Any]:
+    """Run the sample's last batches with 2 workers, and the graph of empty ones, in turn."""
+    begin = LAST - timedelta(days=DAYS * batches - 1)
+    options = ["--start-date", str(begin), "--end-date", str(LAST), "--max-workers", "2"]
+    found: dict[str, list[Taken]] = {"batches": [], "empty batches": []}
+    with _folder() as real, _folder() as empty:
+        _write_source_without_targets(empty / "source", begin)
+        emptied = [*options, "--source", str(empty / "source")]
+        run(TRAIN, empty, emptied)
+        for _ in range(repeats):
+            shutil.rmtree(real / "store", ignore_errors=True)
+            found["batches"].append(run(TRAIN, real, options))
+            found["empty batches"].append(run(EMPTY, empty, emptied))
+    fastest = {name: min(all_of, key=lambda t: t.seconds) for name, all_of in found.items()}
+    ours, bare = fastest["batches"], fastest["empty batches"]
+    if ours.materializations != bare.materializations:
+        raise SystemExit(f"not the same graph: {fastest}")
+    return {
+        "count": batches,
+        "runs": {name: [vars(t) for t in all_of] for name, all_of in found.items()},
+        "ratio": ours.seconds / bare.seconds,
+        "processor_ratio": ours.processor / bare.processor,
+        "milliseconds_a_batch": {n: 1000 * t.seconds / batches for n, t in fastest.items()},
+        "compiled": ours.compiled,
+        "loaded": ours.loaded,
+    }
+
+
+def _write_source_without_targets(folder: Path, begin: date) -> None:
+    """Cut the bundled series before the first batch: history enough, and nothing to predict."""
+    folder.mkdir()
+    for file in SAMPLE.glob("*.csv"):
+        table = pd.read_csv(file)
+        table[table["timestamp"] < str(begin)].to_csv(folder / file.name, index=False)
+
+
+def compare_workers(repeats: int) -> dict[str, Any]:
+    """Run all batches of the sample with 1 worker, in the run's own process, and with 2."""
+    found: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(repeats):
+        for workers, seconds in found.items():
+            with _folder() as folder:
+                options = [*WORKLOAD, "--max-workers", str(workers)]
+                seconds.append(run(TRAIN, folder, options).seconds)
+    one, two = min(found[1]), min(found[2])
+    return {"runs": {str(n): all_of for n, all_of in found.items()}, "efficiency": one / two / 2}
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def time_stages() -> dict[str, float]:
+    """Time each stage of the sample's last batch, the fastest of several runs, in seconds."""
+    with _folder() as folder:
+        batch, stages = _stages()
+        table = stages["retrodictions"]()
+        store = open_store(str(folder))
+
+        def write() -> None:
+            data = encode_table(table, "retrodictions", fingerprint={})
+            store.write(object_path("retrodictions", batch.batch_id, DAYS), data)
+
+        found = _fastest({**stages, "encode and write": write})
+    # What `predict` does beyond forecasting is to lay the rows out.
+    found["build"] = found["retrodictions"] - found["forecast"]
+    found["rows"] = table.num_rows
+    return found
+
+
+def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
+    """Return the stages of the sample's last batch, each with its input at hand."""
+    options, rules = TrainingOptions(), resolve_rules(DEFAULT_MODELS)
+    source = open_source("sample", AWS)
+    names = source.variables()
+    first = LAST - timedelta(days=DAYS - 1)
+    batch = TrainingBatch(str(first), first, LAST + timedelta(days=1), tuple(names))
+    series = {name: source.load(name) for name in names}
+    history = observe(batch, series, options.history_days)
+    planned = plan(batch, history, options.horizons, options.frequencies)
+    variables = planned_variables(planned, history, options.horizons)
+    seen = Observations.by_variable(history)
+
+    def forecast() -> None:
+        for one in variables:
+            asked = np.unique(one.pairs.known), np.unique(one.pairs.reach)
+            known = one.name, one.window.observations, one.frequency
+            forecast_series(*known, asked, seen, rules, options)
+
+    def retrodict() -> pa.Table:
+        return predict(batch.batch_id, variables, history, rules, options)
+
+    made = retrodict()
+    return batch, {
+        "historical_data": lambda: observe(batch, series, options.history_days),
+        "training_batches": lambda: plan(batch, history, options.horizons, {}),
+        "forecast": forecast,
+        "retrodictions": retrodict,
+        "batch_metrics": lambda: score(batch.batch_id, planned, variables, made, 0.9),
+    }
+
+
+def _fastest(stages: Mapping[str, Callable[[], Any]], rounds: int = 15) -> dict[str, float]:
+    """Time the stages in turn, so that a busy moment of the machine is not one stage's alone."""
+    found = dict.fromkeys(stages, np.inf)
+    for _ in range(rounds):
+        for name, stage in stages.items():
+            began = time.perf_counter()
+            stage()
+            found[name] = min(found[name], time.perf_counter() - began)
+    return found
+
+
+def show(result: Mapping[str, Any]) -> str:
+    """Lay the figures out as text."""
+    graph, workers, stages = (result[name] for name in ("graph", "workers", "stages"))
+    lines = [f"{graph['count']} batches, 2 workers: seconds, processor seconds, materializations"]
+    for name, runs in graph["runs"].items():
+        for taken in runs:
+            figures = f"{taken['seconds']:9.1f}{taken['processor']:9.1f}"
+            lines.append(f"{name:24}{figures}{taken['materializations']:9d}")
+    per_batch = graph["milliseconds_a_batch"].items()
+    lines += [f"{name:24}{value:9.0f} ms a batch" for name, value in per_batch]
+    lines.append(f"{'ratio':24}{graph['ratio']:9.2f}{graph['processor_ratio']:9.2f}")
+    lines.append(f"{'kernels compiled':24}{graph['compiled']:9d}, loaded {graph['loaded']}")
+    if workers:
+        runs = workers["runs"].items()
+        lines += [f"{'workers ' + count:24}{min(seconds):9.1f} s" for count, seconds in runs]
+        lines.append(f"{'efficiency':24}{workers['efficiency']:9.2f}")
+    lines.append(f"one batch, {stages['rows']} rows: milliseconds")
+    stored = [(name, value) for name, value in stages.items() if name != "rows"]
+    lines += [f"{name:24}{1000 * value:9.1f}" for name, value in stored]
+    return "\n".join(lines) + "\n"
+
+
+def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matplotlib's
+    """Draw seconds of the command beside those of the empty graph, and by workers."""
+    figure.set_size_inches(13, 3.5)
+    graph, stages, *more = figure.subplots(1, 3 if result["workers"] else 2)
+    for kind, share in (("seconds", 1.0), ("processor", 0.6)):
+        runs = result["graph"]["runs"].items()
+        least = {name: min(taken[kind] for taken in all_of) for name, all_of in runs}
+        graph.bar(list(least), list(least.values()), 0.8 * share, label=kind)
+    graph.set(ylabel="seconds", title=f"{result['graph']['count']} batches, 2 workers")
+    graph.legend()
+    parts = {name: 1000 * taken for name, taken in result["stages"].items() if name != "rows"}
+    stages.barh(list(parts), list(parts.values()))
+    stages.set(xlabel="milliseconds", title="one batch")
+    for workers in more:
+        runs = result["workers"]["runs"]
+        workers.bar(list(runs), [min(seconds) for seconds in runs.values()])
+        workers.set(xlabel="workers", ylabel="seconds", title="all batches of the sample")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description="the whole command, end to end")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--batches", type=int, default=120)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--workers", action="store_true", help="compare 1 worker with 2 as well")
+    options = parser.parse_args(arguments)
+    result = {
+        "stages": time_stages(),
+        "graph": compare_with_empty(options.batches, options.repeats),
+        "workers": compare_workers(options.repeats) if options.workers else None,
+    }
+    sys.stdout.write(show(result))
+    publish("end_to_end", result, draw, options.output)
+
+
+if __name__ == "__main__":
+    main()
