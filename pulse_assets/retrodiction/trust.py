@@ -31,16 +31,28 @@ def hit_threshold(
         array([[1.5, 3. ],
                [2. , 4.5]])
     """
-    threshold = np.full((len(origins), len(horizons)), np.nan)
+    asked, row = np.unique(np.array(origins, np.int64), return_inverse=True)
+    medians = np.empty((len(asked), len(horizons)))
     with np.errstate(over="ignore"):  # no error is larger than a move beyond all numbers
         for column, h in enumerate(horizons):
             moves = np.abs(y[h:] - y[:-h])
-            for row, origin in enumerate(origins):
-                known = moves[: max(origin + 1 - h, 0)]
-                known = known[~np.isnan(known)]
-                if len(known):
-                    threshold[row, column] = np.median(known)
-    return threshold
+            medians[:, column] = _running_median(moves, np.maximum(asked + 1 - h, 0))
+    return medians[row]
+
+
+def _running_median(values: Floats, counts: Ints) -> Floats:
+    """Return the median of the first `counts` `[O]` values, ascending; NaN of none.
+
+    What is known at one origin stays sorted for the next: most origins add one value.
+    """
+    medians, known, before = np.full(len(counts), np.nan), np.empty(0), 0
+    for row, count in enumerate(counts):
+        new = values[before:count]
+        new = np.sort(new[~np.isnan(new)])
+        known, before = np.insert(known, np.searchsorted(known, new), new), max(count, before)
+        if len(known):
+            medians[row] = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2.0
+    return medians
 
 
 def scan_trust(
