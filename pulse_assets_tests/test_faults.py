@@ -249,7 +249,7 @@ def test_an_interrupt_before_the_first_batch(command, config):
     run = command()
     wait_until(runs, 60)
     os.killpg(run.process.pid, signal.SIGINT)
-    code, _ = run.finish(15)
+    code, _ = run.finish(60)
     assert code == 1
     assert runs()[0].status == dg.DagsterRunStatus.FAILURE
 
