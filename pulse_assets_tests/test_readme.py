@@ -6,6 +6,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import boto3
 import dagster as dg
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from pulse_assets.retrodiction.rules import RULES
 from pulse_assets.retrodiction.scores import METRICS
 from pulse_assets.run_training import create_config_from_args, main, parse_args
 from pulse_assets.settings import Settings
+from pulse_assets_tests.storage.conftest import credentials, s3_server  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,8 +41,20 @@ def test_command_lines_are_understood(words):
     assert create_config_from_args(parse_args(words))
 
 
+@pytest.fixture
+def buckets(s3_server, credentials, monkeypatch):  # noqa: F811
+    """The buckets that README names."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server.url)
+    region = "eu-west-1"
+    client = boto3.client("s3", region_name=region, endpoint_url=s3_server.url)
+    for name in ("my-data", "my-results"):
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+    for file in (ROOT / "pulse_assets" / "sample_data").glob("*.csv"):
+        client.upload_file(str(file), "my-data", f"fred/{file.name}")
+
+
 @pytest.mark.slow
-def test_command_lines_do_what_is_said(tmp_path, monkeypatch, capsys):
+def test_command_lines_do_what_is_said(tmp_path, monkeypatch, capsys, buckets):
     """All of them in one place, as a reader would type them."""
     shutil.copytree(ROOT / "pulse_assets" / "sample_data", tmp_path / "my_data")
     monkeypatch.chdir(tmp_path)
