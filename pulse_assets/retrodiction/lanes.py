@@ -45,7 +45,8 @@ CHOICE_SQUARINGS: Final = 4
 BOA_PRIOR: Final = 4.0
 #: The largest quotient.
 LARGEST_RATIO: Final = 1e150
-#: A smaller share of the best one's is 0: its powers would be too small for fast arithmetic.
+#: Where power 2 gives less than this share of the best one's, it is 0: higher powers would be too
+#: small for fast arithmetic.
 SMALLEST_SHARE: Final = 1e-8
 
 
