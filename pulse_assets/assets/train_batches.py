@@ -102,7 +102,6 @@ def _link_dashboard(context: dg.AssetExecutionContext) -> None:
             f"The batches compute on Dask; its dashboard: {link}",
             context.run,
             EngineEventData({"dashboard": dg.MetadataValue.url(link)}),
-            step_key=str(context.op_handle),
         )
 
 
