@@ -21,7 +21,6 @@ from pulse_assets.execution.batch_task import BATCH_TABLES, configuration_finger
 from pulse_assets.history.frequency import dates_ahead
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import TrainingResource
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
@@ -221,10 +220,10 @@ def _batch_checks(settings: Settings) -> dg.AssetChecksDefinition:
         out={name: dg.Out(None, is_required=False) for name in specs},
     )
     def check_batches(
-        context: dg.OpExecutionContext, training: TrainingResource
+        context: dg.OpExecutionContext, training: dg.ResourceParam[TrainingOptions]
     ) -> Iterator[dg.AssetCheckResult]:
         with plain_failures():
-            options = resolve_options(settings, training.options())
+            options = resolve_options(settings, training)
         stored = Stored(settings, options)
         chosen = context.selected_asset_check_keys
         for check in BATCH_CHECKS:

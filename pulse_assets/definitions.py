@@ -21,7 +21,7 @@ from pulse_assets.checks import build_checks
 from pulse_assets.execution.executor import batch_dask_executor
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.jobs import retrodiction_training
-from pulse_assets.resources import TrainingResource
+from pulse_assets.resources import training
 from pulse_assets.settings import Settings
 from pulse_assets.storage.io_managers import HtmlIOManager, JsonIOManager, ParquetIOManager
 
@@ -55,7 +55,7 @@ def build_definitions(
         "endpoint_url": settings.s3_endpoint_url,
     }
     standard = {
-        "training": TrainingResource(),
+        "training": training,
         "progress": NoProgress(),
         **{name: _fixed(manager(**place)) for name, manager in _IO_MANAGERS.items()},
     }

@@ -205,8 +205,11 @@ class UserInterface:
             json.dumps({"query": query, "variables": variables}).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            found = json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                found = json.load(answer)
+        except urllib.error.HTTPError as refused:  # with an answer like any other
+            found = json.load(refused)
         assert "errors" not in found, found
         return found["data"]
 
@@ -243,19 +246,25 @@ class UserInterface:
 
     def backfill(self, training, keys=None, cluster=IN_PROCESS):
         """Run a backfill to its end; return its status and that of its runs, oldest first."""
-        backfill = self.launch(training, keys or self.keys(), cluster)
+        found = self.ended(self.launch(training, keys or self.keys(), cluster))
+        return found["status"], [run["status"] for run in reversed(found["runs"])]
+
+    def ended(self, backfill):
+        """Wait for the end of a backfill; return what became of it."""
         until = time.monotonic() + 180
         while time.monotonic() < until:
             found = self.ask(
                 """query Watch($id: String!) {
                      partitionBackfillOrError(backfillId: $id) {
-                       ... on PartitionBackfill { status runs(limit: 9) { status } }
+                       ... on PartitionBackfill {
+                         status error { message } runs(limit: 9) { status }
+                       }
                      }
                    }""",
                 id=backfill,
             )["partitionBackfillOrError"]
             if found["status"] not in ("REQUESTED", "CANCELING", "FAILING"):
-                return found["status"], [run["status"] for run in reversed(found["runs"])]
+                return found
             time.sleep(1)
         pytest.fail(f"the backfill has not ended: {found}")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import dagster as dg
+from dagster._core.events import EngineEventData
 
 from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
@@ -26,7 +27,6 @@ from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
 from pulse_assets.partitions import batch_of, batch_partitions
 from pulse_assets.preflight import check_ready
-from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings, TrainingOptions
 
 #: The one partitioned asset that exists for failed batches too; the aggregates depend on it.
@@ -52,11 +52,12 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
     )
     def train_batches(
         context: dg.AssetExecutionContext,
-        training: TrainingResource,
+        training: dg.ResourceParam[TrainingOptions],
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult]:
         tables = frozenset(key.to_user_string() for key in context.selected_asset_keys)
         tasks = _tasks(settings, _ready(settings, training), context.partition_keys, tables)
+        _link_dashboard(context)
         tally = RunTally(len(tasks), progress)
         with plain_failures():
             for summary in _summaries(tasks):
@@ -88,10 +89,20 @@ def _specs() -> list[dg.AssetSpec]:
     ]
 
 
-def _ready(settings: Settings, training: TrainingResource) -> TrainingOptions:
+def _ready(settings: Settings, options: TrainingOptions) -> TrainingOptions:
     """Check everything before the first batch; bad input is a failure without a traceback."""
     with plain_failures():
-        return check_ready(settings, training.options())
+        return check_ready(settings, options)
+
+
+def _link_dashboard(context: dg.AssetExecutionContext) -> None:
+    """Put a link to the dashboard of the run's Dask cluster, if it has one, into the run's log."""
+    if link := describe_cluster(active_client()).get("dashboard"):
+        context.instance.report_engine_event(
+            f"The batches compute on Dask; its dashboard: {link}",
+            context.run,
+            EngineEventData({"dashboard": dg.MetadataValue.url(link)}),
+        )
 
 
 def _tasks(

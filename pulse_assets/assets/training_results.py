@@ -21,7 +21,6 @@ from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.partitions import batch_partitions, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
-from pulse_assets.resources import TrainingResource
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.results import ENSEMBLE, REFERENCE, Performance, summarise
 from pulse_assets.storage.layout import PartitionedTables, object_path
@@ -60,13 +59,13 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
     )
     def publish_results(
         context: dg.AssetExecutionContext,
-        training: TrainingResource,
+        training: dg.ResourceParam[TrainingOptions],
         batch_metrics: PartitionedTables,
         trust_ledger: pa.Table,
         next_forecasts: pa.Table,
     ) -> Iterator[dg.Output[Any]]:
         with plain_failures():
-            options = resolve_options(settings, training.options())
+            options = resolve_options(settings, training)
             configuration = configuration_fingerprint(settings, options)
             performance, cluster = _last_training(context)
             results = summarise(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Options of an existing cluster, as `distributed.Security` names them.
 TLS_FILES: Final = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
+#: Where a dashboard for the browsers of this machine alone may listen: at any free port.
+ANY_PORT: Final = "127.0.0.1:0"
+
 #: An unreachable scheduler is reported after this long.
 CONNECT_SECONDS: Final = 20
 
@@ -135,7 +138,7 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
     scheduler = {"allowed_failures": 0, **options.get("scheduler_kwargs", {})}
     if options.get("dashboard_address") is None:
         # None alone would ask for port 8787, which another run may have.
-        options = {**options, "dashboard_address": "127.0.0.1:0"}
+        options = {**options, "dashboard_address": ANY_PORT}
         scheduler["dashboard"] = False
     return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
 
