@@ -29,6 +29,7 @@ from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
+from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
 from pulse_assets.storage.layout import object_path
@@ -182,7 +183,10 @@ def _execute(
     interrupted = False
     try:
         run = instance.create_run_for_job(
-            job, run_id=run_id, run_config=run_config(options), tags=_tags(settings, run_id)
+            job,
+            run_id=run_id,
+            run_config=run_config(settings, options),
+            tags=_tags(settings, run_id),
         )
         for event in execute_run_iterator(InMemoryJob(job), run, instance):
             outcome.note(event)
@@ -223,10 +227,17 @@ def _fail_unfinished(instance: dg.DagsterInstance, run_id: str) -> None:
         instance.report_run_failed(run, "The run was interrupted before it started.")
 
 
-def run_config(options: TrainingOptions) -> dict[str, Any]:
-    """Return the Dagster run configuration of `options`; its log goes to Python's `logging`."""
+def run_config(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
+    """Return the Dagster run configuration; its log goes to Python's `logging`.
+
+    It names source and store too, so that a re-execution from the UI reads and writes the same.
+    """
+    data = settings.model_dump(include={*DATA_SETTINGS}, exclude_none=True)
     return {
-        "resources": {"training": {"config": options.model_dump(exclude_none=True)}},
+        "resources": {
+            "training": {"config": options.model_dump(exclude_none=True)},
+            "data": {"config": data},
+        },
         "loggers": {"python": {}},
     }
 

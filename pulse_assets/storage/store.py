@@ -22,6 +22,7 @@ from pulse_assets.storage.s3 import (
     connect,
     error_code,
     explain,
+    refuse_credentials,
 )
 
 T = TypeVar("T")
@@ -90,12 +91,13 @@ def open_store(uri: str, s3: S3Settings = AWS) -> Store:
     """Return the store at `uri`, a directory or s3://bucket/prefix; nothing is touched yet.
 
     Raises:
-        ConfigurationError: `uri` is neither.
+        ConfigurationError: `uri` is neither, or holds credentials.
 
     Example:
         >>> open_store("s3://bucket/a/b/").uri
         's3://bucket/a/b'
     """
+    refuse_credentials("store", uri)
     scheme, separator, rest = uri.partition("://")
     bucket, _, prefix = rest.partition("/")
     if scheme == "s3" and bucket:
