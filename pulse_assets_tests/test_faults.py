@@ -322,19 +322,38 @@ def test_a_batch_that_kills_its_worker_fails_alone(command, config, undisturbed,
     check_resumes(command, config, undisturbed, finished=BATCHES - 1)
 
 
+def keep_records_in(server):
+    """Make the Dagster instance one of this database."""
+    storage = {"postgres": {"postgres_url": server.url}}
+    dagster_home().mkdir(parents=True)
+    (dagster_home() / "dagster.yaml").write_text(
+        yaml.safe_dump({"telemetry": {"enabled": False}, "storage": storage})
+    )
+
+
+def test_postgresql_is_lost_for_good(command, config, undisturbed):
+    with postgres() as server:
+        keep_records_in(server)
+        run = command()
+        run.wait_for_batches(10)
+        server.control("stop", "-m", "fast")
+        code, said = run.finish()
+        print(said)
+        assert code == 1
+        (line,) = [line for line in said.splitlines() if not line.startswith("batches ")]
+        assert line.startswith("error: Dagster's records (DAGSTER_HOME ")
+        assert "Connection refused" in line or "terminating connection" in line
+        assert "--resume computes the others" in line
+        check_no_half_objects(config, undisturbed)
+        server.control("start")
+        check_resumes(command, config, undisturbed, finished=10)
+
+
 @pytest.mark.parametrize("seconds", [0, 20])
 def test_postgresql_is_restarted(command, config, undisturbed, seconds):
     """A short pause is waited for; a long one ends the run or not, but cleanly; nothing is lost."""
     with postgres() as server:
-        dagster_home().mkdir(parents=True)
-        (dagster_home() / "dagster.yaml").write_text(
-            yaml.safe_dump(
-                {
-                    "telemetry": {"enabled": False},
-                    "storage": {"postgres": {"postgres_url": server.url}},
-                }
-            )
-        )
+        keep_records_in(server)
         run = command()
         run.wait_for_batches(10)
         server.control("stop", "-m", "fast")
