@@ -23,9 +23,14 @@ from pulse_assets.execution.tally import NoProgress
 from pulse_assets.jobs import retrodiction_training
 from pulse_assets.resources import DataResource, TrainingResource
 from pulse_assets.settings import Settings
-from pulse_assets.storage.io_managers import HtmlIOManager, JsonIOManager, ParquetIOManager
+from pulse_assets.storage.io_managers import (
+    HtmlIOManager,
+    JsonIOManager,
+    ParquetIOManager,
+    StoreIOManager,
+)
 
-_IO_MANAGERS: Final = {
+_IO_MANAGERS: Final[dict[str, type[StoreIOManager]]] = {
     "io_manager": ParquetIOManager,
     "parquet_io": ParquetIOManager,
     "json_io": JsonIOManager,
@@ -73,13 +78,11 @@ def build_definitions(
     )
 
 
-def _over_store(
-    settings: Settings, manager: type[dg.ConfigurableIOManager]
-) -> dg.IOManagerDefinition:
+def _over_store(settings: Settings, manager: type[StoreIOManager]) -> dg.IOManagerDefinition:
     """Define an IO manager over the store of the run, which the resource `data` names."""
 
     @dg.io_manager(required_resource_keys={"data"})
-    def over_store(context: dg.InitResourceContext) -> dg.ConfigurableIOManager:
+    def over_store(context: dg.InitResourceContext) -> StoreIOManager:
         data = context.resources.data
         return manager(
             store=data.store,

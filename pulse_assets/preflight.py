@@ -32,7 +32,7 @@ def _with_reference(models: Sequence[str]) -> list[str]:
 
 
 def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions:
-    """Read every series, load every rule and try the store and tidy it; return the resolved options.
+    """Read every series, load every rule, try and tidy the store; return the resolved options.
 
     Raises:
         ConfigurationError: a variable or frequency is unknown.

@@ -166,6 +166,10 @@ class _Outcome:
             self.published |= event.asset_key == dg.AssetKey("training_report")
         if event.is_step_failure:
             self.failures.append(failure_of(event))
+        elif event.is_job_failure and not self.failures:  # outside of all steps
+            error = _error_of(event)
+            cause = _root_cause(error).message.splitlines()[0] if error else event.message
+            self.failures.append(f"the run ended without results: {cause}")
 
 
 def _execute(
@@ -211,14 +215,16 @@ def _tags(settings: Settings, run_id: str) -> dict[str, str]:
 
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
     """Tell whether a step or run failed of an interrupt, which Dagster records as an error."""
-    if event.is_step_failure:
-        error = event.step_failure_data.error
-    elif event.is_job_failure:
-        error = event.job_failure_data.error
-    else:
-        return False
+    error = _error_of(event)
     names = {DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
     return error is not None and _root_cause(error).cls_name in names
+
+
+def _error_of(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
+    """Return the error of a step or run that failed."""
+    if event.is_step_failure:
+        return event.step_failure_data.error
+    return event.job_failure_data.error if event.is_job_failure else None
 
 
 def _fail_unfinished(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -187,7 +187,6 @@ class LocalStore:
                 "or mend its permissions"
             ) from error
 
-
     def clear_abandoned(self) -> None:
         """Remove temporary files of killed writers; see `Store.clear_abandoned`.
 
