@@ -85,7 +85,7 @@ def _materialize(config: TrainingConfig, assets: Sequence[str]) -> None:
     job = build_definitions(settings).resolve_job_def(JOB_NAME)
     with open_instance(dagster_home()) as instance:
         run = job.execute_in_process(
-            run_config=run_config(options),
+            run_config=run_config(settings, options),
             instance=instance,
             asset_selection=[dg.AssetKey(name) for name in assets],
             raise_on_error=False,

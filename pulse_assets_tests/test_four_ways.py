@@ -99,19 +99,23 @@ def test_the_command_line(config, reference, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_dagster_job_execute(config, reference, tmp_path, workers):
+    """Source and store by the environment, or by run config in place of it."""
     other = config("job")
+    in_environment = other if workers == 1 else config("unused", source="sample")
+    data = {name: getattr(other, name) for name in ("source", "store")} if workers == 2 else {}
     run_config = tmp_path / "run_config.yaml"
     run_config.write_text(
         yaml.safe_dump(
             {
                 "execution": {"config": {"cluster": {"local": {"n_workers": workers}}}},
-                "resources": {"training": {"config": OPTIONS}},
+                "resources": {"training": {"config": OPTIONS}, "data": {"config": data}},
             }
         )
     )
-    ran = job_execute(run_config, deployment(other), "--tags", json.dumps(TAGS))
+    ran = job_execute(run_config, deployment(in_environment), "--tags", json.dumps(TAGS))
     assert ran.returncode == 0, ran.stderr
     assert stored(other.store) == reference
+    assert not (tmp_path / "unused").exists()
 
 
 @pytest.mark.slow

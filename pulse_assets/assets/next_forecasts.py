@@ -9,6 +9,7 @@ from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.previews import as_table
 from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.preflight import resolve_options
+from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.forecast import Trust, forecast_next
@@ -27,11 +28,13 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
     def next_forecasts(
         context: dg.AssetExecutionContext,
         training: dg.ResourceParam[TrainingOptions],
+        data: DataResource,
         trust_ledger: pa.Table,
     ) -> dg.Output[pa.Table]:
         with plain_failures():
-            options = resolve_options(settings, training)
-            source = settings.open_source()
+            run = data.applied_to(settings)
+            options = resolve_options(run, training)
+            source = run.open_source()
             series = {name: source.load(name) for name in options.variables or ()}
             rules = resolve_rules(options.models or DEFAULT_MODELS)
         made = forecast_next(series, rules, options, _trust(trust_ledger))

@@ -4,12 +4,13 @@ import gc
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pulse_assets.errors import ClusterError
+from pulse_assets.execution.interrupts import starting_processes
 from pulse_assets.execution.versions import check_versions
 
 if TYPE_CHECKING:
@@ -78,9 +79,11 @@ def _connect(spec: ClusterSpec) -> Iterator["Client"]:
 
     with ExitStack() as stack:
         try:
-            where = _start(spec)
-            if not isinstance(where, str):
-                stack.enter_context(where)
+            # A cluster of another kind may take minutes to start, which Ctrl-C must end.
+            with starting_processes() if spec.kind == "local" else nullcontext():
+                where = _start(spec)
+                if not isinstance(where, str):
+                    stack.enter_context(where)
             with warnings.catch_warnings():
                 # Other versions that matter become an error; Dask's warning would come before it.
                 warnings.simplefilter("ignore", VersionMismatchWarning)
