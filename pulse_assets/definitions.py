@@ -18,7 +18,6 @@ from pulse_assets.automation import (
     build_source_sensor,
 )
 from pulse_assets.checks import build_checks
-from pulse_assets.execution.executor import batch_dask_executor
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.jobs import retrodiction_training
 from pulse_assets.resources import TrainingResource
@@ -37,15 +36,17 @@ def build_definitions(
     settings: Settings,
     *,
     resources: Mapping[str, Any] | None = None,
-    executor: dg.ExecutorDefinition = batch_dask_executor,
+    executor: dg.ExecutorDefinition | None = None,
 ) -> dg.Definitions:
     """Wire the graph for one deployment.
 
     Args:
         settings: where data lies and which batches exist.
         resources: resources that replace or join the standard ones.
-        executor: default of the job and of materializations from the UI.
+        executor: default of the job and of materializations from the UI; None means the one that
+            opens a Dask cluster round the run.
     """
+    executor = executor or _dask_executor()
     place = {
         "store": settings.store,
         "batch_size_days": settings.batch_size_days,
@@ -80,6 +81,14 @@ def build_definitions(
     )
 
 
+def _dask_executor() -> dg.ExecutorDefinition:
+    # dagster-dask imports dask.dataframe: half a second that `pulse-train` need not pay, for it
+    # opens its cluster itself.
+    from pulse_assets.execution.executor import batch_dask_executor
+
+    return batch_dask_executor
+
+
 def _fixed(manager: dg.ConfigurableIOManager) -> dg.IOManagerDefinition:
     """Keep where data lies out of a run's config: workers and batches go by the deployment's."""
     return dg.IOManagerDefinition.hardcoded_io_manager(manager)
@@ -101,4 +110,7 @@ def _python_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     return logging.getLogger("pulse_assets.run")
 
 
-defs = build_definitions(Settings.from_environment())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the deployment that the environment describes."""
+    return build_definitions(Settings.from_environment())

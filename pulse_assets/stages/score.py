@@ -74,17 +74,22 @@ def headline_scores(metrics: pa.Table) -> dict[str, float]:
         mase, coverage, hit_rate, skill against `naive` and forecasts, the number that was verified
         of all rules; those that are defined, and nothing for a skipped batch.
     """
-    rows = metrics.filter(pc.field("model") == HEADLINE_MODEL)
+    rows = _of_model(metrics, HEADLINE_MODEL)
     if not rows.num_rows:
         return {}
     n = rows["n"].to_numpy()
     found = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
     hits, misses = (rows[name].to_numpy().sum() for name in ("hits", "misses"))
     found["hit_rate"] = hits / (hits + misses) if hits + misses else np.nan
-    naive = metrics.filter(pc.field("model") == REFERENCE_MODEL)  # sorted alike: the same tasks
+    naive = _of_model(metrics, REFERENCE_MODEL)  # sorted alike: the same tasks
     found["skill"] = leaderboard_skill(rows["mae"].to_numpy(), naive["mae"].to_numpy())
     found["forecasts"] = metrics["n"].to_numpy().sum()
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+
+
+def _of_model(metrics: pa.Table, model: str) -> pa.Table:
+    # By a mask: an expression would be run by Arrow's query engine, 3 ms of starting and stopping.
+    return metrics.filter(pc.equal(metrics["model"], model))
 
 
 def _pooled(values: Floats, n: np.ndarray) -> float:
