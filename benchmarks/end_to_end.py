@@ -174,7 +174,8 @@ def compare_workers(repeats: int) -> dict[str, Any]:
     with _folder() as folder:
         options = _write_daily_source(folder / "source")
         trial = run(TRAIN, folder, [*options, "--max-workers", "1", "--batch-limit", "2"])
-        count = min(math.ceil(SECONDS / (trial.computing / 2)), WINDOWS)
+        # Even: of an odd number two workers would leave one idle at the end.
+        count = min(2 * math.ceil(SECONDS / trial.computing), WINDOWS)
         for _ in range(repeats):
             for workers, taken in found.items():
                 shutil.rmtree(folder / "store")

@@ -94,7 +94,7 @@ def test_end_to_end(tmp_path, monkeypatch, capsys):
         assert [taken["materializations"] for taken in runs] == [2 * 4 + 4]
     assert found["stages"]["rows"] > 0
     workers = found["workers"]
-    assert workers["count"] == 1
+    assert workers["count"] == 2
     one, two = (workers["runs"][count][0] for count in ("1", "2"))
     assert workers["efficiency"] == one["batches"] / two["batches"] / 2
     assert one["seconds"] > one["batches"] > one["computing"] > 0
