@@ -50,14 +50,15 @@ ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT
 		PULSE_REPORT_URL=http://127.0.0.1:$(REPORT_PORT)/ PYTHONWARNINGS='ignore:Function' \
 		$(abspath $(BIN))/dagster dev -w $(CURDIR)/workspace.yaml -h 127.0.0.1 -p $(PORT); }
 
+# Two processes: the tests with clusters of their own have two workers each.
 test: install-test  ## run the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: install-test  ## run the slow tests
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 coverage: install-test  ## run all tests and measure branch coverage
-	$(BIN)/python -m pytest -m '' --cov --cov-report=term
+	$(BIN)/python -m pytest -m '' -n 2 --dist loadfile --cov --cov-report=term
 
 bench: install-test  ## measure accuracy, speed and the whole command, 5 minutes (needs Debian's gretl-data)
 	$(BIN)/python -m benchmarks.accuracy --peers

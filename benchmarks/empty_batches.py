@@ -9,9 +9,7 @@ recorded of any other.
 
 import sys
 
-from pulse_assets.assets import train_batches
 from pulse_assets.execution.batch_task import BATCH_TABLES, BatchSummary, BatchTask
-from pulse_assets.run_training import main
 
 
 def skip_batch(task: BatchTask) -> BatchSummary:
@@ -21,7 +19,10 @@ def skip_batch(task: BatchTask) -> BatchSummary:
 
 
 if __name__ == "__main__":
+    # Here, so that workers, which import this module, import no more than for any other batch.
     from benchmarks.empty_batches import skip_batch as importable_on_workers
+    from pulse_assets.assets import train_batches
+    from pulse_assets.run_training import main
 
     train_batches.run_batch = importable_on_workers
     sys.exit(main())

@@ -7,13 +7,17 @@ Runs `pulse-train` as a user would, each time with a store and a Dagster instanc
 - over the last batches of the bundled data with 2 workers, and over the same graph whose batches
   compute nothing (`empty_batches`): as many batches, assets and materializations. What one costs
   more than the other is ours; where others use the machine, compare the processor seconds;
-- with `--workers`, over all of them with 1 worker and with 2;
+- with `--workers`, over batches that compute for a minute, with 1 worker and with 2. Efficiency is
+  half the quotient of their times: from the first batch handed out to the last one returned, which
+  is what workers share, and of the whole command, with Dagster's start and the aggregates;
 - in this process, the stages of a batch: how long its tables take to make and to store.
 
 Prints tables; writes `end_to_end.json` and `end_to_end.png`.
 """
 
 import argparse
+import json
+import math
 import os
 import re
 import resource
@@ -53,8 +57,13 @@ from pulse_assets.training import open_instance
 SAMPLE: Final = Path("pulse_assets/sample_data")
 LAST: Final = date(2022, 12, 31)
 DAYS: Final = 30
-#: The workload by which workers are compared: all batches, more horizons, about a minute of work.
-WORKLOAD: Final = ("--start-date", "1990-01-01", "--horizons", *map(str, range(1, 13)))
+#: The workload by which workers are compared: daily series, stretches of the S&P 500 that begin a
+#: number of days apart, over as many batches as one worker computes in so many seconds.
+SERIES, LENGTH, APART, HORIZONS, SECONDS = 12, 5000, 300, 40, 60.0
+#: Batches there are to choose from.
+WINDOWS: Final = 60
+#: Last day of the batch whose stages are timed: the last window in which all series have values.
+STAGED: Final = date(2022, 7, 30)
 TRAIN, EMPTY = "pulse_assets.run_training", "benchmarks.empty_batches"
 
 
@@ -65,6 +74,8 @@ class Taken:
     Attributes:
         seconds: from start to end.
         processor: seconds of all its processes.
+        batches: seconds from the first batch handed out to the last one returned.
+        computing: seconds that the batches took, one by one.
         materializations: asset materializations that it recorded.
         compiled: kernels that it compiled.
         loaded: kernels that it loaded from the cache.
@@ -72,6 +83,8 @@ class Taken:
 
     seconds: float
     processor: float
+    batches: float
+    computing: float
     materializations: int
     compiled: int
     loaded: int
@@ -89,9 +102,12 @@ def run(module: str, folder: Path, options: Sequence[str]) -> Taken:
     taken = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}")
+    performance = _performance(folder / "store")
     return Taken(
         round(taken, 3),
         round(_processor_seconds() - used, 3),
+        round(performance["duration_seconds"], 3),
+        round(performance["estimated_sequential_time"], 3),
         _materializations(folder / "home"),
         len(re.findall(r"^\[cache\] data saved", done.stdout, re.MULTILINE)),
         len(re.findall(r"^\[cache\] data loaded", done.stdout, re.MULTILINE)),
@@ -102,6 +118,11 @@ def _processor_seconds() -> float:
     """Return what all processes that this one started, and theirs, have used by now."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _performance(store: Path) -> dict[str, float]:
+    results = store / object_path("training_results", suffix="json")
+    return json.loads(results.read_text(encoding="utf-8"))["performance"]
 
 
 def _materializations(home: Path) -> int:
@@ -148,15 +169,39 @@ def _write_source_without_targets(folder: Path, begin: date) -> None:
 
 
 def compare_workers(repeats: int) -> dict[str, Any]:
-    """Run all batches of the sample with 1 worker, in the run's own process, and with 2."""
-    found: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(repeats):
-        for workers, seconds in found.items():
-            with _folder() as folder:
-                options = [*WORKLOAD, "--max-workers", str(workers)]
-                seconds.append(run(TRAIN, folder, options).seconds)
-    one, two = min(found[1]), min(found[2])
-    return {"runs": {str(n): all_of for n, all_of in found.items()}, "efficiency": one / two / 2}
+    """Run batches that compute for a minute with 1 worker, in the run's own process, and with 2."""
+    found: dict[int, list[Taken]] = {1: [], 2: []}
+    with _folder() as folder:
+        options = _write_daily_source(folder / "source")
+        trial = run(TRAIN, folder, [*options, "--max-workers", "1", "--batch-limit", "2"])
+        # Even: of an odd number two workers would leave one idle at the end.
+        count = min(2 * math.ceil(SECONDS / trial.computing), WINDOWS)
+        for _ in range(repeats):
+            for workers, taken in found.items():
+                shutil.rmtree(folder / "store")
+                limits = ["--max-workers", str(workers), "--batch-limit", str(count)]
+                taken.append(run(TRAIN, folder, [*options, *limits]))
+    one, two = (min(found[n], key=lambda taken: taken.seconds) for n in found)
+    return {
+        "count": count,
+        "runs": {str(n): [vars(taken) for taken in all_of] for n, all_of in found.items()},
+        "efficiency": one.batches / two.batches / 2,
+        "efficiency_of_the_command": one.seconds / two.seconds / 2,
+    }
+
+
+def _write_daily_source(folder: Path) -> list[str]:
+    """Write stretches of one series as several on the same dates; return the options for it."""
+    table = pd.read_csv(SAMPLE / "historical_spx_close.csv")
+    dates, values = table["timestamp"].to_numpy()[-LENGTH:], table["value"].to_numpy()
+    folder.mkdir()
+    for i in range(SERIES):
+        part = pd.DataFrame({"timestamp": dates, "value": values[i * APART :][:LENGTH]})
+        part.to_csv(folder / f"historical_daily_{i}.csv", index=False)
+    begin = LAST - timedelta(days=DAYS * WINDOWS - 1)
+    horizons = map(str, range(1, HORIZONS + 1))
+    ends = ["--start-date", str(begin), "--end-date", str(LAST)]
+    return ["--source", str(folder), *ends, "--horizons", *horizons]
 
 
 @contextmanager
@@ -166,7 +211,7 @@ def _folder() -> Iterator[Path]:
 
 
 def time_stages() -> dict[str, float]:
-    """Time each stage of the sample's last batch, the fastest of several runs, in seconds."""
+    """Time each stage of a batch of the sample, the fastest of several runs, in seconds."""
     with _folder() as folder:
         batch, stages = _stages()
         table = stages["retrodictions"]()
@@ -184,12 +229,12 @@ def time_stages() -> dict[str, float]:
 
 
 def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
-    """Return the stages of the sample's last batch, each with its input at hand."""
+    """Return the stages of a batch of the sample, each with its input at hand."""
     options, rules = TrainingOptions(), resolve_rules(DEFAULT_MODELS)
     source = open_source("sample", AWS)
     names = source.variables()
-    first = LAST - timedelta(days=DAYS - 1)
-    batch = TrainingBatch(str(first), first, LAST + timedelta(days=1), tuple(names))
+    first = STAGED - timedelta(days=DAYS - 1)
+    batch = TrainingBatch(str(first), first, STAGED + timedelta(days=1), tuple(names))
     series = {name: source.load(name) for name in names}
     history = observe(batch, series, options.history_days)
     planned = plan(batch, history, options.horizons, options.frequencies)
@@ -239,9 +284,13 @@ def show(result: Mapping[str, Any]) -> str:
     lines.append(f"{'ratio':24}{graph['ratio']:9.2f}{graph['processor_ratio']:9.2f}")
     lines.append(f"{'kernels compiled':24}{graph['compiled']:9d}, loaded {graph['loaded']}")
     if workers:
-        runs = workers["runs"].items()
-        lines += [f"{'workers ' + count:24}{min(seconds):9.1f} s" for count, seconds in runs]
-        lines.append(f"{'efficiency':24}{workers['efficiency']:9.2f}")
+        lines.append(f"{workers['count']} batches of daily series: seconds, of the batches alone")
+        for count, runs in workers["runs"].items():
+            for taken in runs:
+                figures = f"{taken['seconds']:9.1f}{taken['batches']:9.1f}"
+                lines.append(f"{'workers ' + count:24}{figures}")
+        both = workers["efficiency_of_the_command"], workers["efficiency"]
+        lines.append(f"{'efficiency':24}{both[0]:9.2f}{both[1]:9.2f}")
     lines.append(f"one batch, {stages['rows']} rows: milliseconds")
     stored = [(name, value) for name, value in stages.items() if name != "rows"]
     lines += [f"{name:24}{1000 * value:9.1f}" for name, value in stored]
@@ -262,9 +311,12 @@ def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matp
     stages.barh(list(parts), list(parts.values()))
     stages.set(xlabel="milliseconds", title="one batch")
     for workers in more:
-        runs = result["workers"]["runs"]
-        workers.bar(list(runs), [min(seconds) for seconds in runs.values()])
-        workers.set(xlabel="workers", ylabel="seconds", title="all batches of the sample")
+        for kind, share in (("seconds", 1.0), ("batches", 0.6)):
+            runs = result["workers"]["runs"].items()
+            least = [min(taken[kind] for taken in all_of) for _, all_of in runs]
+            workers.bar([count for count, _ in runs], least, 0.8 * share, label=kind)
+        workers.set(xlabel="workers", ylabel="seconds", title="batches of daily series")
+        workers.legend()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

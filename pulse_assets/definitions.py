@@ -18,7 +18,6 @@ from pulse_assets.automation import (
     build_source_sensor,
 )
 from pulse_assets.checks import build_checks
-from pulse_assets.execution.executor import batch_dask_executor
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.jobs import retrodiction_training
 from pulse_assets.resources import DataResource, training
@@ -42,15 +41,17 @@ def build_definitions(
     settings: Settings,
     *,
     resources: Mapping[str, Any] | None = None,
-    executor: dg.ExecutorDefinition = batch_dask_executor,
+    executor: dg.ExecutorDefinition | None = None,
 ) -> dg.Definitions:
     """Wire the graph for one deployment.
 
     Args:
         settings: where data lies and which batches exist.
         resources: resources that replace or join the standard ones.
-        executor: default of the job and of materializations from the UI.
+        executor: default of the job and of materializations from the UI; None means the one that
+            opens a Dask cluster round the run.
     """
+    executor = executor or _dask_executor()
     standard = {
         "training": training,
         "data": DataResource.of(settings),
@@ -96,6 +97,14 @@ def _over_store(settings: Settings, manager: type[StoreIOManager]) -> dg.IOManag
     return over_store
 
 
+def _dask_executor() -> dg.ExecutorDefinition:
+    # dagster-dask imports dask.dataframe: half a second that `pulse-train` need not pay, for it
+    # opens its cluster itself.
+    from pulse_assets.execution.executor import batch_dask_executor
+
+    return batch_dask_executor
+
+
 def _with_code_links(assets: Sequence[dg.AssetsDefinition], code_url: str | None) -> Sequence[Any]:
     """Let the UI open each asset's source: the file on this machine, or on the web."""
     with warnings.catch_warnings():
@@ -112,4 +121,7 @@ def _python_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     return logging.getLogger("pulse_assets.run")
 
 
-defs = build_definitions(Settings.from_environment())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the deployment that the environment describes."""
+    return build_definitions(Settings.from_environment())

@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from pulse_assets.batches import BatchOutcome, BatchState, stretches
-from pulse_assets.stages.results import group_skipped
 
 #: Seconds between two lines of progress where no bar can be drawn.
 LINE_INTERVAL: Final = 10.0
@@ -241,6 +240,9 @@ def _print_failures(console: Console, errors: Sequence[Mapping[str, str]]) -> No
 def _print_skipped(console: Console, skipped: Sequence[Mapping[str, str]]) -> None:
     if not skipped:
         return
+    # pandas takes a third of a second to import, which each process that Dask starts would pay.
+    from pulse_assets.stages.results import group_skipped
+
     groups = group_skipped(skipped)
     console.print(Text("skipped batches", style="bold"))
     for group in groups[:LISTED_REASONS]:

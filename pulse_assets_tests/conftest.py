@@ -19,7 +19,11 @@ MODELS = ["naive", "drift", "ses"]
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """A directory with two monthly series, 2000-01 to 2009-12: a line and a wave."""
-    folder = tmp_path / "source"
+    return write_source(tmp_path / "source")
+
+
+def write_source(folder: Path) -> Path:
+    """Write the two series, for fixtures that outlive a test."""
     folder.mkdir()
     months = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01" for i in range(120)]
     for name, value in (("line", lambda i: 10 + 0.5 * i), ("wave", lambda i: i * 7 % 12 - i % 5)):

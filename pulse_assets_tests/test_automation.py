@@ -33,7 +33,7 @@ def make(instance, *keys):
 
 
 def test_everything_is_off_by_default():
-    repository = defs.get_repository_def()
+    repository = defs().get_repository_def()
     schedules, sensors = repository.schedule_defs, repository.sensor_defs
     assert {one.name for one in schedules} == {"train_completed_batches"}
     assert {one.name for one in sensors} == {"source_changed", "aggregates_follow_batches"}

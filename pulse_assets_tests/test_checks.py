@@ -1,5 +1,6 @@
 """Asset checks: they pass on what a run stores, and tell what is wrong with what it never would."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pulse_assets.settings import Settings
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint
-from pulse_assets_tests.conftest import MODELS
+from pulse_assets_tests.conftest import MODELS, write_source
 
 KEYS = ("2005-01-01", "2005-04-01")
 ALL = {(check.asset, check.name) for check in BATCH_CHECKS} | {
@@ -47,10 +48,23 @@ def verdicts(result):
     }
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """What the checks of a run over four batches said, and its store."""
+    folder = tmp_path_factory.mktemp("made")
+    dates = {"start_date": "2005-01-01", "end_date": "2005-12-26"}
+    source, store = write_source(folder / "source"), folder / "store"
+    with dg.DagsterInstance.ephemeral() as instance:
+        settings = Settings(source=str(source), store=str(store), **dates)
+        return verdicts(run(settings, instance)), store
+
+
 @pytest.fixture
-def trained(settings, instance):
-    """A store with four batches, and what the checks of the run said."""
-    return verdicts(run(settings, instance))
+def trained(settings, made):
+    """A store with four batches, the test's own, and what the checks of the run said."""
+    found, store = made
+    shutil.copytree(store, settings.store)
+    return found
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from pulse_assets.definitions import build_definitions
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.run_training import main
 from pulse_assets.settings import Settings, dagster_home
-from pulse_assets_tests.conftest import MODELS, stored
+from pulse_assets_tests.conftest import MODELS, stored, write_source
 from pulse_assets_tests.execution.clusters import worker_processes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -50,12 +50,15 @@ def config(source, tmp_path):
     return config
 
 
-@pytest.fixture
-def reference(config):
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
     """What `train` stores in one process."""
-    chosen = config()
-    assert train(chosen).success
-    objects = stored(chosen.store)
+    folder = tmp_path_factory.mktemp("reference")
+    places = {"source": str(write_source(folder / "source")), "store": str(folder / "store")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        assert train(TrainingConfig(**RANGE | OPTIONS | places, max_workers=1)).success
+    objects = stored(folder / "store")
     assert len(objects) == OBJECTS
     return objects
 

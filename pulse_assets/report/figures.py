@@ -70,6 +70,11 @@ SETTINGS: Final[dict[Any, Any]] = {
 }
 _WIDTH: Final = 5.2  # inches: 10.5 pt text is still 10 px high on a screen 390 px wide
 
+#: Inches round panels, and how far off an axis its title stands. Not a layout engine of matplotlib:
+#: it draws every figure twice more to measure the texts, and figures would not line up.
+_LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 0.88, 0.1, 0.22, 0.57, 0.25
+_TITLE_LEFT, _TITLE_BELOW = 0.69, 0.36
+
 #: Numbers from here on are not drawn.
 _LARGEST: Final = 1e100
 
@@ -158,11 +163,24 @@ def draw_next(past: pd.DataFrame, future: pd.DataFrame, *, key: str) -> str:
 
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, height))
+    wide = _WIDTH - _LEFT - _RIGHT
+    high = (height - _TOP - _BOTTOM - (count - 1) * _BETWEEN) / count
+    figure.subplots_adjust(
+        left=_LEFT / _WIDTH,
+        right=1 - _RIGHT / _WIDTH,
+        top=1 - _TOP / height,
+        bottom=_BOTTOM / height,
+        hspace=_BETWEEN / high,
+    )
     axes = list(figure.subplots(count, sharex=True, squeeze=False)[:, 0])
     figure.patch.set_visible(False)
     for panel in axes:
         panel.patch.set_visible(False)
+        panel.yaxis.set_label_coords(-_TITLE_LEFT / wide, 0.5)
+        panel.xaxis.set_label_coords(0.5, -_TITLE_BELOW / high)
+        # Numbers no wider than the margin; what is larger or smaller bears a power of ten.
+        panel.ticklabel_format(axis="y", scilimits=(-3, 5))
     return figure, axes
 
 

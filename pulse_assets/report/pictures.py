@@ -74,15 +74,26 @@ def _by_variable(table: pa.Table, date: str) -> dict[str, pd.DataFrame]:
 
 def _grid(names: Sequence[str], title: str) -> tuple[Figure, list[Axes]]:
     lines = max(1, -(-len(names) // _COLUMNS))
-    figure = Figure(figsize=(3.6 * _COLUMNS, 2.1 * lines + 0.5), layout="constrained")
+    width, height = 3.6 * _COLUMNS, 2.1 * lines + 0.5
+    figure = Figure(figsize=(width, height))
+    # Inches, for room for numbers and titles; see `figures` on why no layout engine does it.
+    figure.subplots_adjust(
+        left=0.65 / width,
+        right=1 - 0.1 / width,
+        top=1 - 0.75 / height,
+        bottom=0.4 / height,
+        wspace=0.25,
+        hspace=0.45,
+    )
     panels = list(np.ravel(figure.subplots(lines, _COLUMNS, squeeze=False)))
-    figure.suptitle(title)
+    figure.suptitle(title, y=1 - 0.12 / height)
     for spare in panels[len(names) :]:
         spare.set_visible(False)
     for axes in panels:
         locator = AutoDateLocator(minticks=2, maxticks=5)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.ticklabel_format(axis="y", scilimits=(-3, 5))
     return figure, panels
 
 

@@ -77,7 +77,7 @@ def made(result):
 
 
 def test_the_shipped_definitions_load():
-    dg.Definitions.validate_loadable(shipped)
+    dg.Definitions.validate_loadable(shipped())
 
 
 def test_the_assets_and_what_they_are_made_of(graph):

@@ -84,12 +84,20 @@ def test_memory_is_that_of_the_forecasts():
 
 
 @pytest.mark.slow
-def test_end_to_end(tmp_path, capsys):
-    end_to_end.main(["--batches", "2", "--output", str(tmp_path)])
+def test_end_to_end(tmp_path, monkeypatch, capsys):
+    for name in ("SERIES", "HORIZONS"):
+        monkeypatch.setattr(end_to_end, name, 1)
+    monkeypatch.setattr(end_to_end, "SECONDS", 0.01)
+    end_to_end.main(["--batches", "2", "--workers", "--output", str(tmp_path)])
     found = published(tmp_path, "end_to_end")
     for runs in found["graph"]["runs"].values():
         assert [taken["materializations"] for taken in runs] == [2 * 4 + 4]
     assert found["stages"]["rows"] > 0
+    workers = found["workers"]
+    assert workers["count"] == 2
+    one, two = (workers["runs"][count][0] for count in ("1", "2"))
+    assert workers["efficiency"] == one["batches"] / two["batches"] / 2
+    assert one["seconds"] > one["batches"] > one["computing"] > 0
     assert "ratio" in capsys.readouterr().out
 
 
@@ -98,9 +106,12 @@ def test_compiled_kernels_are_counted(tmp_path, monkeypatch):
     text = (
         "[cache] data saved to 'a'\n[cache] index loaded from 'b'\n[cache] data loaded from 'b'\n"
     )
+    performance = {"duration_seconds": 2.0, "estimated_sequential_time": 3.0}
     monkeypatch.setattr(end_to_end, "_materializations", lambda home: 0)
+    monkeypatch.setattr(end_to_end, "_performance", lambda store: performance)
     module = tmp_path / "printing.py"
     module.write_text(f"print({text!r})")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     taken = end_to_end.run("printing", tmp_path, [])
     assert (taken.compiled, taken.loaded) == (1, 1)
+    assert (taken.batches, taken.computing) == (2.0, 3.0)
