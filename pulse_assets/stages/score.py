@@ -119,7 +119,7 @@ def _score_one(batch_id: str, variable: PlannedVariable, rows: pa.Table, level: 
 
 def _yardsticks(variable: PlannedVariable) -> tuple[Floats, Floats]:
     """Return for each pair, [P], the largest error that is a hit and the denominator of rmsse."""
-    values, pairs = variable.window.observations.values, variable.pairs
+    values, pairs = variable.window.learnt.values, variable.pairs
     origins, at = np.unique(pairs.known, return_inverse=True)
     reaches, ahead = np.unique(pairs.reach, return_inverse=True)
     return hit_threshold(values, origins, reaches)[at, ahead], squared_scale(values, origins)[at]
