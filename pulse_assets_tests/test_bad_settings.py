@@ -19,7 +19,7 @@ BEYOND = {
 
 
 #: No text that anybody could mean: line breaks, control characters, far too long, look-alikes.
-ABSURD = ("a\nb", "a\tb", "\x1b[31mred", "a\u202eb", "a\u200bb", "x" * 10_000, "ｓ3：／／bucket")
+ABSURD = ("a\nb", "a\tb", "\x1b[31mred", "a\u202eb", "a\u200bb", "x" * 10_000, "\uff533://bucket")
 
 
 def before(value):
