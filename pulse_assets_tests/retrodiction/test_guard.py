@@ -38,6 +38,6 @@ def test_bound_of_huge_values():
 
 
 def test_infinite_forecasts_are_none():
-    forecasts = np.array([[9.0, np.inf], [np.nan, -np.inf]])
+    forecasts = np.array([[9.0, np.inf], [np.nan, -np.inf], [np.inf, 0.0]])
     drop_infinite(forecasts)
-    np.testing.assert_array_equal(forecasts, [[9, np.nan], [np.nan, np.nan]])
+    np.testing.assert_array_equal(forecasts, [[9, np.nan], [np.nan, np.nan], [np.nan, 0]])
