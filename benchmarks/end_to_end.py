@@ -244,7 +244,7 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     def forecast() -> None:
         for one in variables:
             asked = np.unique(one.pairs.known), np.unique(one.pairs.reach)
-            known = one.name, one.window.observations, one.frequency
+            known = one.name, one.window.learnt, one.window.frequency
             forecast_series(*known, asked, seen, rules, options)
 
     def retrodict() -> pa.Table:

@@ -6,7 +6,8 @@ are also the fields of the Dagster resource `training`, so the launchpad shows t
 
 import os
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -26,6 +27,11 @@ from pulse_assets.storage.s3 import S3Settings, refuse_credentials
 _EARLIEST: Final = date(1000, 1, 1)
 _LATEST: Final = date(9000, 1, 1)
 _CENTURY: Final = 36525
+
+#: Characters of a text at most: addresses and paths are far shorter.
+_LONGEST_TEXT: Final = 1000
+#: Characters of a value that a message repeats.
+_LONGEST_SHOWN: Final = 300
 
 _ADVICE = {
     "int_parsing": "must be a whole number",
@@ -47,6 +53,37 @@ _ADVICE = {
     "literal_error": "must be {expected}",
     "value_error": "{error}",
 }
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    """Yield the texts of a setting: itself, its parts, or the names and values of a mapping."""
+    if isinstance(value, str | Path):
+        yield str(value)
+    elif isinstance(value, list | tuple):
+        yield from (part for part in value if isinstance(part, str))
+    elif isinstance(value, dict):
+        yield from (part for pair in value.items() for part in pair if isinstance(part, str))
+
+
+def _check_text(text: str) -> None:
+    """Raise a `ValueError`, whose message goes on from the value, where a text cannot be meant."""
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"has {len(text)} characters: at most {_LONGEST_TEXT} are taken")
+    odd = [character for character in text if not character.isprintable()]
+    if odd:
+        raise ValueError(
+            f"holds {odd[0]!a}, a character that is not printed: write it without line breaks, "
+            "tabs and control characters"
+        )
+    plain = unicodedata.normalize("NFKC", text)
+    if plain != unicodedata.normalize("NFC", text):
+        raise ValueError(f"holds characters that look like others: write {plain!r}")
+
+
+def _quoted(value: object) -> str:
+    """Return a value for a message of one line; a long one without its middle."""
+    shown = ascii(value)
+    return repr(value) if len(shown) <= _LONGEST_SHOWN else f"{shown[:60]}...{shown[-20:]}"
 
 
 class _Checked(BaseModel):
@@ -73,6 +110,14 @@ class _Checked(BaseModel):
                 refuse_credentials(name, value)
         return values
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain_texts(cls, value: object) -> object:
+        """Refuse texts that would break a line, a path or a log, or that look like another."""
+        for text in _texts_in(value):
+            _check_text(text)
+        return value
+
     @classmethod
     def _explain_one(cls, item: dict[str, Any]) -> str:
         if not item["loc"]:
@@ -82,7 +127,7 @@ class _Checked(BaseModel):
             return f"unknown setting {name!r}: the settings are {', '.join(cls.model_fields)}"
         advice = str(_ADVICE.get(item["type"], item["msg"])).format(**item.get("ctx", {}))
         described = cls.model_fields[name].description
-        return f"{name} = {item['input']!r} {advice} ({described})"
+        return f"{name} = {_quoted(item['input'])} {advice} ({described})"
 
 
 class Settings(_Checked):

@@ -18,6 +18,10 @@ BEYOND = {
 }
 
 
+#: No text that anybody could mean: line breaks, control characters, far too long, look-alikes.
+ABSURD = ("a\nb", "a\tb", "\x1b[31mred", "a\u202eb", "a\u200bb", "x" * 10_000, "\uff533://bucket")
+
+
 def before(value):
     return value - (timedelta(1) if isinstance(value, date) else 1)
 
@@ -43,6 +47,9 @@ def bad_values(name, field):
         yield from (3, True, 1.5)
     if "Path" in kind:
         yield from (3, "/")
+    if "str" in kind or "Path" in kind:
+        for text in ABSURD:
+            yield [text] if "list" in kind else {text: "daily"} if "dict" in kind else text
     if "list" in kind:
         yield from ([], "one", [None], [{}])
     for bound in field.metadata:

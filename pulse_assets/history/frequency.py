@@ -175,6 +175,23 @@ def dates_ahead(last: np.datetime64, horizons: NDArray[np.int64], frequency: Fre
     return last + horizons * (7 if frequency.name == "weekly" else 1)
 
 
+def steps_between(earlier: Dates, later: Dates, frequency: Frequency) -> NDArray[np.int64]:
+    """Return how many observations a variable makes from one date to another, [N], by the calendar.
+
+    Example:
+        >>> friday, monday = np.array(["2020-01-03"], "M8[D]"), np.array(["2020-01-06"], "M8[D]")
+        >>> steps_between(friday, monday, FREQUENCIES["business_daily"]).tolist()
+        [1]
+    """
+    if frequency.months is not None:
+        months = (later.astype("M8[M]") - earlier.astype("M8[M]")).astype(np.int64)
+        return (months + frequency.months // 2) // frequency.months
+    if frequency.name == "business_daily":
+        return np.busday_count(earlier, later).astype(np.int64)
+    days = (later - earlier).astype(np.int64)
+    return (days + 3) // 7 if frequency.name == "weekly" else days
+
+
 def _working_days(timestamps: Dates) -> FrequencyName:
     """Tell daily from business-daily; some missing days or a Saturday session decide nothing."""
     days_a_gap = (timestamps[-1] - timestamps[0]).astype(int) / (len(timestamps) - 1)

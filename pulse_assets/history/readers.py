@@ -36,8 +36,15 @@ MAX_BYTES: Final = 20_000_000
 _REQUIRED: Final = ("timestamp", "value")
 _COLUMNS: Final = (*_REQUIRED, "published_at")
 _MISSING: Final = ("", "nan", "null")
-#: Characters to an opening bracket of JSON at least: the shortest record has twice as many.
-_JSON_DENSITY: Final = 16
+#: Bytes of memory that JSON takes once loaded, at most, beside its characters: an object or list
+#: with its place in another, a text, another value; and what is taken of them a character.
+_JSON_BRACKET, _JSON_TEXT, _JSON_VALUE, _JSON_DENSITY = 190, 60, 40, 8
+#: Characters to a key of JSON at least: different ones take a hundred bytes each.
+_JSON_KEY: Final = 10
+#: What every JSON may take.
+_JSON_FREE: Final = 4096
+#: Commas in a line of CSV at most.
+_MOST_COMMAS: Final = 1000
 #: Bytes of a Parquet row when unpacked, at least: a date and a number.
 _ROW_BYTES: Final = 16
 #: The number of 1970-01-01 in the calendar of `datetime`, and what NumPy keeps for no date.
@@ -45,6 +52,7 @@ _EPOCH: Final = date(1970, 1, 1).toordinal()
 _NO_DAY: Final = int(np.datetime64("NaT").astype(np.int64))
 #: Bytes of a text in Parquet at most.
 _LONGEST: Final = 100
+_KEY: Final = re.compile(r'"\s*:')
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -197,6 +205,7 @@ def _text(cell: object) -> str:
 def _csv_records(data: bytes, _: int) -> _Records:
     """Read CSV with a header; the place of a record is its line in the file."""
     _decoded(data)
+    _check_commas(data)
     rows = _csv_rows(data)
     header = [name.strip() for name in next(rows, (0, []))[1]]
     _check_columns(header)
@@ -212,6 +221,17 @@ def _csv_records(data: bytes, _: int) -> _Records:
         return line, [row[i] for i in at]
 
     return _Records(names, "line", itertools.starmap(cells, rows))
+
+
+def _check_commas(data: bytes) -> None:
+    """Refuse lines of so many fields that they take far more memory than they are long."""
+    for line, content in enumerate(io.BytesIO(data), 1):
+        commas = content.count(b",")
+        if commas > _MOST_COMMAS:
+            raise _DefectError(
+                f"line {line}: {commas} commas, more than {_MOST_COMMAS}: write one observation a "
+                "line, timestamp and value"
+            )
 
 
 def _csv_rows(data: bytes) -> Iterator[tuple[int, list[str]]]:
@@ -249,16 +269,25 @@ def _json_records(data: bytes, _: int) -> _Records:
 
 
 def _json_loads(text: str, place: str) -> Any:  # noqa: ANN401 - not validated yet
-    brackets = text.count("{") + text.count("[")
-    if brackets > len(text) // _JSON_DENSITY + _JSON_DENSITY:  # each takes 64 bytes of memory
-        raise _DefectError(
-            f"{place}not JSON of records ({brackets} opening brackets in {len(text)} characters): "
-            "write a list of records"
-        )
+    _check_density(text, place)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise _DefectError(f"{place}not JSON ({error}): write a list of records") from error
+
+
+def _check_density(text: str, place: str) -> None:
+    """Refuse what would take more than ten times its size once loaded; records take eight times."""
+    keys = sum(1 for _ in _KEY.finditer(text))
+    texts = text.count('"') // 2 - keys
+    values = max(text.count(",") - texts, 0)
+    brackets = text.count("{") + text.count("[")
+    memory = _JSON_BRACKET * brackets + _JSON_TEXT * texts + _JSON_VALUE * values
+    if memory > _JSON_DENSITY * len(text) + _JSON_FREE or keys > len(text) // _JSON_KEY + _JSON_KEY:
+        raise _DefectError(
+            f"{place}not JSON of records ({brackets} opening brackets, {keys} keys, {texts} texts "
+            f"and {values} other values in {len(text)} characters): write a list of records"
+        )
 
 
 def _record_rows(records: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:

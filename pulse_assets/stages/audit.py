@@ -57,23 +57,21 @@ def _remake_one(
     options: TrainingOptions,
 ) -> Remade:
     """Forecast one variable from the origins up to `row`, and compare those from `row` itself."""
-    pairs, whole = variable.pairs, variable.window.observations
+    pairs, whole = variable.pairs, variable.window.learnt
     past = Observations(whole.dates[: row + 1], whole.values[: row + 1], whole.published[: row + 1])
     until = pa.scalar(past.dates[-1].item())
     seen = Observations.by_variable(history.filter(pc.field("timestamp") <= until))
-    origins = variable.origins[variable.origins <= row]
-    reaches = np.unique(pairs.reach)
-    made = forecast_series(
-        variable.name, past, variable.frequency, (origins, reaches), seen, rules, options
-    )
     at = pairs.known == row
-    ahead = np.searchsorted(reaches, pairs.reach[at])
-    again = dict(zip(made.models, made.predicted[:, -1, ahead], strict=True))
+    reaches, ahead = np.unique(pairs.reach[at], return_inverse=True)
+    asked = np.array([row]), reaches
+    made = forecast_series(
+        variable.name, past, variable.window.frequency, asked, seen, rules, options
+    )
+    again = dict(zip(made.models, made.predicted[:, 0, ahead], strict=True))
     before = _by_model(stored, at)
-    if set(again) != set(before):
-        return Remade(0, np.inf)
-    names = sorted(again)
-    return _compare(np.array([again[n] for n in names]), np.array([before[n] for n in names]))
+    # Of a partner that is chosen for other origins of the batch, here is no forecast.
+    names, nobody = sorted(again | before), np.full(len(ahead), np.nan)
+    return _compare(*(np.array([of.get(n, nobody) for n in names]) for of in (again, before)))
 
 
 def _by_model(stored: pa.Table, at: np.ndarray) -> dict[str, Floats]:

@@ -82,7 +82,7 @@ def _forecast_one(
             f"{MINIMUM_HISTORY} are needed; set history_days higher"
         )
     frequency = decide_frequency(name, found, options.frequencies.get(name))
-    regular = found.regular(frequency)
+    regular = found.in_order().regular(frequency)
     known = np.flatnonzero(np.isfinite(regular.values))[-1:]
     if not len(known):
         raise HistoricalDataError(f"{name}: no observation has a value: correct its file")

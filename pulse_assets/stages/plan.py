@@ -42,7 +42,7 @@ def plan(
         try:
             rows.append(_describe(batch, name, seen, horizons, frequencies.get(name)))
         except HistoricalDataError as error:
-            rows.append(_counts(_window(batch, seen)) | {"skip_reason": str(error)})
+            rows.append(_counts(seen, _first(batch, seen)) | {"skip_reason": str(error)})
         rows[-1]["variable"] = name
     return pa.Table.from_pylist([row | _identity(batch) for row in rows], TRAINING_BATCHES)
 
@@ -57,15 +57,15 @@ def decide_frequency(name: str, seen: Observations, declared: str | None) -> Fre
     """
     if declared:
         return get_frequency(declared)
-    return infer_frequency(seen.dates[:MINIMUM_HISTORY], variable=name)
+    return infer_frequency(seen.in_order().dates[:MINIMUM_HISTORY], variable=name)
 
 
 def _identity(batch: TrainingBatch) -> Row:
     return {"batch": batch.batch_id, "window_start": batch.start, "window_end": batch.end}
 
 
-def _window(batch: TrainingBatch, observations: Observations) -> Window:
-    return Window.of(observations, np.datetime64(batch.start))
+def _first(batch: TrainingBatch, seen: Observations) -> int:
+    return int(np.searchsorted(seen.dates, np.datetime64(batch.start)))
 
 
 def _describe(
@@ -75,22 +75,23 @@ def _describe(
     horizons: Sequence[int],
     declared: str | None,
 ) -> Row:
-    raw = _window(batch, seen)
-    if raw.first == len(seen.dates):
-        return _counts(raw) | {"skip_reason": "no observation in the window"}
-    if raw.first < MINIMUM_HISTORY:
-        return _counts(raw) | {"skip_reason": _too_little(raw)}
+    first = _first(batch, seen)
+    if first == len(seen.dates):
+        return _counts(seen, first) | {"skip_reason": "no observation in the window"}
+    if first < MINIMUM_HISTORY:
+        return _counts(seen, first) | {"skip_reason": _too_little(first)}
     frequency = decide_frequency(name, seen, declared)
-    return _targets(_window(batch, seen.regular(frequency)), frequency, horizons)
+    return _targets(Window.of(seen, np.datetime64(batch.start), frequency), horizons)
 
 
-def _targets(window: Window, frequency: Frequency, horizons: Sequence[int]) -> Row:
-    found = {"frequency": frequency.name, "season": frequency.season} | _counts(window)
+def _targets(window: Window, horizons: Sequence[int]) -> Row:
+    found = {"frequency": window.frequency.name, "season": window.frequency.season}
+    found |= _counts(window.observations, window.first)
     if not len(window.targets):
         return found | {"skip_reason": "no observation with a value in the window"}
     predicted = window.pairs(horizons).target
     if not len(predicted):
-        return found | {"skip_reason": _too_little(window)}
+        return found | {"skip_reason": _too_little(window.first)}
     dates = window.observations.dates
     return found | {
         "first_target": dates[predicted.min()].item(),
@@ -98,18 +99,15 @@ def _targets(window: Window, frequency: Frequency, horizons: Sequence[int]) -> R
     }
 
 
-def _counts(window: Window) -> Row:
-    total, targets = len(window.observations.dates), len(window.targets)
+def _counts(observations: Observations, first: int) -> Row:
+    before, inside = np.split(np.isnan(observations.values), [first])
     return {
-        "history": window.first,
-        "missing": int(np.isnan(window.observations.values[: window.first]).sum()),
-        "targets": targets,
-        "missing_targets": total - window.first - targets,
+        "history": len(before),
+        "missing": int(before.sum()),
+        "targets": int((~inside).sum()),
+        "missing_targets": int(inside.sum()),
     }
 
 
-def _too_little(window: Window) -> str:
-    return (
-        f"{window.first} observations before the window: {MINIMUM_HISTORY} must be known "
-        "at an origin"
-    )
+def _too_little(history: int) -> str:
+    return f"{history} observations before the window: {MINIMUM_HISTORY} must be known at an origin"

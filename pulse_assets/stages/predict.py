@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -9,31 +10,24 @@ import pyarrow as pa
 from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
-from pulse_assets.retrodiction.rules import Rule
+from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.scores import mase_scale
 from pulse_assets.schema import RETRODICTIONS
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
 from pulse_assets.stages.window import Floats, Ints, Observations, Pairs, Window
 
+#: Rows of a variable after which its partner rules are chosen anew, and slow rules begun anew.
+CHOICE_ROWS: Final = 24
+
 
 @dataclass(frozen=True)
 class PlannedVariable:
-    """A variable that a batch predicts: its window, what is predicted, and its frequency.
-
-    `begin` is the first row from which the window's forecasts are made, see `Window.begin`.
-    """
+    """A variable that a batch predicts: its window and what is predicted."""
 
     name: str
     window: Window
     pairs: Pairs
-    frequency: Frequency
-    begin: int
-
-    @property
-    def origins(self) -> Ints:
-        """Rows that the engine is asked to forecast from, ascending."""
-        return np.unique(np.append(self.pairs.known, self.begin))
 
 
 def planned_variables(
@@ -45,10 +39,8 @@ def planned_variables(
     for row in planned.to_pylist():
         if row["skip_reason"] is None:
             name, frequency = row["variable"], get_frequency(row["frequency"])
-            start = np.datetime64(row["window_start"])
-            window = Window.of(observed[name].regular(frequency), start)
-            pairs, begin = window.pairs(horizons), window.begin(horizons)
-            found.append(PlannedVariable(name, window, pairs, frequency, begin))
+            window = Window.of(observed[name], np.datetime64(row["window_start"]), frequency)
+            found.append(PlannedVariable(name, window, window.pairs(horizons)))
     return found
 
 
@@ -76,26 +68,19 @@ def _predict_one(
     rules: Sequence[Rule],
     options: TrainingOptions,
 ) -> pa.Table:
-    values, pairs = variable.window.observations.values, variable.pairs
-    origins = variable.origins
-    at = np.searchsorted(origins, pairs.known)
+    window, pairs = variable.window, variable.pairs
+    origins, at = np.unique(pairs.known, return_inverse=True)
     reaches, ahead = np.unique(pairs.reach, return_inverse=True)
     made = forecast_series(
-        variable.name,
-        variable.window.observations,
-        variable.frequency,
-        (origins, reaches),
-        seen,
-        rules,
-        options,
+        variable.name, window.learnt, window.frequency, (origins, reaches), seen, rules, options
     )
-    scale = mase_scale(values, origins, variable.frequency.scale_season)[at]
+    scale = mase_scale(window.learnt.values, origins, window.frequency.scale_season)[at]
     return _table(batch_id, variable, made, (at, ahead), scale)
 
 
 def forecast_series(
     name: str,
-    observations: Observations,
+    learnt: Observations,
     frequency: Frequency,
     asked: tuple[Ints, Ints],
     seen: Mapping[str, Observations],
@@ -104,39 +89,93 @@ def forecast_series(
 ) -> Retrodiction:
     """Forecast one variable by every rule, its partner rules and the ensembles.
 
+    What an origin's forecasts rest on must not depend on which other origins are asked for: that
+    could be known from later rows only. So partner rules are chosen, and slow rules begun, at
+    every `CHOICE_ROWS`th row, for the origins from there to the next.
+
     Args:
         name: of the variable.
-        observations: its regular observations, [T].
+        learnt: its regular observations in the order of publication, [T].
         frequency: its frequency.
-        asked: rows of the origins [O] and steps ahead [H], both ascending; partners are those
-            that the first origin knows.
+        asked: rows of the origins [O] and steps ahead [H], both ascending.
         seen: observations of all variables by name.
         rules: the rules.
         options: how to combine and bound.
+
+    Returns:
+        A `Retrodiction`; a partner rule has no forecast from origins it was not chosen for.
 
     Raises:
         RuleError: a rule failed or broke its contract.
     """
     origins, reaches = asked
-    partners = _partners(name, observations, seen, int(origins[0]), options.max_partners)
-    return retrodict(
-        observations.values,
-        origins,
-        reaches,
-        frequency.season,
-        [*rules, *partners],
-        ensemble=options.ensemble,
-        level=options.interval_level,
+    parts = []
+    for begin, partners, rows in _choices(name, learnt, origins, seen, rules, options):
+        made = retrodict(
+            learnt.values,
+            np.append(begin, origins[rows]),
+            reaches,
+            frequency.season,
+            [*rules, *partners],
+            ensemble=options.ensemble,
+            level=options.interval_level,
+        )
+        parts.append(made)
+    return _without_begins(parts)
+
+
+def _choices(
+    name: str,
+    learnt: Observations,
+    origins: Ints,
+    seen: Mapping[str, Observations],
+    rules: Sequence[Rule],
+    options: TrainingOptions,
+) -> list[tuple[int, list[Rule], slice]]:
+    """Return from which row on, with which partner rules, each run of origins is forecast.
+
+    Neighbouring runs with the same partners are one, unless a slow rule would begin elsewhere.
+    """
+    others = {}
+    if options.max_partners:
+        others = {o: x.as_known_on(learnt.dates) for o, x in seen.items() if o != name}
+    slow = any(rule.history_origins is not None for rule in rules)
+    choices: list[tuple[int, list[Rule], slice]] = []
+    begins, firsts = np.unique(origins // CHOICE_ROWS * CHOICE_ROWS, return_index=True)
+    for begin, first, end in zip(begins, firsts, [*firsts[1:], len(origins)], strict=True):
+        found = find_partners(learnt.values, others, int(begin), limit=options.max_partners)
+        found.sort(key=lambda rule: rule.name)
+        if choices and not slow and _names(choices[-1][1]) == _names(found):
+            begin, found, rows = choices.pop()
+            first = rows.start
+        choices.append((int(begin), found, slice(int(first), int(end))))
+    return choices
+
+
+def _without_begins(parts: Sequence[Retrodiction]) -> Retrodiction:
+    """Put runs of origins side by side, each without the row it begins at, [M, O, H]."""
+    names = dict.fromkeys(name for part in parts for name in part.models[: -len(ENSEMBLES)])
+    models = (*names, *ENSEMBLES)
+
+    def joined(values: Iterable[Floats], absent: float) -> Floats:
+        runs = []
+        for part, made in zip(parts, values, strict=True):
+            run = np.full((len(models), *made.shape[1:]), absent)
+            run[[models.index(name) for name in part.models]] = made
+            runs.append(run[:, 1:])
+        return np.concatenate(runs, axis=1)
+
+    return Retrodiction(
+        models,
+        predicted=joined((part.predicted for part in parts), np.nan),
+        lower=joined((part.lower for part in parts), np.nan),
+        upper=joined((part.upper for part in parts), np.nan),
+        weights=joined((part.weights for part in parts), 0.0),
     )
 
 
-def _partners(
-    name: str, own: Observations, seen: Mapping[str, Observations], until: int, limit: int
-) -> list[Rule]:
-    if not limit:
-        return []
-    others = {other: o.as_known_on(own.dates) for other, o in seen.items() if other != name}
-    return find_partners(own.values, others, until, limit=limit)
+def _names(rules: Sequence[Rule]) -> list[str]:
+    return [rule.name for rule in rules]
 
 
 def _table(

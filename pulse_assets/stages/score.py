@@ -136,7 +136,7 @@ def _alike(horizon: Ints) -> Iterator[tuple[Ints, Ints]]:
 
 def _yardsticks(variable: PlannedVariable) -> tuple[Floats, Floats]:
     """Return for each pair, [P], the largest error that is a hit and the denominator of rmsse."""
-    values, pairs = variable.window.observations.values, variable.pairs
+    values, pairs = variable.window.learnt.values, variable.pairs
     origins, at = np.unique(pairs.known, return_inverse=True)
     reaches, ahead = np.unique(pairs.reach, return_inverse=True)
     return hit_threshold(values, origins, reaches)[at, ahead], squared_scale(values, origins)[at]

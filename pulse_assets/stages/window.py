@@ -1,7 +1,8 @@
 """One variable of one batch on the index of its own observations.
 
 The engine counts in observations, a batch in dates. `Window` joins the two: which rows are
-targets, what was known at each row's date, and where other variables stood then.
+targets, what was known at each row's date, and where other variables stood then. What was known is
+a matter of the rows known on that day alone: others could be changed, deleted or added.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pulse_assets.history.frequency import Frequency, regularise
+from pulse_assets.history.frequency import Frequency, regularise, steps_between
 from pulse_assets.stages.columns import split_by
 
 Dates = NDArray[np.datetime64]
@@ -25,7 +26,13 @@ MINIMUM_HISTORY: Final = 12
 
 @dataclass(frozen=True)
 class Observations:
-    """The rows of one variable in a `historical_data` table, [T], in order of date."""
+    """The rows of one variable in a `historical_data` table, [T], in order of date.
+
+    Attributes:
+        dates: of the rows.
+        values: NaN where there is none.
+        published: first day on which each row was known; NaT of a period that has no row.
+    """
 
     dates: Dates
     values: Floats
@@ -34,12 +41,10 @@ class Observations:
     @classmethod
     def of(cls, rows: pa.Table) -> Self:
         """Take the rows of one variable of a table of schema `HISTORICAL_DATA`."""
-        dates, published = (rows[name].to_numpy() for name in ("timestamp", "published_at"))
-        return cls(
-            dates.astype("datetime64[D]"),
-            rows["value"].to_numpy(),
-            published.astype("datetime64[D]"),
+        dates, published = (
+            rows[name].to_numpy().astype("datetime64[D]") for name in ("timestamp", "published_at")
         )
+        return cls(dates, rows["value"].to_numpy(), np.fmax(dates, published))
 
     @classmethod
     def by_variable(cls, history: pa.Table) -> dict[str, Self]:
@@ -51,30 +56,57 @@ class Observations:
         dates, values, published = regularise(self.dates, self.values, self.published, frequency)
         return type(self)(dates, values, cast("Dates", published))  # given, so returned
 
-    @property
-    def known_from(self) -> Dates:
-        """First date, [T], on which a row and all rows before it are known."""
-        own = np.where(np.isnat(self.published), self.dates, self.published)
-        return np.maximum.accumulate(np.maximum(own, self.dates))
+    def in_order(self) -> Self:
+        """Return the rows without those that were published after a later value.
 
-    def as_known_on(self, dates: Dates) -> Floats:
-        """Return for each date the last value known then, [D]; NaN before the first."""
-        row = np.searchsorted(self.known_from, dates, side="right") - 1
-        values = np.concatenate([_carried_forward(self.values), [np.nan]])
-        return values[row]  # row -1, before the first, takes the NaN at the end
+        Nobody who knew the later value knew of the earlier one; and a series can only be learnt
+        from front to back.
+        """
+        valued = np.where(np.isfinite(self.values), self.published, np.datetime64("NaT"))
+        kept = self.published <= np.fmin(np.fmin.accumulate(valued[::-1])[::-1], self.published)
+        if kept.all():
+            return self
+        return type(self)(self.dates[kept], self.values[kept], self.published[kept])
+
+    def last_known(self, days: Dates) -> Ints:
+        """Return for each day the row of the last value known then, [D]; -1 where there was none.
+
+        Rows must be in the order of publication, see `in_order`.
+        """
+        rows = np.append(np.flatnonzero(np.isfinite(self.values)), -1)
+        return rows[np.searchsorted(self.published[rows[:-1]], days, side="right") - 1]
+
+    def as_known_on(self, days: Dates) -> Floats:
+        """Return for each day the last value known then, [D]; NaN before the first."""
+        learnt = self.in_order()
+        return np.append(learnt.values, np.nan)[learnt.last_known(days)]
 
 
 @dataclass(frozen=True)
 class Window:
-    """A variable's observations [T] and the rows `[first, T)` that lie in the batch's window."""
+    """A variable's observations [T] and the rows `[first, T)` that lie in the batch's window.
+
+    Attributes:
+        observations: what may be an origin or a target.
+        first: the first row dated in the window.
+        learnt: what forecasts are made of, [L]: the rows in the order of publication.
+        begin: the day of the row from which on enough is learnt to predict; NaT: never.
+        frequency: of the variable.
+    """
 
     observations: Observations
     first: int
+    learnt: Observations
+    begin: np.datetime64
+    frequency: Frequency
 
     @classmethod
-    def of(cls, observations: Observations, start: np.datetime64) -> Self:
+    def of(cls, observations: Observations, start: np.datetime64, frequency: Frequency) -> Self:
         """Mark the rows dated `start` or later as the batch's window."""
-        return cls(observations, int(np.searchsorted(observations.dates, start)))
+        regular, learnt = observations.regular(frequency), observations.in_order()
+        begin = np.append(learnt.dates, np.datetime64("NaT"))[:MINIMUM_HISTORY][-1]
+        first = int(np.searchsorted(regular.dates, start))
+        return cls(regular, first, learnt.regular(frequency), begin, frequency)
 
     @property
     def targets(self) -> Ints:
@@ -87,57 +119,38 @@ class Window:
 
         In order of origin, then horizon.
         """
-        return self._pairs(self.targets, horizons)
-
-    def begin(self, horizons: Sequence[int]) -> int:
-        """Return the first row known at an origin of this window, whether its targets have values.
-
-        What is learnt from this row on, such as which partners there are, does not depend on later
-        gaps. There must be a pair.
-        """
-        rows = np.arange(self.first, len(self.observations.dates))
-        return int(self._pairs(rows, horizons).known[0])
-
-    def _pairs(self, rows: Ints, horizons: Sequence[int]) -> "Pairs":
-        targets, steps = np.meshgrid(rows, np.asarray(horizons), indexing="ij")
+        targets, steps = np.meshgrid(self.targets, np.asarray(horizons), indexing="ij")
         targets, steps = targets.ravel(), steps.ravel()
         order = np.lexsort((steps, targets - steps))
         targets, steps = targets[order], steps[order]
         reachable = targets >= steps
         targets, steps = targets[reachable], steps[reachable]
-        known = self._last_known(targets - steps)
-        enough = known >= MINIMUM_HISTORY - 1
-        return Pairs(targets[enough], steps[enough], known[enough])
-
-    def _last_known(self, origins: Ints) -> Ints:
-        """Return the last row known at each origin's date, [P]; -1 when none was.
-
-        It is the origin itself unless values are published later than they are dated.
-        """
-        dates = self.observations.dates[origins]
-        return np.searchsorted(self.observations.known_from, dates, side="right") - 1
+        days = self.observations.dates[targets - steps]
+        known = self.learnt.last_known(days)
+        # NaT is no later than any day: from a series too short nothing is predicted.
+        enough = (known >= 0) & (self.learnt.dates[known] >= self.begin)
+        waited = steps_between(self.learnt.dates[known], days, self.frequency)
+        return Pairs(targets[enough], steps[enough], known[enough], (steps + waited)[enough])
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What is predicted, [P]: the target's row, the steps ahead, and the last row then known."""
+    """What is predicted, [P].
+
+    Attributes:
+        target: row of the observation to predict.
+        horizon: steps from the origin to the target.
+        known: row, of those learnt, of the last value known at the origin.
+        reach: steps from that value to the target, which the engine has to bridge. How many
+            observations are still to be published is not known, so the calendar counts them.
+    """
 
     target: Ints
     horizon: Ints
     known: Ints
+    reach: Ints
 
     @property
     def origin(self) -> Ints:
         """Row of each origin, [P]: `horizon` rows before the target."""
         return self.target - self.horizon
-
-    @property
-    def reach(self) -> Ints:
-        """Steps from the last known row to the target, [P]: what the engine has to bridge."""
-        return self.target - self.known
-
-
-def _carried_forward(values: Floats) -> Floats:
-    """Replace each NaN by the value before it, where there is one."""
-    row = np.where(np.isnan(values), 0, np.arange(len(values)))
-    return values[np.maximum.accumulate(row)] if len(values) else values

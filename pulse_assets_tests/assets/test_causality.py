@@ -19,6 +19,18 @@ KEY = ("variable", "model", "origin_date", "horizon")
 MADE = ("predicted", "lower", "upper", "weight", "scale")
 
 
+@pytest.fixture
+def mixed(source):
+    """Two daily series beside the monthly ones; one does what the other did two days before."""
+    days = np.busday_offset("2003-01-01", np.arange(800), roll="forward").astype(str)
+    moves = np.random.default_rng(0).standard_normal((2, 800))
+    moves[1, 2:] = moves[0, :-2] + 0.1 * moves[1, 2:]
+    for name, values in zip(("leader", "follower"), moves.cumsum(axis=1), strict=True):
+        rows = [f"{day},{value}" for day, value in zip(days, values, strict=True)]
+        (source / f"historical_{name}.csv").write_text("\n".join(["timestamp,value", *rows]))
+    return source
+
+
 def rewritten(folder, kind):
     """Change what the files of a source say of the days from `CUT` on."""
     rng = np.random.default_rng(5)
@@ -32,6 +44,8 @@ def rewritten(folder, kind):
             future = [f"{month}," for month in months]
         elif kind == "deleted":
             future = []
+        elif kind == "thinned":
+            future = [row for row in rows if row >= str(CUT)][::3]
         else:
             ahead = [f"{year}-{month:02d}-01" for year in range(2010, 2040) for month in (1, 2, 3)]
             future = [f"{day},1e9" for day in (*months, *ahead)]
@@ -82,23 +96,24 @@ def check_untouched(source, folder, kind, run, **more):
     again, others = made_before_the_cut(folder / "false")
     assert objects == again
     assert len(objects) == 4 * 6
+    assert any(model == "ar_with_leader" for _, model, *_ in forecasts)
     common = forecasts.keys() & others.keys()
     assert {key for key in common if forecasts[key] != others[key]} == set()
     assert len(common) >= 200
 
 
-KINDS = ["changed", "emptied", "deleted", "added"]
+KINDS = ["changed", "emptied", "deleted", "thinned", "added"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_batches_before_the_poison_are_what_they_were(source, tmp_path, kind):
-    check_untouched(source, tmp_path, kind, plain_loop)
+def test_batches_before_the_poison_are_what_they_were(mixed, tmp_path, kind):
+    check_untouched(mixed, tmp_path, kind, plain_loop)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "workers"), [("changed", 1), ("added", 2)])
-def test_so_they_are_through_the_whole_graph(source, tmp_path, kind, workers):
+@pytest.mark.parametrize(("kind", "workers"), [("changed", 1), ("thinned", 2)])
+def test_so_they_are_through_the_whole_graph(mixed, tmp_path, kind, workers):
     def run(config):
         train(config)  # a huge value may fail no batch, only score badly
 
-    check_untouched(source, tmp_path, kind, run, max_workers=workers)
+    check_untouched(mixed, tmp_path, kind, run, max_workers=workers)

@@ -255,6 +255,14 @@ LARGE = {
     "brackets.json": "[" + "[]," * MANY + "1]",
     "objects.json": "[" + "{}," * MANY + "1]",
     "deep.json": "[" * MANY,
+    "texts.json": "[" + '"ab",' * MANY + "1]",
+    "letters.json": '["' + '","'.join(f"{i:x}" for i in range(MANY)) + '"]',
+    "numbers.json": "[" + "1," * MANY + "1]",
+    "keys.json": "{" + ",".join(f'"{i:x}":1' for i in range(MANY)) + "}",
+    "large numbers.json": "[" + "999," * MANY + "1]",
+    "fields.csv": "timestamp,value" + "," * MANY + "\n",
+    "fields below.csv": "timestamp,value\n" + "," * MANY + "\n",
+    "names.csv": "timestamp,value," + ",".join(f"{i:x}" for i in range(MANY)) + "\n",
 }
 
 

@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.history.frequency import FREQUENCIES
 from pulse_assets.schema import HISTORICAL_DATA
 from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
 
@@ -12,7 +13,11 @@ from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
 def make_observations(dates, values, published=None):
     days = np.array(dates, "datetime64[D]")
     known = np.array(published or ["NaT"] * len(days), "datetime64[D]")
-    return Observations(days, np.array(values, float), known)
+    return Observations(days, np.array(values, float), np.fmax(days, known))
+
+
+def make_window(observations, start, frequency="monthly"):
+    return Window.of(observations, np.datetime64(start), FREQUENCIES[frequency])
 
 
 def months(count):
@@ -31,17 +36,60 @@ def test_observations_of_one_variable_are_selected():
     observed = Observations.by_variable(table)
     seen = observed["b"]
     assert seen.values.tolist() == [2.0]
-    assert seen.known_from.tolist() == [date(2020, 2, 1)]
-    assert np.isnat(observed["a"].published).all()
+    assert seen.published.tolist() == [date(2020, 2, 1)]
+    assert observed["a"].published.tolist() == [date(2020, 1, 1)]
 
 
-def test_a_row_is_known_only_when_those_before_it_are():
+def test_a_value_published_after_a_later_one_is_left_out():
     seen = make_observations(
-        ["2020-01-01", "2020-02-01", "2020-03-01"],
-        [1, 2, 3],
-        ["2020-04-15", "2020-03-10", "NaT"],
+        ["2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01"],
+        [1, 2, 3, 4],
+        ["2020-04-15", "2020-03-10", "NaT", "2020-05-01"],
+    ).in_order()
+    assert seen.values.tolist() == [3.0, 4.0]
+    days = np.array(["2020-02-29", "2020-03-01", "2020-05-01"], "M8[D]")
+    assert seen.last_known(days).tolist() == [-1, 0, 1]
+
+
+def test_a_row_without_a_value_overtakes_nothing_and_is_not_what_is_known_last():
+    seen = make_observations(
+        ["2020-01-01", "2020-02-01", "2020-03-01"], [1, np.nan, 3], ["2020-02-15", "NaT", "NaT"]
     )
-    assert [str(day) for day in seen.known_from] == ["2020-04-15"] * 3
+    assert seen.in_order() is seen
+    days = np.array(["2020-02-14", "2020-02-15", "2020-02-28", "2020-03-01"], "M8[D]")
+    assert seen.last_known(days).tolist() == [-1, 0, 0, 2]
+
+
+def test_steps_to_an_origin_not_yet_published_are_counted_by_the_calendar():
+    days = np.datetime64("2020-01-06") + np.arange(40)
+    days = days[np.is_busday(days)]
+    published = [str(day + 3) for day in days]
+    pairs = make_window(
+        make_observations(days, range(len(days)), published), days[-1], "business_daily"
+    ).pairs([1])
+    friday = pairs.origin[-1]
+    assert str(days[friday]) == "2020-02-13"
+    assert (friday - pairs.known[-1], pairs.reach[-1]) == (3, 4)
+    without = np.delete(days, friday - 1)
+    again = make_window(
+        make_observations(without, range(len(without)), [str(day + 3) for day in without]),
+        days[-1],
+        "business_daily",
+    ).pairs([1])
+    assert (again.known[-1], again.reach[-1]) == (pairs.known[-1], pairs.reach[-1])
+
+
+def test_from_an_origin_without_a_value_the_way_is_longer():
+    values = np.arange(20.0)
+    values[18] = np.nan
+    pairs = make_window(make_observations(months(20), values), months(20)[19]).pairs([1, 2])
+    assert list(zip(pairs.known, pairs.reach, strict=True)) == [(17, 2), (17, 2)]
+
+
+def test_twelve_rows_must_be_known_not_twelve_periods():
+    days = np.delete(months(20), [3, 5, 7])
+    window = make_window(make_observations(days, range(17)), months(20)[14])
+    assert window.pairs([1]).origin.tolist() == [14, 15, 16, 17, 18]
 
 
 def test_other_series_stand_where_they_were_known():
@@ -57,7 +105,7 @@ def test_an_empty_series_is_never_known():
 
 
 def test_pairs_run_from_each_origin_to_each_target_of_the_window():
-    window = Window.of(make_observations(months(16), range(16)), np.datetime64("2001-03-01"))
+    window = make_window(make_observations(months(16), range(16)), "2001-03-01")
     pairs = window.pairs([1, 2])
     assert window.first == 14
     assert list(zip(pairs.origin, pairs.horizon, pairs.target, strict=True)) == [
@@ -72,7 +120,7 @@ def test_pairs_run_from_each_origin_to_each_target_of_the_window():
 def test_targets_without_a_value_and_origins_that_know_too_little_are_left_out():
     values = np.arange(MINIMUM_HISTORY + 2.0)
     values[-1] = np.nan
-    window = Window.of(make_observations(months(len(values)), values), months(len(values))[-2])
+    window = make_window(make_observations(months(len(values)), values), months(len(values))[-2])
     pairs = window.pairs([1, 2, 30])
     assert pairs.target.tolist() == [MINIMUM_HISTORY]
     assert pairs.horizon.tolist() == [1]
@@ -81,6 +129,6 @@ def test_targets_without_a_value_and_origins_that_know_too_little_are_left_out()
 def test_late_publication_lengthens_the_reach():
     dates = months(20)
     published = [str(day + 40) for day in dates]
-    window = Window.of(make_observations(dates, range(20), published), dates[19])
+    window = make_window(make_observations(dates, range(20), published), dates[19])
     pairs = window.pairs([1])
     assert (pairs.origin[0], pairs.known[0], pairs.reach[0]) == (18, 16, 3)

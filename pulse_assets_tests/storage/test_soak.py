@@ -6,20 +6,21 @@ import random
 
 import pytest
 
+from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import MissingObjectError, open_store
 
 KEYS = [f"asset/batch_size_days=30/{number}.parquet" for number in range(5)]
-PROCESSES, TURNS = 8, 250
+PROCESSES = 8
 
 
 def content(random_bytes):
     return hashlib.sha256(random_bytes).digest() + random_bytes
 
 
-def work(place, seed, torn):
+def work(place, s3, seed, turns, torn):
     """Write and read by turns; count reads that are no whole object."""
-    store, rng = open_store(place), random.Random(seed)
-    for _ in range(TURNS):
+    store, rng = open_store(place, s3), random.Random(seed)
+    for _ in range(turns):
         store.write(rng.choice(KEYS), content(rng.randbytes(rng.randrange(1, 200_000))))
         try:
             read = store.read(rng.choice(KEYS))
@@ -30,12 +31,13 @@ def work(place, seed, torn):
                 torn.value += 1
 
 
-@pytest.mark.slow
-def test_2000_writes_and_reads_by_8_processes_tear_nothing(tmp_path):
+def soak(place, s3, turns):
+    """Let all processes work on one store; each ends well and no read is torn."""
     context = multiprocessing.get_context("spawn")
     torn = context.Value("i", 0)
     workers = [
-        context.Process(target=work, args=(str(tmp_path), seed, torn)) for seed in range(PROCESSES)
+        context.Process(target=work, args=(place, s3, seed, turns, torn))
+        for seed in range(PROCESSES)
     ]
     for worker in workers:
         worker.start()
@@ -43,7 +45,16 @@ def test_2000_writes_and_reads_by_8_processes_tear_nothing(tmp_path):
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * PROCESSES
     assert torn.value == 0
-    store = open_store(str(tmp_path))
-    assert list(store.versions("asset/batch_size_days=30/")) == sorted(KEYS)
+    assert list(open_store(place, s3).versions("asset/batch_size_days=30/")) == sorted(KEYS)
+
+
+@pytest.mark.slow
+def test_2000_writes_and_reads_by_8_processes_tear_nothing(tmp_path):
+    soak(str(tmp_path), S3Settings(), 2000 // PROCESSES)
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert len(files) == len(KEYS)
+
+
+@pytest.mark.slow
+def test_200_on_s3_tear_nothing(s3, bucket):
+    soak(f"s3://{bucket}/prefix", s3, 200 // PROCESSES)
