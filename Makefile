@@ -12,7 +12,7 @@ help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python setup.cfg pyproject.toml constraints.txt
@@ -39,7 +39,12 @@ train: install  ## retrodict the bundled data and print a summary
 
 # The report has a server of its own: from a link in the UI a browser opens no file.
 ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT=)
-	cd $(DAGSTER_HOME) && { \
+	@for port in PORT=$(PORT) REPORT_PORT=$(REPORT_PORT); do \
+		$(BIN)/python -c "import socket; socket.create_server(('127.0.0.1', $${port#*=}))" \
+			2>/dev/null || { echo "$$port is taken: make ui $${port%=*}=..." >&2; exit 1; }; \
+	done
+	@echo "the Dagster UI: http://127.0.0.1:$(PORT), in half a minute; Ctrl-C ends it"
+	@cd $(DAGSTER_HOME) && { \
 		$(abspath $(BIN))/pulse-train report --serve $(REPORT_PORT) >/dev/null & \
 		trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 		PULSE_REPORT_URL=http://127.0.0.1:$(REPORT_PORT)/ PYTHONWARNINGS='ignore:Function' \

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import yaml
 
@@ -30,6 +31,10 @@ from pulse_assets.training import open_instance
 
 _START = date(1990, 1, 1)
 _HISTORY = 60
+_KINDS = {
+    "planned": dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    "materialization": dg.DagsterEventType.ASSET_MATERIALIZATION,
+}
 
 
 @dataclass
@@ -38,9 +43,11 @@ class Measured:
 
     batches: int
     seconds: dict[str, float] = field(default_factory=dict)
+    run_megabytes: dict[str, float] = field(default_factory=dict)
     peak_megabytes: dict[str, float] = field(default_factory=dict)
     processor_seconds: dict[str, float] = field(default_factory=dict)
     rows: int = 0
+    events: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
 def _write_source(folder: Path, batches: int) -> None:
@@ -88,10 +95,10 @@ def _watch(measured: Measured, processes: dict[str, psutil.Process], store: Path
             measured.peak_megabytes[name] = max(measured.peak_megabytes.get(name, 0), megabytes)
             measured.processor_seconds[name] = sum(process.cpu_times()[:2])
         done = len([*metrics.glob("*.parquet")])
-        if done and "to the first batch" not in measured.seconds:
-            measured.seconds["to the first batch"] = time.monotonic() - began
-        if done >= measured.batches and "to the last batch" not in measured.seconds:
-            measured.seconds["to the last batch"] = time.monotonic() - began
+        for phase, least in (("to the first batch", 1), ("to the last batch", measured.batches)):
+            if done >= least and phase not in measured.seconds:
+                measured.seconds[phase] = time.monotonic() - began
+                measured.run_megabytes[phase] = measured.peak_megabytes["run"]
         time.sleep(0.5)
     measured.seconds["in all"] = time.monotonic() - began
 
@@ -138,8 +145,16 @@ def measure(batches: int, workers: int, postgres: str | None) -> Measured:
             watcher.join()
         with open_instance(home) as instance:
             (latest,) = instance.get_runs(limit=1)
-            measured.rows = len(instance.all_logs(latest.run_id))
+            _read_log(measured, instance, latest.run_id)
         return measured
+
+
+def _read_log(measured: Measured, instance: dg.DagsterInstance, run_id: str) -> None:
+    """Note what the event log of a run says: its rows, and how long those of a kind took."""
+    measured.rows = len(instance.all_logs(run_id))
+    for what, kind in _KINDS.items():
+        written = [row.timestamp for row in instance.all_logs(run_id, of_type=kind)]
+        measured.events[what] = (len(written), written[-1] - written[0])
 
 
 @dataclass(frozen=True)
@@ -174,12 +189,18 @@ def measure_tasks(count: int, workers: int) -> str:
 
 def _print(measured: Measured) -> None:
     phases = ", ".join(f"{value:.1f} s {name}" for name, value in measured.seconds.items())
+    until = ", ".join(f"{value:.0f} MB {name}" for name, value in measured.run_megabytes.items())
     peaks = ", ".join(f"{name} {value:.0f} MB" for name, value in measured.peak_megabytes.items())
     used = ", ".join(f"{name} {value:.0f} s" for name, value in measured.processor_seconds.items())
     rate = measured.rows / measured.seconds["in all"]
+    kinds = ", ".join(
+        f"{count} {what} rows in {seconds:.0f} s"
+        for what, (count, seconds) in measured.events.items()
+    )
     print(  # noqa: T201
-        f"{measured.batches} batches: {phases}; processor {used}; peak memory {peaks}; "
-        f"{measured.rows} rows of the event log, {rate:.0f} a second",
+        f"{measured.batches} batches: {phases}; processor {used}; "
+        f"peak memory {peaks} (run {until}); "
+        f"{measured.rows} rows of the event log, {rate:.0f} a second: {kinds}",
         flush=True,
     )
 

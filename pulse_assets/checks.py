@@ -21,7 +21,7 @@ from pulse_assets.execution.batch_task import BATCH_TABLES, configuration_finger
 from pulse_assets.history.frequency import dates_ahead
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import TrainingResource
+from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
@@ -221,11 +221,13 @@ def _batch_checks(settings: Settings) -> dg.AssetChecksDefinition:
         out={name: dg.Out(None, is_required=False) for name in specs},
     )
     def check_batches(
-        context: dg.OpExecutionContext, training: TrainingResource
+        context: dg.OpExecutionContext,
+        training: dg.ResourceParam[TrainingOptions],
+        data: DataResource,
     ) -> Iterator[dg.AssetCheckResult]:
         with plain_failures():
-            options = resolve_options(settings, training.options())
-        stored = Stored(settings, options)
+            run = data.applied_to(settings)
+            stored = Stored(run, resolve_options(run, training))
         chosen = context.selected_asset_check_keys
         for check in BATCH_CHECKS:
             if check.spec.key in chosen:

@@ -4,6 +4,7 @@ import json
 import sys
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,7 +85,7 @@ def _materialize(config: TrainingConfig, assets: Sequence[str]) -> None:
     job = build_definitions(settings).resolve_job_def(JOB_NAME)
     with open_instance(dagster_home()) as instance:
         run = job.execute_in_process(
-            run_config=run_config(options),
+            run_config=run_config(settings, options),
             instance=instance,
             asset_selection=[dg.AssetKey(name) for name in assets],
             raise_on_error=False,
@@ -102,7 +103,8 @@ def _serve(store: Store, port: int) -> int:
     with server:
         sys.stdout.write(f"http://127.0.0.1:{server.server_port}/\n")
         sys.stdout.flush()
-        server.serve_forever()
+        with suppress(KeyboardInterrupt):  # the way to end it
+            server.serve_forever()
     return 0
 
 

@@ -20,11 +20,16 @@ from pulse_assets.automation import (
 from pulse_assets.checks import build_checks
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.jobs import retrodiction_training
-from pulse_assets.resources import TrainingResource
+from pulse_assets.resources import DataResource, training
 from pulse_assets.settings import Settings
-from pulse_assets.storage.io_managers import HtmlIOManager, JsonIOManager, ParquetIOManager
+from pulse_assets.storage.io_managers import (
+    HtmlIOManager,
+    JsonIOManager,
+    ParquetIOManager,
+    StoreIOManager,
+)
 
-_IO_MANAGERS: Final = {
+_IO_MANAGERS: Final[dict[str, type[StoreIOManager]]] = {
     "io_manager": ParquetIOManager,
     "parquet_io": ParquetIOManager,
     "json_io": JsonIOManager,
@@ -47,18 +52,11 @@ def build_definitions(
             opens a Dask cluster round the run.
     """
     executor = executor or _dask_executor()
-    place = {
-        "store": settings.store,
-        "batch_size_days": settings.batch_size_days,
-        "batch_cadence": settings.batch_cadence,
-        "region": settings.aws_region,
-        "profile": settings.aws_profile,
-        "endpoint_url": settings.s3_endpoint_url,
-    }
     standard = {
-        "training": TrainingResource(),
+        "training": training,
+        "data": DataResource.of(settings),
         "progress": NoProgress(),
-        **{name: _fixed(manager(**place)) for name, manager in _IO_MANAGERS.items()},
+        **{name: _over_store(settings, manager) for name, manager in _IO_MANAGERS.items()},
     }
     assets = [
         build_train_batches(settings),
@@ -89,9 +87,22 @@ def _dask_executor() -> dg.ExecutorDefinition:
     return batch_dask_executor
 
 
-def _fixed(manager: dg.ConfigurableIOManager) -> dg.IOManagerDefinition:
-    """Keep where data lies out of a run's config: workers and batches go by the deployment's."""
-    return dg.IOManagerDefinition.hardcoded_io_manager(manager)
+def _over_store(settings: Settings, manager: type[StoreIOManager]) -> dg.IOManagerDefinition:
+    """Define an IO manager over the store of the run, which the resource `data` names."""
+
+    @dg.io_manager(required_resource_keys={"data"})
+    def over_store(context: dg.InitResourceContext) -> StoreIOManager:
+        data = context.resources.data
+        return manager(
+            store=data.store,
+            batch_size_days=settings.batch_size_days,
+            batch_cadence=settings.batch_cadence,
+            region=data.aws_region,
+            profile=data.aws_profile,
+            endpoint_url=data.s3_endpoint_url,
+        )
+
+    return over_store
 
 
 def _with_code_links(assets: Sequence[dg.AssetsDefinition], code_url: str | None) -> Sequence[Any]:

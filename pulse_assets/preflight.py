@@ -32,7 +32,7 @@ def _with_reference(models: Sequence[str]) -> list[str]:
 
 
 def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions:
-    """Read every series, load every rule and try the store; return the resolved options.
+    """Read every series, load every rule, try and tidy the store; return the resolved options.
 
     Raises:
         ConfigurationError: a variable or frequency is unknown.
@@ -45,5 +45,7 @@ def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions
     source = settings.open_source()
     for variable in resolved.variables or ():
         source.load(variable)
-    open_store(settings.store, settings.s3).check_writable()
+    store = open_store(settings.store, settings.s3)
+    store.check_writable()
+    store.clear_abandoned()
     return resolved

@@ -20,15 +20,12 @@ from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
 from pulse_assets.retrodiction.ensemble import Method
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS
-from pulse_assets.storage.s3 import S3Settings
+from pulse_assets.storage.s3 import S3Settings, refuse_credentials
 
 #: Bounds that keep every date computed from them within the calendar.
 _EARLIEST: Final = date(1000, 1, 1)
 _LATEST: Final = date(9000, 1, 1)
 _CENTURY: Final = 36525
-
-#: The start of an address with a user or a password in it.
-_CREDENTIALS: Final = re.compile(r"(?i)(s3|https?)://[^/]*@")
 
 _ADVICE = {
     "int_parsing": "must be a whole number",
@@ -72,11 +69,8 @@ class _Checked(BaseModel):
     def _no_credentials(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Refuse secrets in addresses, which are stored and logged, without repeating them."""
         for name, value in values.items():
-            if isinstance(value, str) and _CREDENTIALS.match(value):
-                raise ValueError(
-                    f"{name} holds credentials: take what stands before the @ out of the address "
-                    "and give credentials the AWS way, such as a profile"
-                )
+            if isinstance(value, str):
+                refuse_credentials(name, value)
         return values
 
     @classmethod

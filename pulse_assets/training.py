@@ -29,6 +29,7 @@ from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
+from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
 from pulse_assets.storage.layout import object_path
@@ -165,6 +166,10 @@ class _Outcome:
             self.published |= event.asset_key == dg.AssetKey("training_report")
         if event.is_step_failure:
             self.failures.append(failure_of(event))
+        elif event.is_job_failure and not self.failures:  # outside of all steps
+            error = _error_of(event)
+            cause = _root_cause(error).message.splitlines()[0] if error else event.message
+            self.failures.append(f"the run ended without results: {cause}")
 
 
 def _execute(
@@ -182,7 +187,10 @@ def _execute(
     interrupted = False
     try:
         run = instance.create_run_for_job(
-            job, run_id=run_id, run_config=run_config(options), tags=_tags(settings, run_id)
+            job,
+            run_id=run_id,
+            run_config=run_config(settings, options),
+            tags=_tags(settings, run_id),
         )
         for event in execute_run_iterator(InMemoryJob(job), run, instance):
             outcome.note(event)
@@ -207,14 +215,16 @@ def _tags(settings: Settings, run_id: str) -> dict[str, str]:
 
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
     """Tell whether a step or run failed of an interrupt, which Dagster records as an error."""
-    if event.is_step_failure:
-        error = event.step_failure_data.error
-    elif event.is_job_failure:
-        error = event.job_failure_data.error
-    else:
-        return False
+    error = _error_of(event)
     names = {DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
     return error is not None and _root_cause(error).cls_name in names
+
+
+def _error_of(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
+    """Return the error of a step or run that failed."""
+    if event.is_step_failure:
+        return event.step_failure_data.error
+    return event.job_failure_data.error if event.is_job_failure else None
 
 
 def _fail_unfinished(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -223,10 +233,17 @@ def _fail_unfinished(instance: dg.DagsterInstance, run_id: str) -> None:
         instance.report_run_failed(run, "The run was interrupted before it started.")
 
 
-def run_config(options: TrainingOptions) -> dict[str, Any]:
-    """Return the Dagster run configuration of `options`; its log goes to Python's `logging`."""
+def run_config(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
+    """Return the Dagster run configuration; its log goes to Python's `logging`.
+
+    It names source and store too, so that a re-execution from the UI reads and writes the same.
+    """
+    data = settings.model_dump(include={*DATA_SETTINGS}, exclude_none=True)
     return {
-        "resources": {"training": {"config": options.model_dump(exclude_none=True)}},
+        "resources": {
+            "training": {"config": options.model_dump(exclude_none=True)},
+            "data": {"config": data},
+        },
         "loggers": {"python": {}},
     }
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from pulse_assets.definitions import build_definitions
+from pulse_assets.jobs import JOB_NAME
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.retrodiction.rules import RULES
 from pulse_assets.retrodiction.scores import METRICS
@@ -79,6 +80,13 @@ def test_the_job_of_the_example_is_valid():
     config = yaml.safe_load((ROOT / words[words.index("-c") + 1]).read_text(encoding="utf-8"))
     job = build_definitions(Settings()).resolve_job_def(words[words.index("-j") + 1])
     assert dg.validate_run_config(job, config)
+
+
+def test_the_run_config_that_names_buckets_is_valid():
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    job = build_definitions(Settings()).resolve_job_def(JOB_NAME)
+    found = dg.validate_run_config(job, yaml.safe_load(text))["resources"]["data"]["config"]
+    assert found["store"] == "s3://my-results/trial"
 
 
 def test_the_python_example_runs(capsys):

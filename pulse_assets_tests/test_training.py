@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from dagster._core.executor.in_process import InProcessExecutor
+from sqlalchemy.exc import OperationalError
 
 from pulse_assets import TrainingConfig, train
 from pulse_assets.batches import batch_starts, make_batch
@@ -20,6 +22,7 @@ from pulse_assets.errors import (
     HistoricalDataError,
     RuleError,
     StoreError,
+    TrainingError,
 )
 from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
 from pulse_assets.execution.tally import NoProgress
@@ -308,3 +311,15 @@ def test_an_interrupt_keeps_finished_batches(small):
     assert len(done) == 3
     results = train(config.model_copy(update={"resume": True}))
     assert (results.data["batches"]["total"], results.errors) == (12, [])
+
+
+def test_a_run_that_fails_outside_of_its_steps_says_why(small, monkeypatch):
+    """As when the database of the records is away for a while."""
+
+    def execute(self, plan_context, execution_plan):
+        raise OperationalError("INSERT", {}, OSError("connection to server at host failed\nis it?"))
+
+    monkeypatch.setattr(InProcessExecutor, "execute", execute)
+    text = "^the run ended without results: .*connection to server at host failed$"
+    with pytest.raises(TrainingError, match=text):
+        train(TrainingConfig(**small))

@@ -9,9 +9,9 @@ from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.previews import as_table
 from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import TrainingResource
+from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
-from pulse_assets.settings import Settings
+from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.forecast import Trust, forecast_next
 from pulse_assets.stages.ledger import latest_trust
 from pulse_assets.stages.results import ENSEMBLE
@@ -26,11 +26,15 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
         **described("next_forecasts"),
     )
     def next_forecasts(
-        context: dg.AssetExecutionContext, training: TrainingResource, trust_ledger: pa.Table
+        context: dg.AssetExecutionContext,
+        training: dg.ResourceParam[TrainingOptions],
+        data: DataResource,
+        trust_ledger: pa.Table,
     ) -> dg.Output[pa.Table]:
         with plain_failures():
-            options = resolve_options(settings, training.options())
-            source = settings.open_source()
+            run = data.applied_to(settings)
+            options = resolve_options(run, training)
+            source = run.open_source()
             series = {name: source.load(name) for name in options.variables or ()}
             rules = resolve_rules(options.models or DEFAULT_MODELS)
         made = forecast_next(series, rules, options, _trust(trust_ledger))

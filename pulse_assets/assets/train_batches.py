@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import dagster as dg
+from dagster._core.events import EngineEventData
 
 from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
@@ -26,8 +27,9 @@ from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
 from pulse_assets.partitions import batch_of, batch_partitions
 from pulse_assets.preflight import check_ready
-from pulse_assets.resources import TrainingResource
+from pulse_assets.resources import DataResource
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.storage.layout import object_path
 
 #: The one partitioned asset that exists for failed batches too; the aggregates depend on it.
 STATUS_TABLE: Final = "batch_metrics"
@@ -52,17 +54,21 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
     )
     def train_batches(
         context: dg.AssetExecutionContext,
-        training: TrainingResource,
+        training: dg.ResourceParam[TrainingOptions],
+        data: DataResource,
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult]:
         tables = frozenset(key.to_user_string() for key in context.selected_asset_keys)
-        tasks = _tasks(settings, _ready(settings, training), context.partition_keys, tables)
-        tally = RunTally(len(tasks), progress)
-        with plain_failures():
+        with plain_failures():  # bad input is a failure without a traceback
+            run = data.applied_to(settings)
+            options = check_ready(run, training)
+            tasks = _tasks(run, options, context.partition_keys, tables)
+            tally = RunTally(len(tasks), progress)
+            _link_dashboard(context)
             for summary in _summaries(tasks):
                 with uninterrupted():
                     tally.add(summary)
-                    _announce(context, summary, tables)
+                    _announce(context, run, summary, tables)
                     if line := tally.due_line():
                         context.log.info(line)
         yield from _close(context, tally, tables)
@@ -88,10 +94,14 @@ def _specs() -> list[dg.AssetSpec]:
     ]
 
 
-def _ready(settings: Settings, training: TrainingResource) -> TrainingOptions:
-    """Check everything before the first batch; bad input is a failure without a traceback."""
-    with plain_failures():
-        return check_ready(settings, training.options())
+def _link_dashboard(context: dg.AssetExecutionContext) -> None:
+    """Put a link to the dashboard of the run's Dask cluster, if it has one, into the run's log."""
+    if link := describe_cluster(active_client()).get("dashboard"):
+        context.instance.report_engine_event(
+            f"The batches compute on Dask; its dashboard: {link}",
+            context.run,
+            EngineEventData({"dashboard": dg.MetadataValue.url(link)}),
+        )
 
 
 def _tasks(
@@ -116,7 +126,10 @@ def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
 
 
 def _announce(
-    context: dg.AssetExecutionContext, summary: BatchSummary, tables: frozenset[str]
+    context: dg.AssetExecutionContext,
+    run: Settings,
+    summary: BatchSummary,
+    tables: frozenset[str],
 ) -> None:
     """Record what a batch stored: at once, but for the status table, which the step yields."""
     if summary.status == "failed":
@@ -124,19 +137,21 @@ def _announce(
     for name in tables:
         if name == STATUS_TABLE:
             context.add_asset_metadata(
-                _metadata(summary, name), asset_key=name, partition_key=summary.batch_id
+                _metadata(run, summary, name), asset_key=name, partition_key=summary.batch_id
             )
         elif summary.status != "failed":
             context.log_event(
                 dg.AssetMaterialization(
-                    name, partition=summary.batch_id, metadata=_metadata(summary, name)
+                    name, partition=summary.batch_id, metadata=_metadata(run, summary, name)
                 )
             )
 
 
-def _metadata(summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:
+def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:
+    path = object_path(name, summary.batch_id, run.batch_length)
     found: dict[str, dg.MetadataValue] = {
-        "status": dg.MetadataValue.text("kept" if summary.kept else summary.status)
+        "status": dg.MetadataValue.text("kept" if summary.kept else summary.status),
+        "dagster/uri": dg.MetadataValue.text(f"{run.store.rstrip('/')}/{path}"),
     }
     if summary.error:
         found["reason"] = dg.MetadataValue.text(summary.error)

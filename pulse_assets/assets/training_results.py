@@ -21,7 +21,7 @@ from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.partitions import batch_partitions, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
-from pulse_assets.resources import TrainingResource
+from pulse_assets.resources import DataResource
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.results import ENSEMBLE, REFERENCE, Performance, summarise
 from pulse_assets.storage.layout import PartitionedTables, object_path
@@ -60,14 +60,16 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
     )
     def publish_results(
         context: dg.AssetExecutionContext,
-        training: TrainingResource,
+        training: dg.ResourceParam[TrainingOptions],
+        data: DataResource,
         batch_metrics: PartitionedTables,
         trust_ledger: pa.Table,
         next_forecasts: pa.Table,
     ) -> Iterator[dg.Output[Any]]:
         with plain_failures():
-            options = resolve_options(settings, training.options())
-            configuration = configuration_fingerprint(settings, options)
+            run = data.applied_to(settings)
+            options = resolve_options(run, training)
+            configuration = configuration_fingerprint(run, options)
             performance, cluster = _last_training(context)
             results = summarise(
                 batch_metrics.parts(
@@ -78,13 +80,13 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
                 planned=batch_partitions(settings).get_partition_keys(),
                 performance=performance,
                 cluster=cluster,
-                configuration=describe(settings, options),
+                configuration=describe(run, options),
                 versions=_versions(),
             )
-            retrodictions = _reported(settings, _scored(trust_ledger, results), options.horizons)
+            retrodictions = _reported(run, _scored(trust_ledger, results), options.horizons)
         yield dg.Output(results, "training_results", metadata=_metadata(results, retrodictions))
         report = build_report(results, trust_ledger, retrodictions, next_forecasts)
-        yield dg.Output(report, "training_report", metadata=_link(settings))
+        yield dg.Output(report, "training_report", metadata=_link(run))
         _fail_if_too_many(results["errors"], options.max_failed_batches)
 
     return publish_results

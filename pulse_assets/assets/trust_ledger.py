@@ -12,8 +12,8 @@ from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.partitions import batches_of_run
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import TrainingResource
-from pulse_assets.settings import Settings
+from pulse_assets.resources import DataResource
+from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.ledger import build_ledger, latest_trust
 from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.storage.layout import PartitionedTables
@@ -31,11 +31,12 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
     )
     def trust_ledger(
         context: dg.AssetExecutionContext,
-        training: TrainingResource,
+        training: dg.ResourceParam[TrainingOptions],
+        data: DataResource,
         batch_metrics: PartitionedTables,
     ) -> dg.Output[pa.Table]:
         with plain_failures():
-            options = resolve_options(settings, training.options())
+            options = resolve_options(data.applied_to(settings), training)
             configuration = configuration_fingerprint(settings, options)
             chosen = batch_metrics.parts(
                 _COLUMNS,

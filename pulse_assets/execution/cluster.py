@@ -4,12 +4,13 @@ import gc
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pulse_assets.errors import ClusterError
+from pulse_assets.execution.interrupts import starting_processes
 from pulse_assets.execution.versions import check_versions
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Options of an existing cluster, as `distributed.Security` names them.
 TLS_FILES: Final = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+
+#: Where a dashboard for the browsers of this machine alone may listen: at any free port.
+ANY_PORT: Final = "127.0.0.1:0"
 
 #: An unreachable scheduler is reported after this long.
 CONNECT_SECONDS: Final = 20
@@ -75,9 +79,11 @@ def _connect(spec: ClusterSpec) -> Iterator["Client"]:
 
     with ExitStack() as stack:
         try:
-            where = _start(spec)
-            if not isinstance(where, str):
-                stack.enter_context(where)
+            # A cluster of another kind may take minutes to start, which Ctrl-C must end.
+            with starting_processes() if spec.kind == "local" else nullcontext():
+                where = _start(spec)
+                if not isinstance(where, str):
+                    stack.enter_context(where)
             with warnings.catch_warnings():
                 # Other versions that matter become an error; Dask's warning would come before it.
                 warnings.simplefilter("ignore", VersionMismatchWarning)
@@ -122,6 +128,7 @@ def _security(spec: ClusterSpec) -> "Security | None":
 
 
 def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed is imported late
+    import dask.config
     from distributed import LocalCluster
 
     threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -135,9 +142,12 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
     scheduler = {"allowed_failures": 0, **options.get("scheduler_kwargs", {})}
     if options.get("dashboard_address") is None:
         # None alone would ask for port 8787, which another run may have.
-        options = {**options, "dashboard_address": "127.0.0.1:0"}
+        options = {**options, "dashboard_address": ANY_PORT}
         scheduler["dashboard"] = False
-    return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
+    # Dask has malloc return what is freed at once: each array is then made of new pages, which took
+    # a quarter of a batch's time.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}):
+        return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
 
 
 def _cannot(spec: ClusterSpec, error: Exception) -> str:

@@ -15,7 +15,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 from dagster_dask import dask_executor
 
-from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
+from pulse_assets.execution.cluster import ANY_PORT, TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 
 
@@ -43,12 +43,37 @@ def _config_schema() -> dict[str, Any]:
     kinds = fields.fields["cluster"].config_type.fields
     return {
         "cluster": dg.Field(
-            dg.Selector({**kinds, "existing": _existing()}),
+            dg.Selector({**kinds, "local": _local(), "existing": _existing()}),
             default_value={"local": {}},
             description="the Dask cluster that computes the batches, as dagster-dask names it; "
-            "local: with n_workers 1 the run's own process computes them",
+            "default: local",
         )
     }
+
+
+def _local() -> dg.Field:
+    """Describe the options that matter of a cluster that the run opens on its own machine."""
+    options = {
+        "n_workers": dg.Field(
+            dg.Int,
+            is_required=False,
+            description="worker processes, at least 1; 1 computes in the run's own process; "
+            "default: one a core",
+        ),
+        "threads_per_worker": dg.Field(
+            dg.Int, default_value=1, description="threads in each process, at least 1"
+        ),
+        "dashboard_address": dg.Field(
+            dg.String,
+            default_value=ANY_PORT,
+            description="host:port of the dashboard, whose link stands in the run's log; port 0: "
+            "any that is free",
+        ),
+    }
+    return dg.Field(
+        dg.Permissive(options),
+        description="processes on the run's machine; takes all options of dask's LocalCluster",
+    )
 
 
 def _existing() -> dg.Field:
@@ -60,9 +85,22 @@ def _existing() -> dg.Field:
     )
 
 
-@dg.executor(name="dask", config_schema=_config_schema())
-def batch_dask_executor(context: dg.InitExecutorContext) -> BatchDaskExecutor:
-    """Compute the batches of a run on Dask: `cluster: {local: {n_workers: 4}}` or `existing`."""
+@dg.executor(name="dask", config_schema=dict)
+def _executor(context: dg.InitExecutorContext) -> BatchDaskExecutor:
     configured: dict[str, Any] = dict(context.executor_config)
     ((kind, options),) = configured["cluster"].items()
     return BatchDaskExecutor(ClusterSpec(kind, options))
+
+
+@dg.configured(_executor, config_schema=_config_schema(), name="dask")
+def batch_dask_executor(config: dict[str, Any]) -> dict[str, Any]:
+    """Compute the batches of a run on Dask: `cluster: {local: {n_workers: 4}}` or `existing`.
+
+    Raises:
+        DagsterInvalidConfigError: a number is out of bounds.
+    """
+    for name in ("n_workers", "threads_per_worker"):
+        count = config["cluster"].get("local", {}).get(name, 1)
+        if count < 1:
+            raise dg.DagsterInvalidConfigError(f"{name} = {count} must be at least 1", [], config)
+    return config

@@ -58,6 +58,7 @@ def build_report(
             results=results,
             ranked=ranked,
             figured=figured,
+            level=results["configuration"].get("interval_level"),
             overall=next((row for row in results["models"] if row["model"] == ENSEMBLE), None),
             beaten=sum(
                 (entry["skill"] or 0) > 0 for entry in results["variables"]["details"].values()

@@ -16,30 +16,40 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+from pulse_assets.retrodiction.least_squares import (
+    DISCOUNT,
+    accumulate,
+    add_outcome,
+    factorise,
+    predict,
+    solve,
+    substitute,
+    weigh_outcome,
+)
+from pulse_assets.retrodiction.panel import VECTOR
 from pulse_assets.retrodiction.taming import tame
 
 #: Forecasts `[O, H]` from a series `[T]`, what is learnt from, origins, horizons and season.
 Sweep = Callable[[Floats, Floats, Ints, Ints, int], Floats]
 
-#: Discount of the evidence.
-DISCOUNT: Final = 0.995
 #: Weight of the prior, in observations.
 RIDGE: Final = 10.0
 #: Coefficients are refitted every 1 + order // this many indices: those of long rules move slowly.
 ORDERS_A_REFIT: Final = 4
-#: A row counts less when its error is more than this many times the usual absolute error ...
-OUTLIER: Final = 1.0
-#: ... but never less than this, so that a new regime is learnt.
-LEAST_WEIGHT: Final = 0.05
-#: Errors known before any counts as unusual, and their discount.
-USUAL_START: Final = 20
-USUAL_DISCOUNT: Final = 0.98
 #: How fast the usual change, of a place in the season or of late, follows the latest one.
 USUAL_CHANGE_RATE: Final = 0.2
+#: Origins that `iterate` takes side by side, and terms of their changes that it adds at a time.
+SLOT: Final = 32
+TERMS: Final = 4
+#: What is kept of an origin, see `take_steps`.
+CONSTANT: Final = 0
+SLOPE: Final = SLOT
+LEVEL: Final = 2 * SLOT
+VALUE: Final = 3 * SLOT
+CHANGE: Final = 4 * SLOT
+STATE: Final = 5 * SLOT
 #: Growth beyond this, in logarithms, is none that any guard would let pass.
 LARGEST_LOG: Final = 100.0
-#: A pivot below this share of its diagonal carries no information: its coefficient is 0.
-NO_INFORMATION: Final = 1e-12
 
 
 def autoregress(
@@ -66,7 +76,8 @@ def autoregress(
     Returns:
         Forecasts `[O, H]`; NaN until there are more fitted pairs than coefficients.
     """
-    return _autoregress(y, seen, origins, horizons, order, with_level)
+    coefficients = fit(seen, origins, order, with_level)
+    return iterate(y, seen, origins, horizons, coefficients, with_level)
 
 
 ar_diff = partial(autoregress, with_level=False)
@@ -102,7 +113,9 @@ def logarithmic(
     proper = np.logical_and.accumulate(np.sign(y) * np.sign(y[0]) > 0.0)
     logs = tame(np.log(np.abs(np.where(proper, y, 1.0))))
     growth = rule(np.zeros(len(y)), logs, origins, horizons, season)
-    forecasts = y[origins][:, None] * np.exp(np.minimum(growth, LARGEST_LOG))
+    np.minimum(growth, LARGEST_LOG, out=growth)
+    forecasts = np.exp(growth, out=growth)
+    forecasts *= y[origins, None]
     forecasts[~proper[origins]] = np.nan
     return forecasts
 
@@ -147,14 +160,15 @@ def _beside_usual(
     rule: Sweep,
     rate: float,
 ) -> Floats:
-    forecasts = np.full((len(origins), len(horizons)), np.nan)
+    forecasts = np.empty((len(origins), len(horizons)))
     first = np.searchsorted(origins, 2 * season)
+    forecasts[:first] = np.nan
     if first < len(origins):
         known = origins[first:]
         rest, carried = usual_changes(seen, known, horizons, season, rate)
-        nothing = np.zeros(len(y) - season)
-        moves = rule(nothing, rest[season:], known - season, horizons, season)
-        forecasts[first:] = y[known, None] + carried + moves
+        moves = rule(np.zeros(len(y)), rest[season:], known - season, horizons, season)
+        np.add(carried, moves, out=forecasts[first:])
+        forecasts[first:] += y[known, None]
     return forecasts
 
 
@@ -199,152 +213,108 @@ def usual_changes(
 
 
 @kernel  # pragma: no cover
-def _autoregress(
-    y: Floats, seen: Floats, origins: Ints, horizons: Ints, order: int, with_level: bool
-) -> Floats:
+def fit(seen: Floats, origins: Ints, order: int, with_level: bool) -> Floats:
+    """Return the coefficients known at each origin `[P, O]`: constant, [level], changes.
+
+    NaN until there are more fitted pairs than coefficients.
+    """
     size, refit = 1 + with_level + order, 1 + order // ORDERS_A_REFIT
-    gram, factor = np.zeros((size, size)), np.zeros((size, size))
-    cross, beta, features = np.zeros(size), np.zeros(size), np.zeros(size)
-    usual, changes, expected, count = np.zeros(3), np.zeros(horizons[-1] + order), 0.0, 0.0
-    forecasts, row = np.full((len(origins), len(horizons)), np.nan), 0
+    # The features, then the change that they precede, then nothing: see `factorise`.
+    row = np.zeros(-(-(size + 1) // VECTOR) * VECTOR)
+    gram, factor = np.zeros((size, len(row))), np.zeros((size, len(row)))
+    beta, usual, expected, count = np.zeros(size), np.zeros(3), 0.0, 0.0
+    coefficients, place = np.full((size, len(origins)), np.nan), 0
     for t in range(len(seen)):
         if t > order:
-            change = seen[t] - seen[t - 1]
-            weight = weigh_outcome(abs(change - expected), usual)
+            row[size] = seen[t] - seen[t - 1]
+            weight = weigh_outcome(abs(row[size] - expected), usual)
             count = DISCOUNT * count + 1.0
-            accumulate(gram, features, weight)
-            add_outcome(cross, features, weight * change)
+            accumulate(gram, row, weight)
             if (t - order - 1) % refit == 0:
                 factorise(gram, RIDGE / count, factor)
-                solve(factor, cross, beta)
+                substitute(factor, factor[:, size], beta)
         if t >= order:
-            features[0] = 1.0
+            row[0] = 1.0
             if with_level:
-                features[1] = seen[t] - seen[0]
-            fill_changes(seen, t, features[1 + with_level :])
-            expected = predict(beta, features)
-        if row < len(origins) and origins[row] == t:
+                row[1] = seen[t] - seen[0]
+            fill_changes(seen, t, row[1 + with_level : size])
+            expected = predict(beta, row)
+        if place < len(origins) and origins[place] == t:
             if t > order + size:
-                iterate(y[t], features, beta, with_level, horizons, changes, forecasts[row])
-            row += 1
-    return forecasts
-
-
-@kernel  # pragma: no cover
-def weigh_outcome(error: float, usual: Floats) -> float:
-    """Return the weight of a row by its absolute error, 1 unless it is unusually large.
-
-    One crisis must not bend the coefficients for years.
-
-    Args:
-        error: the absolute error.
-        usual: discounted sum and count of earlier errors as they were weighed, and their plain
-            count; this one is added.
-    """
-    limit, weight = OUTLIER * usual[0] / max(usual[1], 1.0), 1.0
-    if usual[2] >= USUAL_START and error > limit:
-        weight = max(limit / error, LEAST_WEIGHT)
-    usual[0] = USUAL_DISCOUNT * usual[0] + weight * error
-    usual[1] = USUAL_DISCOUNT * usual[1] + 1.0
-    usual[2] += 1.0
-    return weight
-
-
-@kernel  # pragma: no cover
-def accumulate(gram: Floats, features: Floats, weight: float) -> None:
-    """Add a weighted row of features to the discounted Gram matrix `[P, P]`, upper half."""
-    for i in range(len(features)):
-        weighted = weight * features[i]
-        for j in range(i, len(features)):
-            gram[i, j] = DISCOUNT * gram[i, j] + weighted * features[j]
-
-
-@kernel  # pragma: no cover
-def add_outcome(cross: Floats, features: Floats, outcome: float) -> None:
-    """Add one row of features times its outcome to the discounted cross products `[P]`."""
-    for i in range(len(features)):
-        cross[i] = DISCOUNT * cross[i] + features[i] * outcome
-
-
-@kernel  # pragma: no cover
-def factorise(gram: Floats, ridge: float, factor: Floats) -> None:
-    """Fill `factor` so that the ridged Gram matrix is U' D U.
-
-    Rows hold D U right of the diagonal, which holds the reciprocals of D; 0 where a feature
-    carries no information of its own.
-    """
-    for i in range(len(gram)):
-        for j in range(i, len(gram)):
-            factor[i, j] = gram[i, j]
-        factor[i, i] *= 1.0 + ridge
-        for m in range(i):
-            share = factor[m, i] * factor[m, m]
-            for j in range(i, len(gram)):
-                factor[i, j] -= share * factor[m, j]
-        known = factor[i, i] > NO_INFORMATION * gram[i, i]
-        factor[i, i] = 1.0 / factor[i, i] if known else 0.0
-
-
-@kernel  # pragma: no cover
-def solve(factor: Floats, cross: Floats, beta: Floats) -> None:
-    """Fill `beta` `[P]` with the coefficients, given the factor of the Gram matrix."""
-    size = len(cross)
-    for i in range(size):
-        beta[i] = cross[i]
-    for i in range(size):
-        share = beta[i] * factor[i, i]
-        for j in range(i + 1, size):
-            beta[j] -= share * factor[i, j]
-    for i in range(size - 1, -1, -1):
-        rest = beta[i]
-        for j in range(i + 1, size):
-            rest -= factor[i, j] * beta[j]
-        beta[i] = rest * factor[i, i]
-
-
-@kernel  # pragma: no cover
-def predict(beta: Floats, features: Floats) -> float:
-    """Return the change that the coefficients predict."""
-    change = 0.0
-    for i in range(len(features)):
-        change += beta[i] * features[i]
-    return change
+                for i in range(size):
+                    coefficients[i, place] = beta[i]
+            place += 1
+    return coefficients
 
 
 @kernel  # pragma: no cover
 def iterate(
-    last: float,
-    features: Floats,
-    beta: Floats,
-    with_level: bool,
-    horizons: Ints,
-    changes: Floats,
-    row: Floats,
-) -> None:
-    """Fill `row` `[H]` with forecasts, each step fed with the one before.
+    y: Floats, seen: Floats, origins: Ints, horizons: Ints, coefficients: Floats, with_level: bool
+) -> Floats:
+    """Forecast `[O, H]` from each origin by its coefficients, each step fed with the one before.
 
-    `changes` is room for the changes to come and then, the latest first, those known.
+    A step waits for the one before, so many origins take it side by side.
     """
-    first, step, value = 1 + with_level, len(changes) - len(features) + 1 + with_level, last
-    changes[step:] = features[first:]
-    level, slope = (features[1], beta[1]) if with_level else (0.0, 0.0)
-    constant, order, done = beta[0], len(features) - first, 0
-    for j in range(len(horizons)):
-        while done < horizons[j]:
-            # Two sums: one would wait for itself.
-            even, odd = constant + slope * level, 0.0
-            for i in range(0, order - 1, 2):
-                even += beta[first + i] * changes[step + i]
-                odd += beta[first + i + 1] * changes[step + i + 1]
-            if order % 2:
-                even += beta[first + order - 1] * changes[step + order - 1]
-            change = even + odd
-            value += change
-            level += change
-            step -= 1
-            done += 1
-            changes[step] = change
-        row[j] = value
+    order = len(coefficients) - 1 - with_level
+    terms = -(-order // TERMS) * TERMS
+    forecasts = np.empty((len(origins), len(horizons)))
+    beta, path = np.zeros(terms * SLOT), np.zeros((terms + horizons[-1]) * SLOT)
+    state = np.zeros(STATE)
+    for first in range(0, len(origins), SLOT):
+        width = min(SLOT, len(origins) - first)
+        begun, known = origins[first : first + width], coefficients[:, first : first + width]
+        for g in range(width):
+            state[VALUE + g], state[CONSTANT + g] = y[begun[g]], known[0, g]
+            state[LEVEL + g] = seen[begun[g]] - seen[0] if with_level else 0.0
+            state[SLOPE + g] = known[1, g] if with_level else 0.0
+        for i in range(order):
+            own, changes = beta[i * SLOT :], path[(horizons[-1] + i) * SLOT :]
+            for g in range(width):
+                t = max(begun[g] - i, 1)
+                own[g] = known[1 + with_level + i, g]
+                changes[g] = seen[t] - seen[t - 1]
+        take_steps(width, beta, path, state, horizons, forecasts[first : first + width])
+    return forecasts
+
+
+@kernel  # pragma: no cover
+def take_steps(
+    width: int, beta: Floats, path: Floats, state: Floats, horizons: Ints, forecasts: Floats
+) -> None:
+    """Fill `forecasts` `[O, H]`; `path` holds the changes, the latest first, before the known ones.
+
+    Arrays hold `SLOT` numbers, an origin each, a field.
+    """
+    j = 0
+    for step in range(1, horizons[-1] + 1):
+        now = (horizons[-1] - step) * SLOT
+        for g in range(width):
+            state[CHANGE + g] = state[CONSTANT + g] + state[SLOPE + g] * state[LEVEL + g]
+        for i in range(0, len(beta), TERMS * SLOT):
+            add_terms(width, beta[i:], path[now + SLOT + i :], state)
+        keep_change(width, path[now:], state)
+        if horizons[j] == step:
+            for g in range(width):
+                forecasts[g, j] = state[VALUE + g]
+            j += 1
+
+
+@kernel  # pragma: no cover
+def add_terms(width: int, beta: Floats, path: Floats, state: Floats) -> None:
+    """Add the next `TERMS` coefficients times changes to `CHANGE`."""
+    for g in range(width):
+        first = beta[g] * path[g] + beta[SLOT + g] * path[SLOT + g]
+        second = beta[2 * SLOT + g] * path[2 * SLOT + g] + beta[3 * SLOT + g] * path[3 * SLOT + g]
+        state[CHANGE + g] += first + second
+
+
+@kernel  # pragma: no cover
+def keep_change(width: int, path: Floats, state: Floats) -> None:
+    """Add `CHANGE` to value and level, and to the path."""
+    for g in range(width):
+        path[g] = state[CHANGE + g]
+        state[VALUE + g] += state[CHANGE + g]
+        state[LEVEL + g] += state[CHANGE + g]
 
 
 @kernel  # pragma: no cover

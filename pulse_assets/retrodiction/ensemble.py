@@ -11,6 +11,7 @@ import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 from pulse_assets.retrodiction.lanes import (
+    LARGEST_RATIO,
     choose,
     divide,
     divide_regret,
@@ -24,6 +25,7 @@ from pulse_assets.retrodiction.records import (
     AWAKE_COUNT,
     AWAKE_SUM,
     BASE,
+    CLOSENESS,
     DISCOUNTS,
     ERRORS,
     FORECAST,
@@ -49,11 +51,8 @@ from pulse_assets.retrodiction.records import (
 from pulse_assets.retrodiction.regret import (
     LARGEST_INVERSE,
     STEEPNESS,
-    measure_steps,
     regret_boa,
     regret_mlpol,
-    score_boa,
-    score_mlpol,
 )
 
 Method = Literal["dmsfe", "boa", "mlpol"]
@@ -133,8 +132,10 @@ def _combine_block(
     weights: Floats,
 ) -> None:
     size, width = len(forecasts) - 2, len(steps)
-    record, errors = np.zeros(size * RECORD), np.zeros((len(DISCOUNTS), size * ERRORS))
-    lanes, state = np.zeros((LANES, LANE)), np.zeros(STATE)
+    record, lanes, state = np.zeros(size * RECORD), np.zeros((LANES, LANE)), np.zeros(STATE)
+    errors = np.zeros((len(DISCOUNTS), size * ERRORS))
+    # What a discount's closest rule is multiplied by to have a share of 1.
+    best = np.zeros((len(DISCOUNTS), SLOT))
     # What the lanes said of each index, found under the index divided by the longest wait.
     said, still = np.full((steps[-1] + 1, LANES, SLOT), np.nan), 0
     for t in range(len(observed)):
@@ -145,9 +146,8 @@ def _combine_block(
             recall(forecasts, t, steps, record)
             for q in range(len(DISCOUNTS)):
                 learn(observed[t], DISCOUNTS[q], width, record, state, errors[q])
-            measure_steps(observed[t], width, record, state)
             if boa:
-                regret_boa(width, record)
+                regret_boa(width, record, state)
             else:
                 regret_mlpol(width, record, state)
         mark_ready(forecasts, t, record, state)
@@ -155,18 +155,12 @@ def _combine_block(
         if still > 0:
             keep_at_rest(filled[t], max(0.0, 1.0 - still / REST) ** 2, width, record)
         for q in range(len(DISCOUNTS)):
-            first = 1 + q * POWERS
-            lane = lanes[first : first + POWERS].reshape(-1)
-            divide(width, record, state, errors[q], lane)
-        if boa:
-            score_boa(width, record, state)
-        else:
-            score_mlpol(width, record)
+            divide(width, record, errors[q], best[q], lanes[1 + q * POWERS :].reshape(-1))
         divide_regret(width, record, state, lanes[0], lanes[REGRET_LANE])
         finish_lanes(lanes, state, t, steps, said)
         choose(width, state, lanes, alone)
         if row[t] >= 0:
-            write_weights(record, errors, lanes, state, weights, row[t])
+            write_weights(record, errors, best, lanes, state, weights, row[t])
         finish(width, state, forecasts, t)
 
 
@@ -207,11 +201,14 @@ def judge(due: Floats, outcome: float, width: int, lanes: Floats) -> None:
 
 @kernel  # pragma: no cover
 def recall(forecasts: Floats, t: int, steps: Ints, record: Floats) -> None:
-    """Set `FORECAST` to what each rule had forecast for index t."""
-    for j in range(len(steps)):
-        s = t - steps[j]
-        for k in range(len(record) // RECORD):
-            record[k * RECORD + FORECAST + j] = forecasts[k, s, j] if s >= 0 else np.nan
+    """Set `FORECAST` to what each rule had forecast for index t, and count these forecasts."""
+    for k in range(len(record) // RECORD):
+        at = k * RECORD
+        for j in range(len(steps)):
+            s = t - steps[j]
+            forecast = forecasts[k, s, j] if s >= 0 else np.nan
+            record[at + FORECAST + j] = forecast
+            record[at + VERIFIED + j] += 1.0 if forecast == forecast else 0.0
 
 
 @kernel  # pragma: no cover
@@ -222,13 +219,18 @@ def learn(
     for k in range(len(record) // RECORD):
         rule, at = k * RECORD, k * ERRORS
         for j in range(width):
-            forecast = record[rule + FORECAST + j]
+            forecast, prior = record[rule + FORECAST + j], state[PRIOR_ERROR + j]
             awake = forecast == forecast
             error = min(abs(forecast - outcome), LARGEST_ERROR) if awake else 0.0
             reference = state[REFERENCE + j] if awake else 0.0
             keep = discount if awake else 1.0
-            errors[at + LOSS + j] = keep * errors[at + LOSS + j] + error
-            errors[at + BASE + j] = keep * errors[at + BASE + j] + reference
+            loss = keep * errors[at + LOSS + j] + error
+            base = keep * errors[at + BASE + j] + reference
+            errors[at + LOSS + j], errors[at + BASE + j] = loss, base
+            # Perfect so far, and persistence too: as good as it gets.
+            ratio = (base + prior) / (loss + prior) if loss + prior > 0.0 else LARGEST_RATIO
+            ratio = min(ratio, LARGEST_RATIO)
+            errors[at + CLOSENESS + j] = ratio * ratio
 
 
 @kernel  # pragma: no cover
@@ -242,24 +244,21 @@ def mark_ready(forecasts: Floats, t: int, record: Floats, state: Floats) -> None
     state[FOUND : FOUND + SLOT] = 0.0
     state[AWAKE_COUNT : AWAKE_SUM + SLOT] = 0.0
     for k in range(len(record) // RECORD):
-        at = k * RECORD
+        at, made = k * RECORD, forecasts[k, t]
         for j in range(width):
-            forecast = forecasts[k, t, j]
-            awake = forecast == forecast
-            within = max(-LARGEST_FORECAST, min(forecast, LARGEST_FORECAST))
-            record[at + FORECAST + j] = within if awake else 0.0
-            record[at + AWAKE + j] = 1.0 if awake else 0.0
-            ready = awake and record[at + VERIFIED + j] >= MIN_VERIFIED
-            record[at + READY + j] = 1.0 if ready else 0.0
-        for j in range(width):
-            state[FOUND + j] = max(state[FOUND + j], record[at + READY + j])
-            state[AWAKE_COUNT + j] += record[at + AWAKE + j]
-            state[AWAKE_SUM + j] += record[at + FORECAST + j]
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(width):
-            ready, awake = record[at + READY + j], record[at + AWAKE + j]
-            record[at + READY + j] = ready if state[FOUND + j] > 0.0 else awake
+            forecast = made[j]
+            awake = 1.0 if forecast == forecast else 0.0
+            within = max(-LARGEST_FORECAST, min(forecast, LARGEST_FORECAST)) if awake else 0.0
+            ready = awake if record[at + VERIFIED + j] >= MIN_VERIFIED else 0.0
+            record[at + FORECAST + j], record[at + AWAKE + j] = within, awake
+            record[at + READY + j] = ready
+            state[FOUND + j] = max(state[FOUND + j], ready)
+            state[AWAKE_COUNT + j] += awake
+            state[AWAKE_SUM + j] += within
+    for j in range(width):
+        if state[FOUND + j] == 0.0:
+            for k in range(j, len(record), RECORD):
+                record[READY + k] = record[AWAKE + k]
 
 
 @kernel  # pragma: no cover

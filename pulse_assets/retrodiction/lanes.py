@@ -13,15 +13,15 @@ from pulse_assets.retrodiction.panel import SLOT
 from pulse_assets.retrodiction.records import (
     AWAKE_COUNT,
     AWAKE_SUM,
-    BASE,
-    BEST,
+    BEST_SCORE,
+    CLOSENESS,
     DISCOUNTS,
     ERRORS,
+    FACTOR,
     FORECAST,
     FOUND,
     LANE,
     LANES,
-    LOSS,
     MEAN,
     OWN_LOSS,
     POWERS,
@@ -29,93 +29,82 @@ from pulse_assets.retrodiction.records import (
     READY,
     RECORD,
     REGRET_LANE,
-    REGRET_SHARE,
     SCALE,
-    SHARE,
+    SCORE,
     SMALLEST,
     SUM,
     TRUST_SUM,
+    UNSHARED,
     WEIGHTED,
 )
+from pulse_assets.retrodiction.regret import exponential
 
 #: The choice among the lanes: power 2**n of their own inverse error.
 CHOICE_SQUARINGS: Final = 4
 #: `boa` counts as many lanes: it draws on how rules complete each other, which the others ignore.
-BOA_PRIOR: Final = 6.0
+BOA_PRIOR: Final = 4.0
 #: The largest quotient.
 LARGEST_RATIO: Final = 1e150
-#: A smaller share of the best one's is 0: its powers would be too small for fast arithmetic.
+#: Where power 2 gives less than this share of the best one's, it is 0: higher powers would be too
+#: small for fast arithmetic.
 SMALLEST_SHARE: Final = 1e-8
 
 
 @kernel  # pragma: no cover
-def divide(width: int, record: Floats, state: Floats, errors: Floats, lane: Floats) -> None:
-    """Set the shares of the lanes of one discount, and add them up: powers 2, 8 and 32.
-
-    Of the inverse error, that is, relative to the best rule's.
-    """
-    state[BEST : BEST + SLOT] = 0.0
-    for k in range(len(record) // RECORD):
-        rule, at = k * RECORD, k * ERRORS
-        for j in range(width):
-            error = errors[at + LOSS + j] + state[PRIOR_ERROR + j]
-            base = errors[at + BASE + j] + state[PRIOR_ERROR + j]
-            # Perfect so far, and persistence too: as good as it gets.
-            closeness = min(base / error if error > 0.0 else LARGEST_RATIO, LARGEST_RATIO)
-            errors[at + SHARE + j] = record[rule + READY + j] * closeness * closeness
-        for j in range(width):
-            state[BEST + j] = max(state[BEST + j], errors[at + SHARE + j])
-    for j in range(width):
-        best = state[BEST + j]
-        state[BEST + j] = min(1.0 / best, LARGEST_RATIO) if best > 0.0 else 0.0
-    for k in range(len(record) // RECORD):
-        rule, at = k * RECORD, k * ERRORS
-        for j in range(width):
-            share = errors[at + SHARE + j] * state[BEST + j]
-            share = share if state[BEST + j] > 0.0 else record[rule + READY + j]
-            share = share if share > SMALLEST_SHARE else 0.0
-            fourth = share * share * (share * share)
-            errors[at + SHARE + j] = share
-            errors[at + SHARE + SLOT + j] = fourth
-            errors[at + SHARE + 2 * SLOT + j] = fourth * fourth * (fourth * fourth)
-    add_up(width, record, errors, lane)
+def share_by_error(ready: float, closeness: float, scale: float) -> float:
+    """Return a rule's share at power 4, relative to the best; `scale` 0.0: all alike."""
+    square = ready * closeness * scale if scale > 0.0 else ready
+    return square * square if square > SMALLEST_SHARE else 0.0
 
 
 @kernel  # pragma: no cover
-def add_up(width: int, record: Floats, errors: Floats, lane: Floats) -> None:
-    """Add shares, and shares times forecasts, to the sums of the lanes of one discount."""
+def share_by_regret(ready: float, factor: float, score: float, best: float) -> float:
+    """Return a rule's share by regret, not yet of sum 1."""
+    return exponential(score - best) * factor * ready
+
+
+@kernel  # pragma: no cover
+def divide(width: int, record: Floats, errors: Floats, best: Floats, lane: Floats) -> None:
+    """Add up the rules' shares, and shares times forecasts, in the lanes of one discount.
+
+    `best` becomes what shares are measured against, for `share_by_error`.
+    """
+    best[:] = 0.0
     for k in range(len(record) // RECORD):
         rule, at = k * RECORD, k * ERRORS
         for j in range(width):
-            first, second = errors[at + SHARE + j], errors[at + SHARE + SLOT + j]
-            third, forecast = errors[at + SHARE + 2 * SLOT + j], record[rule + FORECAST + j]
-            lane[SUM + j] += first
-            lane[MEAN + j] += first * forecast
-            lane[LANE + SUM + j] += second
-            lane[LANE + MEAN + j] += second * forecast
-            lane[2 * LANE + SUM + j] += third
-            lane[2 * LANE + MEAN + j] += third * forecast
+            best[j] = max(best[j], record[rule + READY + j] * errors[at + CLOSENESS + j])
+    for j in range(width):
+        best[j] = min(1.0 / best[j] if best[j] > 0.0 else 0.0, LARGEST_RATIO)
+    for k in range(len(record) // RECORD):
+        rule, at = k * RECORD, k * ERRORS
+        for j in range(width):
+            forecast, ready = record[rule + FORECAST + j], record[rule + READY + j]
+            fourth = share_by_error(ready, errors[at + CLOSENESS + j], best[j])
+            sixteenth = fourth * fourth * (fourth * fourth)
+            lane[SUM + j] += fourth
+            lane[MEAN + j] += fourth * forecast
+            lane[LANE + SUM + j] += sixteenth
+            lane[LANE + MEAN + j] += sixteenth * forecast
 
 
 @kernel  # pragma: no cover
 def divide_regret(width: int, record: Floats, state: Floats, equal: Floats, regret: Floats) -> None:
-    """Add up the shares of the first lane, equal ones, and of the last: equal if all are 0."""
-    state[BEST : BEST + SLOT] = 0.0
+    """Add up the shares, and shares times forecasts, in the first lane and in the last."""
+    state[BEST_SCORE : BEST_SCORE + SLOT] = -np.inf
+    for k in range(len(record) // RECORD):
+        for j in range(width):
+            state[BEST_SCORE + j] = max(state[BEST_SCORE + j], record[k * RECORD + SCORE + j])
     for k in range(len(record) // RECORD):
         at = k * RECORD
         for j in range(width):
-            state[BEST + j] += record[at + REGRET_SHARE + j]
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(width):
-            ready, share = record[at + READY + j], record[at + REGRET_SHARE + j]
-            record[at + REGRET_SHARE + j] = share if state[BEST + j] > 0.0 else ready
-        for j in range(width):
-            ready, forecast = record[at + READY + j], record[at + FORECAST + j]
+            forecast, ready = record[at + FORECAST + j], record[at + READY + j]
+            factor, score = record[at + FACTOR + j], record[at + SCORE + j]
+            share = share_by_regret(ready, factor, score, state[BEST_SCORE + j])
             equal[SUM + j] += ready
             equal[MEAN + j] += ready * forecast
-            regret[SUM + j] += record[at + REGRET_SHARE + j]
-            regret[MEAN + j] += record[at + REGRET_SHARE + j] * forecast
+            regret[SUM + j] += share
+            regret[MEAN + j] += share * forecast
 
 
 @kernel  # pragma: no cover
@@ -124,17 +113,23 @@ def finish_lanes(lanes: Floats, state: Floats, t: int, steps: Ints, said: Floats
 
     That is NaN where no rule has a record: the lanes would be judged for what none could know.
     """
+    width, equal, regret = len(steps), lanes[0], lanes[REGRET_LANE]
+    for j in range(width):
+        unshared = regret[SUM + j] == 0.0
+        state[UNSHARED + j] = 1.0 if unshared else 0.0
+        regret[SUM + j] = equal[SUM + j] if unshared else regret[SUM + j]
+        regret[MEAN + j] = equal[MEAN + j] if unshared else regret[MEAN + j]
     for c in range(LANES):
         lane = lanes[c]
-        for j in range(len(steps)):
+        for j in range(width):
             total = lane[SUM + j]
             lane[SCALE + j] = 1.0 / total if total > 0.0 else 0.0
             lane[MEAN + j] *= lane[SCALE + j]
             lane[SUM + j] = 0.0
-    for j in range(len(steps)):
-        row = (t + steps[j]) % len(said)
+    for j in range(width):
+        row, found = said[(t + steps[j]) % len(said)], state[FOUND + j] > 0.0
         for c in range(LANES):
-            said[row, c, j] = lanes[c, MEAN + j] if state[FOUND + j] > 0.0 else np.nan
+            row[c, j] = lanes[c, MEAN + j] if found else np.nan
 
 
 @kernel  # pragma: no cover
@@ -162,19 +157,44 @@ def choose(width: int, state: Floats, lanes: Floats, alone: bool) -> None:
 
 @kernel  # pragma: no cover
 def write_weights(
-    record: Floats, errors: Floats, lanes: Floats, state: Floats, weights: Floats, row: int
+    record: Floats,
+    errors: Floats,
+    best: Floats,
+    lanes: Floats,
+    state: Floats,
+    weights: Floats,
+    row: int,
 ) -> None:
-    """Fill a row of `weights` `[M, O, W]`: the lanes' scales times the rules' shares in them."""
-    size, _, width = weights.shape
-    for k in range(size):
+    """Fill a row of `weights` `[M, O, W]`: over lanes, their weight times the rules' shares."""
+    width, equal, regret = weights.shape[2], lanes[0], lanes[REGRET_LANE]
+    for k in range(len(weights)):
+        at, weight = k * RECORD, weights[k, row]
         for j in range(width):
-            weight = lanes[0, SCALE + j] * record[k * RECORD + READY + j]
-            weight += lanes[REGRET_LANE, SCALE + j] * record[k * RECORD + REGRET_SHARE + j]
-            for q in range(len(DISCOUNTS)):
-                for p in range(POWERS):
-                    share = errors[q, k * ERRORS + SHARE + p * SLOT + j]
-                    weight += lanes[1 + q * POWERS + p, SCALE + j] * share
-            weights[k, row, j] = weight / state[TRUST_SUM + j]
+            ready = record[at + READY + j]
+            share = share_by_regret(
+                ready, record[at + FACTOR + j], record[at + SCORE + j], state[BEST_SCORE + j]
+            )
+            share = ready if state[UNSHARED + j] > 0.0 else share
+            weight[j] = equal[SCALE + j] * ready + regret[SCALE + j] * share
+    for q in range(len(DISCOUNTS)):
+        add_weights(record, errors[q], best[q], lanes[1 + q * POWERS :].reshape(-1), weights, row)
+    for k in range(len(weights)):
+        weight = weights[k, row]
+        for j in range(width):
+            weight[j] /= state[TRUST_SUM + j]
+
+
+@kernel  # pragma: no cover
+def add_weights(
+    record: Floats, errors: Floats, best: Floats, lane: Floats, weights: Floats, row: int
+) -> None:
+    """Add the weights of the lanes of one discount."""
+    for k in range(len(weights)):
+        rule, at, weight = k * RECORD, k * ERRORS, weights[k, row]
+        for j in range(len(weight)):
+            fourth = share_by_error(record[rule + READY + j], errors[at + CLOSENESS + j], best[j])
+            sixteenth = fourth * fourth * (fourth * fourth)
+            weight[j] += lane[SCALE + j] * fourth + lane[LANE + SCALE + j] * sixteenth
 
 
 @kernel  # pragma: no cover

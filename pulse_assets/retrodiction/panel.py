@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints, kernel
 
 #: Numbers that the machine handles at once.
 VECTOR: Final = 4
@@ -31,16 +31,18 @@ def block_horizons(horizons: Ints) -> Ints:
 
 
 def empty_panel(steps: Ints, models: int, length: int) -> Floats:
-    """Return a panel `[B, M, T, W]` of NaN for horizons `[B, W]`."""
-    return np.full((len(steps), models, length, steps.shape[1]), np.nan)
+    """Return a panel `[B, M, T, W]` for horizons `[B, W]`, not filled yet."""
+    return np.empty((len(steps), models, length, steps.shape[1]))
 
 
 @kernel  # pragma: no cover
 def place(panel: Floats, model: int, forecasts: Floats, origins: Ints) -> None:
-    """Put a rule's forecasts `[O, H]` into a panel."""
+    """Put a rule's forecasts `[O, H]` into a panel; NaN from other indices than its origins."""
     width, size = panel.shape[3], forecasts.shape[1]
     for block in range(len(panel)):
         first = block * width
+        if len(origins) < panel.shape[2]:
+            panel[block, model] = np.nan
         for row in range(len(origins)):
             for j in range(min(width, size - first)):
                 panel[block, model, origins[row], j] = forecasts[row, first + j]
@@ -48,7 +50,30 @@ def place(panel: Floats, model: int, forecasts: Floats, origins: Ints) -> None:
                 panel[block, model, origins[row], j] = forecasts[row, size - 1]
 
 
-def unblock(values: Floats, size: int) -> Floats:
-    """Turn `[B, M, O, W]` into `[M, O, H]`, `size` horizons."""
-    blocks, models, rows, width = values.shape
-    return values.transpose(1, 2, 0, 3).reshape(models, rows, blocks * width)[..., :size]
+@kernel  # pragma: no cover
+def unblock(values: Floats, rows: Ints, size: int, unit: float) -> Floats:
+    """Return rows of a panel times the unit, at most the largest number there is.
+
+    Args:
+        values: `[B, M, T, W]`.
+        rows: the rows `[O]`; where negative all is NaN.
+        size: horizons.
+        unit: what values are multiplied by.
+
+    Returns:
+        `[M, O, H]`.
+    """
+    blocks, models, _, width = values.shape
+    unfolded = np.full((models, len(rows), size), np.nan)
+    for block in range(blocks):
+        first = block * width
+        for model in range(models):
+            for o in range(len(rows)):
+                if rows[o] >= 0:
+                    before, after = values[block, model, rows[o]], unfolded[model, o, first:]
+                    for j in range(min(width, len(after))):
+                        value = before[j] * unit
+                        # Comparisons with NaN are false.
+                        value = LARGEST if value > LARGEST else value
+                        after[j] = -LARGEST if value < -LARGEST else value
+    return unfolded

@@ -8,22 +8,18 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, kernel
-from pulse_assets.retrodiction.panel import SLOT
 from pulse_assets.retrodiction.records import (
-    BEST,
+    FACTOR,
     FORECAST,
-    INVERSE,
     INVERSE_UNIT,
     LEAD,
     PEAK,
-    READY,
     RECORD,
     REGRET,
-    REGRET_SHARE,
+    SCORE,
     SLOPE,
     SPREAD,
     STEP,
-    VERIFIED,
 )
 
 #: Slope of the loss of `boa` and `mlpol` at small errors, in units of persistence's.
@@ -34,66 +30,53 @@ LARGEST_INVERSE: Final = 1e300
 
 
 @kernel  # pragma: no cover
-def measure_steps(outcome: float, width: int, record: Floats, state: Floats) -> None:
-    """Set `STEP` to what following each rule a little more would have gained, in units.
+def gain(forecast: float, lead: float, slope: float, inverse_unit: float) -> float:
+    """Return what following a rule a little more would have gained, in units; asleep: nothing.
 
     That is g (combined - forecast), where g is the slope of Huber's loss of the combination: the
     sign of its error, but in proportion to errors below 1 / `STEEPNESS`, so that a combination
     that cannot be bettered is left alone.
     """
+    gap = (lead - forecast) * inverse_unit if forecast == forecast else 0.0
+    return slope * max(-LARGEST_REGRET, min(gap, LARGEST_REGRET))
+
+
+@kernel  # pragma: no cover
+def regret_boa(width: int, record: Floats, state: Floats) -> None:
+    """Add a rule's gains r: spread E <- E + 2.2 r^2, regret R <- R + r - r^2 / sqrt(E).
+
+    Its share is exp(R / sqrt(E)) / sqrt(E); 0 while it never parted from the combination.
+    """
     for k in range(len(record) // RECORD):
         at = k * RECORD
         for j in range(width):
             forecast = record[at + FORECAST + j]
-            awake = forecast == forecast
-            gap = (state[LEAD + j] - forecast) * state[INVERSE_UNIT + j] if awake else 0.0
-            gap = max(-LARGEST_REGRET, min(gap, LARGEST_REGRET))
-            record[at + STEP + j] = state[SLOPE + j] * gap
-            record[at + VERIFIED + j] += 1.0 if awake else 0.0
-
-
-@kernel  # pragma: no cover
-def regret_boa(width: int, record: Floats) -> None:
-    """Add the steps r: spread E <- E + 2.2 r^2, regret R <- R + r - r^2 / sqrt(E)."""
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(width):
-            step = record[at + STEP + j]
-            spread = record[at + SPREAD + j] + 2.2 * step * step
+            r = gain(forecast, state[LEAD + j], state[SLOPE + j], state[INVERSE_UNIT + j])
+            spread = record[at + SPREAD + j] + 2.2 * r * r
             inverse = 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0
-            record[at + SPREAD + j], record[at + INVERSE + j] = spread, inverse
-            record[at + REGRET + j] += step - step * step * inverse
+            regret = record[at + REGRET + j] + r - r * r * inverse
+            record[at + SPREAD + j], record[at + REGRET + j] = spread, regret
+            record[at + SCORE + j], record[at + FACTOR + j] = regret * inverse, inverse
 
 
 @kernel  # pragma: no cover
 def regret_mlpol(width: int, record: Floats, state: Floats) -> None:
-    """Add the steps r: regret R <- R + r, spread 1/eta <- 1/eta + r^2 + B' - B, B the peak r^2."""
+    """Add the gains r: regret R <- R + r, spread 1/eta <- 1/eta + r^2 + B' - B, B the peak r^2.
+
+    A rule's share is eta max(R, 0).
+    """
     for j in range(width):
         highest = state[PEAK + j]
         for k in range(j, len(record), RECORD):
-            highest = max(highest, record[STEP + k] ** 2)
+            forecast = record[FORECAST + k]
+            r = gain(forecast, state[LEAD + j], state[SLOPE + j], state[INVERSE_UNIT + j])
+            record[STEP + k], highest = r, max(highest, r * r)
         for k in range(j, len(record), RECORD):
             record[SPREAD + k] += record[STEP + k] ** 2 + highest - state[PEAK + j]
             record[REGRET + k] += record[STEP + k]
+            regret, spread = max(record[REGRET + k], 0.0), record[SPREAD + k]
+            record[FACTOR + k] = regret / spread if spread > 0.0 else 0.0
         state[PEAK + j] = highest
-
-
-@kernel  # pragma: no cover
-def score_boa(width: int, record: Floats, state: Floats) -> None:
-    """Set the shares of the last lane: exp(R / sqrt(E)) / sqrt(E), over the largest exponential."""
-    state[BEST : BEST + SLOT] = -np.inf
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(width):
-            score = record[at + REGRET + j] * record[at + INVERSE + j]
-            state[BEST + j] = max(state[BEST + j], score)
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(width):
-            score = record[at + REGRET + j] * record[at + INVERSE + j]
-            power = exponential(score - state[BEST + j])
-            share = power * record[at + INVERSE + j] * record[at + READY + j]
-            record[at + REGRET_SHARE + j] = share
 
 
 @kernel  # pragma: no cover
@@ -107,15 +90,3 @@ def exponential(x: float) -> float:
     for _ in range(16):
         power *= power
     return power
-
-
-@kernel  # pragma: no cover
-def score_mlpol(width: int, record: Floats) -> None:
-    """Set the shares of the last lane: eta max(R, 0)."""
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(width):
-            gain = max(record[at + REGRET + j], 0.0) * record[at + READY + j]
-            spread = record[at + SPREAD + j]
-            share = gain / spread if spread > 0.0 else 0.0
-            record[at + REGRET_SHARE + j] = share

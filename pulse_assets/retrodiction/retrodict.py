@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, rescale
+from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.panel import block_horizons, empty_panel, place, unblock
@@ -78,12 +78,15 @@ def retrodict(
     weights = combine(panel, *known, ensemble)
     radius = interval_radius(panel, *known, 1.0 - level)
     row = np.where(asked >= task.start, np.searchsorted(begun, asked - task.start), -1)
-    predicted, radius, weights = (
-        _unfold(part, row, len(task.horizons)) for part in (panel[:, :, begun], radius, weights)
-    )
+    index = np.where(row < 0, -1, asked - task.start)
+    size = len(task.horizons)
+    predicted = unblock(panel, index, size, task.unit)
+    radius = unblock(radius, row, size, task.unit)
+    weights = unblock(weights, row, size, 1.0)
     with np.errstate(over="ignore"):
         lower, upper = predicted - radius, predicted + radius
-    predicted, lower, upper = (rescale(part, task.unit) for part in (predicted, lower, upper))
+    for limit in (lower, upper):
+        np.clip(limit, -LARGEST, LARGEST, out=limit)
     models = (*(rule.name for rule in rules), *ENSEMBLES)
     nobody = np.full((len(ENSEMBLES), *weights.shape[1:]), np.nan)
     return Retrodiction(models, predicted, lower, upper, np.concatenate([weights, nobody]))
@@ -92,17 +95,8 @@ def retrodict(
 def _panel(task: Task, rules: Sequence[Rule], begun: Ints) -> Floats:
     """Run the rules over the history; the last two places are for the combinations."""
     panel = empty_panel(block_horizons(task.horizons), len(rules) + 2, len(task.filled))
-    for model, rule in enumerate(rules):
-        if len(begun):
+    with np.errstate(over="ignore", invalid="ignore"):
+        for model, rule in enumerate(rules if len(begun) else ()):
             origins = origins_to_run(rule, begun, len(task.filled))
             place(panel, model, task.forecast(rule, origins), origins)
     return panel
-
-
-def _unfold(values: Floats, row: Ints, size: int) -> Floats:
-    """Turn rows `[B, M, R, W]` into `[M, O, H]`; NaN where the row of an origin is -1."""
-    if not values.shape[2]:
-        return np.full((values.shape[1], len(row), size), np.nan)
-    unfolded = unblock(values, size)[:, row]
-    unfolded[:, row < 0] = np.nan
-    return unfolded

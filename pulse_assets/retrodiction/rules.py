@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-import numpy as np
-
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction import baselines, smoothing
 from pulse_assets.retrodiction.arrays import Floats, Ints
@@ -92,8 +90,7 @@ class BuiltIn:
 
     def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
         """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self.sweep(y, tame(y) if self.tamed else y, origins, horizons, season)
+        return self.sweep(y, tame(y) if self.tamed else y, origins, horizons, season)
 
 
 AR_3: Final = partial(ar_diff, order=3)

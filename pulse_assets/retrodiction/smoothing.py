@@ -141,13 +141,12 @@ def trace_trend(y: Floats, origins: Ints, grid: Floats) -> tuple[Floats, Floats,
     constants, state = flatten(grid), np.zeros(FIELDS * SLOT)
     state[:SLOT] = y[0]
     levels, trends = np.empty(len(origins)), np.empty(len(origins))
-    chosen, row, best = np.zeros(len(origins), np.int64), 0, 0
+    chosen, row = np.zeros(len(origins), np.int64), 0
     for t in range(len(y)):
         if t > 0:
             smooth(y[t], constants, grid.shape[1], state)
-        # At every index, for of equals the one before wins: whichever origins are asked for.
-        best = find_best(state, grid.shape[1], best)
         if row < len(origins) and origins[row] == t:
+            best = find_best(state, grid.shape[1])
             chosen[row], levels[row], trends[row] = best, state[best], state[TREND + best]
             row += 1
     return levels, trends, chosen
@@ -205,8 +204,8 @@ def smooth(value: float, constants: Floats, size: int, state: Floats) -> None:
 
 
 @kernel  # pragma: no cover
-def find_best(state: Floats, size: int, before: int) -> int:
-    """Return the place of the smallest loss: `before` if it is among those, else the first."""
+def find_best(state: Floats, size: int) -> int:
+    """Return the first place of the smallest loss."""
     for g in range(size):
         state[SMALLEST + g] = state[LOSS + g]
     # By halves, several at once.
@@ -217,8 +216,6 @@ def find_best(state: Floats, size: int, before: int) -> int:
             other = state[SMALLEST + half + g]
             state[SMALLEST + g] = min(state[SMALLEST + g], other)
         left = half
-    if state[LOSS + before] == state[SMALLEST]:
-        return before
     for g in range(size):
         if state[LOSS + g] == state[SMALLEST]:
             return g
@@ -286,15 +283,14 @@ def _trace_season(
 ) -> Floats:
     constants, size = flatten(grid), grid.shape[1]
     state, seasonal = _start_season(seen, season, size)
-    forecasts, row, best = np.full((len(origins), len(horizons)), np.nan), 0, 0
+    forecasts, row = np.full((len(origins), len(horizons)), np.nan), 0
     for t in range(len(seen)):
         if t >= 2 * season:
             smooth_season(seen[t], constants, size, state, seasonal[t % season])
-        if t >= 2 * season - 1:
-            best = find_best(state, size, best)
         if row == len(origins) or origins[row] != t:
             continue
         if t >= 2 * season - 1:
+            best = find_best(state, size)
             level = state[LEVEL + best] + y[t] - seen[t]
             carry_on(level, state[TREND + best], grid[2, best], horizons, forecasts[row])
             for j in range(len(horizons)):

@@ -67,7 +67,7 @@ class FastRule:
 
     def _checked(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
         made = self.method(y.copy(), origins.copy(), horizons.copy(), season)
-        forecasts = checked_shape(self.name, made, (len(origins), len(horizons)))
+        forecasts = checked_shape(self.name, made, (len(origins), len(horizons))).copy()
         forecasts[origins + 1 < self.min_observations] = np.nan
         return forecasts
 
@@ -98,13 +98,13 @@ class SlowRule:
 
 
 def checked_shape(name: str, made: object, expected: tuple[int, ...]) -> Floats:
-    """Return a rule's result as a new array of numbers.
+    """Return a rule's result as an array of numbers.
 
     Raises:
         RuleError: it does not hold numbers or has another shape than `expected`.
     """
     try:
-        forecasts = np.array(made, np.float64, order="C")
+        forecasts = np.asarray(made, np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise RuleError(
             f"rule {name!r} returned {type(made).__name__}, not an array of numbers: {error}"

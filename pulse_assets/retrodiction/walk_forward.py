@@ -3,22 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import (
+    LARGEST,
     Floats,
     Ints,
     ascending,
     carry_forward,
     first_known,
+    kernel,
     rescale,
     unit_of,
 )
-from pulse_assets.retrodiction.guard import bound, drop_infinite, largest_moves
+from pulse_assets.retrodiction.guard import bound, largest_moves
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.retrodiction.user_rules import checked_shape
+
+#: Moves for rules that may move as far as they like, see `bound`.
+UNBOUNDED: Final = np.empty((0, 0))
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,7 @@ class Task:
     def of(cls, y: Floats, last: int, horizons: Sequence[int] | Ints, season: int) -> "Task":
         """Cut `y` to what is known at index `last`: later values cannot play a part."""
         known = np.array(y[: last + 1], np.float64)
-        start = first_known(known)
-        filled = carry_forward(known[start:])
-        unit = unit_of(filled)
-        observed = np.where(np.isfinite(known[start:]), filled, np.nan)
-        observed, filled = rescale(observed, 1.0 / unit), rescale(filled, 1.0 / unit)
+        start, unit, observed, filled = prepare(known)
         return cls(start, unit, observed, filled, np.array(horizons, np.int64), season)
 
     @cached_property
@@ -78,10 +80,22 @@ class Task:
         forecasts = checked_shape(rule.name, made, (len(origins), len(self.horizons)))
         if unit != 1.0:
             forecasts = rescale(forecasts, 1.0 / unit)
-        drop_infinite(forecasts)
-        if rule.guarded:
-            bound(forecasts, origins, self.filled, self.moves)
-        return forecasts
+        return bound(forecasts, origins, self.filled, self.moves if rule.guarded else UNBOUNDED)
+
+
+@kernel  # pragma: no cover
+def prepare(y: Floats) -> tuple[int, float, Floats, Floats]:
+    """Return `start`, `unit`, `observed` and `filled` of a series `[T]`, see `Task`."""
+    start = first_known(y)
+    filled = carry_forward(y[start:])
+    unit = unit_of(filled)
+    observed = np.empty(len(filled))
+    for t in range(len(filled)):
+        value = filled[t] / unit
+        value = LARGEST if value > LARGEST else value
+        filled[t] = -LARGEST if value < -LARGEST else value
+        observed[t] = filled[t] if np.isfinite(y[start + t]) else np.nan
+    return start, unit, observed, filled
 
 
 def walk_forward(
@@ -119,8 +133,8 @@ def walk_forward(
     task = Task.of(y, int(asked.max(initial=-1)), horizons, season)
     forecasts = np.full((len(rules), len(asked), len(task.horizons)), np.nan)
     begun = asked[asked >= task.start] - task.start
-    for model, rule in enumerate(rules):
-        if len(begun):
+    with np.errstate(over="ignore", invalid="ignore"):
+        for model, rule in enumerate(rules if len(begun) else ()):
             made = task.forecast(rule, begun)
             forecasts[model, len(asked) - len(begun) :] = rescale(made, task.unit)
     return forecasts[:, place]

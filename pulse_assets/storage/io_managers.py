@@ -19,7 +19,7 @@ from pulse_assets.storage.store import MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table, encode_table
 
 
-class _StoreIOManager(dg.ConfigurableIOManager):
+class StoreIOManager(dg.ConfigurableIOManager):
     """What the IO managers share: which store, and one object of one asset in it."""
 
     store: str = Field(description="directory or s3://bucket/prefix of the objects")
@@ -64,7 +64,7 @@ class _StoreIOManager(dg.ConfigurableIOManager):
         context.step_context.add_asset_metadata(described, context.asset_key, key)
 
 
-class ParquetIOManager(_StoreIOManager):
+class ParquetIOManager(StoreIOManager):
     """Tables of `pulse_assets.schema.SCHEMAS` as Parquet, one object a partition.
 
     The last part of an asset's key names its table. A partitioned upstream asset is loaded as
@@ -102,7 +102,7 @@ class ParquetIOManager(_StoreIOManager):
         return decode_table(self._read(asset), asset, name=f"{self.store}/{object_path(asset)}")
 
 
-class _TextIOManager(_StoreIOManager):
+class _TextIOManager(StoreIOManager):
     """One UTF-8 object an asset; assets with partitions hold tables and are refused."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """The connection to S3: one client a process, how long it tries, and what its errors mean."""
 
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ _READ_SECONDS: Final = 10
 #: What can go wrong on the way to S3; the parser's error is of none of botocore's families.
 S3_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
 
+#: The start of an address with a user or a password in it.
+_CREDENTIALS: Final = re.compile(r"(?i)(s3|https?)://[^/]*@")
+
 _NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError)
 _BROKEN: Final = (HTTPClientError, ConnectionError, IncompleteReadError)
 _PASSING_STATUS: Final = {429, 500, 502, 503, 504}
@@ -61,6 +65,19 @@ _MENDS: Final = {
 )
 
 
+def refuse_credentials(name: str, address: str) -> None:
+    """Refuse an address with secrets in it, which would be logged, without repeating them.
+
+    Raises:
+        ConfigurationError: it holds a user or a password.
+    """
+    if _CREDENTIALS.match(address):
+        raise ConfigurationError(
+            f"{name} holds credentials: take what stands before the @ out of the address and give "
+            "credentials the AWS way, such as a profile"
+        )
+
+
 @dataclass(frozen=True)
 class S3Settings:
     """How to reach S3; None leaves the choice to the AWS configuration of the machine."""
@@ -68,6 +85,10 @@ class S3Settings:
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an endpoint with secrets in it; see `refuse_credentials`."""
+        refuse_credentials("s3_endpoint_url", self.endpoint_url or "")
 
 
 #: All as the AWS configuration of the machine has it.

@@ -6,11 +6,13 @@ Dask workers import this module, so it imports neither Dagster nor boto3 before 
 
 import contextlib
 import os
+import re
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import uuid4
 
 from pulse_assets.errors import ConfigurationError, StoreError, StoreUnavailableError
@@ -22,9 +24,15 @@ from pulse_assets.storage.s3 import (
     connect,
     error_code,
     explain,
+    refuse_credentials,
 )
 
 T = TypeVar("T")
+
+#: The name of an object that is being written.
+_TEMPORARY: Final = re.compile(r"\.[0-9a-f]{32}")
+#: Seconds after which its writer must have died.
+_ABANDONED_AFTER: Final = 3600.0
 
 
 class MissingObjectError(StoreError, KeyError):
@@ -85,17 +93,22 @@ class Store(Protocol):
         """
         ...
 
+    def clear_abandoned(self) -> None:
+        """Remove what writers left behind that were killed, but nothing of one that lives."""
+        ...
+
 
 def open_store(uri: str, s3: S3Settings = AWS) -> Store:
     """Return the store at `uri`, a directory or s3://bucket/prefix; nothing is touched yet.
 
     Raises:
-        ConfigurationError: `uri` is neither.
+        ConfigurationError: `uri` is neither, or holds credentials.
 
     Example:
         >>> open_store("s3://bucket/a/b/").uri
         's3://bucket/a/b'
     """
+    refuse_credentials("store", uri)
     scheme, separator, rest = uri.partition("://")
     bucket, _, prefix = rest.partition("/")
     if scheme == "s3" and bucket:
@@ -174,6 +187,19 @@ class LocalStore:
                 "or mend its permissions"
             ) from error
 
+    def clear_abandoned(self) -> None:
+        """Remove temporary files of killed writers; see `Store.clear_abandoned`.
+
+        A writer may live on another machine, so its age alone tells: a write takes seconds. If one
+        were stopped for longer, its renaming would fail, and no object be wrong.
+        """
+        before = time.time() - _ABANDONED_AFTER
+        for file in (*self.root.glob("*/.*"), *self.root.glob("*/*/.*")):
+            if _TEMPORARY.fullmatch(file.name):
+                with contextlib.suppress(OSError):  # another run may have been quicker
+                    if file.stat().st_mtime < before:
+                        file.unlink()
+
 
 @dataclass(frozen=True)
 class S3Store:
@@ -224,6 +250,9 @@ class S3Store:
         upload = self._call("", "written", lambda client: client.create_multipart_upload(**probe))
         with contextlib.suppress(*S3_ERRORS):  # the right to abort is one of its own
             self._connection.client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
+
+    def clear_abandoned(self) -> None:
+        """Do nothing: S3 itself drops an upload that was broken off."""
 
     @property
     def _connection(self) -> S3Connection:

@@ -11,8 +11,10 @@ from pulse_assets.definitions import build_definitions
 from pulse_assets.definitions import defs as shipped
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.jobs import JOB_NAME
+from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.status import batch_states
 from pulse_assets_tests.conftest import MODELS, stored
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
@@ -39,11 +41,13 @@ def graph(settings):
 def run(graph, instance):
     """Run the job over a range of partitions, over one, or over none, for a selection of assets."""
 
-    def run(*assets, keys=(FIRST, LAST), key=None, **training):
+    def run(*assets, keys=(FIRST, LAST), key=None, data=None, **training):
         chosen = {"models": MODELS, "horizons": [1, 3]} | training
         names = [f"dagster/asset_partition_range_{end}" for end in ("start", "end")]
         return graph.resolve_job_def(JOB_NAME).execute_in_process(
-            run_config={"resources": {"training": {"config": chosen}}},
+            run_config={
+                "resources": {"training": {"config": chosen}, "data": {"config": data or {}}}
+            },
             instance=instance,
             asset_selection=[dg.AssetKey(name) for name in assets] or None,
             partition_key=key,
@@ -149,14 +153,40 @@ def test_the_job_is_partitioned_as_the_batches_are(graph):
     assert job.partitions_def.get_partition_keys()[0] == FIRST
 
 
-def test_the_launchpad_shows_every_option_with_its_text(graph):
+def launchpad(graph, resource):
+    """The fields of a resource as the launchpad has them."""
     schema = graph.resolve_job_def(JOB_NAME).run_config_schema.config_type
-    fields = schema.fields["resources"].config_type.fields["training"].config_type
-    fields = fields.fields["config"].config_type.fields
-    assert set(fields) == set(TrainingOptions.model_fields)
-    for name, option in TrainingOptions.model_fields.items():
-        assert fields[name].description == option.description
+    fields = schema.fields["resources"].config_type.fields[resource].config_type
+    return fields.fields["config"].config_type.fields
+
+
+@pytest.mark.parametrize(
+    ("resource", "model", "names"),
+    [
+        ("training", TrainingOptions, TrainingOptions.model_fields),
+        ("data", Settings, DATA_SETTINGS),
+    ],
+)
+def test_the_launchpad_shows_every_option_with_its_text(graph, resource, model, names):
+    fields = launchpad(graph, resource)
+    assert set(fields) == set(names)
+    for name in names:
+        assert fields[name].description.startswith(model.model_fields[name].description)
         assert not fields[name].is_required
+
+
+def test_the_launchpad_shows_bounds_and_choices(graph):
+    fields = launchpad(graph, "training")
+    assert fields["history_days"].description.endswith("; at least 1, at most 182625")
+    assert fields["trust_discount"].description.endswith("; above 0, at most 1")
+    assert {one.config_value for one in fields["ensemble"].config_type.enum_values} == {
+        *("dmsfe", "boa", "mlpol")
+    }
+
+
+def test_the_launchpad_shows_the_places_of_the_deployment(graph, settings):
+    shown = {name: field.default_value for name, field in launchpad(graph, "data").items()}
+    assert shown == {name: getattr(settings, name) for name in DATA_SETTINGS}
 
 
 def test_settings_fix_the_partitions(source, tmp_path):
@@ -333,28 +363,91 @@ def test_a_later_part_of_the_range_joins_the_earlier_one(run, settings):
     assert (batches["total"], batches["not_run"]) == (12, 0)
 
 
+# Where it reads and writes
+
+
+def test_a_run_may_name_its_own_source_and_store(run, settings, tmp_path):
+    """Batches, aggregates, checks and a resumed run go there, and nowhere else."""
+    data = {"source": "sample", "store": str(tmp_path / "other")}
+    naive = {"variables": ["inflation_rate"], "models": ["naive"], "horizons": [1]}
+    first = run(keys=(FIRST, SECOND), data=data, **naive)
+    assert first.success
+    assert not Path(settings.store).exists()
+    found = {e.materialization.metadata["dagster/uri"].value: e for e in events_of(first)}
+    assert len(found) == 4 * 4 + 4
+    assert all(uri.startswith(data["store"]) and Path(uri).is_file() for uri in found)
+    results = json.loads((tmp_path / "other/training_results/training_results.json").read_text())
+    assert {name: results["configuration"][name] for name in data} == data
+    resumed = run(keys=(FIRST, SECOND), data=data, resume=True, **naive)
+    said = [e.materialization.metadata.get("status") for e in events_of(resumed)]
+    assert [status.value for status in said if status] == ["kept"] * 4 * 4
+    there = Settings(**settings.model_dump() | data)
+    states = batch_states(there, TrainingOptions(**naive))
+    assert [*states.values()] == ["done"] * 4 + ["missing"] * 8
+
+
+def events_of(result):
+    return [event.event_specific_data for event in result.get_asset_materialization_events()]
+
+
+def test_what_a_run_does_not_name_is_the_deployments(graph, settings):
+    config = {"resources": {"data": {"config": {"store": "there"}}}}
+    found = dg.validate_run_config(graph.resolve_job_def(JOB_NAME), config)
+    expected = settings.model_dump(include={*DATA_SETTINGS}) | {"store": "there"}
+    assert found["resources"]["data"]["config"] == expected
+
+
+@pytest.mark.parametrize("step", [(), AGGREGATES[:1]])
+def test_a_place_with_credentials_is_refused_without_repeating_them(run, step):
+    place = {"store": "s3://key:secret@bucket/x", "s3_endpoint_url": "http://127.0.0.1:1"}
+    result = run(*step, keys=(FIRST, FIRST), data=place)
+    assert not result.success
+    assert "store holds credentials: take what stands before the @" in failure(result)
+    assert not any("secret" in str(event) for event in result.all_events)
+
+
+def test_a_place_that_cannot_be_used_fails_the_first_step_with_a_plain_message(run, settings):
+    assert failure(run(data={"store": ""})).startswith("store = '' is empty: name a directory")
+    assert "does not exist or holds no file" in failure(run(data={"source": "nowhere"}))
+    assert not Path(settings.store).exists()
+
+
 # What it says when it fails
 
+#: What cannot be used of each setting, and a part of what is said of it.
+OUT_OF_BOUNDS = [
+    ({"variables": ["../x"]}, "'../x'"),
+    ({"variables": []}, "variables = [] names none: give at least one"),
+    ({"models": ["naiv"]}, "unknown rule 'naiv'. Did you mean 'naive'?"),
+    ({"models": ["naive", "naive"]}, "names one twice"),
+    ({"horizons": [0]}, "a horizon is a whole number of steps ahead"),
+    ({"horizons": []}, "names none: give at least one"),
+    ({"history_days": 0}, "history_days = 0 must be at least 1"),
+    ({"history_days": 182626}, "history_days = 182626 must be at most 182625"),
+    ({"interval_level": 0.0}, "interval_level = 0.0 must be greater than 0"),
+    ({"interval_level": 1.5}, "interval_level = 1.5 must be less than 1"),
+    ({"max_partners": -1}, "max_partners = -1 must be at least 0"),
+    ({"frequencies": {"line": "hourly"}}, "frequency 'hourly' is unknown: choose one of daily"),
+    ({"trust_discount": 0}, "trust_discount = 0.0 must be greater than 0"),
+    ({"trust_discount": 1.01}, "trust_discount = 1.01 must be at most 1"),
+    ({"max_failed_batches": -1}, "max_failed_batches = -1 must be at least 0"),
+]
+#: What cannot be a setting at all: this the launchpad says while one types.
+OF_ANOTHER_SHAPE = [
+    ({"batchsize": 3}, "batchsize"),
+    ({"ensemble": "best"}, "ensemble"),
+    ({"history_days": "many"}, "history_days"),
+    ({"horizons": 3}, "horizons"),
+    ({"resume": "maybe"}, "resume"),
+]
 
-@pytest.mark.parametrize(
-    ("training", "text"),
-    [
-        ({"variables": ["lime"]}, "variable 'lime' is not in source"),
-        ({"variables": ["../x"]}, "'../x'"),
-        ({"variables": []}, "names none: give at least one"),
-        ({"models": ["naiv"]}, "unknown rule 'naiv'"),
-        ({"horizons": [0]}, "a horizon is a whole number of steps ahead"),
-        ({"history_days": 0}, "history_days = 0 must be at least 1"),
-        ({"interval_level": 1.5}, "interval_level = 1.5 must be less than 1"),
-        ({"frequencies": {"line": "hourly"}}, "hourly"),
-    ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
-)
-def test_bad_run_config_fails_the_first_step_with_a_plain_message(run, settings, training, text):
-    result = run(**training)
+
+def test_an_unknown_variable_fails_the_first_step_with_a_plain_message(run, settings):
+    """The source is read by the run, not by whoever launches it."""
+    result = run(variables=["lime"])
     assert not result.success
     message = failure(result)
-    assert text in message
+    assert "variable 'lime' is not in source" in message
     assert len(message.splitlines()) == 1
     assert not Path(settings.store).exists()
 
@@ -368,12 +461,13 @@ def test_bad_run_config_fails_the_aggregates_with_a_plain_message(run, step):
 
 
 @pytest.mark.parametrize(
-    "training", [{"batchsize": 3}, {"ensemble": "best"}, {"history_days": "many"}]
+    ("training", "text"), [*OUT_OF_BOUNDS, *OF_ANOTHER_SHAPE], ids=lambda value: str(value)[:40]
 )
-def test_run_config_of_another_shape_is_refused_before_the_run(graph, training):
+def test_bad_run_config_is_refused_before_the_run(graph, training, text):
     job = graph.resolve_job_def(JOB_NAME)
-    with pytest.raises(dg.DagsterInvalidConfigError, match=next(iter(training))):
+    with pytest.raises(dg.DagsterInvalidConfigError) as caught:
         dg.validate_run_config(job, {"resources": {"training": {"config": training}}})
+    assert text in str(caught.value)
 
 
 def test_a_failed_batch_fails_the_run_once_everything_is_stored(run, settings, monkeypatch):

@@ -48,6 +48,10 @@ def break_off():
 IN_PROCESS = {"local": {"n_workers": 1}}
 
 
+#: What is not said of a local cluster.
+LOCAL = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+
+
 def run(job, instance, chosen):
     config = {"execution": {"config": {"cluster": chosen}}}
     return dg.execute_job(
@@ -57,7 +61,7 @@ def run(job, instance, chosen):
 
 def test_the_default_is_a_local_cluster():
     found = dg.validate_run_config(look, {})
-    assert found["execution"]["dask"]["cluster"] == {"local": {}}
+    assert found["execution"]["dask"]["cluster"] == {"local": LOCAL}
 
 
 @pytest.mark.parametrize(
@@ -71,10 +75,23 @@ def test_the_default_is_a_local_cluster():
 )
 def test_the_cluster_types_of_dagster_dask_are_accepted(chosen):
     found = dg.validate_run_config(look, {"execution": {"config": {"cluster": chosen}}})
-    assert found["execution"]["dask"]["cluster"] == chosen
+    ((kind, options),) = chosen.items()
+    defaults = LOCAL if kind == "local" else {}
+    assert found["execution"]["dask"]["cluster"] == {kind: defaults | options}
 
 
-@pytest.mark.parametrize("chosen", [{"remote": {}}, {"local": {}, "yarn": {}}, {"existing": {}}])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"remote": {}},
+        {"local": {}, "yarn": {}},
+        {"existing": {}},
+        {"local": {"n_workers": "two"}},
+        {"local": {"n_workers": 0}},
+        {"local": {"threads_per_worker": -1}},
+    ],
+    ids=str,
+)
 def test_other_configuration_is_refused_before_the_run(chosen):
     with pytest.raises(dg.DagsterInvalidConfigError):
         dg.validate_run_config(look, {"execution": {"config": {"cluster": chosen}}})

@@ -122,7 +122,7 @@ def summarise_made(metrics, ledger, planned=BATCHES, **changes):
         "planned": planned,
         "performance": Performance(2.0, 6.0),
         "cluster": {"kind": "local", "workers": 2},
-        "configuration": {"horizons": [1, 3], "source": "sample"},
+        "configuration": {"horizons": [1, 3], "source": "sample", "interval_level": 0.8},
         "versions": {"numpy": "2.0.0"},
     }
     return summarise([metrics], ledger, **(described | changes))

@@ -176,6 +176,13 @@ def test_at_most_three_rules_are_named_that_beat_naive():
     assert [row["model"] for row in found] == ["a", "b", "c"]
 
 
+def test_the_first_paragraph_says_how_far_the_intervals_can_be_relied_on():
+    pairs = make_pairs()
+    (ours,) = [row for row in make_results(pairs)["models"] if row["model"] == "ensemble"]
+    said = f"its 80&nbsp;% intervals held {100 * ours['coverage']:.1f}\N{NO-BREAK SPACE}% of it."
+    assert said in build(pairs)
+
+
 def test_rules_scored_in_part_stand_at_the_end_of_the_leaderboard(html):
     table = html[html.index("<h2>Leaderboard") : html.index("<details>")]
     partial = re.findall(r'<tr class="partial"><th scope="row">(\w+)', table)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pulse_assets.retrodiction import autoregression as ar
+from pulse_assets.retrodiction import least_squares as ls
 from pulse_assets.retrodiction.partners import PartnerRule
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 
@@ -60,7 +61,7 @@ def plain_autoregression(y, order, with_level, steps):
     def fit(t):
         x = np.array([row(y[: s + 1]) for s in range(order, t)])
         d = np.array([y[s + 1] - y[s] for s in range(order, t)])
-        ages = ar.DISCOUNT ** np.arange(len(d) - 1, -1, -1.0)
+        ages = ls.DISCOUNT ** np.arange(len(d) - 1, -1, -1.0)
         w = ages * weights
         gram = (x * w[:, None]).T @ x
         penalty = np.diag(np.diag(gram)) * ar.RIDGE / ages.sum()
@@ -69,10 +70,10 @@ def plain_autoregression(y, order, with_level, steps):
     beta = np.zeros(1 + with_level + order)
     for t in range(order + 1, len(y)):
         error = abs(y[t] - y[t - 1] - row(y[:t]) @ beta)
-        ages = ar.USUAL_DISCOUNT ** np.arange(len(usual) - 1, -1, -1.0)
-        limit = ar.OUTLIER * (ages @ usual) / ages.sum() if usual else 0.0
-        unusual = len(usual) >= ar.USUAL_START and error > limit
-        weights.append(max(limit / error, ar.LEAST_WEIGHT) if unusual else 1.0)
+        ages = ls.USUAL_DISCOUNT ** np.arange(len(usual) - 1, -1, -1.0)
+        limit = ls.OUTLIER * (ages @ usual) / ages.sum() if usual else 0.0
+        unusual = len(usual) >= ls.USUAL_START and error > limit
+        weights.append(max(limit / error, ls.LEAST_WEIGHT) if unusual else 1.0)
         usual.append(weights[-1] * error)
         if (t - order - 1) % (1 + order // ar.ORDERS_A_REFIT) == 0:
             beta = fit(t)

@@ -39,7 +39,7 @@ def test_thin_evidence_means_equal_weights():
 def plain_dmsfe(y, members, h):
     """The definition, anew at every index, for members that are always awake."""
     members, length = np.array(members), len(y)
-    settings = [(0.95, 0), *[(q, 2 * 4**p) for q in records.DISCOUNTS for p in range(3)]]
+    settings = [(0.95, 0), *[(q, 4 ** (p + 1)) for q in records.DISCOUNTS for p in range(2)]]
     combined = np.zeros((length, len(settings) + 1))
     own_boa = np.zeros((length, len(members)))
     result = []

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pulse_assets.retrodiction.guard import bound, drop_infinite, largest_moves
+from pulse_assets.retrodiction.guard import bound, largest_moves
 
 HORIZONS = np.array([1, 3])
 
@@ -26,18 +26,18 @@ def test_bound_by_hand():
     y = np.array([0.0, 1.0, -1.0])
     forecasts = np.array([[9.0, -9.0, 1.0, np.nan], [9.0, -9.0, 1.0, np.nan]])
     moves = largest_moves(y, np.array([1, 2, 3, 4]))
-    bound(forecasts, np.array([1, 2]), y, moves)
-    np.testing.assert_array_equal(forecasts, [[2.5, -0.5, 1, np.nan], [2, -4, 1, np.nan]])
+    made = bound(forecasts, np.array([1, 2]), y, moves)
+    np.testing.assert_array_equal(made, [[2.5, -0.5, 1, np.nan], [2, -4, 1, np.nan]])
 
 
 def test_bound_of_huge_values():
     y, horizon = np.array([1.7e308, -1.7e308]), np.array([1])
     forecasts = np.array([[5.0]])
-    bound(forecasts, np.array([1]), y, largest_moves(y, horizon))
-    assert forecasts[0, 0] == 5.0
+    made = bound(forecasts, np.array([1]), y, largest_moves(y, horizon))
+    assert made[0, 0] == 5.0
 
 
 def test_infinite_forecasts_are_none():
     forecasts = np.array([[9.0, np.inf], [np.nan, -np.inf]])
-    drop_infinite(forecasts)
-    np.testing.assert_array_equal(forecasts, [[9, np.nan], [np.nan, np.nan]])
+    made = bound(forecasts, np.array([0, 1]), np.zeros(2), np.empty((0, 0)))
+    np.testing.assert_array_equal(made, [[9, np.nan], [np.nan, np.nan]])

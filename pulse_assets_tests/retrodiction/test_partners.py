@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, rankdata
 
-from pulse_assets.retrodiction.autoregression import DISCOUNT, RIDGE
+from pulse_assets.retrodiction.autoregression import RIDGE
+from pulse_assets.retrodiction.least_squares import DISCOUNT
 from pulse_assets.retrodiction.partners import (
     OWN_LAGS,
     PARTNER_LAGS,

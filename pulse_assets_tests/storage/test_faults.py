@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from pulse_assets.errors import TrainingError
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.partitions import batch_partitions
+from pulse_assets.preflight import check_ready
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import open_store
@@ -197,8 +199,8 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(source, small_disk, undistur
     assert stored(store) == undisturbed
 
 
-def test_a_writer_killed_half_way_leaves_nothing_that_is_listed(tmp_path):
-    """The last step of a write is the renaming: whatever came before it has a hidden name."""
+def kill_a_writer(folder):
+    """Kill a process half way in a write of `a/b`; return what it left."""
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
@@ -206,13 +208,33 @@ def test_a_writer_killed_half_way_leaves_nothing_that_is_listed(tmp_path):
         "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "open_store(sys.argv[1]).write('a/b', b'new')\n"
     )
+    killed = subprocess.run([sys.executable, "-c", script, str(folder)])
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = (folder / "a").glob(".*")
+    return left
+
+
+def test_a_writer_killed_half_way_leaves_nothing_that_is_listed(tmp_path):
+    """The last step of a write is the renaming: whatever came before it has a hidden name."""
     store = open_store(str(tmp_path))
     store.write("a/b", b"old")
-    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)])
-    assert killed.returncode == -signal.SIGKILL
-    assert len(list((tmp_path / "a").iterdir())) == 2  # the object and what the killed one left
+    kill_a_writer(tmp_path)
     assert list(store.versions("a/")) == ["a/b"]
     assert store.read("a/b") == b"old"
+
+
+def test_the_next_run_removes_what_a_killed_writer_left(settings, options):
+    """Once it is an hour old: a younger one may be of a run that lives."""
+    folder = Path(settings.store)
+    old, young = kill_a_writer(folder), kill_a_writer(folder / "deeper")
+    theirs = folder / "a" / ".gitignore"
+    theirs.write_text("*")
+    for file in (old, theirs):
+        os.utime(file, (time.time() - 3700,) * 2)
+    check_ready(settings, options)
+    assert not old.exists()
+    assert young.exists()
+    assert theirs.exists()
 
 
 # Two runs at once

@@ -16,8 +16,10 @@ from dagster_aws.s3 import S3ComputeLogManager
 
 from pulse_assets import TrainingConfig, checks, train
 from pulse_assets.batches import make_batch
+from pulse_assets.definitions import build_definitions
 from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.history.source import open_source
+from pulse_assets.jobs import JOB_NAME
 from pulse_assets.preflight import resolve_options
 from pulse_assets.run_training import main
 from pulse_assets.settings import dagster_home
@@ -37,6 +39,10 @@ RUN = {
     "models": ["naive", "drift"],
     "horizons": [1],
     "max_workers": 1,
+}
+WHOLE_RANGE = {
+    "dagster/asset_partition_range_start": "2005-01-01",
+    "dagster/asset_partition_range_end": "2005-11-27",
 }
 RESULTS = object_path("training_results", suffix="json")
 
@@ -95,6 +101,23 @@ def test_a_run_on_s3_stores_the_same_as_one_in_directories(request, source, tmp_
     report = object_path("training_report", suffix="html")
     assert figures(store.read(report)) == figures((tmp_path / "store" / report).read_bytes())
     assert json.loads(open_store(f"s3://{bucket}/copies", s3).read("results.json")) == there.data
+
+
+def test_run_config_names_buckets_in_place_of_the_deployments(cloud, settings, instance, s3):
+    """The code location knows of no bucket."""
+    training = {name: RUN[name] for name in ("models", "horizons")}
+    resources = {"training": {"config": training}, "data": {"config": cloud}}
+    result = (
+        build_definitions(settings)
+        .resolve_job_def(JOB_NAME)
+        .execute_in_process(
+            run_config={"resources": resources}, instance=instance, tags=WHOLE_RANGE
+        )
+    )
+    assert result.success
+    assert not Path(settings.store).exists()
+    here = train(TrainingConfig(**RUN, **settings.model_dump(include={"source", "store"})))
+    assert objects_of(cloud["store"], s3) == stored(here.data["configuration"]["store"])
 
 
 # What is asked for
