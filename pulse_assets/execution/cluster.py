@@ -128,6 +128,7 @@ def _security(spec: ClusterSpec) -> "Security | None":
 
 
 def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed is imported late
+    import dask.config
     from distributed import LocalCluster
 
     threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -143,7 +144,10 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
         # None alone would ask for port 8787, which another run may have.
         options = {**options, "dashboard_address": ANY_PORT}
         scheduler["dashboard"] = False
-    return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
+    # Dask has malloc return what is freed at once: each array is then made of new pages, which took
+    # a quarter of a batch's time.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}):
+        return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
 
 
 def _cannot(spec: ClusterSpec, error: Exception) -> str:

@@ -103,6 +103,7 @@ def test_a_run_on_s3_stores_the_same_as_one_in_directories(request, source, tmp_
     assert json.loads(open_store(f"s3://{bucket}/copies", s3).read("results.json")) == there.data
 
 
+@pytest.mark.slow
 def test_run_config_names_buckets_in_place_of_the_deployments(cloud, settings, instance, s3):
     """The code location knows of no bucket."""
     training = {name: RUN[name] for name in ("models", "horizons")}
