@@ -6,7 +6,7 @@ export DAGSTER_HOME ?= $(CURDIR)/.pulse
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help install install-test train test test-slow coverage ui bench bench-full lint clean
+.PHONY: help install install-test train test test-slow coverage ui bench bench-full lint lock clean
 
 help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,12 @@ lint: install-test  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# CI installs with Python 3.11; setuptools builds the project itself.
+lock:  ## write the hashes that CI installs by, from setup.cfg and constraints.txt (needs uv)
+	echo 'setuptools>=77' | uv pip compile --quiet --generate-hashes --no-header --no-annotate \
+		--no-strip-extras --extra test --extra dev -c constraints.txt --python-version 3.11 \
+		-o .ci/requirements.txt - setup.cfg
 
 clean:  ## remove the virtual environment and the caches; results stay
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
