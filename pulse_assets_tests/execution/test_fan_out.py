@@ -107,7 +107,7 @@ def test_ending_early_cancels_its_own_tasks_and_no_others(client, scheduler):
         theirs = somebody.submit(wait_after_the_first, Number(7), key="pulse-theirs", pure=False)
         results = fan_out(wait_after_the_first, NUMBERS, client)
         assert next(results) == (Number(0), 0)
-        assert len(tasks_of_fan_outs(client)) > 2
+        wait_until(lambda: len(tasks_of_fan_outs(client)) > 2)
         results.close()
         wait_until(lambda: tasks_of_fan_outs(client) == ["pulse-theirs"])
         go.set()
