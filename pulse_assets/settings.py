@@ -6,131 +6,29 @@ are also the fields of the Dagster resource `training`, so the launchpad shows t
 
 import os
 import re
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pulse_assets.batches import Cadence
-from pulse_assets.errors import ConfigurationError
+from pulse_assets.checked import Checked
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
 from pulse_assets.retrodiction.ensemble import Method
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS
-from pulse_assets.storage.s3 import S3Settings, refuse_credentials
+from pulse_assets.storage.s3 import S3Settings
 
 #: Bounds that keep every date computed from them within the calendar.
 _EARLIEST: Final = date(1000, 1, 1)
 _LATEST: Final = date(9000, 1, 1)
 _CENTURY: Final = 36525
 
-#: Characters of a text at most: addresses and paths are far shorter.
-_LONGEST_TEXT: Final = 1000
-#: Characters of a value that a message repeats.
-_LONGEST_SHOWN: Final = 300
 
-_ADVICE = {
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_parsing": "must be true or false",
-    "date_from_datetime_parsing": "must be a date like 2020-01-31",
-    "date_parsing": "must be a date like 2020-01-31",
-    "date_type": "must be a date like 2020-01-31",
-    "date_from_datetime_inexact": "must be a date like 2020-01-31, without a time of day",
-    "int_parsing_size": "must be a smaller number",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be greater than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "less_than": "must be less than {lt}",
-    "literal_error": "must be {expected}",
-    "value_error": "{error}",
-}
-
-
-def _texts_in(value: object) -> Iterator[str]:
-    """Yield the texts of a setting: itself, its parts, or the names and values of a mapping."""
-    if isinstance(value, str | Path):
-        yield str(value)
-    elif isinstance(value, list | tuple):
-        yield from (part for part in value if isinstance(part, str))
-    elif isinstance(value, dict):
-        yield from (part for pair in value.items() for part in pair if isinstance(part, str))
-
-
-def _check_text(text: str) -> None:
-    """Raise a `ValueError`, whose message goes on from the value, where a text cannot be meant."""
-    if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"has {len(text)} characters: at most {_LONGEST_TEXT} are taken")
-    odd = [character for character in text if not character.isprintable()]
-    if odd:
-        raise ValueError(
-            f"holds {odd[0]!a}, a character that is not printed: write it without line breaks, "
-            "tabs and control characters"
-        )
-    plain = unicodedata.normalize("NFKC", text)
-    if plain != unicodedata.normalize("NFC", text):
-        raise ValueError(f"holds characters that look like others: write {plain!r}")
-
-
-def _quoted(value: object) -> str:
-    """Return a value for a message of one line; a long one without its middle."""
-    shown = ascii(value)
-    return repr(value) if len(shown) <= _LONGEST_SHOWN else f"{shown[:60]}...{shown[-20:]}"
-
-
-class _Checked(BaseModel):
-    """A frozen model whose errors are one `ConfigurationError` naming field, value and mend."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic checks the types
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise ConfigurationError(self._explain(error)) from None
-
-    @classmethod
-    def _explain(cls, error: ValidationError) -> str:
-        return "; ".join(cls._explain_one(dict(item)) for item in error.errors())
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_credentials(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Refuse secrets in addresses, which are stored and logged, without repeating them."""
-        for name, value in values.items():
-            if isinstance(value, str):
-                refuse_credentials(name, value)
-        return values
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _plain_texts(cls, value: object) -> object:
-        """Refuse texts that would break a line, a path or a log, or that look like another."""
-        for text in _texts_in(value):
-            _check_text(text)
-        return value
-
-    @classmethod
-    def _explain_one(cls, item: dict[str, Any]) -> str:
-        if not item["loc"]:
-            return str(item["ctx"]["error"])
-        name = str(item["loc"][0])
-        if item["type"] == "extra_forbidden":
-            return f"unknown setting {name!r}: the settings are {', '.join(cls.model_fields)}"
-        advice = str(_ADVICE.get(item["type"], item["msg"])).format(**item.get("ctx", {}))
-        described = cls.model_fields[name].description
-        return f"{name} = {_quoted(item['input'])} {advice} ({described})"
-
-
-class Settings(_Checked):
+class Settings(Checked):
     """Where data lies and which batches exist: one value a deployment.
 
     Example:
@@ -271,7 +169,7 @@ class Settings(_Checked):
         return open_source(self.source, self.s3, self.max_source_bytes)
 
 
-class TrainingOptions(_Checked):
+class TrainingOptions(Checked):
     """What one run predicts, by which rules, and when it counts as failed."""
 
     variables: list[str] | None = Field(
