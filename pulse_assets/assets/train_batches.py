@@ -63,8 +63,8 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
             run = data.applied_to(settings)
             options = check_ready(run, training)
             tasks = _tasks(run, options, context.partition_keys, tables)
-            tally = RunTally(len(tasks), progress)
             _link_dashboard(context)
+            tally = RunTally(len(tasks), progress)
             for summary in _summaries(tasks):
                 with uninterrupted():
                     tally.add(summary)
