@@ -76,7 +76,7 @@ def plain_loop(config):
         assert run_batch(BatchTask(batch, settings, options)).status != "failed"
 
 
-def config_for(source, store, **more):
+def config_for(source, store):
     return TrainingConfig(
         source=str(source),
         store=str(store),
@@ -84,36 +84,33 @@ def config_for(source, store, **more):
         end_date="2005-12-26",
         models=MODELS,
         horizons=[1, 3, 6],
-        **more,
     )
 
 
-def check_untouched(source, folder, kind, run, **more):
-    run(config_for(source, folder / "true", **more))
-    rewritten(source, kind)
-    run(config_for(source, folder / "false", **more))
-    objects, forecasts = made_before_the_cut(folder / "true")
-    again, others = made_before_the_cut(folder / "false")
+def whole_graph(workers):
+    def run(config):
+        train(config.model_copy(update={"max_workers": workers}))  # bad scores fail no batch
+
+    return run
+
+
+KINDS = ["changed", "emptied", "deleted", "thinned", "added"]
+RUNS = [pytest.param(kind, plain_loop, id=kind) for kind in KINDS] + [
+    pytest.param("changed", whole_graph(1), id="changed-graph", marks=pytest.mark.slow),
+    pytest.param("thinned", whole_graph(2), id="thinned-graph-2", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("kind", "run"), RUNS)
+def test_batches_before_the_poison_are_what_they_were(mixed, tmp_path, kind, run):
+    run(config_for(mixed, tmp_path / "true"))
+    rewritten(mixed, kind)
+    run(config_for(mixed, tmp_path / "false"))
+    objects, forecasts = made_before_the_cut(tmp_path / "true")
+    again, others = made_before_the_cut(tmp_path / "false")
     assert objects == again
     assert len(objects) == 4 * 6
     assert any(model == "ar_with_leader" for _, model, *_ in forecasts)
     common = forecasts.keys() & others.keys()
     assert {key for key in common if forecasts[key] != others[key]} == set()
     assert len(common) >= 200
-
-
-KINDS = ["changed", "emptied", "deleted", "thinned", "added"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_batches_before_the_poison_are_what_they_were(mixed, tmp_path, kind):
-    check_untouched(mixed, tmp_path, kind, plain_loop)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("kind", "workers"), [("changed", 1), ("thinned", 2)])
-def test_so_they_are_through_the_whole_graph(mixed, tmp_path, kind, workers):
-    def run(config):
-        train(config)  # a huge value may fail no batch, only score badly
-
-    check_untouched(mixed, tmp_path, kind, run, max_workers=workers)

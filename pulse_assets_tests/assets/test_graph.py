@@ -77,7 +77,11 @@ def made(result):
 
 
 def test_the_shipped_definitions_load():
-    dg.Definitions.validate_loadable(shipped())
+    loaded = shipped()
+    dg.Definitions.validate_loadable(loaded)  # raises
+    assert loaded.resolve_asset_graph().get_all_asset_keys() >= {
+        dg.AssetKey(one) for one in UPSTREAM
+    }
 
 
 def test_the_assets_and_what_they_are_made_of(graph):

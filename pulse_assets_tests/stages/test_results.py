@@ -58,9 +58,9 @@ def results(pairs):
 
 
 def test_the_results_satisfy_the_schema_as_json_without_nan(results):
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)  # raises
     text = json.dumps(results, allow_nan=False)
-    jsonschema.validate(json.loads(text), SCHEMA)
+    assert list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(json.loads(text))) == []
 
 
 def test_every_property_is_described(results):
