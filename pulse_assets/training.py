@@ -19,6 +19,7 @@ from dagster._core.execution.api import execute_run_iterator
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
 from dagster_shared.error import SerializableErrorInfo
+from sqlalchemy import exc as database_errors
 from sqlalchemy.exc import SQLAlchemyError
 
 from pulse_assets.definitions import build_definitions
@@ -38,6 +39,13 @@ from pulse_assets.storage.store import Store, open_store
 #: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, and no
 #: invitation to join mailing lists when the UI is opened.
 _INSTANCE: Final = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+
+#: Names of the errors of the database of Dagster's records: of errors in events there is no more.
+_DATABASE_ERRORS: Final = {
+    name
+    for name, one in vars(database_errors).items()
+    if isinstance(one, type) and issubclass(one, SQLAlchemyError)
+}
 
 _NO_COPY: Final = {
     "module": "dagster._core.storage.noop_compute_log_manager",
@@ -138,11 +146,15 @@ def _explained_records(home: Path) -> Iterator[None]:
         reason = next((e for e in _chain(error) if isinstance(e, SQLAlchemyError)), None)
         if reason is None:
             raise
-        raise TrainingError(
-            f"Dagster's records (DAGSTER_HOME {home}) cannot be read or written "
-            f"({str(reason).splitlines()[0]}): see to their database; finished batches are kept, "
-            "--resume computes the others"
-        ) from error
+        raise TrainingError(_lost_records(str(reason), home)) from error
+
+
+def _lost_records(reason: str, home: Path) -> str:
+    return (
+        f"Dagster's records (DAGSTER_HOME {home}) cannot be read or written "
+        f"({reason.splitlines()[0]}): see to their database; finished batches are kept, "
+        "--resume computes the others"
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -168,7 +180,7 @@ class _Outcome:
             self.failures.append(failure_of(event))
         elif event.is_job_failure and not self.failures:  # outside of all steps
             error = _error_of(event)
-            cause = _root_cause(error).message.splitlines()[0] if error else event.message
+            cause = _said_by(error).splitlines()[0] if error else event.message
             self.failures.append(f"the run ended without results: {cause}")
 
 
@@ -319,7 +331,18 @@ def failure_of(event: dg.DagsterEvent) -> str:
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
-    return _root_cause(data.error).message.strip() if data.error else "a step failed"
+    return _said_by(data.error) if data.error else "a step failed"
+
+
+def _said_by(error: SerializableErrorInfo) -> str:
+    """Return what an error that Dagster recorded says, that of its own database in our words."""
+    links: list[SerializableErrorInfo] = [error]
+    while following := links[-1].cause or links[-1].context:
+        links.append(following)
+    for link in links:
+        if link.cls_name in _DATABASE_ERRORS:
+            return _lost_records(link.message.partition(": ")[2], dagster_home())
+    return _root_cause(error).message.strip()
 
 
 def _root_cause(error: SerializableErrorInfo) -> SerializableErrorInfo:

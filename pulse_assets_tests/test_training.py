@@ -313,6 +313,22 @@ def test_an_interrupt_keeps_finished_batches(small):
     assert (results.data["batches"]["total"], results.errors) == (12, [])
 
 
+class DatabaseLost(NoProgress):
+    """The database of Dagster's records breaks off while a step notes something in it."""
+
+    def update(self, status, batch):
+        raise OperationalError("INSERT", {}, OSError("server closed the connection\nis it there?"))
+
+
+def test_a_step_that_loses_the_database_says_whose_it_is_and_how_to_go_on(small):
+    text = (
+        rf"^Dagster's records \(DAGSTER_HOME {dagster_home()}\) .*server closed the connection\): "
+        "see to their database; finished batches are kept, --resume computes the others$"
+    )
+    with pytest.raises(TrainingError, match=text):
+        train(TrainingConfig(**small), progress=DatabaseLost())
+
+
 def test_a_run_that_fails_outside_of_its_steps_says_why(small, monkeypatch):
     """As when the database of the records is away for a while."""
 
@@ -320,6 +336,6 @@ def test_a_run_that_fails_outside_of_its_steps_says_why(small, monkeypatch):
         raise OperationalError("INSERT", {}, OSError("connection to server at host failed\nis it?"))
 
     monkeypatch.setattr(InProcessExecutor, "execute", execute)
-    text = "^the run ended without results: .*connection to server at host failed$"
+    text = "^the run ended without results: Dagster's .*connection to server at host failed\\): see"
     with pytest.raises(TrainingError, match=text):
         train(TrainingConfig(**small))
