@@ -335,13 +335,16 @@ def failure_of(event: dg.DagsterEvent) -> str:
 
 
 def _said_by(error: SerializableErrorInfo) -> str:
-    """Return what an error that Dagster recorded says, that of its own database in our words."""
-    links: list[SerializableErrorInfo] = [error]
+    """Return what an error that Dagster recorded says: in our words where any are in its chain."""
+    links = [error]
     while following := links[-1].cause or links[-1].context:
         links.append(following)
     for link in links:
+        name, _, text = link.message.strip().partition(": ")
+        if name.startswith(f"{__package__}."):
+            return text
         if link.cls_name in _DATABASE_ERRORS:
-            return _lost_records(link.message.partition(": ")[2], dagster_home())
+            return _lost_records(text, dagster_home())
     return _root_cause(error).message.strip()
 
 

@@ -5,6 +5,7 @@ import json
 import threading
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pulse_assets import commands
@@ -19,14 +20,16 @@ BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
 
 @pytest.fixture
 def pulse(settings, capsys):
-    """Run `pulse-train` on the small source; return its exit code and stdout."""
+    """Run `pulse-train` on the small source; return its exit code and stdout, keep stderr."""
     dates = ("--start-date", "2005-01-01", "--end-date", "2005-04-30")
     where = ("--source", settings.source, "--store", settings.store, "--max-workers", "1")
 
     def pulse(*words, models=MODELS):
         options = (*dates, *where, "--models", *models, "--horizons", "1", "3")
         code = main([*words, *options])
-        return code, capsys.readouterr().out
+        said = capsys.readouterr()
+        pulse.errors = said.err
+        return code, said.out
 
     return pulse
 
@@ -86,9 +89,26 @@ def test_forecast_prints_the_ensemble_with_interval_and_trust(pulse, settings):
     assert records[0]["lower"] <= records[0]["predicted"] <= records[0]["upper"]
 
 
-def test_without_a_training_there_is_nothing_to_forecast_with(pulse, capsys):
-    code = pulse("forecast")[0]
+def test_without_a_training_there_is_nothing_to_forecast_with(pulse, settings):
+    code, _ = pulse("forecast")
     assert code == 1
+    ledger = Path(settings.store) / object_path("trust_ledger")
+    assert pulse.errors == (
+        f"error: trust_ledger is not in the store ({ledger}: there is no such file): "
+        "materialize it, or run pulse-train\n"
+    )
+
+
+def test_a_ledger_of_an_older_version_is_refused_with_the_mend(pulse, settings):
+    pulse()
+    ledger = Path(settings.store) / object_path("trust_ledger")
+    pq.write_table(pq.read_table(ledger).drop_columns("upper"), ledger)
+    code, _ = pulse("forecast")
+    assert code == 1
+    assert pulse.errors.startswith(f"error: {ledger}: other columns than this version of")
+    assert "upper is missing" in pulse.errors
+    assert pulse.errors.endswith("or run pulse-train --resume over its dates\n")
+    assert pulse("--resume")[0] == pulse("forecast")[0] == 0
 
 
 def test_report_prints_where_the_page_is_and_can_be_rebuilt(pulse, settings, monkeypatch):
