@@ -72,12 +72,13 @@ def test_intervals_are_finite_once_horizon_plus_one_values_are_known():
         np.testing.assert_array_equal(known, np.tile(np.arange(30) >= h, (4, 1)))
 
 
-def test_a_horizon_does_not_depend_on_the_others():
-    y = seasonal_walk(60)
-    both, one = (retrodict(y, range(60), h, 4, all_rules(60)) for h in ([1, 5, 12], [5]))
+def test_a_horizon_does_not_depend_on_the_others_nor_an_origin():
+    y = seasonal_walk(70)
+    many = retrodict(y, range(70), [*range(1, 12), 14], 4, all_rules(70))
+    few = retrodict(y, [30, 50], [5, 14], 4, all_rules(70))
     for name in ("predicted", "lower", "upper", "weights"):
-        made, alone = getattr(both, name), getattr(one, name)
-        np.testing.assert_array_equal(made[:, :, 1], alone[:, :, 0])
+        made, alone = getattr(many, name), getattr(few, name)
+        np.testing.assert_array_equal(made[:, [30, 50]][:, :, [4, 11]], alone)
 
 
 def test_before_the_first_value_nothing():
