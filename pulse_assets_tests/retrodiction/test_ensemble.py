@@ -80,7 +80,9 @@ def plain_dmsfe(y, members, h):
         own_boa[t] = w / w.sum() if w.any() else ready / ready.sum()
         shares = np.array([*shares, own_boa[t]])
         combined[t] = shares @ said[:, t]
-        own = (slow * judged[s]) @ np.abs(combined[s] - y[s + h, None]) + prior
+        later = judged[s][::-1].cumsum()[::-1] - 1
+        own = np.where(judged[s], ensemble.CHOICE_DISCOUNT**later, 0.0)
+        own = own @ np.abs(combined[s] - y[s + h, None]) + prior
         own = own if len(s) else np.ones(len(shares))
         trust = (own.min() / own) ** 2**lanes.CHOICE_SQUARINGS
         trust[-1] *= lanes.BOA_PRIOR
@@ -93,11 +95,19 @@ def test_dmsfe_equals_its_definition(h):
     rng = np.random.default_rng(0)
     y = np.cumsum(rng.standard_normal(60))
     members = [y + s * rng.standard_normal(60) for s in (0.3, 1.0, 3.0, 1.0)]
-    # One sleeps for a while, one wakes late and has no record at first.
-    members[1][30:40], members[3][:45] = NAN, NAN
+    # One wakes late, when the others sleep, so none that is awake has a record; one sleeps longer.
+    members[3][:20] = members[0][20:22] = members[1][20:30] = members[2][20:22] = NAN
     made = weights_of(y, *members, h=h)
     expected = plain_dmsfe(y, members, h)
     np.testing.assert_allclose(made, expected, rtol=1e-9)
+
+
+def test_weights_are_those_at_the_origins():
+    y = np.cumsum(np.random.default_rng(0).standard_normal(60))
+    members = [y + 0.5, y * 0.9]
+    everywhere = weights_of(y, *members)
+    made = combine(panel_of(*members), y, y, np.array([1]), np.array([20, 40]), "dmsfe")
+    np.testing.assert_array_equal(made[0, :, :, 0].T, everywhere[[20, 40]])
 
 
 def test_a_sleeping_rule_has_no_weight_and_keeps_its_record():
@@ -161,10 +171,11 @@ def plain_regret_weights(y, members, method):
 
 
 @pytest.mark.parametrize("method", ["boa", "mlpol"])
-def test_regret_methods_equal_their_formulas(method):
+@pytest.mark.parametrize("apart", [1.0, 0.01])
+def test_regret_methods_equal_their_formulas(method, apart):
     rng = np.random.default_rng(1)
     y = np.cumsum(rng.standard_normal(80))
-    members = [y + s * rng.standard_normal(80) for s in (0.4, 1.0, 2.0)]
+    members = [y + apart * s * rng.standard_normal(80) for s in (0.4, 1.0, 2.0)]
     made = weights_of(y, *members, method=method)
     np.testing.assert_allclose(
         made, plain_regret_weights(y, members, method), rtol=1e-7, atol=1e-12

@@ -72,10 +72,11 @@ def test_intervals_are_finite_once_horizon_plus_one_values_are_known():
         np.testing.assert_array_equal(known, np.tile(np.arange(30) >= h, (4, 1)))
 
 
-def test_a_horizon_does_not_depend_on_the_others_nor_an_origin():
+@pytest.mark.parametrize("method", METHODS)
+def test_a_horizon_does_not_depend_on_the_others_nor_an_origin(method):
     y = seasonal_walk(70)
-    many = retrodict(y, range(70), [*range(1, 12), 14], 4, all_rules(70))
-    few = retrodict(y, [30, 50], [5, 14], 4, all_rules(70))
+    many = retrodict(y, range(70), [*range(1, 12), 14], 4, all_rules(70), ensemble=method)
+    few = retrodict(y, [30, 50], [5, 14], 4, all_rules(70), ensemble=method)
     for name in ("predicted", "lower", "upper", "weights"):
         made, alone = getattr(many, name), getattr(few, name)
         np.testing.assert_array_equal(made[:, [30, 50]][:, :, [4, 11]], alone)
