@@ -270,9 +270,9 @@ def iterate(
         for i in range(order):
             own, changes = beta[i * SLOT :], path[(horizons[-1] + i) * SLOT :]
             for g in range(width):
-                t = max(begun[g] - i, 1)
+                t = max(begun[g] - i, 0)
                 own[g] = known[1 + with_level + i, g]
-                changes[g] = seen[t] - seen[t - 1]
+                changes[g] = seen[t] - seen[max(t - 1, 0)]
         take_steps(width, beta, path, state, horizons, forecasts[first : first + width])
     return forecasts
 

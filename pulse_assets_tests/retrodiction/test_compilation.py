@@ -3,6 +3,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,3 +85,18 @@ def test_a_second_process_compiles_nothing(tmp_path):
     assert first_misses > 0
     assert second_misses == 0
     assert second_hits > 0
+
+
+@pytest.mark.slow
+def test_no_kernel_reads_or_writes_beyond_its_arrays():
+    # Compiled kernels check no index; where nothing is compiled NumPy checks every one.
+    folder = Path(__file__).parent
+    files = [str(folder / f"test_{name}.py") for name in ("walk_forward", "ensemble", "guard")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-W", "ignore::RuntimeWarning", *files],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

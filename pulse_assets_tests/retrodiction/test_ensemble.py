@@ -37,42 +37,52 @@ def test_thin_evidence_means_equal_weights():
 
 
 def plain_dmsfe(y, members, h):
-    """The definition, anew at every index, for members that are always awake."""
+    """The definition, anew at every index, for members of which one is always awake."""
     members, length = np.array(members), len(y)
+    awake = ~np.isnan(members)
+    said = np.where(awake, members, 0.0)
     settings = [(0.95, 0), *[(q, 4 ** (p + 1)) for q in records.DISCOUNTS for p in range(2)]]
     combined = np.zeros((length, len(settings) + 1))
     own_boa = np.zeros((length, len(members)))
-    result = []
+    result, judged = [], np.zeros(length, bool)
     for t in range(length):
         s = np.arange(max(t - h + 1, 0))
-        age = len(s) - 1 - s
         reference = np.abs(y[s + h] - y[s])
-        slow = ensemble.CHOICE_DISCOUNT**age
+        slow = ensemble.CHOICE_DISCOUNT ** (len(s) - 1 - s)
         prior = ensemble.PRIOR * (slow @ reference / slow.sum() if len(s) else 0.0)
+        # A forecast's age is the number of later ones of the same rule.
+        seen = awake[:, s]
+        ages = seen[:, ::-1].cumsum(axis=1)[:, ::-1] - 1
+        verified = seen.sum(axis=1)
+        ready = awake[:, t] & (verified >= ensemble.MIN_VERIFIED)
+        judged[t] = ready.any()
+        ready = ready if judged[t] else awake[:, t]
         shares = []
         for discount, power in settings:
-            d = discount**age
-            loss = np.array([d @ np.abs(m[s] - y[s + h]) for m in members]) + prior
-            closeness = (d @ reference + prior) / loss if len(s) else np.ones(len(members))
-            w = (closeness / closeness.max()) ** power
+            d = np.where(seen, discount**ages, 0.0)
+            loss = (d * np.abs(said[:, s] - y[s + h])).sum(axis=1) + prior
+            closeness = ready * ((d @ reference + prior) / loss if len(s) else 1.0)
+            w = ready * (closeness / closeness.max()) ** power
             shares.append(w / w.sum())
-        judged = s >= h + ensemble.MIN_VERIFIED - 1
-        # The regrets begin when the lanes are first judged.
         spread, regret = np.zeros(len(members)), np.zeros(len(members))
-        for i in s[judged]:
+        # The regrets begin when the lanes are first judged.
+        for i in s[judged[s]]:
             known = reference[: i + 1]
             weights = ensemble.CHOICE_DISCOUNT ** np.arange(i, -1, -1)
             unit = weights @ known / weights.sum()
-            e = own_boa[i] @ members[:, i]
+            e = own_boa[i] @ said[:, i]
             slope = np.clip(STEEPNESS * (e - y[i + h]) / unit, -1, 1)
-            r = slope * (e - members[:, i]) / unit
+            r = awake[:, i] * slope * (e - said[:, i]) / unit
             spread = spread + 2.2 * r**2
-            regret = regret + r - r**2 / np.sqrt(spread)
-        w = np.exp(regret / np.sqrt(spread)) / np.sqrt(spread) if judged.any() else spread + 1
-        own_boa[t] = w / w.sum()
+            regret = regret + r - r**2 / np.sqrt(np.where(spread > 0, spread, 1.0))
+        root = np.sqrt(np.where(spread > 0, spread, np.inf))
+        w = ready * np.exp(regret / root) / root
+        own_boa[t] = w / w.sum() if w.any() else ready / ready.sum()
         shares = np.array([*shares, own_boa[t]])
-        combined[t] = shares @ members[:, t]
-        own = (slow * judged) @ np.abs(combined[s] - y[s + h, None]) + prior
+        combined[t] = shares @ said[:, t]
+        later = judged[s][::-1].cumsum()[::-1] - 1
+        own = np.where(judged[s], ensemble.CHOICE_DISCOUNT**later, 0.0)
+        own = own @ np.abs(combined[s] - y[s + h, None]) + prior
         own = own if len(s) else np.ones(len(shares))
         trust = (own.min() / own) ** 2**lanes.CHOICE_SQUARINGS
         trust[-1] *= lanes.BOA_PRIOR
@@ -84,10 +94,20 @@ def plain_dmsfe(y, members, h):
 def test_dmsfe_equals_its_definition(h):
     rng = np.random.default_rng(0)
     y = np.cumsum(rng.standard_normal(60))
-    members = [y + s * rng.standard_normal(60) for s in (0.3, 1.0, 3.0)]
+    members = [y + s * rng.standard_normal(60) for s in (0.3, 1.0, 3.0, 1.0)]
+    # One wakes late, when the others sleep, so none that is awake has a record; one sleeps longer.
+    members[3][:20] = members[0][20:22] = members[1][20:30] = members[2][20:22] = NAN
     made = weights_of(y, *members, h=h)
     expected = plain_dmsfe(y, members, h)
     np.testing.assert_allclose(made, expected, rtol=1e-9)
+
+
+def test_weights_are_those_at_the_origins():
+    y = np.cumsum(np.random.default_rng(0).standard_normal(60))
+    members = [y + 0.5, y * 0.9]
+    everywhere = weights_of(y, *members)
+    made = combine(panel_of(*members), y, y, np.array([1]), np.array([20, 40]), "dmsfe")
+    np.testing.assert_array_equal(made[0, :, :, 0].T, everywhere[[20, 40]])
 
 
 def test_a_sleeping_rule_has_no_weight_and_keeps_its_record():
@@ -151,10 +171,11 @@ def plain_regret_weights(y, members, method):
 
 
 @pytest.mark.parametrize("method", ["boa", "mlpol"])
-def test_regret_methods_equal_their_formulas(method):
+@pytest.mark.parametrize("apart", [1.0, 0.01])
+def test_regret_methods_equal_their_formulas(method, apart):
     rng = np.random.default_rng(1)
     y = np.cumsum(rng.standard_normal(80))
-    members = [y + s * rng.standard_normal(80) for s in (0.4, 1.0, 2.0)]
+    members = [y + apart * s * rng.standard_normal(80) for s in (0.4, 1.0, 2.0)]
     made = weights_of(y, *members, method=method)
     np.testing.assert_allclose(
         made, plain_regret_weights(y, members, method), rtol=1e-7, atol=1e-12
@@ -182,11 +203,31 @@ def test_a_series_at_rest_is_kept_there(method):
     np.testing.assert_allclose(made[100 + ensemble.REST :], [[0.0, 1.0]] * (20 - ensemble.REST))
 
 
-def test_a_gap_is_no_rest_and_without_keepers_all_stay():
+def test_a_gap_is_no_rest():
     y = np.cumsum(np.random.default_rng(0).standard_normal(60))
     gap = np.append(y[:40], np.full(20, NAN))
     filled = np.append(y[:40], np.full(20, y[39]))
     members = panel_of(filled, filled + 1.0)
     assert (combined(members, gap, filled)[-1] > 0.0).all()
+
+
+@pytest.mark.parametrize("method", ["dmsfe", "boa", "mlpol"])
+def test_while_nothing_has_moved_no_error_is_worse_than_another(method):
     still = np.full(40, 2.0)
-    np.testing.assert_allclose(weights_of(still, still + 1.0, still - 1.0), 0.5)
+    np.testing.assert_allclose(weights_of(still, still + 1.0, still + 2.5, method=method), 0.5)
+
+
+def test_at_rest_the_shares_of_others_fade_within_three_values():
+    still = np.full(8, 2.0)
+    # Four lanes go by errors: the other has no share. In the equal lane and in that of boa, which
+    # counts as four, it has r against 1, r = (2/3)^2 and (1/3)^2: so 5 / (5 + 4) r / (1 + r).
+    expected = [1 / 2, 5 / 9 * 4 / 13, 5 / 9 * 1 / 10, 0, 0, 0, 0, 0]
+    np.testing.assert_allclose(weights_of(still, still, still + 1.0)[:, 1], expected, atol=1e-12)
+
+
+def test_at_rest_a_keeper_without_a_record_does_not_count():
+    y = np.append(np.cumsum(np.random.default_rng(0).standard_normal(40)), np.full(8, 9.0))
+    late = np.append(np.full(45, NAN), np.full(3, 9.0))
+    made = weights_of(y, y + 1.0, y - 1.0, late)
+    np.testing.assert_array_equal(made[45:, 2], 0.0)
+    np.testing.assert_allclose(made[45:].sum(axis=1), 1.0)

@@ -38,6 +38,7 @@ def test_bound_of_huge_values():
 
 
 def test_infinite_forecasts_are_none():
-    forecasts = np.array([[9.0, np.inf], [np.nan, -np.inf], [np.inf, 0.0]])
+    largest = np.finfo(np.float64).max
+    forecasts = np.array([[largest, np.inf], [np.nan, -np.inf], [np.inf, 0.0]])
     made = bound(forecasts, np.array([0, 1, 2]), np.zeros(3), np.empty((0, 0)))
-    np.testing.assert_array_equal(made, [[9, np.nan], [np.nan, np.nan], [np.nan, 0]])
+    np.testing.assert_array_equal(made, [[largest, np.nan], [np.nan, np.nan], [np.nan, 0]])

@@ -6,6 +6,7 @@ from pulse_assets.retrodiction.intervals import (
     PEAK_DISCOUNT,
     RESTLESSNESS,
     START,
+    first_quantile,
     interval_radius,
     restlessness,
 )
@@ -45,8 +46,16 @@ def test_starts_from_the_conformal_quantile_of_the_first_errors():
     assert errors[START] == 7.0
 
 
-def test_tracks_the_quantile_step_by_step():
-    rng = np.random.default_rng(0)
+def test_the_conformal_quantile_of_errors_in_any_order():
+    errors = np.full(START, np.inf)
+    made = [first_quantile(errors, n, 10.0 - n, 0.5) for n in range(1, 10)]
+    # 9; 8, 9; 7, 8, 9; ...: of n the one of rank ceil((n + 1) / 2).
+    assert made == [9, 9, 8, 8, 7, 7, 6, 6, 5]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tracks_the_quantile_step_by_step(seed):
+    rng = np.random.default_rng(seed)
     y = rng.standard_normal(60)
     unit = restlessness(y)
     scores = np.abs(y[1:]) / np.append(unit[1], unit[1:-1])

@@ -65,9 +65,22 @@ def test_keeps_the_strongest():
     assert [r.name for r in find_partners(y, others, 399, limit=1)] == ["ar_with_x"]
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_first_link_found_has_forty_pairs(sign):
+    y, x = linked(400, 0, strength=5.0)
+    # An autoregression with four coefficients first expects a value at index 9.
+    assert find_partners(y, {"x": sign * x}, 9 + 38) == []
+    assert [rule.name for rule in find_partners(y, {"x": sign * x}, 9 + 39)] == ["ar_with_x"]
+
+
 def test_reads_nothing_after_until():
     y, x = linked(400, 0)
-    assert find_partners(y, {"x": x}, 20) == []
+    later = {name: x.copy() for name in "abcdef"}
+    for values, move in zip(later.values(), (0.0, 0.7, -0.7, 0.3, 0.1, -0.2), strict=True):
+        values[201] = values[200] + move
+    # Equals stay in the order of their names.
+    found = find_partners(y, later, 200, limit=9)
+    assert [rule.name for rule in found] == [f"ar_with_{name}" for name in later]
 
 
 @pytest.mark.parametrize("others", [{}, {"flat": np.ones(300)}, {"missing": np.full(300, np.nan)}])
@@ -144,6 +157,23 @@ def test_a_link_is_a_rank_correlation():
     )
 
 
+@pytest.mark.parametrize("lag", range(1, PARTNER_LAGS + 2))
+def test_a_link_is_looked_for_at_each_lag(lag):
+    changes = np.random.default_rng(0).standard_normal(100)
+    found = strongest_link(np.append(np.full(lag, np.nan), -changes[:-lag]), changes)
+    assert (found == pytest.approx(np.sqrt(99 - lag))) == (lag <= PARTNER_LAGS)
+
+
+def test_a_partner_s_unit_changes_nothing():
+    y, x = linked(80, 0)
+    origins, horizons = np.arange(80), np.array([1, 3])
+    made, scaled = (
+        PartnerRule("ar_with_x", x * factor).forecast(y, origins, horizons, 1)
+        for factor in (1.0, 2.0**400)
+    )
+    np.testing.assert_array_equal(scaled, made)
+
+
 def test_changes_alike_in_the_overlap_are_no_link():
     surprise = np.append(np.full(60, np.nan), np.arange(60.0))
     changes = np.append(np.arange(50.0), np.full(70, 25.3))
@@ -152,6 +182,11 @@ def test_changes_alike_in_the_overlap_are_no_link():
 
 def test_an_infinite_change_has_no_rank():
     np.testing.assert_array_equal(ranks(np.array([-np.inf, 2.0, 1.0])), [np.nan, 0.5, -0.5])
+
+
+def test_equal_changes_share_a_rank():
+    np.testing.assert_array_equal(ranks(np.array([3.0, 3.0])), [0.0, 0.0])
+    np.testing.assert_array_equal(ranks(np.array([2.0, 5.0, 5.0, 1.0])), [-0.5, 1, 1, -1.5])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

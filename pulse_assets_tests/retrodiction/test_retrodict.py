@@ -72,12 +72,22 @@ def test_intervals_are_finite_once_horizon_plus_one_values_are_known():
         np.testing.assert_array_equal(known, np.tile(np.arange(30) >= h, (4, 1)))
 
 
-def test_a_horizon_does_not_depend_on_the_others():
-    y = seasonal_walk(60)
-    both, one = (retrodict(y, range(60), h, 4, all_rules(60)) for h in ([1, 5, 12], [5]))
+@pytest.mark.parametrize("method", METHODS)
+def test_a_horizon_does_not_depend_on_the_others_nor_an_origin(method):
+    y = seasonal_walk(70)
+    many = retrodict(y, range(70), [*range(1, 23), 26], 4, all_rules(70), ensemble=method)
+    few = retrodict(y, [30, 50], [5, 26], 4, all_rules(70), ensemble=method)
     for name in ("predicted", "lower", "upper", "weights"):
-        made, alone = getattr(both, name), getattr(one, name)
-        np.testing.assert_array_equal(made[:, :, 1], alone[:, :, 0])
+        made, alone = getattr(many, name), getattr(few, name)
+        np.testing.assert_array_equal(made[:, [30, 50]][:, :, [4, 22]], alone)
+
+
+def test_a_missing_value_teaches_nothing():
+    y = seasonal_walk(60)
+    y[40:42] = np.nan
+    made = retrodict(y, [39, 41, 42], [1, 4], 4, rules("naive", "mean", "drift")).weights[:-2]
+    np.testing.assert_array_equal(made[:, 1], made[:, 0])
+    assert (made[:, 2] != made[:, 1]).all()
 
 
 def test_before_the_first_value_nothing():

@@ -52,8 +52,16 @@ def test_equals_forecasting_from_the_past_alone(name):
 
 
 def test_picks_origins_in_the_order_asked():
-    made = walk_forward(np.arange(5.0), [3, 1, 3], [1], 1, rules("naive"))
-    np.testing.assert_array_equal(made[0, :, 0], [3, 1, 3])
+    y = seasonal_walk(60)
+    made = walk_forward(y, [50, 20, 50], HORIZONS, 4, rules())
+    ascending = walk_forward(y, [20, 50], HORIZONS, 4, rules())
+    np.testing.assert_array_equal(made, ascending[:, [1, 0, 1]])
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_is_too_large_beside_the_first_value_counts_as_the_largest_number(sign):
+    made = walk_forward([1e-300, sign * 1e300], [1], [1], 1, rules("naive"))
+    assert made[0, 0, 0] == sign * np.finfo(np.float64).max * 2.0**-500
 
 
 def test_no_origin_no_rule():

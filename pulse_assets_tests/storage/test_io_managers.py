@@ -165,6 +165,22 @@ def test_json_comes_back_as_it_was(run):
     assert "Wörter" in run.store.read("training_results/training_results.json").decode()
 
 
+def test_a_number_that_json_lacks_is_refused(run):
+    @dg.asset(io_manager_key="json_io")
+    def training_results():
+        return {"mase": float("nan")}
+
+    with pytest.raises(ValueError, match="JSON compliant"):
+        run(training_results)
+    assert run.store.versions("training_results/") == {}
+
+
+def test_the_last_part_of_a_key_names_the_table(run):
+    ledger = dg.asset(name="trust_ledger", key_prefix="mine")(lambda: LEDGER)
+    run(ledger)
+    assert list(run.store.versions("trust_ledger/")) == ["trust_ledger/trust_ledger.parquet"]
+
+
 def test_html_comes_back_as_it_was(run):
     @dg.asset(io_manager_key="html_io")
     def training_report():

@@ -90,14 +90,34 @@ def test_parts_of_another_origin_are_left_out(store):
     put(store, KEYS[0], ("gdp", 0, 1.0), configuration="a", input="1")
     put(store, KEYS[1], ("gdp", 0, 2.0), configuration="b", input="1")
     found = tables(store)
+
+    def made_of(configuration):
+        return {"configuration": configuration, "input": "1"}
+
     chosen = {
-        value: [part["value"].to_pylist() for part in found.parts(made_of={"configuration": value})]
+        value: [part["value"].to_pylist() for part in found.parts(made_of=made_of(value))]
         for value in "abc"
     }
     assert chosen == {"a": [[1.0]], "b": [[2.0]], "c": [[]]}
     (both,) = found.parts(["value"], made_of={"input": "1"})
     assert both.column_names == ["value"]
     assert both["value"].to_pylist() == [1.0, 2.0]
+
+
+def test_parts_are_all_there_is_and_at_least_an_empty_one(store):
+    empty = HISTORICAL_DATA.empty_table()
+    assert [part.equals(empty) for part in tables(store).parts(made_of={})] == [True]
+    keys = [f"{1900 + i}-01-01" for i in range(65)]
+    data = encode_table(history(("gdp", 0, 1.0)), "historical_data", fingerprint={})
+    for key in keys:
+        store.write(object_path("historical_data", key, 30), data)
+    assert sum(part.num_rows for part in tables(store, keys).parts(made_of={})) == 65
+
+
+def test_fingerprints_of_what_is_not_damaged(store):
+    put(store, KEYS[0], ("gdp", 0, 1.0), configuration="a")
+    store.write(object_path("historical_data", KEYS[1], 30), b"half an obj")
+    assert tables(store).fingerprints() == {KEYS[0]: {"configuration": "a"}}
 
 
 def test_each_object_is_read_once(store, monkeypatch):

@@ -153,6 +153,19 @@ class TestS3Store:
                 fails()
             assert "\n" not in str(caught.value)
 
+    @pytest.mark.parametrize(("prefix", "key"), [("", "a/b"), ("/p/q/", "p/q/a/b")])
+    def test_objects_lie_below_the_prefix(self, bucket, s3, prefix, key):
+        store = open_store(f"s3://{bucket}{prefix}", s3)
+        store.write("a/b", b"1")
+        (listed,) = store._connection.client.list_objects_v2(Bucket=bucket)["Contents"]
+        assert listed["Key"] == key
+        assert list(store.versions("a/")) == ["a/b"]
+
+    def test_checking_leaves_no_upload_open(self, bucket, s3):
+        store = open_store(f"s3://{bucket}/p", s3)
+        store.check_writable()
+        assert "Uploads" not in store._connection.client.list_multipart_uploads(Bucket=bucket)
+
     def test_the_mark_of_an_empty_folder_is_no_object(self, bucket, s3):
         store = open_store(f"s3://{bucket}/p", s3)
         store._connection.client.put_object(Bucket=bucket, Key="p/")
