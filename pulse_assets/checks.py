@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.assets.failures import plain_failures
+from pulse_assets.assets.previews import as_cell, in_words
 from pulse_assets.errors import PulseError
 from pulse_assets.execution.batch_task import BATCH_TABLES, configuration_fingerprint
 from pulse_assets.history.frequency import dates_ahead
@@ -193,8 +194,13 @@ class BatchCheck:
             check_name=self.name,
             passed=bool(found.passed),
             severity=self.severity,
-            metadata={k: v for k, v in found.seen.items() if v is not None},
+            metadata={k: _readable(v) for k, v in found.seen.items() if v is not None},
         )
+
+
+def _readable(value: object) -> str | int | float | bool | None:
+    """Return a value that was seen as its page shows it without a click."""
+    return in_words(value) if isinstance(value, Mapping | list) else as_cell(value)
 
 
 BATCH_CHECKS: Final = (
@@ -258,7 +264,10 @@ def build_ensemble_check() -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=skill is None or skill >= 0,
             severity=_WARN,
-            metadata={"skill": "undefined" if skill is None else skill, "variables_worse": worse},
+            metadata={
+                "skill": "undefined" if skill is None else _readable(skill),
+                "variables_worse": _readable(worse),
+            },
         )
 
     return ensemble_not_worse_than_naive

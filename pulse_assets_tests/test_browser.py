@@ -15,9 +15,20 @@ from pulse_assets.settings import TrainingOptions, dagster_home
 from pulse_assets.storage.store import open_store
 from pulse_assets_tests.report.made import make_pairs
 from pulse_assets_tests.report.test_page import build
-from pulse_assets_tests.test_four_ways import UserInterface, deployment, free_port, wait_for
+from pulse_assets_tests.test_four_ways import (
+    BREAKABLE,
+    LAST,
+    UserInterface,
+    deployment,
+    free_port,
+    wait_for,
+)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CONFIG = f"""
+execution: {{config: {{cluster: {{local: {{n_workers: 1}}}}}}}}
+resources: {{training: {{config: {{models: [naive, "{BREAKABLE}"], horizons: [1]}}}}}}
+"""
 #: Milliseconds that a page, and that a backfill, may take on a busy machine.
 PAGE, BACKFILL = 60_000, 240_000
 
@@ -48,7 +59,7 @@ def dagster_ui(settings, report_url, tmp_path):
     with (tmp_path / "servers.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "-h", "127.0.0.1", "-p", str(port)],
-            env=deployment(settings) | {"PULSE_REPORT_URL": report_url},
+            env=deployment(settings) | {"PULSE_REPORT_URL": report_url, "BROKEN_VALUES": "45"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -72,7 +83,24 @@ def page(tmp_path):
         browser.close()
 
 
-def test_a_person_finds_launches_watches_and_reads(page, dagster_ui, report_url, settings):
+def launch(page, dagster_ui, choice, chosen):
+    """Fill in the dialog of *Materialize all* and launch it."""
+    page.goto(f"{dagster_ui}/asset-groups")
+    page.get_by_text("Materialize all").first.click()
+    page.wait_for_load_state("networkidle")  # a choice made before partitions are known has none
+    page.get_by_role("button", name=choice, exact=True).click()
+    page.get_by_text(chosen, exact=True).first.wait_for()
+    page.get_by_text("Config", exact=True).last.click()
+    page.get_by_role("button", name="Add config").click()
+    page.get_by_text("html_io").first.wait_for()
+    page.locator(".CodeMirror").last.evaluate("(at, text) => at.CodeMirror.setValue(text)", CONFIG)
+    page.get_by_role("button", name="Save config").click()
+    page.get_by_role("button", name=re.compile("Launch (backfill|1 run)")).click()
+
+
+def test_a_person_finds_launches_watches_mends_and_reads(
+    page, dagster_ui, report_url, settings, source
+):
     page.goto(f"{dagster_ui}/asset-groups")  # the graph
     for group in ("history", "training", "trust", "results"):
         page.get_by_text(group, exact=True).first.wait_for()
@@ -90,23 +118,31 @@ def test_a_person_finds_launches_watches_and_reads(page, dagster_ui, report_url,
     assert "html_io?" in shown
     assert f"store: {settings.store}" in shown  # a run may name another one
 
-    page.goto(f"{dagster_ui}/asset-groups")
-    page.get_by_text("Materialize all").first.click()
-    page.get_by_role("button", name="All", exact=True).click()
-    page.get_by_text("12 partitions").first.wait_for()
-    page.get_by_role("button", name=re.compile("Launch backfill")).click()
-
+    launch(page, dagster_ui, "All", "12 partitions")
     page.goto(f"{dagster_ui}/assets/training_report?view=events")
     link = page.locator(f'a[href="{report_url}"]').first
     link.wait_for(timeout=BACKFILL)
+
+    page.goto(f"{dagster_ui}/assets/retrodictions?view=partitions")  # one batch failed
+    page.get_by_text("Materialized (11)").wait_for()
+    line = source / "historical_line.csv"
+    line.write_text(line.read_text().replace("2005-11-01,45.0", "2005-11-01,45.25"))
+    launch(page, dagster_ui, "Failed and missing", "1 partition")
+    page.get_by_text("Launched run").wait_for()
+    page.goto(f"{dagster_ui}/runs")
+    page.get_by_text("Success", exact=True).first.wait_for(timeout=BACKFILL)
+    page.goto(f"{dagster_ui}/assets/retrodictions?view=partitions&partition={LAST}")
+    page.get_by_text("Materialized (12)").wait_for()
+
+    page.goto(f"{dagster_ui}/assets/training_report?view=events")
     with page.expect_popup() as opened:
         link.click()
     opened.value.get_by_text("What comes next").first.wait_for()
 
-    page.goto(f"{dagster_ui}/assets/batch_metrics?view=partitions")  # all green
-    page.get_by_text("Materialized (12)").wait_for()
-    page.goto(f"{dagster_ui}/assets/retrodictions?view=checks")
-    page.get_by_text("no_lookahead").first.wait_for()
+    page.goto(f"{dagster_ui}/assets/batch_metrics?view=checks&checkDetail=no_failed_batches")
+    page.get_by_text("Passed", exact=True).first.wait_for()
+    page.goto(f"{dagster_ui}/assets/retrodictions?view=checks&checkDetail=no_lookahead")
+    page.get_by_text(LAST).first.wait_for()  # what it saw, without a click
 
 
 def test_hostile_names_in_the_report_run_nothing(page, tmp_path):

@@ -98,7 +98,7 @@ def test_lookahead_is_looked_for_in_real_forecasts(trained):
     assert seen["largest_difference"].value == "0.0"
     # 3 batches that have a month, 2 series, 5 models, one forecast from each of two origins
     assert seen["forecasts"].value == 3 * 2 * 5 * 2
-    assert seen["batches"].value[-1] == KEYS[1]
+    assert seen["batches"].value.endswith(KEYS[1])
 
 
 def test_one_check_can_be_run_alone(settings, instance, trained):
@@ -147,7 +147,7 @@ def test_duplicates_are_counted_by_batch(settings, stored):
     rewrite(settings, "retrodictions", KEYS[0], lambda t: pa.concat_tables([t, t.slice(0, 2)]))
     found = look(stored, "retrodictions", "no_duplicates")
     assert not found.passed
-    assert found.metadata["duplicates"].value == {KEYS[0]: 2}
+    assert found.metadata["duplicates"].value == f"{KEYS[0]}: 2"
 
 
 def test_a_damaged_object_is_named(settings, stored):
@@ -155,7 +155,7 @@ def test_a_damaged_object_is_named(settings, stored):
     path.write_bytes(path.read_bytes()[:50])
     found = look(stored, "training_batches", "schema_holds")
     assert not found.passed
-    assert str(path) in found.metadata["problems"].value[KEYS[1]]
+    assert str(path) in found.metadata["problems"].value
 
 
 def test_data_that_a_check_cannot_read_do_not_pass(settings, stored):
@@ -174,7 +174,7 @@ def test_failed_batches_are_named_with_their_errors(settings, stored):
     rewrite(settings, "batch_metrics", KEYS[0], fail)
     found = look(stored, "batch_metrics", "no_failed_batches")
     assert not found.passed
-    assert found.metadata["errors"].value == {KEYS[0]: "no luck"}
+    assert found.metadata["errors"].value == f"{KEYS[0]}: no luck"
     assert found.metadata["batches"].value == 4
 
 
@@ -198,7 +198,7 @@ def test_a_series_that_ends_early_is_stale(settings, stored):
     late = Settings(**settings.model_dump() | {"end_date": date(2010, 4, 30)})
     found = look(Stored(late, stored.options), "historical_data", "sources_are_fresh")
     assert not found.passed
-    assert found.metadata["stale"].value == ["line", "wave"]
+    assert found.metadata["stale"].value == "line; wave"
     on_time = Settings(**settings.model_dump() | {"end_date": date(2010, 4, 1)})
     assert look(Stored(on_time, stored.options), "historical_data", "sources_are_fresh").passed
 
@@ -212,7 +212,7 @@ def test_an_ensemble_worse_than_naive_is_told(skill, passed):
     }
     found = build_ensemble_check()(results)
     assert (found.passed, found.metadata["skill"].value) == (passed, skill)
-    assert found.metadata["variables_worse"].value == {"gdp": -0.2}
+    assert found.metadata["variables_worse"].value == "gdp: -0.2"
 
 
 def test_the_checks_of_an_empty_store_say_that_nothing_was_seen(settings, options):

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 
 from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
-from pulse_assets.assets.previews import as_table
+from pulse_assets.assets.previews import as_table, in_words
 from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
@@ -41,7 +41,7 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
         for name, reason in made.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
         ours = made.table.filter(pc.field("model") == ENSEMBLE).to_pylist()
-        metadata = {"left_out": dict(made.left_out), "forecast": as_table(ours)}
+        metadata = {"left_out": in_words(made.left_out), "forecast": as_table(ours)}
         return dg.Output(made.table, metadata=metadata)
 
     return next_forecasts

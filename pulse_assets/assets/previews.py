@@ -1,6 +1,6 @@
-"""What the UI shows of an aggregate: tables in the metadata of its materialization.
+"""What the UI shows of values: tables of an aggregate in the metadata of its materialization.
 
-On the aggregates and not on the batches: an event holds its tables and pictures whole, and
+Tables on the aggregates and not on the batches: an event holds its tables and pictures whole, and
 thousands of batches would bring thousands of them into Dagster's database. A batch records plain
 numbers, which the UI plots over the partitions.
 """
@@ -14,24 +14,40 @@ import dagster as dg
 #: Rows in a preview.
 ROWS: Final = 60
 
+#: Entries of a list that are written out.
+NAMED: Final = 20
+
 
 def as_table(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
 ) -> dg.TableMetadataValue:
     """Return the first `ROWS` rows as the UI shows them, all columns unless some are named."""
     names = list(columns or (rows[0] if rows else []))
-    records = [dg.TableRecord({name: _shown(row[name]) for name in names}) for row in rows[:ROWS]]
+    records = [dg.TableRecord({name: as_cell(row[name]) for name in names}) for row in rows[:ROWS]]
     schema = dg.TableSchema([dg.TableColumn(name) for name in names])
     return dg.MetadataValue.table(records, schema)
 
 
-def _shown(value: object) -> str | int | float | bool | None:
+def as_cell(value: object) -> str | int | float | bool | None:
     """Return a value as a cell: dates as text, numbers with the digits a reader needs.
 
     Example:
-        >>> _shown(0.123456), _shown(None)
+        >>> as_cell(0.123456), as_cell(None)
         (0.1235, None)
     """
     if isinstance(value, float):
         return float(f"{value:.4g}") if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def in_words(values: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Return entries as one text: the UI hides a list or a mapping behind *Show JSON*.
+
+    Example:
+        >>> in_words({"2020-01-01": "no luck"}), in_words([])
+        ('2020-01-01: no luck', 'none')
+    """
+    pairs = [f"{k}: {as_cell(v)}" for k, v in values.items()] if isinstance(values, Mapping) else []
+    entries = pairs or [str(value) for value in values]
+    more = len(entries) - NAMED
+    return "; ".join(entries[:NAMED] + ([f"{more} more"] if more > 0 else [])) or "none"

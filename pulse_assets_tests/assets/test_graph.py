@@ -303,7 +303,7 @@ def test_a_variable_without_a_forecast_keeps_no_other_from_its_own(run, monkeypa
         for event in result.get_asset_materialization_events()
         if event.asset_key == dg.AssetKey("next_forecasts")
     ]
-    assert list(made["left_out"].value) == ["line"]
+    assert made["left_out"].value.startswith("line: ")
     assert [row.data["variable"] for row in made["forecast"].records] == ["wave"]
 
 
@@ -489,6 +489,21 @@ def test_a_failed_batch_fails_the_step_that_has_no_status_table(run, monkeypatch
     result = run(*BATCH_TABLES[:3], variables=["line"], models=["naive", BREAKABLE], horizons=[1])
     assert not result.success
     assert failure(result).endswith(f"failed: {LAST}")  # and no other batch
+
+
+def test_a_failed_batch_is_whole_again_without_its_status_selected(run, settings, monkeypatch):
+    """As the UI's *Re-execute from failure* does, which leaves out what has a record."""
+    chosen = {"variables": ["line"], "models": ["naive", BREAKABLE], "horizons": [1]}
+    monkeypatch.setenv("BROKEN_VALUES", "45")
+    run(**chosen)
+    monkeypatch.delenv("BROKEN_VALUES")
+    result = run(*BATCH_TABLES[:3], keys=(LAST, LAST), **chosen)
+    assert made(result) == {(name, LAST) for name in BATCH_TABLES}
+    assert run(*AGGREGATES, keys=(), **chosen).success
+    results = Path(settings.store) / "training_results" / "training_results.json"
+    found = json.loads(results.read_text())
+    assert (found["batches"]["total"], found["batches"]["failed"]) == (12, 0)
+    assert found["performance"]["duration_seconds"] > 0
 
 
 def test_aggregates_of_an_empty_store_say_that_nothing_has_run(run, settings):
