@@ -80,7 +80,7 @@ class Stored:
         return pa.concat_tables(parts).unify_dictionaries().to_pandas()
 
     def duplicates(self, asset: str) -> Mapping[str, int | PulseError]:
-        """Count the rows that stand twice in each batch of the sample, or tell why it cannot be read.
+        """Count the rows that stand twice in each batch of the sample; an error where it has none.
 
         Each object is read once, whichever checks ask, and its table is not kept.
         """

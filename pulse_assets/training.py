@@ -28,6 +28,7 @@ from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
 from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.interrupts import lasting_interrupts
+from pulse_assets.execution.records import keep_connections
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.jobs import JOB_NAME
@@ -278,7 +279,9 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
         ref = InstanceRef.from_dir(str(home))
         if ref.compute_logs_data.class_name == "LocalComputeLogManager":
             ref = InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_COPY})
-        return dg.DagsterInstance.from_ref(ref)
+        instance = dg.DagsterInstance.from_ref(ref)
+        keep_connections(instance)
+        return instance
     except OSError as error:
         raise ConfigurationError(
             f"DAGSTER_HOME {home} cannot be used ({error}): mend it or name another directory"
