@@ -159,8 +159,7 @@ def start_dask(services: Services, port: int, workers: int) -> None:
     address = f"tcp://127.0.0.1:{port}"
     local = ("--host", "127.0.0.1", "--no-dashboard")
     dask = (sys.executable, "-m")
-    # Times that a batch may lose its worker before the run tries it alone: so three in all.
-    services.environment.setdefault("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
+    services.environment.setdefault("DASK_CONFIG", str(HERE / "dask.yaml"))
     services.start(
         "scheduler", *dask, "distributed.cli.dask_scheduler", "--port", str(port), *local
     )

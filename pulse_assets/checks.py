@@ -63,6 +63,7 @@ class Stored:
         """Remember the grid and the configuration; nothing is read yet."""
         self.settings = settings
         self.options = options
+        self._duplicates: dict[str, Mapping[str, int | PulseError]] = {}
 
     def tables(self, asset: str, among: Sequence[str] | None = None) -> PartitionedTables:
         """Return the partitions of an asset, all of the grid unless some are named."""
@@ -79,11 +80,28 @@ class Stored:
         parts = self.tables("batch_metrics").parts(_STATUS, made_of={"configuration": made_by})
         return pa.concat_tables(parts).unify_dictionaries().to_pandas()
 
+    def duplicates(self, asset: str) -> Mapping[str, int | PulseError]:
+        """Count the rows that stand twice in each batch of the sample; an error where it has none.
+
+        Each object is read once, whichever checks ask, and its table is not kept.
+        """
+        if asset not in self._duplicates:
+            tables = self.tables(asset, self.sample(READ_BATCHES))
+            self._duplicates[asset] = {key: _duplicates_in(tables, key) for key in tables.among}
+        return self._duplicates[asset]
+
     def sample(self, size: int) -> list[str]:
         """Return the keys of at most `size` completed batches, spread evenly, the last included."""
         done = self.metrics.loc[self.metrics["status"] == "completed", "batch"].astype(str).unique()
         at = np.linspace(len(done) - 1, 0, min(size, len(done))).round().astype(int)
         return [str(done[i]) for i in sorted(at)]
+
+
+def _duplicates_in(tables: PartitionedTables, key: str) -> int | PulseError:
+    try:
+        return count_duplicates(tables[key], SORT_KEYS[tables.asset])
+    except PulseError as error:
+        return error
 
 
 def no_failed_batches(stored: Stored) -> Verdict:
@@ -110,14 +128,9 @@ def schema_holds(asset: str) -> Callable[[Stored], Verdict]:
 
     def check(stored: Stored) -> Verdict:
         """Columns and types of the stored objects are those of `pulse_assets.schema`."""
-        tables = stored.tables(asset, stored.sample(READ_BATCHES))
-        problems = {}
-        for key in tables.among:
-            try:
-                tables[key]
-            except PulseError as error:
-                problems[key] = str(error)
-        return Verdict(not problems, {"read": len(tables.among), "problems": problems})
+        found = stored.duplicates(asset)
+        problems = {key: str(one) for key, one in found.items() if isinstance(one, PulseError)}
+        return Verdict(not problems, {"read": len(found), "problems": problems})
 
     return check
 
@@ -127,11 +140,11 @@ def no_duplicates(asset: str) -> Callable[[Stored], Verdict]:
 
     def check(stored: Stored) -> Verdict:
         """No two rows of a batch have the same key."""
-        tables = stored.tables(asset, stored.sample(READ_BATCHES))
-        twice = {key: count_duplicates(table, SORT_KEYS[asset]) for key, table in tables.items()}
-        found = {key: count for key, count in twice.items() if count}
-        key = ", ".join(SORT_KEYS[asset])
-        return Verdict(not found, {"key": key, "read": len(twice), "duplicates": found})
+        found = stored.duplicates(asset)
+        counts = {key: one for key, one in found.items() if isinstance(one, int)}
+        twice = {key: count for key, count in counts.items() if count}
+        seen = {"key": ", ".join(SORT_KEYS[asset]), "read": len(counts), "duplicates": twice}
+        return Verdict(not twice and len(counts) == len(found), seen)
 
     return check
 

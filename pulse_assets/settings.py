@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pulse_assets.batches import Cadence
 from pulse_assets.checked import Checked
+from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
@@ -243,7 +244,10 @@ class TrainingOptions(Checked):
     @classmethod
     def _known_frequencies(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value.values():
-            get_frequency(name)
+            try:
+                get_frequency(name)
+            except ConfigurationError as error:
+                raise ValueError(f"cannot be used: {error}") from error
         return value
 
 

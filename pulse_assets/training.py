@@ -5,6 +5,7 @@ put itself in the place of the function.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
+import yaml
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
+from dagster_shared.check import CheckError
 from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import exc as database_errors
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +28,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
 from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
+from pulse_assets.execution.interrupts import lasting_interrupts
+from pulse_assets.execution.records import keep_connections
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.jobs import JOB_NAME
@@ -46,6 +51,9 @@ _DATABASE_ERRORS: Final = {
     for name, one in vars(database_errors).items()
     if isinstance(one, type) and issubclass(one, SQLAlchemyError)
 }
+
+#: How Dagster says that a variable which `dagster.yaml` names is not in the environment.
+_NOT_SET: Final = re.compile('environment variable "(.+?)" which is not set')
 
 _NO_COPY: Final = {
     "module": "dagster._core.storage.noop_compute_log_manager",
@@ -87,6 +95,7 @@ class TrainingResults:
         return list(self.data["errors"])
 
 
+@lasting_interrupts()
 def train(config: TrainingConfig, *, progress: Progress | None = None) -> TrainingResults:
     """Retrodict every batch of `config`, keep score, and return the aggregate.
 
@@ -120,11 +129,7 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         folder.check_writable()
     if config.dask_scheduler_address is None:
         compile_kernels()  # once, here, so that no worker of this machine has to
-    with (
-        _explained_records(dagster_home()),
-        open_cluster(_cluster_of(config)),
-        open_instance(dagster_home()) as instance,
-    ):
+    with open_cluster(_cluster_of(config)), open_instance(dagster_home()) as instance:
         fail_dead_runs(instance)
         run = _execute(settings, options, instance, progress or NoProgress())
     results = _read_results(run, settings)
@@ -264,25 +269,48 @@ def run_config(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
 def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Open the Dagster instance at `home`, and create it on first use.
 
-    What the steps print is not copied for the UI unless `dagster.yaml` says where to: it is on the
-    terminal already, and the two processes that copy it answer Ctrl-C with a traceback.
-
     Raises:
-        ConfigurationError: the directory cannot be made.
+        ConfigurationError: the directory or its `dagster.yaml` cannot be used.
+        TrainingError: the database of the records cannot be reached or written.
     """
+    with _explained_records(home), _instance_at(home) as instance:
+        yield instance
+
+
+def _instance_at(home: Path) -> dg.DagsterInstance:
+    """Open an instance as its `dagster.yaml` says.
+
+    What the steps print is not copied for the UI unless the file says where to: it is on the
+    terminal already, and the two processes that copy it answer Ctrl-C with a traceback.
+    """
+    file = home / "dagster.yaml"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if not (home / "dagster.yaml").exists():
-            (home / "dagster.yaml").write_text(_INSTANCE, encoding="utf-8")
+        if not file.exists():
+            file.write_text(_INSTANCE, encoding="utf-8")
+        ref = InstanceRef.from_dir(str(home))
+        if ref.compute_logs_data.class_name == "LocalComputeLogManager":
+            ref = InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_COPY})
+        instance = dg.DagsterInstance.from_ref(ref)
+        keep_connections(instance)
+        return instance
     except OSError as error:
         raise ConfigurationError(
-            f"DAGSTER_HOME {home} cannot be written ({error.strerror}): name another directory"
+            f"DAGSTER_HOME {home} cannot be used ({error}): mend it or name another directory"
         ) from error
-    ref = InstanceRef.from_dir(str(home))
-    if ref.compute_logs_data.class_name == "LocalComputeLogManager":
-        ref = InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_COPY})
-    with dg.DagsterInstance.from_ref(ref) as instance:
-        yield instance
+    except (dg.DagsterInvalidConfigError, CheckError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{file} {_unusable(error)}") from error
+
+
+def _unusable(error: Exception) -> str:
+    """Say on one line why Dagster cannot use a `dagster.yaml`, and the mend."""
+    invalid = isinstance(error, dg.DagsterInvalidConfigError)
+    text = error.errors[0].message if invalid else str(error)
+    if unset := _NOT_SET.search(text):
+        return f"needs the environment variable {unset[1]}, which is not set: set it"
+    # What Dagster would take instead are pages.
+    reason = " ".join(text.partition(" Expected: ")[0].split()).rstrip(".")
+    return f"cannot be used ({reason}): correct it"
 
 
 def _cluster_of(config: TrainingConfig) -> ClusterSpec:

@@ -15,7 +15,7 @@ from pulse_assets.jobs import JOB_NAME
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings
 from pulse_assets.storage.layout import object_path
-from pulse_assets.storage.store import open_store
+from pulse_assets.storage.store import LocalStore, open_store
 from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint
 from pulse_assets_tests.conftest import MODELS, write_source
 
@@ -150,12 +150,23 @@ def test_duplicates_are_counted_by_batch(settings, stored):
     assert found.metadata["duplicates"].value == f"{KEYS[0]}: 2"
 
 
+def test_the_two_checks_of_an_object_read_it_once(stored, monkeypatch):
+    read = []
+    whole = LocalStore.read
+    monkeypatch.setattr(LocalStore, "read", lambda *at: read.append(at[1]) or whole(*at))
+    look(stored, "retrodictions", "schema_holds")
+    look(stored, "retrodictions", "no_duplicates")
+    forecasts = [path for path in read if path.startswith("retrodictions/")]
+    assert len(forecasts) == len(set(forecasts)) == 3  # that have a month
+
+
 def test_a_damaged_object_is_named(settings, stored):
     path = Path(settings.store) / object_path("training_batches", KEYS[1], 30)
     path.write_bytes(path.read_bytes()[:50])
     found = look(stored, "training_batches", "schema_holds")
     assert not found.passed
     assert str(path) in found.metadata["problems"].value
+    assert not look(stored, "training_batches", "no_duplicates").passed
 
 
 def test_data_that_a_check_cannot_read_do_not_pass(settings, stored):

@@ -1,5 +1,6 @@
 """What a team copies: the script for one machine runs, the files for containers are well formed."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -65,10 +66,29 @@ def test_everything_on_one_machine(source, tmp_path, folder):
 
 
 @pytest.mark.parametrize(
-    "file", ["dagster.yaml", "compose.yaml", "dagster-helm.yaml", "dask-helm.yaml"]
+    "file", ["dagster.yaml", "dask.yaml", "compose.yaml", "dagster-helm.yaml", "dask-helm.yaml"]
 )
 def test_files_are_well_formed(file):
     assert yaml.safe_load((DEPLOY / file).read_text())
+
+
+def test_dask_is_configured_as_a_cluster_of_a_run_is():
+    """In a process of its own: Dask reads its configuration when it is imported."""
+    code = (
+        "from distributed import Nanny, Scheduler; import asyncio\n"
+        "async def look():\n"
+        "    async with Scheduler(dashboard_address=None, port=0) as one:\n"
+        "        print(one.allowed_failures, sorted(Nanny(one.address).pre_spawn_env))\n"
+        "asyncio.run(look())"
+    )
+    environment = {**os.environ, "DASK_CONFIG": str(DEPLOY / "dask.yaml")}
+    environment.pop("MALLOC_TRIM_THRESHOLD_", None)
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    failures, _, names = said.stdout.partition(" ")
+    assert failures == "0"
+    assert "OMP_NUM_THREADS" in names
+    assert "MALLOC_TRIM_THRESHOLD_" not in names
 
 
 def services():

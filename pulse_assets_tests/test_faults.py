@@ -246,12 +246,16 @@ def test_an_interrupt(command, config, undisturbed, how):
 
 @pytest.mark.parametrize("when", ["the cluster starts", "the run is planned"])
 def test_an_interrupt_before_the_first_batch(command, config, when):
-    """It takes 2 to 4 seconds; three times the ten that are asked for, if others use the cores."""
+    """Ten seconds are asked for, on a machine that does not also run other tests.
+
+    It took 0.9 to 2.5 s on two cores that were free, up to 7.3 s with six processes on them: a
+    cluster that is under way starts first and is closed then.
+    """
     assert runs() == []  # Dagster's tables are there: two processes must not make them at once
     run = command()
     wait_until(run.workers if when == "the cluster starts" else runs, 60)
     os.killpg(run.process.pid, signal.SIGINT)
-    code, said = run.finish(30)
+    code, said = run.finish(15)
     assert code == 1
     assert [line for line in said.splitlines() if not line.startswith("batches ")] == [
         "error: interrupted: finished batches are kept, --resume computes the others"

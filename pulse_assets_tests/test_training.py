@@ -32,7 +32,8 @@ from pulse_assets.settings import dagster_home
 from pulse_assets.training import open_instance
 from pulse_assets_tests.conftest import MODELS, stored
 
-PACKAGE = Path(__file__).parents[1] / "pulse_assets"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "pulse_assets"
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
 
 #: Twelve batches over 2005 of the two series of the `source` fixture.
@@ -287,7 +288,40 @@ def test_a_bad_row_names_file_and_row(small, source):
 
 def test_a_home_that_cannot_be_written_is_explained(small, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", "/dev/null/home")
-    with pytest.raises(ConfigurationError, match="DAGSTER_HOME /dev/null/home"):
+    with pytest.raises(ConfigurationError, match="DAGSTER_HOME /dev/null/home cannot be used"):
+        train(TrainingConfig(**small))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            (ROOT / "deploy" / "dagster.yaml").read_bytes(),
+            "needs the environment variable PULSE_POSTGRES_URL, which is not set: set it",
+        ),
+        (b"storage: [", "cannot be used (while parsing a flow "),
+        (b"storrage: {}", '(Received unexpected config entry "storrage" at the root): correct it'),
+        (b"storage: {postgres: {}}", "exactly one of `postgres_url` or `postgres_db`): correct it"),
+        (b"- storage", "to parse to dictionary, instead got: \"['storage']\"): correct it"),
+        (b"\xff", "cannot be used ('utf-8' codec can't decode byte 0xff"),
+    ],
+)
+def test_a_dagster_yaml_that_cannot_be_used_is_explained(small, monkeypatch, text, message):
+    monkeypatch.delenv("PULSE_POSTGRES_URL", raising=False)
+    file = dagster_home() / "dagster.yaml"
+    file.parent.mkdir()
+    file.write_bytes(text)
+    with pytest.raises(ConfigurationError) as refused:
+        train(TrainingConfig(**small))
+    assert str(refused.value).startswith(f"{file} ")
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_address_that_is_no_database_is_explained(small):
+    dagster_home().mkdir()
+    (dagster_home() / "dagster.yaml").write_text("storage: {postgres: {postgres_url: nowhere}}")
+    with pytest.raises(TrainingError, match=r"Dagster's records \(DAGSTER_HOME .*see to their"):
         train(TrainingConfig(**small))
 
 

@@ -16,6 +16,8 @@ from dagster._core.executor.in_process import InProcessExecutor
 from dagster_dask import dask_executor
 
 from pulse_assets.execution.cluster import ANY_PORT, TLS_FILES, ClusterSpec, open_cluster
+from pulse_assets.execution.interrupts import lasting_interrupts
+from pulse_assets.execution.records import keep_connections
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 
 
@@ -31,9 +33,10 @@ class BatchDaskExecutor(InProcessExecutor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
         """Run the plan with the cluster open, and yield its events."""
+        keep_connections(plan_context.instance)
         fail_dead_runs(plan_context.instance)
         plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
-        with open_cluster(self._cluster):
+        with lasting_interrupts(), open_cluster(self._cluster):
             yield from super().execute(plan_context, execution_plan)
 
 

@@ -431,7 +431,7 @@ OUT_OF_BOUNDS = [
     ({"interval_level": 0.0}, "interval_level = 0.0 must be greater than 0"),
     ({"interval_level": 1.5}, "interval_level = 1.5 must be less than 1"),
     ({"max_partners": -1}, "max_partners = -1 must be at least 0"),
-    ({"frequencies": {"line": "hourly"}}, "frequency 'hourly' is unknown: choose one of daily"),
+    ({"frequencies": {"line": "hourly"}}, "'hourly'} cannot be used: frequency 'hourly' is"),
     ({"trust_discount": 0}, "trust_discount = 0.0 must be greater than 0"),
     ({"trust_discount": 1.01}, "trust_discount = 1.01 must be at most 1"),
     ({"max_failed_batches": -1}, "max_failed_batches = -1 must be at least 0"),

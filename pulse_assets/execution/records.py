@@ -1,0 +1,43 @@
+"""Connections to the database of Dagster's records, which a run writes to at each event."""
+
+from typing import Any, Final
+
+import dagster as dg
+from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.runs import SqlRunStorage
+from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import QueuePool
+
+#: Seconds after which a connection is replaced, as in Dagster's webserver.
+_RECYCLE: Final = 3600
+
+
+def keep_connections(instance: dg.DagsterInstance) -> None:
+    """Keep connections to PostgreSQL open from one event to the next, as Dagster's webserver does.
+
+    Dagster opens two for each event of a run, and PostgreSQL starts a process for each: most of
+    what an event costs. One that the server has closed meanwhile is replaced, so that a restart is
+    still waited for. Other databases are left as they are.
+    """
+    instance.optimize_for_webserver(statement_timeout=0, pool_recycle=_RECYCLE, max_overflow=20)
+    runs, events = instance.run_storage, instance.event_log_storage
+    if isinstance(runs, SqlRunStorage) and isinstance(events, SqlEventLogStorage):
+        for connect in (runs.connect, events.index_connection):
+            with connect() as connection:
+                pool = connection.engine.pool
+            if isinstance(pool, QueuePool) and not event.contains(pool, "checkout", _check_alive):
+                event.listen(pool, "checkout", _check_alive)
+
+
+def _check_alive(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - DBAPI's
+    """Tell the pool of a connection that the server has closed; it then opens another.
+
+    Raises:
+        DisconnectionError: the connection is closed.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except connection.Error as error:
+        raise DisconnectionError from error

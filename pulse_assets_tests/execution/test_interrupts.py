@@ -1,0 +1,79 @@
+"""An interrupt ends what runs, wherever Python was when it came."""
+
+import gc
+import os
+import signal
+import sys
+import time
+import weakref
+
+import pytest
+
+from pulse_assets.execution.interrupts import lasting_interrupts
+
+
+class Thing:
+    """Something that weak references can point to."""
+
+
+def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):  # the handler runs between two of Python's instructions: here
+        pass
+
+
+def in_the_callback_of_a_weak_reference():
+    thing = Thing()
+    _ref = weakref.ref(thing, interrupt)
+    del thing
+
+
+def in_a_finalizer():
+    class Dying:
+        __del__ = interrupt
+
+    Dying()
+
+
+def in_the_callback_of_the_garbage_collector():
+    gc.callbacks.append(interrupt)
+    try:
+        gc.collect()
+    finally:
+        gc.callbacks.remove(interrupt)
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        in_the_callback_of_a_weak_reference,
+        in_a_finalizer,
+        in_the_callback_of_the_garbage_collector,
+    ],
+)
+def test_an_interrupt_that_python_loses_comes_again(send, capfd):
+    hook, began = sys.unraisablehook, time.monotonic()
+    with pytest.raises(KeyboardInterrupt), lasting_interrupts():
+        send()
+        time.sleep(10)
+    assert time.monotonic() - began < 5
+    assert sys.unraisablehook is hook
+    assert capfd.readouterr().err == ""
+
+
+def test_it_does_not_come_after_the_end():
+    with lasting_interrupts():
+        in_a_finalizer()
+    time.sleep(0.3)
+
+
+def test_other_lost_errors_are_told_as_ever(monkeypatch):
+    class Broken:
+        def __del__(self):
+            raise ValueError("broken")
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(str(lost.exc_value)))
+    with lasting_interrupts():
+        Broken()
+    assert told == ["broken"]
