@@ -54,8 +54,9 @@ ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT
 test: install-test  ## run the fast tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+# Three on two cores: most of these wait, for a daemon's tick, a time limit or a lost connection.
 test-slow: install-test  ## run the slow tests
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile
 
 coverage: install-test  ## run all tests and measure branch coverage
 	$(BIN)/python -m pytest -m '' -n 2 --dist loadfile --cov --cov-report=term
