@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES, resolve_rules
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES, BuiltIn, resolve_rules
+from pulse_assets.retrodiction.taming import tame
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import seasonal_walk
 
@@ -82,6 +83,19 @@ class Idle:
     name = "idle"
 
 
+class Patient(Last):
+    name = "patient"
+    min_observations = 4
+
+
+class Numbered(Last):
+    name = 7
+
+
+class Unnamed(Last):
+    name = ""
+
+
 class Demanding(Last):
     def __init__(self, order):
         self.order = order
@@ -124,6 +138,8 @@ def test_built_ins_by_name():
         ([f"{MODULE}:number"], "no class 'number'"),
         ([f"{MODULE}:"], "no class ''"),
         ([f"{MODULE}:Nameless"], "has the name None: give the class a `name`"),
+        ([f"{MODULE}:Numbered"], "has the name 7: give the class a `name`"),
+        ([f"{MODULE}:Unnamed"], "has the name '': give the class a `name`"),
         ([f"{MODULE}:Idle"], r"has no method: write forecast\(.*or fit_predict\("),
         ([f"{MODULE}:Demanding"], "cannot be made without arguments: TypeError"),
         (["statsforecast:Nothing"], "'statsforecast.models' has no class 'Nothing'"),
@@ -134,12 +150,58 @@ def test_names_that_cannot_be_used(names, message):
         resolve_rules(names)
 
 
+class Told:
+    """A sweep that keeps what it was given and forecasts far off."""
+
+    def __call__(self, y, learnt, origins, horizons, season):
+        self.y, self.learnt = y, learnt
+        return np.full((len(origins), len(horizons)), 1e6)
+
+
+def one_jump():
+    y = np.cumsum(np.tile([1.0, -0.5, 0.7], 20))
+    y[40:] += 500.0
+    return y
+
+
+def test_a_tamed_rule_learns_from_limited_changes():
+    y, tamed, plain = one_jump(), Told(), Told()
+    arguments = (y, np.array([59]), np.array([1]), 1)
+    BuiltIn("tamed", tamed, tamed=True).forecast(*arguments)
+    BuiltIn("plain", plain).forecast(*arguments)
+    np.testing.assert_array_equal(tamed.learnt, tame(y))
+    assert np.abs(np.diff(tamed.learnt)).max() < 500.0
+    np.testing.assert_array_equal(plain.learnt, y)
+    np.testing.assert_array_equal(tamed.y, y)
+
+
+def test_a_built_in_rule_is_guarded_unless_it_says_otherwise():
+    y = seasonal_walk(30)
+    guarded, free = (
+        walk_forward(y, [29], [1], 1, [BuiltIn("far", Told(), guarded=g)])[0] for g in (True, False)
+    )
+    assert guarded == walk_forward(y, [29], [1], 1, [BuiltIn("far", Told())])[0]
+    assert guarded < 1e3
+    assert free > 1e5
+
+
+def test_simple_rules_may_go_as_far_as_their_definition():
+    y = one_jump()
+    made = walk_forward(y, [40], [1], 30, resolve_rules(["mean", "seasonal_naive"]))[:, 0, 0]
+    np.testing.assert_allclose(made, [y[:41].mean(), y[11]])
+
+
 def test_a_fast_rule():
     y = seasonal_walk(30)
     np.testing.assert_array_equal(
         forecast("Last", y, [3, 29]), y[[3, 29]][:, None].repeat(2, axis=1)
     )
     assert resolve("Last")[0].history_origins is None
+
+
+def test_a_fast_rule_may_ask_for_observations():
+    made = forecast("Patient", seasonal_walk(30), [2, 3, 4])
+    np.testing.assert_array_equal(np.isnan(made[:, 0]), [True, False, False])
 
 
 def test_a_slow_rule():
