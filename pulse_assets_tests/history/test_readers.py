@@ -266,16 +266,21 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("name", LARGE)
-def test_reading_takes_less_memory_than_ten_times_the_file(name):
-    data = LARGE[name].encode()
-    read_series(LARGE["x.csv"].encode(), "gdp", "x.csv")  # what is imported and cached but once
+def peak_of_reading(data, name):
     tracemalloc.start()
     with contextlib.suppress(HistoricalDataError):
         read_series(data, "gdp", name)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 10 * len(data)
+    return peak
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_reading_takes_less_memory_than_ten_times_the_file(name):
+    data = LARGE[name].encode()
+    # Everything the process allocates meanwhile is counted: a first import, a thread that an
+    # earlier test left. Such things only add, so the least of three is nearest the reader's own.
+    assert min(peak_of_reading(data, name) for _ in range(3)) < 10 * len(data)
 
 
 BOMBS = {

@@ -180,3 +180,17 @@ class TestS3Store:
         store = open_store("s3://b/p", S3Settings(region="us-east-1", endpoint_url="nowhere"))
         with pytest.raises(ConfigurationError, match="S3 endpoint 'nowhere'"):
             store.read("a")
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        lambda: open_store("s3://someone:planted@bucket/prefix"),
+        lambda: S3Settings(endpoint_url="https://someone:planted@minio.example.com"),
+    ],
+    ids=["store", "endpoint"],
+)
+def test_an_address_with_credentials_is_refused_without_repeating_them(opened):
+    with pytest.raises(ConfigurationError, match="holds credentials: take what stands") as refused:
+        opened()
+    assert "planted" not in str(refused.value)
