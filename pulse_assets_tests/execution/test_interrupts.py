@@ -12,6 +12,15 @@ import pytest
 from pulse_assets.execution.interrupts import lasting_interrupts
 
 
+@pytest.fixture(autouse=True)
+def no_other_callbacks():
+    """Take away what Dask, once imported, hooks into the collector: it must not be interrupted."""
+    others = gc.callbacks[:]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = others
+
+
 class Thing:
     """Something that weak references can point to."""
 
