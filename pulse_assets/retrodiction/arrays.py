@@ -29,6 +29,16 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
 
 
+def summing_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile `function` as `kernel` does, but let its sums be added up in any order.
+
+    Only then does the machine add several numbers at once. The order is that of the machine's
+    kind: another kind of processor may give another last digit.
+    """
+    reorder = {"reassoc", "nsz"}
+    return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reorder)(function)
+
+
 @kernel  # pragma: no cover
 def carry_forward(y: Floats) -> Floats:
     """Replace each missing value by the last known one; leading ones stay missing.

@@ -18,6 +18,7 @@ import numpy as np
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 from pulse_assets.retrodiction.least_squares import (
     DISCOUNT,
+    VECTOR,
     accumulate,
     add_outcome,
     factorise,
@@ -26,7 +27,6 @@ from pulse_assets.retrodiction.least_squares import (
     substitute,
     weigh_outcome,
 )
-from pulse_assets.retrodiction.panel import VECTOR
 from pulse_assets.retrodiction.taming import tame
 
 #: Forecasts `[O, H]` from a series `[T]`, what is learnt from, origins, horizons and season.

@@ -2,28 +2,24 @@
 
 At index t the forecasts for t, issued h steps before, meet their outcome; no later error enters.
 A rule without a forecast sleeps: it has weight 0 and keeps its record. Panels are as in `panel`;
-all horizons of a block are learnt side by side and never mix.
+each horizon learns for itself.
 """
 
 from typing import Final, Literal
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+from pulse_assets.retrodiction.arrays import Floats, Ints, kernel, summing_kernel
 from pulse_assets.retrodiction.lanes import (
     LARGEST_RATIO,
     choose,
     divide,
-    divide_regret,
-    finish,
+    find_best,
     finish_lanes,
     write_weights,
 )
-from pulse_assets.retrodiction.panel import SLOT, block_horizons
 from pulse_assets.retrodiction.records import (
     AWAKE,
-    AWAKE_COUNT,
-    AWAKE_SUM,
     BASE,
     CLOSENESS,
     DISCOUNTS,
@@ -36,7 +32,6 @@ from pulse_assets.retrodiction.records import (
     LEAD,
     LOSS,
     OWN_LOSS,
-    POWERS,
     PRIOR_ERROR,
     READY,
     RECORD,
@@ -77,9 +72,10 @@ def combine(
     filled: Floats,
     horizons: Ints,
     origins: Ints,
+    rules: int,
     method: Method,
 ) -> Floats:
-    """Combine the rules at every index for every horizon, in the panel's last two places.
+    """Combine the rules at every index for every horizon, in the two places after them.
 
     - `dmsfe`: w ~ D^-p, D the discounted mean absolute error divided by that of persistence over
       the same targets, with a prior of 1. Several discounts and powers p, equal weights (p = 0)
@@ -92,16 +88,17 @@ def combine(
     the weights for years.
 
     Args:
-        panel: forecasts `[B, M + 2, T, W]`, NaN where a rule has none. The last two places are
-            filled: with the weighted mean of the M rules, and with their plain mean.
+        panel: forecasts `[H, T, W]`, NaN where a rule has none and beyond the M rules. The two
+            places after them are filled: with their weighted mean, and with their plain mean.
         observed: the series `[T]`, NaN where missing.
         filled: the same, missing values carried forward.
         horizons: steps ahead `[H]`.
         origins: indices `[O]` at which weights are wanted, ascending.
+        rules: how many there are.
         method: which of the three.
 
     Returns:
-        Weights `[B, M, O, W]`, >= 0, of sum 1 where any rule has a forecast.
+        Weights `[H, O, W]`, >= 0, of sum 1 where any rule has a forecast.
 
     Source:
         Stock, Watson (2004), Combination forecasts of output growth in a seven-country data set,
@@ -109,164 +106,157 @@ def combine(
         aggregation, doi:10.1007/s10994-016-5592-6; Gaillard, Stoltz, van Erven (2014), A
         second-order bound with excess losses, COLT.
     """
-    blocks, size, length, width = panel.shape
-    weights = np.empty((blocks, size - 2, len(origins), width))
-    row = np.full(length, -1)
+    weights = np.empty((len(panel), len(origins), panel.shape[2]))
+    row, others = np.full(len(filled), -1), others_at_rest(observed, filled)
     row[origins] = np.arange(len(origins))
-    for i, steps in enumerate(block_horizons(horizons)):
-        _combine_block(
-            panel[i], observed, filled, steps, row, method != "dmsfe", method != "mlpol", weights[i]
+    alone, boa = method != "dmsfe", method != "mlpol"
+    for j, h in enumerate(horizons):
+        panel[j, :, rules : rules + 2] = _combine_horizon(
+            panel[j], observed, filled, others, h, row, rules, alone, boa, weights[j]
         )
     return weights
 
 
 @kernel  # pragma: no cover
-def _combine_block(
+def _combine_horizon(
     forecasts: Floats,
     observed: Floats,
     filled: Floats,
-    steps: Ints,
+    others: Floats,
+    h: int,
     row: Ints,
+    rules: int,
     alone: bool,
     boa: bool,
     weights: Floats,
-) -> None:
-    size, width = len(forecasts) - 2, len(steps)
-    record, lanes, state = np.zeros(size * RECORD), np.zeros((LANES, LANE)), np.zeros(STATE)
-    errors = np.zeros((len(DISCOUNTS), size * ERRORS))
-    # What a discount's closest rule is multiplied by to have a share of 1.
-    best = np.zeros((len(DISCOUNTS), SLOT))
-    # What the lanes said of each index, found under the index divided by the longest wait.
-    said, still = np.full((steps[-1] + 1, LANES, SLOT), np.nan), 0
-    for t in range(len(observed)):
-        due = said[t % len(said)]
-        if not np.isnan(observed[t]):
-            face_outcome(due, filled, observed[t], t, steps, state)
-            judge(due, observed[t], width, lanes)
-            recall(forecasts, t, steps, record)
-            for q in range(len(DISCOUNTS)):
-                learn(observed[t], DISCOUNTS[q], width, record, state, errors[q])
+) -> Floats:
+    """Fill the weights `[O, W]`; return the combinations `[T, 2]`."""
+    length, width = forecasts.shape
+    record, errors = np.zeros(RECORD), np.zeros(len(DISCOUNTS) * ERRORS)
+    lanes, state = np.zeros((LANES, LANE)), np.zeros(STATE)
+    said, combined = np.empty((length, LANES)), np.empty((length, 2))
+    for t in range(length):
+        if t >= h and not np.isnan(observed[t]):
+            s, outcome = t - h, observed[t]
+            face_outcome(said, s, filled[s], outcome, state)
+            judge(said, s, outcome, lanes)
+            learn(forecasts, s, outcome, record, state, errors)
             if boa:
-                regret_boa(width, record, state)
+                regret_boa(forecasts, s, record, state)
             else:
-                regret_mlpol(width, record, state)
+                regret_mlpol(forecasts, s, record, state)
         mark_ready(forecasts, t, record, state)
-        still = count_still(observed, filled, t, still)
-        if still > 0:
-            keep_at_rest(filled[t], max(0.0, 1.0 - still / REST) ** 2, width, record)
-        for q in range(len(DISCOUNTS)):
-            divide(width, record, errors[q], best[q], lanes[1 + q * POWERS :].reshape(-1))
-        divide_regret(width, record, state, lanes[0], lanes[REGRET_LANE])
-        finish_lanes(lanes, state, t, steps, said)
-        choose(width, state, lanes, alone)
+        if state[FOUND] == 0.0:
+            mark_awake(forecasts, t, record)
+        if others[t] < 1.0:
+            keep_at_rest(filled[t], others[t], width, record)
+        find_best(rules, record, errors, state)
+        divide(width, record, errors, state, lanes)
+        finish_lanes(lanes, state, said, t)
+        choose(lanes, state, alone, combined, t)
         if row[t] >= 0:
-            write_weights(record, errors, best, lanes, state, weights, row[t])
-        finish(width, state, forecasts, t)
+            write_weights(record, errors, lanes, state, weights, row[t])
+    return combined
 
 
 @kernel  # pragma: no cover
-def face_outcome(
-    due: Floats, filled: Floats, outcome: float, t: int, steps: Ints, state: Floats
-) -> None:
-    """Judge persistence by the outcome of index t, and find the slope of the combination's loss."""
-    for j in range(len(steps)):
-        s = t - steps[j]
-        state[LEAD + j], state[SLOPE + j], state[REFERENCE + j] = 0.0, 0.0, 0.0
-        if s < 0:
-            continue
-        state[REFERENCE + j] = min(abs(filled[s] - outcome), LARGEST_ERROR)
-        state[TYPICAL + j] = CHOICE_DISCOUNT * state[TYPICAL + j] + state[REFERENCE + j]
-        state[TYPICAL_COUNT + j] = CHOICE_DISCOUNT * state[TYPICAL_COUNT + j] + 1.0
-        unit = state[TYPICAL + j] / state[TYPICAL_COUNT + j]
-        state[PRIOR_ERROR + j] = PRIOR * unit
-        # While nothing has moved there is no unit, and no regret.
-        state[INVERSE_UNIT + j] = min(1.0 / unit, LARGEST_INVERSE) if unit > 0.0 else 0.0
-        lead = due[REGRET_LANE, j]
-        if not np.isnan(lead):
-            slope = STEEPNESS * (lead - outcome) * state[INVERSE_UNIT + j]
-            state[LEAD + j], state[SLOPE + j] = lead, max(-1.0, min(slope, 1.0))
+def face_outcome(said: Floats, s: int, last: float, outcome: float, state: Floats) -> None:
+    """Judge persistence by the outcome, and find the slope of the last lane's loss."""
+    reference = min(abs(last - outcome), LARGEST_ERROR)
+    state[REFERENCE] = reference
+    state[TYPICAL] = CHOICE_DISCOUNT * state[TYPICAL] + reference
+    state[TYPICAL_COUNT] = CHOICE_DISCOUNT * state[TYPICAL_COUNT] + 1.0
+    unit = state[TYPICAL] / state[TYPICAL_COUNT]
+    state[PRIOR_ERROR] = PRIOR * unit
+    # While nothing has moved there is no unit, and no regret.
+    state[INVERSE_UNIT] = min(1.0 / unit, LARGEST_INVERSE) if unit > 0.0 else 0.0
+    state[LEAD], state[SLOPE] = 0.0, 0.0
+    if not np.isnan(said[s, REGRET_LANE]):
+        slope = STEEPNESS * (said[s, REGRET_LANE] - outcome) * state[INVERSE_UNIT]
+        state[LEAD], state[SLOPE] = said[s, REGRET_LANE], max(-1.0, min(slope, 1.0))
 
 
 @kernel  # pragma: no cover
-def judge(due: Floats, outcome: float, width: int, lanes: Floats) -> None:
+def judge(said: Floats, s: int, outcome: float, lanes: Floats) -> None:
     """Add the errors of the lanes' combinations to their records."""
     for c in range(LANES):
-        said, lane = due[c], lanes[c]
-        for j in range(width):
-            combined = said[j]
-            judged = combined == combined
-            error = min(abs(combined - outcome), LARGEST_ERROR) if judged else 0.0
-            lane[OWN_LOSS + j] = (CHOICE_DISCOUNT if judged else 1.0) * lane[OWN_LOSS + j] + error
-
-
-@kernel  # pragma: no cover
-def recall(forecasts: Floats, t: int, steps: Ints, record: Floats) -> None:
-    """Set `FORECAST` to what each rule had forecast for index t, and count these forecasts."""
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(len(steps)):
-            s = t - steps[j]
-            forecast = forecasts[k, s, j] if s >= 0 else np.nan
-            record[at + FORECAST + j] = forecast
-            record[at + VERIFIED + j] += 1.0 if forecast == forecast else 0.0
+        if not np.isnan(said[s, c]):
+            error = min(abs(said[s, c] - outcome), LARGEST_ERROR)
+            lanes[c, OWN_LOSS] = CHOICE_DISCOUNT * lanes[c, OWN_LOSS] + error
 
 
 @kernel  # pragma: no cover
 def learn(
-    outcome: float, discount: float, width: int, record: Floats, state: Floats, errors: Floats
+    forecasts: Floats, s: int, outcome: float, record: Floats, state: Floats, errors: Floats
 ) -> None:
-    """Add the errors of the forecasts, and persistence's beside them, to the rules' records."""
-    for k in range(len(record) // RECORD):
-        rule, at = k * RECORD, k * ERRORS
-        for j in range(width):
-            forecast, prior = record[rule + FORECAST + j], state[PRIOR_ERROR + j]
-            awake = forecast == forecast
-            error = min(abs(forecast - outcome), LARGEST_ERROR) if awake else 0.0
-            reference = state[REFERENCE + j] if awake else 0.0
-            keep = discount if awake else 1.0
-            loss = keep * errors[at + LOSS + j] + error
-            base = keep * errors[at + BASE + j] + reference
-            errors[at + LOSS + j], errors[at + BASE + j] = loss, base
-            # Perfect so far, and persistence too: as good as it gets.
-            ratio = (base + prior) / (loss + prior) if loss + prior > 0.0 else LARGEST_RATIO
-            ratio = min(ratio, LARGEST_RATIO)
-            errors[at + CLOSENESS + j] = ratio * ratio
+    """Add the errors of the forecasts from index s, and persistence's beside them, to the records.
 
-
-@kernel  # pragma: no cover
-def mark_ready(forecasts: Floats, t: int, record: Floats, state: Floats) -> None:
-    """Set `READY` to 1.0 for rules that have a forecast and a record, else 0.0.
-
-    Where none has a record, those that have a forecast are ready, and `FOUND` is 0.0. `FORECAST`
-    becomes the forecast, or 0.0 of a rule asleep.
+    Count these forecasts, too.
     """
-    width = forecasts.shape[2]
-    state[FOUND : FOUND + SLOT] = 0.0
-    state[AWAKE_COUNT : AWAKE_SUM + SLOT] = 0.0
-    for k in range(len(record) // RECORD):
-        at, made = k * RECORD, forecasts[k, t]
-        for j in range(width):
-            forecast = made[j]
-            awake = 1.0 if forecast == forecast else 0.0
-            within = max(-LARGEST_FORECAST, min(forecast, LARGEST_FORECAST)) if awake else 0.0
-            ready = awake if record[at + VERIFIED + j] >= MIN_VERIFIED else 0.0
-            record[at + FORECAST + j], record[at + AWAKE + j] = within, awake
-            record[at + READY + j] = ready
-            state[FOUND + j] = max(state[FOUND + j], ready)
-            state[AWAKE_COUNT + j] += awake
-            state[AWAKE_SUM + j] += within
-    for j in range(width):
-        if state[FOUND + j] == 0.0:
-            for k in range(j, len(record), RECORD):
-                record[READY + k] = record[AWAKE + k]
+    prior, reference = state[PRIOR_ERROR], state[REFERENCE]
+    for k in range(forecasts.shape[1]):
+        forecast = forecasts[s, k]
+        awake = forecast == forecast
+        error = min(abs(forecast - outcome), LARGEST_ERROR) if awake else 0.0
+        beside = reference if awake else 0.0
+        record[VERIFIED + k] += 1.0 if awake else 0.0
+        keep = DISCOUNTS[0] if awake else 1.0
+        loss, base = keep * errors[LOSS + k] + error, keep * errors[BASE + k] + beside
+        errors[LOSS + k], errors[BASE + k] = loss, base
+        errors[CLOSENESS + k] = closeness(loss + prior, base + prior)
+        keep = DISCOUNTS[1] if awake else 1.0
+        loss = keep * errors[ERRORS + LOSS + k] + error
+        base = keep * errors[ERRORS + BASE + k] + beside
+        errors[ERRORS + LOSS + k], errors[ERRORS + BASE + k] = loss, base
+        errors[ERRORS + CLOSENESS + k] = closeness(loss + prior, base + prior)
 
 
 @kernel  # pragma: no cover
-def count_still(observed: Floats, filled: Floats, t: int, still: int) -> int:
-    """Return how many values in a row, missing ones not counted, were as the one before."""
-    if t == 0 or np.isnan(observed[t]):
-        return still
-    return still + 1 if filled[t] == filled[t - 1] else 0
+def closeness(loss: float, base: float) -> float:
+    """Return the square of persistence's error by a rule's."""
+    # Perfect so far, and persistence too: as good as it gets.
+    ratio = min(base / loss if loss > 0.0 else LARGEST_RATIO, LARGEST_RATIO)
+    return ratio * ratio
+
+
+@summing_kernel  # pragma: no cover
+def mark_ready(forecasts: Floats, t: int, record: Floats, state: Floats) -> None:
+    """Set `READY` to 1.0 for rules that have a forecast and a record, else 0.0; count both.
+
+    `FORECAST` becomes the forecast, or 0.0 of a rule asleep.
+    """
+    found, count = 0.0, 0.0
+    for k in range(forecasts.shape[1]):
+        awake = 1.0 if forecasts[t, k] == forecasts[t, k] else 0.0
+        within = max(-LARGEST_FORECAST, min(forecasts[t, k], LARGEST_FORECAST))
+        record[FORECAST + k] = within if awake > 0.0 else 0.0
+        ready = awake if record[VERIFIED + k] >= MIN_VERIFIED else 0.0
+        record[READY + k] = ready
+        found += ready
+        count += awake
+    state[FOUND], state[AWAKE] = found, count
+
+
+@kernel  # pragma: no cover
+def mark_awake(forecasts: Floats, t: int, record: Floats) -> None:
+    """Where no rule has a record, those that have a forecast are ready."""
+    for k in range(forecasts.shape[1]):
+        record[READY + k] = 1.0 if forecasts[t, k] == forecasts[t, k] else 0.0
+
+
+@kernel  # pragma: no cover
+def others_at_rest(observed: Floats, filled: Floats) -> Floats:
+    """Return the readiness left at each index `[T]` to rules that do not keep the last value.
+
+    It is 1.0 unless the values before, missing ones not counted, were as the last one; it is 0.0
+    after `REST` of them.
+    """
+    others, still = np.ones(len(filled)), 0
+    for t in range(1, len(filled)):
+        if not np.isnan(observed[t]):
+            still = still + 1 if filled[t] == filled[t - 1] else 0
+        others[t] = max(0.0, 1.0 - still / REST) ** 2
+    return others
 
 
 @kernel  # pragma: no cover
@@ -276,10 +266,9 @@ def keep_at_rest(last: float, others: float, width: int, record: Floats) -> None
     A rate that is pegged or a series that has ended would else be pulled off for years by rules
     that were good before. The readiness of the others fades while the series comes to rest.
     """
-    for j in range(width):
-        keepers = 0.0
-        for k in range(j, len(record), RECORD):
-            keepers += record[READY + k] * (record[FORECAST + k] == last)
-        for k in range(j, len(record), RECORD):
-            kept = keepers == 0.0 or record[FORECAST + k] == last
-            record[READY + k] *= 1.0 if kept else others
+    keepers = 0.0
+    for k in range(width):
+        keepers += record[READY + k] * (record[FORECAST + k] == last)
+    for k in range(width):
+        kept = keepers == 0.0 or record[FORECAST + k] == last
+        record[READY + k] *= 1.0 if kept else others

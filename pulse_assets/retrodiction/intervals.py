@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import LARGEST, Bools, Floats, Ints, kernel
-from pulse_assets.retrodiction.panel import SLOT, block_horizons
+from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints, kernel
+from pulse_assets.retrodiction.panel import SLOT
 
 #: eta as a share of the mean of the radius and the larger of it and the largest recent error.
 LEARNING_RATE: Final = 0.05
@@ -34,39 +34,46 @@ CALMEST: Final = 0.3
 START: Final = 10
 
 
-# What is kept of a model, `SLOT` numbers a field, see `ensemble`: what it had forecast, its errors
-# verified, the tracked quantile of them in units, and the largest of late.
-FORECAST: Final = 0
-VERIFIED: Final = SLOT
-QUANTILE: Final = 2 * SLOT
-PEAK: Final = 3 * SLOT
-RECORD: Final = 4 * SLOT
+# What is kept of models, `SLOT` numbers a field, see `panel`: their errors verified, the tracked
+# quantile of them in units, and the largest of late.
+VERIFIED: Final = 0
+QUANTILE: Final = SLOT
+PEAK: Final = 2 * SLOT
+RECORD: Final = 3 * SLOT
 
 
 def interval_radius(
-    panel: Floats, observed: Floats, filled: Floats, horizons: Ints, origins: Ints, alpha: float
+    panel: Floats,
+    observed: Floats,
+    filled: Floats,
+    horizons: Ints,
+    origins: Ints,
+    models: int,
+    alpha: float,
 ) -> Floats:
     """Return the half width of the interval of every forecast.
 
     Until a rule has `START` verified errors it gets the radius of persistence.
 
     Args:
-        panel: forecasts `[B, M, T, W]`, see `panel`.
+        panel: forecasts `[H, T, W]`, see `panel`; the place after the models is filled with those
+            of persistence.
         observed: the series `[T]`, NaN where missing.
         filled: the same, missing values carried forward.
         horizons: steps ahead `[H]`.
         origins: indices `[O]` at which it is wanted, ascending.
+        models: how many there are.
         alpha: share of outcomes that may fall outside, 0..1.
 
     Returns:
-        Radius `[B, M, O, W]`, >= 0; NaN until persistence has a verified error.
+        Radius `[H, O, W]`, >= 0; NaN until persistence has a verified error.
     """
-    blocks, size, length, width = panel.shape
-    radius, unit = np.empty((blocks, size, len(origins), width)), restlessness(filled)
-    row = np.full(length, -1)
+    radius, unit = np.empty((len(panel), len(origins), panel.shape[2])), restlessness(filled)
+    row = np.full(len(filled), -1)
     row[origins] = np.arange(len(origins))
-    for i, steps in enumerate(block_horizons(horizons)):
-        _track(panel[i], observed, filled, unit, steps, row, alpha, radius[i])
+    panel[:, :, models] = filled
+    for j, h in enumerate(horizons):
+        _track(panel[j], observed, unit, h, row, models, alpha, radius[j])
     return radius
 
 
@@ -96,93 +103,77 @@ def restlessness(y: Floats) -> Floats:
 def _track(
     forecasts: Floats,
     observed: Floats,
-    filled: Floats,
     unit: Floats,
-    steps: Ints,
+    h: int,
     row: Ints,
+    persistence: int,
     alpha: float,
     radius: Floats,
 ) -> None:
-    size, width = len(forecasts) + 1, len(steps)
-    # The last place is persistence's.
-    record, inverse = np.zeros(size * RECORD), np.zeros(width)
-    first, begun = np.full((size, width, START), np.inf), np.zeros(size, np.bool_)
-    for t in range(len(observed)):
-        if t > 0 and not np.isnan(observed[t]):
-            for j in range(width):
-                # Where nothing had moved yet, the unit known by now.
-                then = unit[max(t - steps[j], 0)]
-                then = then if then > 0.0 else unit[t]
-                inverse[j] = 1.0 / then if then > 0.0 else 1.0
-            recall(forecasts, filled, t, steps, record)
-            begin(observed[t], inverse, record, first, begun, alpha)
-            track(observed[t], inverse, record, alpha)
+    length, width = forecasts.shape
+    record, first, begun = np.zeros(RECORD), np.full((width, START), np.inf), False
+    for t in range(length):
+        if t >= h and not np.isnan(observed[t]):
+            # Where nothing had moved yet, the unit known by now.
+            then = unit[t - h] if unit[t - h] > 0.0 else unit[t]
+            inverse = 1.0 / then if then > 0.0 else 1.0
+            track(forecasts, t - h, observed[t], inverse, record, alpha)
+            if not begun:
+                begun = begin(forecasts, t - h, observed[t], inverse, record, first, alpha)
         if row[t] >= 0:
-            write_radius(record, unit[t] if unit[t] > 0.0 else 1.0, radius, row[t])
+            write_radius(record, persistence, unit[t], radius, row[t])
 
 
 @kernel  # pragma: no cover
-def recall(forecasts: Floats, filled: Floats, t: int, steps: Ints, record: Floats) -> None:
-    """Set `FORECAST` to what each model, and persistence, had forecast for index t."""
-    models = len(record) // RECORD - 1
-    for j in range(len(steps)):
-        s = t - steps[j]
-        for k in range(models):
-            record[k * RECORD + FORECAST + j] = forecasts[k, s, j] if s >= 0 else np.nan
-        record[models * RECORD + FORECAST + j] = filled[s] if s >= 0 else np.nan
+def track(
+    forecasts: Floats, s: int, outcome: float, inverse: float, record: Floats, alpha: float
+) -> None:
+    """Widen the quantiles that were missed and narrow the others, of models that have begun."""
+    for k in range(forecasts.shape[1]):
+        quantile, peak = record[QUANTILE + k], record[PEAK + k]
+        error = abs(forecasts[s, k] - outcome) * inverse
+        error = LARGEST if error > LARGEST else error
+        missed = 1.0 if error > quantile else 0.0
+        stride = (max(peak, quantile) + quantile) / 2.0
+        moved = quantile + LEARNING_RATE * stride * (missed - alpha)
+        verified = error == error and record[VERIFIED + k] >= START
+        record[QUANTILE + k] = min(moved, LARGEST) if verified else quantile
+        record[PEAK + k] = max(PEAK_DISCOUNT * peak, error) if verified else peak
 
 
 @kernel  # pragma: no cover
 def begin(
-    outcome: float, inverse: Floats, record: Floats, first: Floats, begun: Bools, alpha: float
-) -> None:
-    """Set the quantile of models with few verified errors; their forecasts then count as none."""
-    for k in range(len(first)):
-        if begun[k]:
+    forecasts: Floats,
+    s: int,
+    outcome: float,
+    inverse: float,
+    record: Floats,
+    first: Floats,
+    alpha: float,
+) -> bool:
+    """Set the quantile of models with few verified errors; return whether all have begun."""
+    begun = True
+    for k in range(forecasts.shape[1]):
+        if record[VERIFIED + k] >= START:
             continue
-        at, begun[k] = k * RECORD, True
-        for j in range(len(inverse)):
-            if record[at + VERIFIED + j] >= START:
-                continue
-            error = abs(record[at + FORECAST + j] - outcome) * inverse[j]
-            if not np.isnan(error):
-                error = min(error, LARGEST)
-                record[at + VERIFIED + j] += 1.0
-                n = int(record[at + VERIFIED + j])
-                record[at + QUANTILE + j] = first_quantile(first[k, j], n, error, alpha)
-                record[at + PEAK + j] = max(PEAK_DISCOUNT * record[at + PEAK + j], error)
-                record[at + FORECAST + j] = np.nan
-            begun[k] &= record[at + VERIFIED + j] >= START
+        error = min(abs(forecasts[s, k] - outcome) * inverse, LARGEST)
+        if not np.isnan(forecasts[s, k]):
+            record[VERIFIED + k] += 1.0
+            n = int(record[VERIFIED + k])
+            record[QUANTILE + k] = first_quantile(first[k], n, error, alpha)
+            record[PEAK + k] = max(PEAK_DISCOUNT * record[PEAK + k], error)
+        begun = False
+    return begun
 
 
 @kernel  # pragma: no cover
-def track(outcome: float, inverse: Floats, record: Floats, alpha: float) -> None:
-    """Widen the quantiles that were missed and narrow the others."""
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(len(inverse)):
-            quantile, peak = record[at + QUANTILE + j], record[at + PEAK + j]
-            error = abs(record[at + FORECAST + j] - outcome) * inverse[j]
-            error = LARGEST if error > LARGEST else error
-            missed = 1.0 if error > quantile else 0.0
-            stride = (max(peak, quantile) + quantile) / 2.0
-            moved = quantile + LEARNING_RATE * stride * (missed - alpha)
-            verified = error == error
-            record[at + QUANTILE + j] = min(moved, LARGEST) if verified else quantile
-            record[at + PEAK + j] = max(PEAK_DISCOUNT * peak, error) if verified else peak
-
-
-@kernel  # pragma: no cover
-def write_radius(record: Floats, unit: float, radius: Floats, row: int) -> None:
-    """Fill a row of `radius` `[M, O, W]`; NaN until persistence has a verified error."""
-    size, _, width = radius.shape
-    persistence = size * RECORD
-    for k in range(size):
-        for j in range(width):
-            at = k * RECORD if record[k * RECORD + VERIFIED + j] >= START else persistence
-            known = record[at + VERIFIED + j] > 0.0
-            half = max(record[at + QUANTILE + j], 0.0) * unit
-            radius[k, row, j] = min(half, LARGEST) if known else np.nan
+def write_radius(record: Floats, persistence: int, unit: float, radius: Floats, row: int) -> None:
+    """Fill a row of `radius` `[O, W]`; NaN until persistence has a verified error."""
+    unit = unit if unit > 0.0 else 1.0
+    for k in range(radius.shape[1]):
+        at = k if record[VERIFIED + k] >= START else persistence
+        half = max(record[QUANTILE + at], 0.0) * unit
+        radius[row, k] = min(half, LARGEST) if record[VERIFIED + at] > 0.0 else np.nan
 
 
 @kernel  # pragma: no cover

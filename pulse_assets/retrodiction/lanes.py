@@ -8,34 +8,30 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
-from pulse_assets.retrodiction.panel import SLOT
+from pulse_assets.retrodiction.arrays import LARGEST, Floats, kernel, summing_kernel
 from pulse_assets.retrodiction.records import (
-    AWAKE_COUNT,
+    AWAKE,
     AWAKE_SUM,
     BEST_SCORE,
     CLOSENESS,
+    CLOSEST,
     DISCOUNTS,
     ERRORS,
     FACTOR,
     FORECAST,
     FOUND,
-    LANE,
     LANES,
     MEAN,
     OWN_LOSS,
     POWERS,
     PRIOR_ERROR,
     READY,
-    RECORD,
     REGRET_LANE,
     SCALE,
     SCORE,
-    SMALLEST,
     SUM,
     TRUST_SUM,
     UNSHARED,
-    WEIGHTED,
 )
 from pulse_assets.retrodiction.regret import exponential
 
@@ -64,145 +60,120 @@ def share_by_regret(ready: float, factor: float, score: float, best: float) -> f
 
 
 @kernel  # pragma: no cover
-def divide(width: int, record: Floats, errors: Floats, best: Floats, lane: Floats) -> None:
-    """Add up the rules' shares, and shares times forecasts, in the lanes of one discount.
+def find_best(rules: int, record: Floats, errors: Floats, state: Floats) -> None:
+    """Note the best score by regret, and the reciprocal of the best closeness for each discount."""
+    slow, fast, score = 0.0, 0.0, -LARGEST
+    for k in range(rules):
+        ready = record[READY + k]
+        slow = max(slow, ready * errors[CLOSENESS + k])
+        fast = max(fast, ready * errors[ERRORS + CLOSENESS + k])
+        score = max(score, record[SCORE + k])
+    state[CLOSEST] = min(1.0 / slow if slow > 0.0 else 0.0, LARGEST_RATIO)
+    state[CLOSEST + 1] = min(1.0 / fast if fast > 0.0 else 0.0, LARGEST_RATIO)
+    state[BEST_SCORE] = score
 
-    `best` becomes what shares are measured against, for `share_by_error`.
+
+@summing_kernel  # pragma: no cover
+def divide(width: int, record: Floats, errors: Floats, state: Floats, lanes: Floats) -> None:
+    """Add up the rules' shares, and shares times forecasts, in all lanes.
+
+    In one pass, since as many sums as this keep the machine busy; more passes take twice as long.
     """
-    best[:] = 0.0
-    for k in range(len(record) // RECORD):
-        rule, at = k * RECORD, k * ERRORS
-        for j in range(width):
-            best[j] = max(best[j], record[rule + READY + j] * errors[at + CLOSENESS + j])
-    for j in range(width):
-        best[j] = min(1.0 / best[j] if best[j] > 0.0 else 0.0, LARGEST_RATIO)
-    for k in range(len(record) // RECORD):
-        rule, at = k * RECORD, k * ERRORS
-        for j in range(width):
-            forecast, ready = record[rule + FORECAST + j], record[rule + READY + j]
-            fourth = share_by_error(ready, errors[at + CLOSENESS + j], best[j])
-            sixteenth = fourth * fourth * (fourth * fourth)
-            lane[SUM + j] += fourth
-            lane[MEAN + j] += fourth * forecast
-            lane[LANE + SUM + j] += sixteenth
-            lane[LANE + MEAN + j] += sixteenth * forecast
+    slow_scale, fast_scale, best = state[CLOSEST], state[CLOSEST + 1], state[BEST_SCORE]
+    alike, slow_4, slow_16, fast_4, fast_16, regret = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    alike_said, slow_4_said, slow_16_said = 0.0, 0.0, 0.0
+    fast_4_said, fast_16_said, regret_said, plain = 0.0, 0.0, 0.0, 0.0
+    for k in range(width):
+        forecast, ready = record[FORECAST + k], record[READY + k]
+        plain += forecast
+        alike += ready
+        alike_said += ready * forecast
+        fourth = share_by_error(ready, errors[CLOSENESS + k], slow_scale)
+        sixteenth = fourth * fourth * (fourth * fourth)
+        slow_4 += fourth
+        slow_4_said += fourth * forecast
+        slow_16 += sixteenth
+        slow_16_said += sixteenth * forecast
+        fourth = share_by_error(ready, errors[ERRORS + CLOSENESS + k], fast_scale)
+        sixteenth = fourth * fourth * (fourth * fourth)
+        fast_4 += fourth
+        fast_4_said += fourth * forecast
+        fast_16 += sixteenth
+        fast_16_said += sixteenth * forecast
+        share = share_by_regret(ready, record[FACTOR + k], record[SCORE + k], best)
+        regret += share
+        regret_said += share * forecast
+    unshared = regret == 0.0
+    state[AWAKE_SUM], state[UNSHARED] = plain, 1.0 if unshared else 0.0
+    lanes[0, SUM], lanes[0, MEAN] = alike, alike_said
+    lanes[1, SUM], lanes[1, MEAN] = slow_4, slow_4_said
+    lanes[2, SUM], lanes[2, MEAN] = slow_16, slow_16_said
+    lanes[3, SUM], lanes[3, MEAN] = fast_4, fast_4_said
+    lanes[4, SUM], lanes[4, MEAN] = fast_16, fast_16_said
+    lanes[REGRET_LANE, SUM] = alike if unshared else regret
+    lanes[REGRET_LANE, MEAN] = alike_said if unshared else regret_said
 
 
 @kernel  # pragma: no cover
-def divide_regret(width: int, record: Floats, state: Floats, equal: Floats, regret: Floats) -> None:
-    """Add up the shares, and shares times forecasts, in the first lane and in the last."""
-    state[BEST_SCORE : BEST_SCORE + SLOT] = -np.inf
-    for k in range(len(record) // RECORD):
-        for j in range(width):
-            state[BEST_SCORE + j] = max(state[BEST_SCORE + j], record[k * RECORD + SCORE + j])
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(width):
-            forecast, ready = record[at + FORECAST + j], record[at + READY + j]
-            factor, score = record[at + FACTOR + j], record[at + SCORE + j]
-            share = share_by_regret(ready, factor, score, state[BEST_SCORE + j])
-            equal[SUM + j] += ready
-            equal[MEAN + j] += ready * forecast
-            regret[SUM + j] += share
-            regret[MEAN + j] += share * forecast
-
-
-@kernel  # pragma: no cover
-def finish_lanes(lanes: Floats, state: Floats, t: int, steps: Ints, said: Floats) -> None:
-    """Turn the lanes' sums into means, and note what they say of the indices to come.
+def finish_lanes(lanes: Floats, state: Floats, said: Floats, t: int) -> None:
+    """Turn the lanes' sums into means, and note what they say.
 
     That is NaN where no rule has a record: the lanes would be judged for what none could know.
     """
-    width, equal, regret = len(steps), lanes[0], lanes[REGRET_LANE]
-    for j in range(width):
-        unshared = regret[SUM + j] == 0.0
-        state[UNSHARED + j] = 1.0 if unshared else 0.0
-        regret[SUM + j] = equal[SUM + j] if unshared else regret[SUM + j]
-        regret[MEAN + j] = equal[MEAN + j] if unshared else regret[MEAN + j]
     for c in range(LANES):
-        lane = lanes[c]
-        for j in range(width):
-            total = lane[SUM + j]
-            lane[SCALE + j] = 1.0 / total if total > 0.0 else 0.0
-            lane[MEAN + j] *= lane[SCALE + j]
-            lane[SUM + j] = 0.0
-    for j in range(width):
-        row, found = said[(t + steps[j]) % len(said)], state[FOUND + j] > 0.0
-        for c in range(LANES):
-            row[c, j] = lanes[c, MEAN + j] if found else np.nan
+        total = lanes[c, SUM]
+        lanes[c, SCALE] = 1.0 / total if total > 0.0 else 0.0
+        lanes[c, MEAN] *= lanes[c, SCALE]
+        said[t, c] = lanes[c, MEAN] if state[FOUND] > 0.0 else np.nan
 
 
 @kernel  # pragma: no cover
-def choose(width: int, state: Floats, lanes: Floats, alone: bool) -> None:
-    """Multiply each lane's scale by its weight: by its own errors, or the last lane `alone`."""
-    state[SMALLEST : SMALLEST + SLOT] = np.inf
-    state[TRUST_SUM : WEIGHTED + SLOT] = 0.0
-    for c in range(LANES):
-        lane = lanes[c]
-        for j in range(width):
-            state[SMALLEST + j] = min(state[SMALLEST + j], lane[OWN_LOSS + j])
-    for c in range(LANES):
-        lane, prior = lanes[c], BOA_PRIOR if c == REGRET_LANE else 1.0 - alone
-        for j in range(width):
-            smallest = state[SMALLEST + j] + state[PRIOR_ERROR + j]
-            own = lane[OWN_LOSS + j] + state[PRIOR_ERROR + j]
-            trust = smallest / own if own > smallest else 1.0
-            for _ in range(CHOICE_SQUARINGS):
-                trust *= trust
-            lane[SCALE + j] *= trust * prior
-            state[TRUST_SUM + j] += trust * prior
-            state[WEIGHTED + j] += trust * prior * lane[MEAN + j]
-            lane[MEAN + j] = 0.0
+def choose(lanes: Floats, state: Floats, alone: bool, combined: Floats, t: int) -> None:
+    """Weigh the lanes by their own errors, or the last one `alone`; combine what they say.
+
+    Each lane's scale is multiplied by its weight. `combined` becomes the rules' weighted mean, and
+    their plain one.
+    """
+    first, smallest, trusts, weighted = REGRET_LANE if alone else 0, np.inf, 0.0, 0.0
+    lanes[:first, SCALE] = 0.0
+    for c in range(first, LANES):
+        smallest = min(smallest, lanes[c, OWN_LOSS])
+    smallest += state[PRIOR_ERROR]
+    for c in range(first, LANES):
+        own = lanes[c, OWN_LOSS] + state[PRIOR_ERROR]
+        trust = smallest / own if own > smallest else 1.0
+        for _ in range(CHOICE_SQUARINGS):
+            trust *= trust
+        trust *= BOA_PRIOR if c == REGRET_LANE else 1.0
+        lanes[c, SCALE] *= trust
+        trusts += trust
+        weighted += trust * lanes[c, MEAN]
+    state[TRUST_SUM] = trusts
+    combined[t, 0] = weighted / trusts if state[AWAKE] > 0.0 else np.nan
+    combined[t, 1] = state[AWAKE_SUM] / state[AWAKE]
 
 
 @kernel  # pragma: no cover
 def write_weights(
     record: Floats,
     errors: Floats,
-    best: Floats,
     lanes: Floats,
     state: Floats,
     weights: Floats,
     row: int,
 ) -> None:
-    """Fill a row of `weights` `[M, O, W]`: over lanes, their weight times the rules' shares."""
-    width, equal, regret = weights.shape[2], lanes[0], lanes[REGRET_LANE]
-    for k in range(len(weights)):
-        at, weight = k * RECORD, weights[k, row]
-        for j in range(width):
-            ready = record[at + READY + j]
-            share = share_by_regret(
-                ready, record[at + FACTOR + j], record[at + SCORE + j], state[BEST_SCORE + j]
-            )
-            share = ready if state[UNSHARED + j] > 0.0 else share
-            weight[j] = equal[SCALE + j] * ready + regret[SCALE + j] * share
+    """Fill a row of `weights` `[O, W]`: over lanes, their weight times the rules' shares."""
+    equal, regret, best = lanes[0, SCALE], lanes[REGRET_LANE, SCALE], state[BEST_SCORE]
+    for k in range(weights.shape[1]):
+        ready = record[READY + k]
+        share = share_by_regret(ready, record[FACTOR + k], record[SCORE + k], best)
+        weights[row, k] = equal * ready + regret * (ready if state[UNSHARED] > 0.0 else share)
     for q in range(len(DISCOUNTS)):
-        add_weights(record, errors[q], best[q], lanes[1 + q * POWERS :].reshape(-1), weights, row)
-    for k in range(len(weights)):
-        weight = weights[k, row]
-        for j in range(width):
-            weight[j] /= state[TRUST_SUM + j]
-
-
-@kernel  # pragma: no cover
-def add_weights(
-    record: Floats, errors: Floats, best: Floats, lane: Floats, weights: Floats, row: int
-) -> None:
-    """Add the weights of the lanes of one discount."""
-    for k in range(len(weights)):
-        rule, at, weight = k * RECORD, k * ERRORS, weights[k, row]
-        for j in range(len(weight)):
-            fourth = share_by_error(record[rule + READY + j], errors[at + CLOSENESS + j], best[j])
-            sixteenth = fourth * fourth * (fourth * fourth)
-            weight[j] += lane[SCALE + j] * fourth + lane[LANE + SCALE + j] * sixteenth
-
-
-@kernel  # pragma: no cover
-def finish(width: int, state: Floats, forecasts: Floats, t: int) -> None:
-    """Fill the last two forecasts of index t: the rules' weighted mean, and their plain one."""
-    size = len(forecasts) - 2
-    for j in range(width):
-        awake = state[AWAKE_COUNT + j]
-        weighted = state[WEIGHTED + j] / state[TRUST_SUM + j]
-        forecasts[size, t, j] = weighted if awake > 0.0 else np.nan
-        forecasts[size + 1, t, j] = state[AWAKE_SUM + j] / awake
+        low, high = lanes[1 + q * POWERS, SCALE], lanes[2 + q * POWERS, SCALE]
+        for k in range(weights.shape[1]):
+            fourth = share_by_error(
+                record[READY + k], errors[q * ERRORS + CLOSENESS + k], state[CLOSEST + q]
+            )
+            weights[row, k] += low * fourth + high * (fourth * fourth * (fourth * fourth))
+    for k in range(weights.shape[1]):
+        weights[row, k] /= state[TRUST_SUM]

@@ -4,6 +4,8 @@ from typing import Final
 
 from pulse_assets.retrodiction.arrays import Floats, kernel
 
+#: Rows are padded to a multiple of this, so that a machine can handle several numbers at once.
+VECTOR: Final = 4
 #: Discount of the evidence.
 DISCOUNT: Final = 0.995
 #: A row counts less when its error is more than this many times the usual absolute error ...

@@ -1,79 +1,70 @@
-"""The panel: forecasts of all rules from all indices, laid out for the kernels that learn.
+"""The panel: forecasts of all models from all indices, laid out for the kernels that learn.
 
-Panels are `[B, M, T, W]`: B blocks of W horizons, which lie side by side so that the machine can
-handle several at once. W is a multiple of `VECTOR`; the last horizon fills up the last block.
+Panels are `[H, T, W]`: a row holds the forecasts from one index for one horizon, the rules' first.
+Then come `ensemble`, `ensemble_equal` and persistence (the last value, carried on), then places
+that stay NaN: a machine that handles several numbers at once wants rows of a whole number of them.
 """
 
 from typing import Final
 
 import numpy as np
 
+from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints, kernel
 
-#: Numbers that the machine handles at once.
-VECTOR: Final = 4
-#: Most horizons a block. Kernels keep `SLOT` places for them, a constant, whatever their number:
-#: only then does the compiler know that what they keep does not overlap.
-SLOT: Final = 3 * VECTOR
+#: Numbers that a machine handles at once, or a multiple of that.
+VECTOR: Final = 8
+#: Places of a row after the rules': of the two ensembles and of persistence.
+OTHERS: Final = 3
+#: Most places of a row. Kernels keep arrays with so many for each field, whatever is used of them:
+#: only if the distance is a constant does the compiler know that fields do not overlap. That is
+#: not a power of two, so that fields do not contend for the same places of the cache.
+SLOT: Final = 31 * VECTOR
 
 
-def block_horizons(horizons: Ints) -> Ints:
-    """Return the horizons `[B, W]` of a panel.
+def empty_panel(rules: int, length: int, steps: int) -> Floats:
+    """Return a panel `[H, T, W]` without forecasts for so many rules, indices and horizons.
+
+    Raises:
+        RuleError: there are more rules than a panel has places.
 
     Example:
-        >>> block_horizons(np.array([1, 2, 3, 6, 12])).tolist()
-        [[1, 2, 3, 6, 12, 12, 12, 12]]
+        >>> empty_panel(rules=21, length=100, steps=12).shape
+        (12, 100, 24)
     """
-    blocks = max(-(-len(horizons) // SLOT), 1)
-    width = -(-len(horizons) // (blocks * VECTOR)) * VECTOR
-    place = np.minimum(np.arange(blocks * width), len(horizons) - 1)
-    return horizons[place].reshape(blocks, width)
-
-
-def empty_panel(steps: Ints, models: int, length: int) -> Floats:
-    """Return a panel `[B, M, T, W]` for horizons `[B, W]`, not filled yet."""
-    return np.empty((len(steps), models, length, steps.shape[1]))
+    width = -(-(rules + OTHERS) // VECTOR) * VECTOR
+    if width > SLOT:
+        raise RuleError(f"{rules} rules are too many: leave out all but {SLOT - OTHERS}")
+    return np.full((steps, length, width), np.nan)
 
 
 @kernel  # pragma: no cover
 def place(panel: Floats, model: int, forecasts: Floats, origins: Ints) -> None:
-    """Put a rule's forecasts `[O, H]` into a panel; NaN from other indices than its origins."""
-    width, size = panel.shape[3], forecasts.shape[1]
-    for block in range(len(panel)):
-        first = block * width
-        if len(origins) < panel.shape[2]:
-            panel[block, model] = np.nan
-        for row in range(len(origins)):
-            for j in range(min(width, size - first)):
-                panel[block, model, origins[row], j] = forecasts[row, first + j]
-            for j in range(size - first, width):
-                panel[block, model, origins[row], j] = forecasts[row, size - 1]
+    """Put a model's forecasts `[O, H]` from its origins `[O]` into a panel."""
+    for row in range(len(origins)):
+        for j in range(len(panel)):
+            panel[j, origins[row], model] = forecasts[row, j]
 
 
 @kernel  # pragma: no cover
-def unblock(values: Floats, rows: Ints, size: int, unit: float) -> Floats:
-    """Return rows of a panel times the unit, at most the largest number there is.
+def unfold(values: Floats, rows: Ints, models: int, unit: float) -> Floats:
+    """Return rows of a panel, model by model, times the unit, at most the largest number there is.
 
     Args:
-        values: `[B, M, T, W]`.
-        rows: the rows `[O]`; where negative all is NaN.
-        size: horizons.
+        values: `[H, T, W]`.
+        rows: which `[O]`; where negative all is NaN.
+        models: how many of its places.
         unit: what values are multiplied by.
 
     Returns:
         `[M, O, H]`.
     """
-    blocks, models, _, width = values.shape
-    unfolded = np.full((models, len(rows), size), np.nan)
-    for block in range(blocks):
-        first = block * width
-        for model in range(models):
-            for o in range(len(rows)):
-                if rows[o] >= 0:
-                    before, after = values[block, model, rows[o]], unfolded[model, o, first:]
-                    for j in range(min(width, len(after))):
-                        value = before[j] * unit
-                        # Comparisons with NaN are false.
-                        value = LARGEST if value > LARGEST else value
-                        after[j] = -LARGEST if value < -LARGEST else value
+    unfolded = np.empty((models, len(rows), len(values)))
+    for o in range(len(rows)):
+        for j in range(len(values)):
+            for model in range(models):
+                value = values[j, rows[o], model] * unit if rows[o] >= 0 else np.nan
+                # Comparisons with NaN are false.
+                value = LARGEST if value > LARGEST else value
+                unfolded[model, o, j] = -LARGEST if value < -LARGEST else value
     return unfolded

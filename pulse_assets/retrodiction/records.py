@@ -1,8 +1,6 @@
-"""Where the ensemble keeps what it has learnt: the fields of its arrays, and its lanes.
+"""Where the ensemble keeps what it has learnt for one horizon: the fields of its arrays.
 
-Arrays hold `SLOT` numbers, a horizon each, for every field; a rule's fields lie together. So all
-distances are constants, and the compiler, knowing that fields do not overlap, handles several
-horizons at once.
+Arrays of rules hold `SLOT` numbers, a rule each, for every field, see `panel`.
 """
 
 from typing import Final
@@ -17,50 +15,50 @@ POWERS: Final = 2
 REGRET_LANE: Final = 1 + len(DISCOUNTS) * POWERS
 LANES: Final = REGRET_LANE + 1
 
-# `record`: what is kept of a rule.
+# `record`: what is kept of the rules.
 FORECAST: Final = 0
-AWAKE: Final = SLOT
-VERIFIED: Final = 2 * SLOT
-READY: Final = 3 * SLOT
-REGRET: Final = 4 * SLOT
-SPREAD: Final = 5 * SLOT
-STEP: Final = 6 * SLOT
-#: The share in the last lane is exp(score) times this.
-SCORE: Final = 7 * SLOT
-FACTOR: Final = 8 * SLOT
-RECORD: Final = 9 * SLOT
+VERIFIED: Final = SLOT
+READY: Final = 2 * SLOT
+REGRET: Final = 3 * SLOT
+SPREAD: Final = 4 * SLOT
+STEP: Final = 5 * SLOT
+#: The share in the last lane is exp(score) times the factor.
+SCORE: Final = 6 * SLOT
+FACTOR: Final = 7 * SLOT
+RECORD: Final = 8 * SLOT
 
-# `errors`: what is kept of a rule for each discount: discounted absolute error, persistence's over
-# the same targets, and the square of the latter by the former.
+# `errors`: what is kept of the rules for each discount, one after the other: discounted absolute
+# error, persistence's over the same targets, and the square of the latter by the former.
 LOSS: Final = 0
 BASE: Final = SLOT
 CLOSENESS: Final = 2 * SLOT
 ERRORS: Final = 3 * SLOT
 
-# `lanes`: what is kept of a lane: discounted absolute error of its combinations, sum of its shares,
-# sum of shares times forecasts and then their mean, and what its shares are multiplied by.
+# `lanes`, a row each: discounted absolute error of their combinations, sum of their shares, sum of
+# shares times forecasts and then their mean, and what their shares are multiplied by.
 OWN_LOSS: Final = 0
-SUM: Final = SLOT
-MEAN: Final = 2 * SLOT
-SCALE: Final = 3 * SLOT
-LANE: Final = 4 * SLOT
+SUM: Final = 1
+MEAN: Final = 2
+SCALE: Final = 3
+LANE: Final = 4
 
-# `state`: what is kept of a horizon alone.
+# `state`: the rest.
 TYPICAL: Final = 0
-TYPICAL_COUNT: Final = SLOT
-PRIOR_ERROR: Final = 2 * SLOT
-REFERENCE: Final = 3 * SLOT
-INVERSE_UNIT: Final = 4 * SLOT
-SLOPE: Final = 5 * SLOT
-LEAD: Final = 6 * SLOT
-FOUND: Final = 7 * SLOT
-PEAK: Final = 8 * SLOT
-AWAKE_COUNT: Final = 9 * SLOT
-AWAKE_SUM: Final = 10 * SLOT
-SMALLEST: Final = 11 * SLOT
-TRUST_SUM: Final = 12 * SLOT
-WEIGHTED: Final = 13 * SLOT
-BEST_SCORE: Final = 14 * SLOT
+TYPICAL_COUNT: Final = 1
+PRIOR_ERROR: Final = 2
+REFERENCE: Final = 3
+INVERSE_UNIT: Final = 4
+SLOPE: Final = 5
+LEAD: Final = 6
+PEAK: Final = 7
+#: Rules that have a forecast and a record; those with a forecast; the sum of their forecasts.
+FOUND: Final = 8
+AWAKE: Final = 9
+AWAKE_SUM: Final = 10
+BEST_SCORE: Final = 11
 #: 1.0 where no rule that is ready has a share in the last lane.
-UNSHARED: Final = 15 * SLOT
-STATE: Final = 16 * SLOT
+UNSHARED: Final = 12
+TRUST_SUM: Final = 13
+#: What closeness is multiplied by, a number for each discount: the closest rule then has 1.
+CLOSEST: Final = 14
+STATE: Final = CLOSEST + len(DISCOUNTS)

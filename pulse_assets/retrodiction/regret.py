@@ -10,11 +10,9 @@ import numpy as np
 from pulse_assets.retrodiction.arrays import Floats, kernel
 from pulse_assets.retrodiction.records import (
     FACTOR,
-    FORECAST,
     INVERSE_UNIT,
     LEAD,
     PEAK,
-    RECORD,
     REGRET,
     SCORE,
     SLOPE,
@@ -42,41 +40,37 @@ def gain(forecast: float, lead: float, slope: float, inverse_unit: float) -> flo
 
 
 @kernel  # pragma: no cover
-def regret_boa(width: int, record: Floats, state: Floats) -> None:
+def regret_boa(forecasts: Floats, s: int, record: Floats, state: Floats) -> None:
     """Add a rule's gains r: spread E <- E + 2.2 r^2, regret R <- R + r - r^2 / sqrt(E).
 
     Its share is exp(R / sqrt(E)) / sqrt(E); 0 while it never parted from the combination.
     """
-    for k in range(len(record) // RECORD):
-        at = k * RECORD
-        for j in range(width):
-            forecast = record[at + FORECAST + j]
-            r = gain(forecast, state[LEAD + j], state[SLOPE + j], state[INVERSE_UNIT + j])
-            spread = record[at + SPREAD + j] + 2.2 * r * r
-            inverse = 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0
-            regret = record[at + REGRET + j] + r - r * r * inverse
-            record[at + SPREAD + j], record[at + REGRET + j] = spread, regret
-            record[at + SCORE + j], record[at + FACTOR + j] = regret * inverse, inverse
+    lead, slope, inverse_unit = state[LEAD], state[SLOPE], state[INVERSE_UNIT]
+    for k in range(forecasts.shape[1]):
+        r = gain(forecasts[s, k], lead, slope, inverse_unit)
+        spread = record[SPREAD + k] + 2.2 * r * r
+        inverse = 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0
+        regret = record[REGRET + k] + r - r * r * inverse
+        record[SPREAD + k], record[REGRET + k] = spread, regret
+        record[SCORE + k], record[FACTOR + k] = regret * inverse, inverse
 
 
 @kernel  # pragma: no cover
-def regret_mlpol(width: int, record: Floats, state: Floats) -> None:
+def regret_mlpol(forecasts: Floats, s: int, record: Floats, state: Floats) -> None:
     """Add the gains r: regret R <- R + r, spread 1/eta <- 1/eta + r^2 + B' - B, B the peak r^2.
 
     A rule's share is eta max(R, 0).
     """
-    for j in range(width):
-        highest = state[PEAK + j]
-        for k in range(j, len(record), RECORD):
-            forecast = record[FORECAST + k]
-            r = gain(forecast, state[LEAD + j], state[SLOPE + j], state[INVERSE_UNIT + j])
-            record[STEP + k], highest = r, max(highest, r * r)
-        for k in range(j, len(record), RECORD):
-            record[SPREAD + k] += record[STEP + k] ** 2 + highest - state[PEAK + j]
-            record[REGRET + k] += record[STEP + k]
-            regret, spread = max(record[REGRET + k], 0.0), record[SPREAD + k]
-            record[FACTOR + k] = regret / spread if spread > 0.0 else 0.0
-        state[PEAK + j] = highest
+    highest = state[PEAK]
+    for k in range(forecasts.shape[1]):
+        r = gain(forecasts[s, k], state[LEAD], state[SLOPE], state[INVERSE_UNIT])
+        record[STEP + k], highest = r, max(highest, r * r)
+    rise, state[PEAK] = highest - state[PEAK], highest
+    for k in range(forecasts.shape[1]):
+        record[SPREAD + k] += record[STEP + k] ** 2 + rise
+        record[REGRET + k] += record[STEP + k]
+        regret, spread = max(record[REGRET + k], 0.0), record[SPREAD + k]
+        record[FACTOR + k] = regret / spread if spread > 0.0 else 0.0
 
 
 @kernel  # pragma: no cover

@@ -8,7 +8,7 @@ import numpy as np
 from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.intervals import interval_radius
-from pulse_assets.retrodiction.panel import block_horizons, empty_panel, place, unblock
+from pulse_assets.retrodiction.panel import empty_panel, place, unfold
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.walk_forward import Task, origins_to_run
 
@@ -73,28 +73,27 @@ def retrodict(
     asked = np.array(origins, np.int64)
     task = Task.of(y, int(asked.max(initial=-1)), horizons, season)
     begun = np.unique(asked[asked >= task.start]) - task.start
+    models = (*(rule.name for rule in rules), *ENSEMBLES)
     panel = _panel(task, rules, begun)
     known = task.observed, task.filled, task.horizons, begun
-    weights = combine(panel, *known, ensemble)
-    radius = interval_radius(panel, *known, 1.0 - level)
+    weights = combine(panel, *known, len(rules), ensemble)
+    radius = interval_radius(panel, *known, len(models), 1.0 - level)
     row = np.where(asked >= task.start, np.searchsorted(begun, asked - task.start), -1)
     index = np.where(row < 0, -1, asked - task.start)
-    size = len(task.horizons)
-    predicted = unblock(panel, index, size, task.unit)
-    radius = unblock(radius, row, size, task.unit)
-    weights = unblock(weights, row, size, 1.0)
+    predicted = unfold(panel, index, len(models), task.unit)
+    radius = unfold(radius, row, len(models), task.unit)
+    weights = unfold(weights, row, len(rules), 1.0)
     with np.errstate(over="ignore"):
         lower, upper = predicted - radius, predicted + radius
     for limit in (lower, upper):
         np.clip(limit, -LARGEST, LARGEST, out=limit)
-    models = (*(rule.name for rule in rules), *ENSEMBLES)
     nobody = np.full((len(ENSEMBLES), *weights.shape[1:]), np.nan)
     return Retrodiction(models, predicted, lower, upper, np.concatenate([weights, nobody]))
 
 
 def _panel(task: Task, rules: Sequence[Rule], begun: Ints) -> Floats:
-    """Run the rules over the history; the last two places are for the combinations."""
-    panel = empty_panel(block_horizons(task.horizons), len(rules) + 2, len(task.filled))
+    """Run the rules over the history."""
+    panel = empty_panel(len(rules), len(task.filled), len(task.horizons))
     with np.errstate(over="ignore", invalid="ignore"):
         for model, rule in enumerate(rules if len(begun) else ()):
             origins = origins_to_run(rule, begun, len(task.filled))

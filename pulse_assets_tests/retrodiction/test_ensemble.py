@@ -3,7 +3,7 @@ import pytest
 
 from pulse_assets.retrodiction import ensemble, lanes, records
 from pulse_assets.retrodiction.ensemble import combine
-from pulse_assets.retrodiction.panel import VECTOR, empty_panel
+from pulse_assets.retrodiction.panel import empty_panel
 from pulse_assets.retrodiction.regret import STEEPNESS
 
 NAN = np.nan
@@ -11,20 +11,22 @@ NAN = np.nan
 
 def panel_of(*members):
     """Panel of one horizon: the members, and room for the two combinations."""
-    panel = empty_panel(np.ones((1, VECTOR)), len(members) + 2, len(members[0]))
-    panel[0, :-2] = np.array(members)[..., None]
+    panel = empty_panel(len(members), len(members[0]), 1)
+    panel[0, :, : len(members)] = np.array(members).T
     return panel
 
 
-def combined(panel, observed, filled, h=1, method="dmsfe"):
+def combined(panel, observed, filled, rules, h=1, method="dmsfe"):
     """Weights `[T, M]` of one horizon; the panel is filled."""
     origins = np.arange(len(filled))
-    return combine(panel, observed, filled, np.array([h]), origins, method)[0, :, :, 0].T
+    made = combine(panel, observed, filled, np.array([h]), origins, rules, method)
+    np.testing.assert_array_equal(made[0, :, rules:], 0.0)
+    return made[0, :, :rules]
 
 
 def weights_of(y, *members, h=1, method="dmsfe"):
     y = np.asarray(y, float)
-    return combined(panel_of(*members), y, y, h, method)
+    return combined(panel_of(*members), y, y, len(members), h, method)
 
 
 def test_thin_evidence_means_equal_weights():
@@ -106,8 +108,8 @@ def test_weights_are_those_at_the_origins():
     y = np.cumsum(np.random.default_rng(0).standard_normal(60))
     members = [y + 0.5, y * 0.9]
     everywhere = weights_of(y, *members)
-    made = combine(panel_of(*members), y, y, np.array([1]), np.array([20, 40]), "dmsfe")
-    np.testing.assert_array_equal(made[0, :, :, 0].T, everywhere[[20, 40]])
+    made = combine(panel_of(*members), y, y, np.array([1]), np.array([20, 40]), 2, "dmsfe")
+    np.testing.assert_array_equal(made[0, :, :2], everywhere[[20, 40]])
 
 
 def test_a_sleeping_rule_has_no_weight_and_keeps_its_record():
@@ -125,13 +127,13 @@ def test_a_missing_outcome_teaches_nothing():
     members = panel_of(np.append(y[1:], 0.0), np.zeros(40))
     gap = y.copy()
     gap[20:] = NAN
-    made = combined(members, gap, y)
+    made = combined(members, gap, y, 2)
     np.testing.assert_array_equal(made[20:, :2], np.tile(made[19, :2], (20, 1)))
 
 
 def test_nobody_awake():
     panel = panel_of(np.full(5, NAN), np.full(5, NAN))
-    weights = combined(panel, np.arange(5.0), np.arange(5.0))
+    weights = combined(panel, np.arange(5.0), np.arange(5.0), 2)
     assert np.isnan(panel).all()
     np.testing.assert_array_equal(weights, 0.0)
 
@@ -208,7 +210,7 @@ def test_a_gap_is_no_rest():
     gap = np.append(y[:40], np.full(20, NAN))
     filled = np.append(y[:40], np.full(20, y[39]))
     members = panel_of(filled, filled + 1.0)
-    assert (combined(members, gap, filled)[-1] > 0.0).all()
+    assert (combined(members, gap, filled, 2)[-1] > 0.0).all()
 
 
 @pytest.mark.parametrize("method", ["dmsfe", "boa", "mlpol"])
