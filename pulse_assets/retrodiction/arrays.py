@@ -15,6 +15,8 @@ Bools = NDArray[np.bool_]
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+_OPTIONS: Final = {"cache": True, "nogil": True, "error_model": "numpy", "forceinline": True}
+
 LARGEST_EXPONENT: Final = 500
 LARGEST: Final = float(np.finfo(np.float64).max)
 
@@ -22,11 +24,12 @@ LARGEST: Final = float(np.finfo(np.float64).max)
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile `function` to machine code at its first call, and keep that on disk.
 
-    Division by zero follows IEEE 754, as in NumPy; the interpreter lock is released meanwhile. The
+    Division by zero follows IEEE 754, as in NumPy; the interpreter lock is released meanwhile. A
+    kernel that calls another takes in its code, as a call would pass nine numbers an array. The
     cache on disk takes notice of changes in the kernel's own file only: constants that one tries
     values of belong into that file.
     """
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return numba.njit(**_OPTIONS)(function)
 
 
 def summing_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -35,8 +38,7 @@ def summing_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     Only then does the machine add several numbers at once. The order is that of the machine's
     kind: another kind of processor may give another last digit.
     """
-    reorder = {"reassoc", "nsz"}
-    return numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reorder)(function)
+    return numba.njit(**_OPTIONS, fastmath={"reassoc", "nsz"})(function)
 
 
 @kernel  # pragma: no cover

@@ -1,9 +1,9 @@
 """Autoregression: the next change as a linear function of the last changes, and of the level.
 
-The coefficients are refitted at every index, of long rules at every few, by discounted least
-squares with a ridge; rows that were badly foreseen count less. Each diagonal element of the Gram
-matrix grows by the share ridge / n (n the discounted count), so the prior is no change at all,
-strong while little is known; it has no unit, and constant data do no harm.
+The coefficients of p past changes are refitted at every 1 + p-th index (more often is no better)
+by discounted least squares with a ridge; rows that were badly foreseen count less. Each diagonal
+element of the Gram matrix grows by the share ridge / n (n the discounted count), so the prior is
+no change at all, strong while little is known; it has no unit, and constant data do no harm.
 
 Source:
     Young (2011), Recursive Estimation and Time-Series Analysis, doi:10.1007/978-3-642-21981-8.
@@ -34,8 +34,6 @@ Sweep = Callable[[Floats, Floats, Ints, Ints, int], Floats]
 
 #: Weight of the prior, in observations.
 RIDGE: Final = 10.0
-#: Coefficients are refitted every 1 + order // this many indices: those of long rules move slowly.
-ORDERS_A_REFIT: Final = 4
 #: How fast the usual change, of a place in the season or of late, follows the latest one.
 USUAL_CHANGE_RATE: Final = 0.2
 #: Origins that `iterate` takes side by side, and terms of their changes that it adds at a time.
@@ -218,7 +216,7 @@ def fit(seen: Floats, origins: Ints, order: int, with_level: bool) -> Floats:
 
     NaN until there are more fitted pairs than coefficients.
     """
-    size, refit = 1 + with_level + order, 1 + order // ORDERS_A_REFIT
+    size, refit = 1 + with_level + order, 1 + order
     # The features, then the change that they precede, then nothing: see `factorise`.
     row = np.zeros(-(-(size + 1) // VECTOR) * VECTOR)
     gram, factor = np.zeros((size, len(row))), np.zeros((size, len(row)))

@@ -75,7 +75,7 @@ def plain_autoregression(y, order, with_level, steps):
         unusual = len(usual) >= ls.USUAL_START and error > limit
         weights.append(max(limit / error, ls.LEAST_WEIGHT) if unusual else 1.0)
         usual.append(weights[-1] * error)
-        if (t - order - 1) % (1 + order // ar.ORDERS_A_REFIT) == 0:
+        if (t - order - 1) % (1 + order) == 0:
             beta = fit(t)
     path = list(y)
     for _ in range(steps):
