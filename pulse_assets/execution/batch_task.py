@@ -31,7 +31,7 @@ Status = Literal["completed", "skipped", "failed"]
 BATCH_TABLES: Final = ("historical_data", "training_batches", "retrodictions", "batch_metrics")
 
 #: Raised when the same input and configuration would give other numbers than before.
-CODE_VERSION: Final = "3"
+CODE_VERSION: Final = "4"
 
 #: In place of the hash of a failed batch's input: no input has it, so a resumed run tries again.
 FAILED_INPUT: Final = "failed"
