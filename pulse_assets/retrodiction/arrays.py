@@ -102,22 +102,34 @@ def ascending(values: Ints) -> bool:
     return falls == 0
 
 
-def rescale(values: Floats, factor: float) -> Floats:
-    """Return the values times the factor, at most the largest number there is; NaN stays.
+def scaled(values: Floats, firsts: Ints, factors: Floats) -> Floats:
+    """Return values `[N]` or `[N, H]` times factors, see `rescale`.
 
     Example:
-        >>> rescale(np.array([1.0, 1e308, np.nan]), 4.0)
-        array([4.00000000e+000, 1.79769313e+308,             nan])
+        >>> scaled(np.array([1.0, 1e308, np.nan, 2.0]), np.array([0, 3]), np.array([4.0, 1.0]))
+        array([4.00000000e+000, 1.79769313e+308,             nan, 2.00000000e+000])
     """
-    product = np.empty(values.shape)
-    _rescale(np.ascontiguousarray(values).reshape(-1), factor, product.reshape(-1))
+    product = values.copy()
+    rescale(product.reshape(len(values), -1), firsts, factors)
     return product
 
 
 @kernel  # pragma: no cover
-def _rescale(values: Floats, factor: float, product: Floats) -> None:
-    for i in range(len(values)):
-        value = values[i] * factor
-        # Comparisons with NaN are false.
-        value = LARGEST if value > LARGEST else value
-        product[i] = -LARGEST if value < -LARGEST else value
+def rescale(values: Floats, firsts: Ints, factors: Floats) -> None:
+    """Multiply values by factors, at most to the largest number there is.
+
+    NaN stays, infinite values become NaN.
+
+    Args:
+        values: `[N, H]`.
+        firsts: row from which on each factor holds, till the next one does `[S]`, or more.
+        factors: `[S]`.
+    """
+    for s in range(len(factors)):
+        end = firsts[s + 1] if s + 1 < len(firsts) else len(values)
+        own = values[firsts[s] : end].reshape(-1)
+        for i in range(len(own)):
+            value = own[i] * factors[s] if abs(own[i]) <= LARGEST else np.nan
+            # Comparisons with NaN are false.
+            value = LARGEST if value > LARGEST else value
+            own[i] = -LARGEST if value < -LARGEST else value

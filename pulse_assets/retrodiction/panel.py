@@ -22,49 +22,90 @@ OTHERS: Final = 3
 SLOT: Final = 31 * VECTOR
 
 
-def empty_panel(rules: int, length: int, steps: int) -> Floats:
-    """Return a panel `[H, T, W]` without forecasts for so many rules, indices and horizons.
+def fold(forecasts: Floats) -> Floats:
+    """Return the panel `[H, T, W]` of rules' forecasts `[M, T, H]`.
 
     Raises:
         RuleError: there are more rules than a panel has places.
 
     Example:
-        >>> empty_panel(rules=21, length=100, steps=12).shape
+        >>> fold(np.zeros((21, 100, 12))).shape
         (12, 100, 24)
     """
+    rules, length, steps = forecasts.shape
     width = -(-(rules + OTHERS) // VECTOR) * VECTOR
     if width > SLOT:
         raise RuleError(f"{rules} rules are too many: leave out all but {SLOT - OTHERS}")
-    return np.full((steps, length, width), np.nan)
+    panel = np.empty((steps, length, width))
+    _fold(forecasts, panel)
+    return panel
 
 
 @kernel  # pragma: no cover
-def place(panel: Floats, model: int, forecasts: Floats, origins: Ints) -> None:
-    """Put a model's forecasts `[O, H]` from its origins `[O]` into a panel."""
-    for row in range(len(origins)):
-        for j in range(len(panel)):
-            panel[j, origins[row], model] = forecasts[row, j]
+def _fold(forecasts: Floats, panel: Floats) -> None:
+    rules, length, steps = forecasts.shape
+    for t in range(length):
+        # All of an index at once: its rows then stay at hand.
+        for model in range(rules):
+            for j in range(steps):
+                panel[j, t, model] = forecasts[model, t, j]
+        for j in range(steps):
+            panel[j, t, rules:] = np.nan
 
 
 @kernel  # pragma: no cover
-def unfold(values: Floats, rows: Ints, models: int, unit: float) -> Floats:
-    """Return rows of a panel, model by model, times the unit, at most the largest number there is.
+def unfold(
+    panel: Floats, rows: Ints, radius: Floats, places: Ints, unit: float, models: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return forecasts and the bounds of their intervals, model by model `[M, O, H]`.
 
     Args:
-        values: `[H, T, W]`.
-        rows: which `[O]`; where negative all is NaN.
-        models: how many of its places.
-        unit: what values are multiplied by.
-
-    Returns:
-        `[M, O, H]`.
+        panel: forecasts in units `[H, T, W]`.
+        rows: of the origins in it `[O]`.
+        radius: half widths of the intervals in units `[H, R, W]`.
+        places: of the origins in it `[O]`; where negative all is NaN.
+        unit: what values are multiplied by; they are at most the largest number there is.
+        models: how many there are.
     """
-    unfolded = np.empty((models, len(rows), len(values)))
+    shape = models, len(rows), len(panel)
+    predicted, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
     for o in range(len(rows)):
-        for j in range(len(values)):
-            for model in range(models):
-                value = values[j, rows[o], model] * unit if rows[o] >= 0 else np.nan
-                # Comparisons with NaN are false.
-                value = LARGEST if value > LARGEST else value
-                unfolded[model, o, j] = -LARGEST if value < -LARGEST else value
+        for model in range(models):
+            for j in range(len(panel)):
+                middle, half = np.nan, np.nan
+                if places[o] >= 0:
+                    middle = within(panel[j, rows[o], model] * unit)
+                    half = within(radius[j, places[o], model] * unit)
+                predicted[model, o, j] = middle
+                lower[model, o, j], upper[model, o, j] = (
+                    within(middle - half),
+                    within(middle + half),
+                )
+    return predicted, lower, upper
+
+
+@kernel  # pragma: no cover
+def unfold_weights(weights: Floats, places: Ints, rules: int, models: int) -> Floats:
+    """Return the rules' weights `[M, O, H]` of `[H, R, W]`; NaN for models that are no rules.
+
+    Args:
+        weights: by horizon and place.
+        places: of the origins `[O]`; where negative all is NaN.
+        rules: how many models are rules, which come first.
+        models: how many there are.
+    """
+    unfolded = np.full((models, len(places), len(weights)), np.nan)
+    for o in range(len(places)):
+        if places[o] >= 0:
+            for model in range(rules):
+                for j in range(len(weights)):
+                    unfolded[model, o, j] = weights[j, places[o], model]
     return unfolded
+
+
+@kernel  # pragma: no cover
+def within(value: float) -> float:
+    """Return the value, at most the largest number there is; NaN stays."""
+    # Comparisons with NaN are false.
+    value = LARGEST if value > LARGEST else value
+    return -LARGEST if value < -LARGEST else value

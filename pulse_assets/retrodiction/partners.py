@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel, unit_of
+from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.autoregression import regress_on_partner
 from pulse_assets.retrodiction.rules import RULES, Rule
 
@@ -69,8 +70,8 @@ def _changes(x: Floats) -> Floats:
 def _surprise(y: Floats) -> Floats:
     """Return the errors of one-step autoregression: y_t less what was expected at t - 1 `[T]`."""
     filled = carry_forward(y)
-    one, origins = np.ones(1, np.int64), np.arange(len(y))
-    expected = RULES[f"ar_diff_{OWN_LAGS}"].forecast(filled, origins, one, 1)[:, 0]
+    asked = Asked.of([len(y)], [np.arange(len(y))], [1], 1)
+    expected = RULES[f"ar_diff_{OWN_LAGS}"].forecast(filled, asked)[:, 0]
     with np.errstate(over="ignore"):
         return np.append(np.nan, y[1:] - expected[:-1])
 
@@ -148,12 +149,13 @@ class PartnerRule:
     scale_free: bool = True
     history_origins: int | None = None
 
-    def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
-        """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
+    def forecast(self, y: Floats, asked: Asked) -> Floats:
+        """Forecast from each origin of the one series `[O]`: `[O, H]`; see `Rule`."""
         partner = carry_forward(self.partner[: len(y)])
         begun = np.isfinite(partner)
         first = int(begun.argmax()) if begun.any() else len(y)
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = partner / unit_of(partner[first:])
             start = max(OWN_LAGS, first + PARTNER_LAGS)
-            return regress_on_partner(y, scaled, start, horizons, OWN_LAGS, PARTNER_LAGS)[origins]
+            made = regress_on_partner(y, scaled, start, asked.horizons, OWN_LAGS, PARTNER_LAGS)
+        return made[asked.origins]

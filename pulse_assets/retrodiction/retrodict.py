@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints
+from pulse_assets.retrodiction.arrays import Floats, Ints
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.intervals import interval_radius
-from pulse_assets.retrodiction.panel import empty_panel, place, unfold
+from pulse_assets.retrodiction.panel import fold, unfold, unfold_weights
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
-from pulse_assets.retrodiction.walk_forward import Task, origins_to_run
+from pulse_assets.retrodiction.walk_forward import Task
 
 
 @dataclass(frozen=True)
@@ -70,32 +70,44 @@ def retrodict(
         >>> made.predicted[:, 0, 0].tolist()  # naive, drift, ensemble, ensemble_equal
         [4.0, 8.5, 6.25, 6.25]
     """
-    asked = np.array(origins, np.int64)
-    task = Task.of(y, int(asked.max(initial=-1)), horizons, season)
-    begun = np.unique(asked[asked >= task.start]) - task.start
+    asked, at = np.unique(np.array(origins, np.int64), return_inverse=True)
+    task = Task.of([y], [asked], horizons, season)
+    begun, unit = task.asked.origins, task.units[0] if len(task.units) else 1.0
     models = (*(rule.name for rule in rules), *ENSEMBLES)
-    panel = _panel(task, rules, begun)
-    known = task.observed, task.filled, task.horizons, begun
+    panel = _panel(task, rules)
+    known = task.observed, task.filled, task.asked.horizons, begun
     weights = combine(panel, *known, len(rules), ensemble)
     radius = interval_radius(panel, *known, len(models), 1.0 - level)
-    row = np.where(asked >= task.start, np.searchsorted(begun, asked - task.start), -1)
-    index = np.where(row < 0, -1, asked - task.start)
-    predicted = unfold(panel, index, len(models), task.unit)
-    radius = unfold(radius, row, len(models), task.unit)
-    weights = unfold(weights, row, len(rules), 1.0)
-    with np.errstate(over="ignore"):
-        lower, upper = predicted - radius, predicted + radius
-    for limit in (lower, upper):
-        np.clip(limit, -LARGEST, LARGEST, out=limit)
-    nobody = np.full((len(ENSEMBLES), *weights.shape[1:]), np.nan)
-    return Retrodiction(models, predicted, lower, upper, np.concatenate([weights, nobody]))
+    # Of origins before the first known value: -1.
+    places = np.maximum(at - (len(asked) - len(begun)), -1)
+    rows = np.append(begun, -1)[places]
+    made = unfold(panel, rows, radius, places, unit, len(models))
+    return Retrodiction(models, *made, unfold_weights(weights, places, len(rules), len(models)))
 
 
-def _panel(task: Task, rules: Sequence[Rule], begun: Ints) -> Floats:
-    """Run the rules over the history."""
-    panel = empty_panel(len(rules), len(task.filled), len(task.horizons))
+def _panel(task: Task, rules: Sequence[Rule]) -> Floats:
+    """Run the rules over the whole history of the one series."""
+    length, asked = len(task.filled), task.asked
+    whole, made = task.over(range(length)), np.empty((len(rules), length, len(asked.horizons)))
     with np.errstate(over="ignore", invalid="ignore"):
-        for model, rule in enumerate(rules if len(begun) else ()):
-            origins = origins_to_run(rule, begun, len(task.filled))
-            place(panel, model, task.forecast(rule, origins), origins)
-    return panel
+        for rule, forecasts in zip(rules if length else (), made, strict=False):
+            if rule.history_origins is None:
+                whole.fill(rule, forecasts)
+            else:
+                forecasts[:] = np.nan
+                origins = slow_origins(asked.origins, rule.history_origins)
+                task.over(origins).fill(rule, forecasts[origins.start : origins.stop])
+    return fold(made)
+
+
+def slow_origins(asked: Ints, before: int) -> range:
+    """List the origins at which a slow rule runs so that the ensemble can judge it at those asked.
+
+    So many before the first one, and those between them too: which of them are asked for must not
+    change what is learnt of the rule.
+
+    Example:
+        >>> slow_origins(np.array([5, 8]), 2)
+        range(3, 9)
+    """
+    return range(max(int(asked.min()) - before, 0), int(asked.max()) + 1)

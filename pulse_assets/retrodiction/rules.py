@@ -9,7 +9,8 @@ from typing import Final, Protocol
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction import baselines, smoothing
-from pulse_assets.retrodiction.arrays import Floats, Ints
+from pulse_assets.retrodiction.arrays import Floats
+from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.autoregression import (
     Sweep,
     ar_diff,
@@ -52,17 +53,16 @@ class Rule(Protocol):
         """Origins before those asked for at which it is run too; None: the whole history."""
         ...
 
-    def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
-        """Forecast from each origin, given the values up to it alone.
+    def forecast(self, y: Floats, asked: Asked) -> Floats:
+        """Forecast from each origin, given the values of its series up to it alone.
 
         Args:
-            y: series without gaps `[T]`.
-            origins: indices `[O]` of the last value that each row may use, ascending.
-            horizons: steps ahead `[H]`, ascending, >= 1.
-            season: observations a season, >= 1.
+            y: series without gaps, end to end `[T]`.
+            asked: which forecasts are wanted.
 
         Returns:
-            Forecasts `[O, H]`, unit of the series; NaN where the past is too short.
+            Forecasts `[O, H]`, an array of the caller's own, unit of the series; NaN where the
+            past is too short.
         """
         ...
 
@@ -73,8 +73,7 @@ class BuiltIn:
 
     Attributes:
         name: see `Rule`.
-        sweep: forecasts `[O, H]` from a series `[T]`, what the rule learns from, origins, horizons
-            and season.
+        sweep: forecasts `[O, H]` from series `[T]`, what the rule learns from, and what is asked.
         tamed: whether it learns from the series with unusual changes limited, see `taming`.
         guarded: see `Rule`.
         scale_free: see `Rule`.
@@ -88,9 +87,9 @@ class BuiltIn:
     scale_free: bool = True
     history_origins: int | None = None
 
-    def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
+    def forecast(self, y: Floats, asked: Asked) -> Floats:
         """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
-        return self.sweep(y, tame(y) if self.tamed else y, origins, horizons, season)
+        return self.sweep(y, tame(y, asked.begins) if self.tamed else y, asked)
 
 
 AR_3: Final = partial(ar_diff, order=3)

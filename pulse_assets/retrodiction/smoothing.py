@@ -10,13 +10,14 @@ Source:
     doi:10.1016/S0169-2070(01)00143-1.
 """
 
-from functools import lru_cache
 from itertools import product
 from typing import Final
 
 import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+from pulse_assets.retrodiction.asked import Asked
+from pulse_assets.retrodiction.baselines import fill
 
 #: Share of the absolute one-step errors kept from step to step when constants are compared.
 LOSS_DISCOUNT: Final = 0.998
@@ -36,9 +37,6 @@ ALPHA: Final = 0
 BETA: Final = SLOT
 PHI: Final = 2 * SLOT
 GAMMA: Final = 3 * SLOT
-
-#: Values after which the start no longer shows in a smoothed level, for alpha of 0.05 and above.
-OLDEST: Final = 1000
 
 
 def _grid(*axes: tuple[float, ...]) -> Floats:
@@ -60,21 +58,16 @@ DAMPED_GRID: Final = _grid(
 SEASONAL_GRID: Final = _grid((0.1, 0.3, 0.6, 0.9), (0.02, 0.1), (0.95,), (0.05, 0.2, 0.4))
 
 
-def ses(
-    y: Floats, seen: Floats, origins: Ints, horizons: Ints, season: int, grid: Floats = SES_GRID
-) -> Floats:
+def ses(y: Floats, seen: Floats, asked: Asked, grid: Floats = SES_GRID) -> Floats:
     """Carry on the smoothed level: l <- l + alpha (y - l), from l = y_0.
 
     Example:
         With alpha 0.5 the series 4, 8 has the levels 4 and 6.
     """
-    level, _, _ = trace_trend(seen, origins, grid)
-    return np.repeat((level + (y - seen)[origins])[:, None], len(horizons), axis=1)
+    return _carry_levels_on(y, seen, asked, grid)
 
 
-def holt(
-    y: Floats, seen: Floats, origins: Ints, horizons: Ints, season: int, grid: Floats = HOLT_GRID
-) -> Floats:
+def holt(y: Floats, seen: Floats, asked: Asked, grid: Floats = HOLT_GRID) -> Floats:
     """Carry on the smoothed level and its smoothed trend: f = l + (phi + ... + phi^h) b.
 
     Error e = y - (l + phi b) moves both: l <- l + phi b + alpha e, b <- phi b + alpha beta e.
@@ -83,19 +76,15 @@ def holt(
     Example:
         With alpha = beta = 0.5 the series 0, 4 has level 2 and trend 1, so 3 is next, then 4.
     """
-    return _carry_trends_on(y, seen, origins, horizons, grid)
+    return _carry_trends_on(y, seen, asked, grid)
 
 
-def damped_holt(
-    y: Floats, seen: Floats, origins: Ints, horizons: Ints, season: int, grid: Floats = DAMPED_GRID
-) -> Floats:
+def damped_holt(y: Floats, seen: Floats, asked: Asked, grid: Floats = DAMPED_GRID) -> Floats:
     """Carry on level and a trend that fades: `holt` with phi below 1."""
-    return holt(y, seen, origins, horizons, season, grid)
+    return _carry_trends_on(y, seen, asked, grid)
 
 
-def theta(
-    y: Floats, seen: Floats, origins: Ints, horizons: Ints, season: int, grid: Floats = SES_GRID
-) -> Floats:
+def theta(y: Floats, seen: Floats, asked: Asked, grid: Floats = SES_GRID) -> Floats:
     """Carry on the smoothed level with half the slope b of the least-squares line so far.
 
     f = l + b / 2 (h - 1 + (1 - (1 - alpha)^n) / alpha) after n values.
@@ -103,65 +92,131 @@ def theta(
     Example:
         Of 0, 2, 4 with alpha 1 the level is 4 and b is 2, so 5 is next, then 6.
     """
-    level, _, chosen = trace_trend(seen, origins, grid)
-    start = _age(tuple(grid[0]))[np.minimum(origins, OLDEST - 1), chosen]
-    drift = _line_slope(seen)[origins] / 2.0
-    level += (y - seen)[origins]
-    return level[:, None] + drift[:, None] * (horizons - 1 + start[:, None])
-
-
-@lru_cache
-def _age(alpha: tuple[float, ...]) -> Floats:
-    """Return (1 - (1 - alpha)^n) / alpha `[OLDEST, G]` for n = 1, 2, ..."""
-    return np.cumsum((1.0 - np.array(alpha)) ** np.arange(OLDEST)[:, None], axis=0)
-
-
-def _line_slope(y: Floats) -> Floats:
-    """Slope of the least-squares line through y_0 ... y_t against time, at each t; 0 at first."""
-    n = np.arange(1, len(y) + 1, dtype=np.float64)
-    moved = y - y[0]
-    # sum((s - mean(s)) moved_s) = sum(s moved_s) - mean(s) sum(moved_s)
-    cross = np.cumsum((n - 1.0) * moved) - (n - 1.0) / 2.0 * np.cumsum(moved)
-    # sum((s - mean(s))^2), 0.5 for two values; at one value the sum above is 0.
-    return cross / np.maximum(n * (n * n - 1.0) / 12.0, 0.5)
+    return _carry_half_lines_on(y, seen, asked, grid)
 
 
 @kernel  # pragma: no cover
-def trace_trend(y: Floats, origins: Ints, grid: Floats) -> tuple[Floats, Floats, Ints]:
+def trace_level(seen: Floats, asked: Asked, grid: Floats) -> tuple[Floats, Ints]:
+    """Smooth the level alone with every constant of `grid`, see `trace_trend`.
+
+    Returns:
+        Level `[O]` and index of the constant used `[O]`.
+    """
+    constants, state = flatten(grid), np.zeros(FIELDS * SLOT)
+    origins, size = asked.origins, grid.shape[1]
+    levels, chosen = np.empty(len(origins)), np.empty(len(origins), np.int64)
+    for s in range(len(asked.begins)):
+        t: int = asked.begins[s]
+        state[LOSS : LOSS + SLOT], state[LEVEL : LEVEL + SLOT] = 0.0, seen[t]
+        for row in range(asked.rows[s], asked.rows[s + 1]):
+            while t < origins[row]:
+                t += 1
+                smooth_level(seen[t], constants, size, state)
+            chosen[row] = find_best(state, size)
+            levels[row] = state[LEVEL + chosen[row]]
+    return levels, chosen
+
+
+@kernel  # pragma: no cover
+def trace_trend(seen: Floats, asked: Asked, grid: Floats) -> tuple[Floats, Floats, Ints]:
     """Smooth level and trend with every constant of `grid`; keep the best at each origin.
 
     Args:
-        y: series without gaps `[T]`.
-        origins: indices `[O]`, ascending.
+        seen: series without gaps `[T]`.
+        asked: where they begin, and the origins.
         grid: alpha, beta and phi `[3, G]`.
 
     Returns:
         Level `[O]`, trend `[O]` and index of the constants used `[O]`.
     """
-    constants, state = flatten(grid), np.zeros(FIELDS * SLOT)
-    state[:SLOT] = y[0]
+    constants, state = flatten(grid), np.empty(FIELDS * SLOT)
+    origins, size = asked.origins, grid.shape[1]
     levels, trends = np.empty(len(origins)), np.empty(len(origins))
-    chosen, row = np.zeros(len(origins), np.int64), 0
-    for t in range(len(y)):
-        if t > 0:
-            smooth(y[t], constants, grid.shape[1], state)
-        if row < len(origins) and origins[row] == t:
-            best = find_best(state, grid.shape[1])
-            chosen[row], levels[row], trends[row] = best, state[best], state[TREND + best]
-            row += 1
+    chosen = np.empty(len(origins), np.int64)
+    for s in range(len(asked.begins)):
+        t: int = asked.begins[s]
+        state[:] = 0.0
+        state[LEVEL : LEVEL + SLOT] = seen[t]
+        for row in range(asked.rows[s], asked.rows[s + 1]):
+            while t < origins[row]:
+                t += 1
+                smooth(seen[t], constants, size, state)
+            best = find_best(state, size)
+            chosen[row], levels[row], trends[row] = best, state[LEVEL + best], state[TREND + best]
     return levels, trends, chosen
 
 
 @kernel  # pragma: no cover
-def _carry_trends_on(
-    y: Floats, seen: Floats, origins: Ints, horizons: Ints, grid: Floats
-) -> Floats:
-    levels, trends, chosen = trace_trend(seen, origins, grid)
-    forecasts = np.empty((len(origins), len(horizons)))
-    for row in range(len(origins)):
-        level = levels[row] + y[origins[row]] - seen[origins[row]]
-        carry_on(level, trends[row], grid[2, chosen[row]], horizons, forecasts[row])
+def _carry_levels_on(y: Floats, seen: Floats, asked: Asked, grid: Floats) -> Floats:
+    levels, _ = trace_level(seen, asked, grid)
+    forecasts = np.empty((len(asked.origins), len(asked.horizons)))
+    for row in range(len(forecasts)):
+        origin = asked.origins[row]
+        fill(forecasts[row], levels[row] + y[origin] - seen[origin])
     return forecasts
+
+
+@kernel  # pragma: no cover
+def _carry_trends_on(y: Floats, seen: Floats, asked: Asked, grid: Floats) -> Floats:
+    levels, trends, chosen = trace_trend(seen, asked, grid)
+    forecasts = np.empty((len(asked.origins), len(asked.horizons)))
+    for row in range(len(forecasts)):
+        origin = asked.origins[row]
+        level = levels[row] + y[origin] - seen[origin]
+        carry_on(level, trends[row], grid[2, chosen[row]], asked.horizons, forecasts[row])
+    return forecasts
+
+
+@kernel  # pragma: no cover
+def _carry_half_lines_on(y: Floats, seen: Floats, asked: Asked, grid: Floats) -> Floats:
+    levels, chosen = trace_level(seen, asked, grid)
+    slopes, age, left = line_slopes(seen, asked), np.empty(SLOT), np.empty(SLOT)
+    forecasts = np.empty((len(asked.origins), len(asked.horizons)))
+    for s in range(len(asked.begins)):
+        t = asked.begins[s]
+        age[:], left[:] = 1.0, 1.0
+        for row in range(asked.rows[s], asked.rows[s + 1]):
+            origin = asked.origins[row]
+            while t < origin:
+                t += 1
+                grow_older(grid[0], age, left)
+            level = levels[row] + y[origin] - seen[origin]
+            half, start = slopes[row] / 2.0, age[chosen[row]]
+            for j in range(len(asked.horizons)):
+                forecasts[row, j] = level + half * (asked.horizons[j] - 1 + start)
+    return forecasts
+
+
+@kernel  # pragma: no cover
+def grow_older(alpha: Floats, age: Floats, left: Floats) -> None:
+    """Add the next (1 - alpha)^n to each `age`, by then (1 - (1 - alpha)^(n + 1)) / alpha."""
+    for g in range(len(alpha)):
+        left[g] *= 1.0 - alpha[g]
+        left[g] = left[g] if left[g] > TINY else 0.0
+        age[g] += left[g]
+
+
+@kernel  # pragma: no cover
+def line_slopes(y: Floats, asked: Asked) -> Floats:
+    """Return the slope of the least-squares line from each series' begin to each origin `[O]`.
+
+    It is 0 after one value.
+    """
+    slopes = np.empty(len(asked.origins))
+    for s in range(len(asked.begins)):
+        begin = t = asked.begins[s]
+        total, moment = 0.0, 0.0
+        for row in range(asked.rows[s], asked.rows[s + 1]):
+            while t <= asked.origins[row]:
+                total += y[t] - y[begin]
+                moment += (t - begin) * (y[t] - y[begin])
+                t += 1
+            n = float(t - begin)
+            # sum((s - mean(s)) moved_s) = sum(s moved_s) - mean(s) sum(moved_s), divided by
+            # sum((s - mean(s))^2), 0.5 for two values; at one value the sum above is 0.
+            cross = moment - (n - 1.0) / 2.0 * total
+            slopes[row] = cross / max(n * (n * n - 1.0) / 12.0, 0.5)
+    return slopes
 
 
 @kernel  # pragma: no cover
@@ -183,6 +238,16 @@ def flatten(grid: Floats) -> Floats:
     for c in range(len(grid)):
         constants[c * SLOT : c * SLOT + grid.shape[1]] = grid[c]
     return constants
+
+
+@kernel  # pragma: no cover
+def smooth_level(value: float, constants: Floats, size: int, state: Floats) -> None:
+    """Let the next value move the level under every constant, and judge these by it."""
+    for g in range(size):
+        error = value - state[LEVEL + g]
+        error = error if abs(error) > TINY else 0.0
+        state[LOSS + g] = LOSS_DISCOUNT * state[LOSS + g] + abs(error)
+        state[LEVEL + g] += constants[ALPHA + g] * error
 
 
 @kernel  # pragma: no cover
@@ -223,12 +288,7 @@ def find_best(state: Floats, size: int) -> int:
 
 
 def seasonal_holt_winters(
-    y: Floats,
-    seen: Floats,
-    origins: Ints,
-    horizons: Ints,
-    season: int,
-    grid: Floats = SEASONAL_GRID,
+    y: Floats, seen: Floats, asked: Asked, grid: Floats = SEASONAL_GRID
 ) -> Floats:
     """Carry on level, damped trend and the additive season; needs two seasons of at least 2.
 
@@ -238,24 +298,21 @@ def seasonal_holt_winters(
     Example:
         1, 5, 1, 5 with a season of 2 is level 3, no trend, season -2 and 2: 1 is next, then 5.
     """
-    if season < 2 or len(y) < 2 * season:
-        return np.full((len(origins), len(horizons)), np.nan)
-    return _trace_season(y, seen, origins, horizons, season, grid)
+    return _carry_seasons_on(y, seen, asked, grid)
 
 
 @kernel  # pragma: no cover
-def _start_season(y: Floats, season: int, size: int) -> tuple[Floats, Floats]:
-    """Read the state and the seasons `[season, size]` off the first two seasons."""
+def start_season(y: Floats, season: int, state: Floats, seasonal: Floats) -> None:
+    """Read the state and the seasons `[season, G]` off the first two seasons."""
     first, second = y[:season].mean(), y[season : 2 * season].mean()
     trend = (second - first) / season
     middle = (first + second) / 2.0
-    seasonal, state = np.empty((season, size)), np.zeros(FIELDS * SLOT)
     for i in range(season):
         line = middle + trend * (i - (season - 1) / 2.0)
         seasonal[i] = (y[i] + y[season + i]) / 2.0 - line
+    state[:] = 0.0
     state[LEVEL : LEVEL + SLOT] = middle + trend * (season - 0.5)
     state[TREND : TREND + SLOT] = trend
-    return state, seasonal
 
 
 @kernel  # pragma: no cover
@@ -278,22 +335,40 @@ def smooth_season(value: float, constants: Floats, size: int, state: Floats, now
 
 
 @kernel  # pragma: no cover
-def _trace_season(
-    y: Floats, seen: Floats, origins: Ints, horizons: Ints, season: int, grid: Floats
-) -> Floats:
-    constants, size = flatten(grid), grid.shape[1]
-    state, seasonal = _start_season(seen, season, size)
-    forecasts, row = np.full((len(origins), len(horizons)), np.nan), 0
-    for t in range(len(seen)):
-        if t >= 2 * season:
-            smooth_season(seen[t], constants, size, state, seasonal[t % season])
-        if row == len(origins) or origins[row] != t:
-            continue
-        if t >= 2 * season - 1:
+def _carry_seasons_on(y: Floats, seen: Floats, asked: Asked, grid: Floats) -> Floats:
+    constants, size, season = flatten(grid), grid.shape[1], asked.season
+    state, seasonal = np.empty(FIELDS * SLOT), np.empty((season, size))
+    forecasts = np.full((len(asked.origins), len(asked.horizons)), np.nan)
+    for s in range(len(asked.begins)):
+        begin: int = asked.begins[s]
+        t, place = begin + 2 * season - 1, season - 1
+        for row in range(asked.rows[s], asked.rows[s + 1]):
+            origin = asked.origins[row]
+            if season < 2 or origin < begin + 2 * season - 1:
+                continue
+            if t == begin + 2 * season - 1:
+                start_season(seen[begin : t + 1], season, state, seasonal)
+            while t < origin:
+                t, place = t + 1, following(place, season)
+                smooth_season(seen[t], constants, size, state, seasonal[place])
             best = find_best(state, size)
             level = state[LEVEL + best] + y[t] - seen[t]
-            carry_on(level, state[TREND + best], grid[2, best], horizons, forecasts[row])
-            for j in range(len(horizons)):
-                forecasts[row, j] += seasonal[(t + horizons[j]) % season, best]
-        row += 1
+            carry_on(level, state[TREND + best], grid[2, best], asked.horizons, forecasts[row])
+            add_season(seasonal[:, best], place, asked.horizons, forecasts[row])
     return forecasts
+
+
+@kernel  # pragma: no cover
+def following(place: int, season: int) -> int:
+    """Return the next place in the season: to count is a tenth of the cost of a remainder."""
+    return place + 1 if place + 1 < season else 0
+
+
+@kernel  # pragma: no cover
+def add_season(seasonal: Floats, place: int, horizons: Ints, row: Floats) -> None:
+    """Add to forecasts `[H]` what is usual at their places in the season, `place` the origin's."""
+    step = 0
+    for j in range(len(horizons)):
+        while step < horizons[j]:
+            step, place = step + 1, following(place, len(seasonal))
+        row[j] += seasonal[place]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pulse_assets.retrodiction.arrays import Floats, kernel
+from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
 
 #: A change counts as at most this many times the usual size of changes.
 LIMIT: Final = 4.0
@@ -14,14 +14,15 @@ HIGHEST: Final = 2.0
 
 
 @kernel  # pragma: no cover
-def tame(y: Floats) -> Floats:
+def tame(y: Floats, begins: Ints) -> Floats:
     """Limit each change to `LIMIT` times the discounted mean of the absolute changes before it.
 
     What a change exceeded the limit by stays in the level for good: a rule forecasts the tamed
     series, and its moves are added to the last true value.
 
     Args:
-        y: series without gaps `[T]`.
+        y: series without gaps, end to end `[T]`.
+        begins: index at which each begins `[S]`.
 
     Returns:
         The tamed series `[T]`: its first value, and the sum of the limited changes.
@@ -34,14 +35,16 @@ def tame(y: Floats) -> Floats:
         After thirteen changes of size 1 a jump of 100 counts as one of 4.
     """
     tamed = y.copy()
-    total, count = 0.0, 0.0
-    for t in range(1, len(y)):
-        change = y[t] - y[t - 1]
-        limit, size = LIMIT * total / max(count, 1.0), abs(change)
-        # While all changes were 0 no size is unusual.
-        if t > START and size > limit > 0.0:
-            change = limit if change > 0.0 else -limit
-            size = min(size, HIGHEST * limit)
-        total, count = DISCOUNT * total + size, DISCOUNT * count + 1.0
-        tamed[t] = tamed[t - 1] + change
+    for s in range(len(begins)):
+        begin = begins[s]
+        total, count = 0.0, 0.0
+        for t in range(begin + 1, begins[s + 1] if s + 1 < len(begins) else len(y)):
+            change = y[t] - y[t - 1]
+            limit, size = LIMIT * total / max(count, 1.0), abs(change)
+            # While all changes were 0 no size is unusual.
+            if t - begin > START and size > limit > 0.0:
+                change = limit if change > 0.0 else -limit
+                size = min(size, HIGHEST * limit)
+            total, count = DISCOUNT * total + size, DISCOUNT * count + 1.0
+            tamed[t] = tamed[t - 1] + change
     return tamed

@@ -24,6 +24,7 @@ import numpy as np
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import Floats, Ints
+from pulse_assets.retrodiction.asked import Asked
 
 HISTORY_ORIGINS: Final = 24
 STATSFORECAST: Final = "statsforecast"
@@ -40,23 +41,25 @@ class FastRule:
     method: Callable[[Floats, Ints, Ints, int], Floats]
     scale_free: bool = False
 
-    def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
+    def forecast(self, y: Floats, asked: Asked) -> Floats:
         """Forecast from every origin `[O]`: `[O, H]`.
 
         Raises:
             RuleError: the result has another shape, or a forecast changes when the values
                 after its origin are taken away.
         """
-        forecasts = self._checked(y, origins, horizons, season)
+        made = [self._forecast_one(*one, asked) for one in asked.one_by_one(y)]
+        return np.concatenate(made)
+
+    def _forecast_one(self, y: Floats, origins: Ints, asked: Asked) -> Floats:
+        forecasts = self._checked(y, origins, asked.horizons, asked.season)
         for row in range(len(origins) // 2, len(origins))[:1]:
-            self._check_blind(forecasts[row], y, origins[row : row + 1], horizons, season)
+            self._check_blind(forecasts[row], y, origins[row : row + 1], asked)
         return forecasts
 
-    def _check_blind(
-        self, row: Floats, y: Floats, origin: Ints, horizons: Ints, season: int
-    ) -> None:
+    def _check_blind(self, row: Floats, y: Floats, origin: Ints, asked: Asked) -> None:
         """Make the row of one origin again without the values after it."""
-        blind = self._checked(y[: origin[0] + 1], origin, horizons, season)[0]
+        blind = self._checked(y[: origin[0] + 1], origin, asked.horizons, asked.season)[0]
         if not np.allclose(row, blind, rtol=1e-6, atol=0.0, equal_nan=True):
             raise RuleError(
                 f"rule {self.name!r} looks ahead or is random: its forecasts from index "
@@ -83,16 +86,21 @@ class SlowRule:
     fit_predict: Callable[[Floats, Ints, int], Floats]
     scale_free: bool = False
 
-    def forecast(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
+    def forecast(self, y: Floats, asked: Asked) -> Floats:
         """Forecast from every origin `[O]`, fitting each time: `[O, H]`.
 
         Raises:
             RuleError: a result has another shape than `[H]`.
         """
-        forecasts = np.full((len(origins), len(horizons)), np.nan)
+        made = [self._forecast_one(*one, asked) for one in asked.one_by_one(y)]
+        return np.concatenate(made)
+
+    def _forecast_one(self, y: Floats, origins: Ints, asked: Asked) -> Floats:
+        forecasts = np.full((len(origins), len(asked.horizons)), np.nan)
         for row, origin in enumerate(origins):
             if origin + 1 >= self.min_observations:
-                made = self.fit_predict(y[: origin + 1].copy(), horizons.copy(), season)
+                past, horizons = y[: origin + 1].copy(), asked.horizons.copy()
+                made = self.fit_predict(past, horizons, asked.season)
                 forecasts[row] = checked_shape(self.name, made, horizons.shape)
         return forecasts
 

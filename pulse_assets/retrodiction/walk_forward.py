@@ -1,101 +1,148 @@
 """Forecasts from every origin of a history, each made from what was known at its origin."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Self
 
 import numpy as np
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import (
     LARGEST,
+    Bools,
     Floats,
     Ints,
     ascending,
-    carry_forward,
     first_known,
     kernel,
     rescale,
+    scaled,
     unit_of,
 )
-from pulse_assets.retrodiction.guard import bound, largest_moves
+from pulse_assets.retrodiction.asked import Asked
+from pulse_assets.retrodiction.guard import bound, limits
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.retrodiction.user_rules import checked_shape
-
-#: Moves for rules that may move as far as they like, see `bound`.
-UNBOUNDED: Final = np.empty((0, 0))
 
 
 @dataclass(frozen=True)
 class Task:
-    """A history to forecast, from its first known value to the last origin asked for.
+    """Histories to forecast, end to end, each from its first known value to its last origin.
 
     Attributes:
-        start: index in the whole series of the first known value.
-        unit: what all values below are divided by, see `unit_of`.
-        observed: the values from `start` on `[N]`, NaN where missing.
+        known: which of the origins asked for know a value, of all series `[A]`.
+        units: what the values of each series with such origins are divided by `[S]`, see
+            `unit_of`.
+        observed: their values `[T]`, NaN where missing.
         filled: the same, missing values carried forward.
-        horizons: steps ahead `[H]`, ascending.
-        season: observations a season.
+        asked: what is to be forecast from them; its origins are those that know a value.
     """
 
-    start: int
-    unit: float
+    known: Bools
+    units: Floats
     observed: Floats
     filled: Floats
-    horizons: Ints
-    season: int
+    asked: Asked
 
     @classmethod
-    def of(cls, y: Floats, last: int, horizons: Sequence[int] | Ints, season: int) -> "Task":
-        """Cut `y` to what is known at index `last`: later values cannot play a part."""
-        known = np.array(y[: last + 1], np.float64)
-        start, unit, observed, filled = prepare(known)
-        return cls(start, unit, observed, filled, np.array(horizons, np.int64), season)
+    def of(
+        cls,
+        series: Sequence[Floats],
+        origins: Sequence[Ints],
+        horizons: Sequence[int] | Ints,
+        season: int,
+    ) -> Self:
+        """Cut each series to what is known at its last origin: later values cannot play a part.
+
+        Args:
+            series: the series, `[T]` each, NaN where missing.
+            origins: the origins of each, ascending.
+            horizons: steps ahead `[H]`, ascending, >= 1.
+            season: observations a season, >= 1.
+        """
+        values, begun, known = [], [], [np.empty(0, np.bool_)]
+        for y, asked in zip(series, origins, strict=True):
+            y = np.ascontiguousarray(y, np.float64)
+            start = first_known(y)
+            known.append(asked >= start)
+            if known[-1].any():
+                begun.append(asked[known[-1]] - start)
+                values.append(y[start : asked[-1] + 1])
+        wanted = Asked.of([len(y) for y in values], begun, horizons, season)
+        units, observed, filled = prepare(np.concatenate([*values, ()]), wanted.begins)
+        return cls(np.concatenate(known), units, observed, filled, wanted)
+
+    def over(self, origins: Sequence[int]) -> Self:
+        """Return the same task of the one series with other origins, counted from its begin."""
+        rows = np.array([0, len(origins)])
+        return replace(self, asked=self.asked._replace(rows=rows, origins=np.array(origins)))
 
     @cached_property
-    def moves(self) -> Floats:
-        """The largest moves so far `[N, H]`, which bound guarded rules."""
-        return largest_moves(self.filled, self.horizons)
+    def limits(self) -> tuple[Floats, Floats]:
+        """The lowest and highest forecasts of guarded rules `[O * H]`, in units."""
+        lowest, highest = limits(self.filled, self.asked)
+        return lowest.ravel(), highest.ravel()
 
-    def forecast(self, rule: Rule, origins: Ints) -> Floats:
-        """Run a rule: `[O, H]` in units, for ascending origins counted from `start`.
-
-        Forecasts are bounded and never infinite.
+    def forecast(self, rule: Rule) -> Floats:
+        """Run a rule: `[O, H]`, unit of the series, bounded and never infinite.
 
         Raises:
             RuleError: the rule failed or broke its contract.
         """
-        unit = 1.0 if rule.scale_free else self.unit
-        y = self.filled if unit == 1.0 else rescale(self.filled, unit)
+        forecasts = self.run(rule)
+        if rule.guarded:
+            # In place: new memory for many series costs more than the forecasts.
+            bound(forecasts.ravel(), *self.limits, forecasts.ravel())
+        rescale(forecasts, self.asked.rows, self.units)
+        return forecasts
+
+    def fill(self, rule: Rule, forecasts: Floats) -> None:
+        """Run a rule and fill `forecasts` `[O, H]` as `forecast` does, but in units.
+
+        Raises:
+            RuleError: the rule failed or broke its contract.
+        """
+        made = self.run(rule)
+        if rule.guarded:
+            bound(made.ravel(), *self.limits, forecasts.ravel())
+        else:
+            forecasts[:] = made
+            rescale(forecasts, self.asked.rows, np.ones(len(self.units)))
+
+    def run(self, rule: Rule) -> Floats:
+        """Run a rule: `[O, H]` in units, not yet bounded.
+
+        Raises:
+            RuleError: the rule failed or broke its contract.
+        """
+        asked, free = self.asked, rule.scale_free
+        y = self.filled if free else scaled(self.filled, asked.begins, self.units)
         try:
-            made = rule.forecast(y, origins, self.horizons, self.season)
+            made = rule.forecast(y, asked)
         except RuleError:
             raise
         except Exception as error:
             raise RuleError(
                 f"rule {rule.name!r} failed: {type(error).__name__}: {error}"
             ) from error
-        forecasts = checked_shape(rule.name, made, (len(origins), len(self.horizons)))
-        if unit != 1.0:
-            forecasts = rescale(forecasts, 1.0 / unit)
-        return bound(forecasts, origins, self.filled, self.moves if rule.guarded else UNBOUNDED)
+        forecasts = checked_shape(rule.name, made, (len(asked.origins), len(asked.horizons)))
+        return forecasts if free else scaled(forecasts, asked.rows, 1.0 / self.units)
 
 
 @kernel  # pragma: no cover
-def prepare(y: Floats) -> tuple[int, float, Floats, Floats]:
-    """Return `start`, `unit`, `observed` and `filled` of a series `[T]`, see `Task`."""
-    start = first_known(y)
-    filled = carry_forward(y[start:])
-    unit = unit_of(filled)
-    observed = np.empty(len(filled))
-    for t in range(len(filled)):
-        value = filled[t] / unit
-        value = LARGEST if value > LARGEST else value
-        filled[t] = -LARGEST if value < -LARGEST else value
-        observed[t] = filled[t] if np.isfinite(y[start + t]) else np.nan
-    return start, unit, observed, filled
+def prepare(values: Floats, begins: Ints) -> tuple[Floats, Floats, Floats]:
+    """Return `units`, `observed` and `filled` of series that begin with a value, see `Task`."""
+    units, observed, filled = np.empty(len(begins)), np.empty(len(values)), np.empty(len(values))
+    for s in range(len(begins)):
+        end = begins[s + 1] if s + 1 < len(begins) else len(values)
+        units[s], last = unit_of(values[begins[s] : end]), 0.0
+        for t in range(begins[s], end):
+            known = np.isfinite(values[t])
+            if known:
+                last = max(-LARGEST, min(values[t] / units[s], LARGEST))
+            filled[t], observed[t] = last, last if known else np.nan
+    return units, observed, filled
 
 
 def walk_forward(
@@ -106,6 +153,8 @@ def walk_forward(
     rules: Sequence[Rule],
 ) -> Floats:
     """Forecast from each origin by each rule; the row of origin o depends on `y[: o + 1]` alone.
+
+    Many series at once are a `Task`.
 
     Args:
         y: the series `[T]`, NaN where missing. Rules see the last known value instead.
@@ -130,21 +179,9 @@ def walk_forward(
     asked, place = np.array(origins, np.int64), slice(None)
     if not ascending(asked):
         asked, place = np.unique(asked, return_inverse=True)
-    task = Task.of(y, int(asked.max(initial=-1)), horizons, season)
-    forecasts = np.full((len(rules), len(asked), len(task.horizons)), np.nan)
-    begun = asked[asked >= task.start] - task.start
+    task = Task.of([y], [asked], horizons, season)
+    forecasts = np.full((len(rules), len(asked), len(task.asked.horizons)), np.nan)
     with np.errstate(over="ignore", invalid="ignore"):
-        for model, rule in enumerate(rules if len(begun) else ()):
-            made = task.forecast(rule, begun)
-            forecasts[model, len(asked) - len(begun) :] = rescale(made, task.unit)
+        for model, rule in enumerate(rules if task.known.any() else ()):
+            forecasts[model, task.known] = task.forecast(rule)
     return forecasts[:, place]
-
-
-def origins_to_run(rule: Rule, asked: Ints, length: int) -> Ints:
-    """List the origins at which a rule runs so that the ensemble can judge it at those asked.
-
-    Those between them too: which of them are asked for must not change what is learnt of the rule.
-    """
-    if rule.history_origins is None or not len(asked):
-        return np.arange(length)
-    return np.arange(max(int(asked.min()) - rule.history_origins, 0), int(asked.max()) + 1)

@@ -4,6 +4,7 @@ import numpy as np
 
 from pulse_assets.retrodiction import autoregression as ar
 from pulse_assets.retrodiction import least_squares as ls
+from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.partners import PartnerRule
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 
@@ -25,9 +26,14 @@ def all_rules(length, seed=9):
     return [*rules(), PartnerRule("ar_with_other", random_walk(length, seed))]
 
 
+def ask(y, origins, horizons, season=1):
+    """What is asked of one series."""
+    return Asked.of([len(y)], [origins], horizons, season)
+
+
 def everywhere(sweep, y, horizons, season, *args, **options):
     """A rule's forecasts `[T, H]` from every index, learnt from the series itself."""
-    return sweep(y, y, np.arange(len(y)), np.array(horizons), season, *args, **options)
+    return sweep(y, y, ask(y, range(len(y)), horizons, season), *args, **options)
 
 
 def pick_best(losses):

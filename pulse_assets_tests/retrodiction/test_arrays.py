@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pulse_assets import retrodiction
-from pulse_assets.retrodiction.arrays import carry_forward, rescale, unit_of
+from pulse_assets.retrodiction.arrays import carry_forward, scaled, unit_of
 
 
 @pytest.mark.parametrize("name", [m.name for m in pkgutil.iter_modules(retrodiction.__path__)])
@@ -29,6 +29,9 @@ def test_unit(values, unit):
     assert unit_of(np.array(values)) == unit
 
 
-def test_rescale_stays_finite():
-    made = rescale(np.array([1e308, -1e308, np.nan, 1.0]), 2.0**10)
-    np.testing.assert_array_equal(made, [np.finfo(float).max, -np.finfo(float).max, np.nan, 1024])
+def test_scaled_values_stay_finite():
+    values = np.array([[1e308, -1e308], [np.nan, 1.0], [np.inf, 3.0]])
+    made = scaled(values, np.array([0, 2]), np.array([2.0**10, 5.0]))
+    largest = np.finfo(float).max
+    np.testing.assert_array_equal(made, [[largest, -largest], [np.nan, 1024], [np.nan, 15]])
+    assert values[1, 1] == 1.0

@@ -13,7 +13,12 @@ from pulse_assets.retrodiction.autoregression import (
     usual_changes,
     weigh_outcome,
 )
-from pulse_assets_tests.retrodiction.examples import everywhere, plain_autoregression, random_walk
+from pulse_assets_tests.retrodiction.examples import (
+    ask,
+    everywhere,
+    plain_autoregression,
+    random_walk,
+)
 
 HORIZONS = np.array([1, 2, 5])
 ar_1 = partial(ar_diff, order=1)
@@ -112,7 +117,7 @@ def test_log_rule_sleeps_once_the_sign_changed():
 @pytest.mark.parametrize("rate", [0.05, 0.5])
 def test_usual_changes_equal_their_definition(season, rate):
     y = random_walk(30, seed=3)
-    rest, carried = usual_changes(y, np.array([12, 29]), HORIZONS, season, rate)
+    rest, carried = usual_changes(y, ask(y, [12, 29], HORIZONS), season, rate)
     usual, expected = [0.0] * season, [0.0]
     for t in range(1, 30):
         place, seen = t % season, len(range(1 + (t - 1) % season, t + 1, season))

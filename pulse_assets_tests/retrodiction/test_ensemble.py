@@ -3,7 +3,7 @@ import pytest
 
 from pulse_assets.retrodiction import ensemble, lanes, records
 from pulse_assets.retrodiction.ensemble import combine
-from pulse_assets.retrodiction.panel import empty_panel
+from pulse_assets.retrodiction.panel import fold
 from pulse_assets.retrodiction.regret import STEEPNESS
 
 NAN = np.nan
@@ -11,9 +11,7 @@ NAN = np.nan
 
 def panel_of(*members):
     """Panel of one horizon: the members, and room for the two combinations."""
-    panel = empty_panel(len(members), len(members[0]), 1)
-    panel[0, :, : len(members)] = np.array(members).T
-    return panel
+    return fold(np.array(members)[:, :, None])
 
 
 def combined(panel, observed, filled, rules, h=1, method="dmsfe"):

@@ -10,13 +10,13 @@ from pulse_assets.retrodiction.intervals import (
     interval_radius,
     restlessness,
 )
-from pulse_assets.retrodiction.panel import empty_panel
+from pulse_assets.retrodiction.panel import fold
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets_tests.retrodiction.examples import rules
 
 
 def radius_of(y, forecasts, h=1, alpha=0.1, filled=None):
-    panel, filled = empty_panel(1, len(y), 1), y if filled is None else filled
+    panel, filled = fold(np.full((1, len(y), 1), np.nan)), y if filled is None else filled
     panel[0, :, 0] = forecasts
     made = interval_radius(panel, y, filled, np.array([h]), np.arange(len(y)), 1, alpha)
     return made[0, :, 0]

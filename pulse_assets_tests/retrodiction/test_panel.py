@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.panel import OTHERS, SLOT, empty_panel, place, unfold
+from pulse_assets.retrodiction.panel import OTHERS, SLOT, fold, unfold
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import BuiltIn
 
@@ -10,27 +10,34 @@ LARGEST = np.finfo(np.float64).max
 
 
 def test_a_row_has_places_for_rules_ensembles_and_persistence():
-    assert [empty_panel(rules, 1, 1).shape[2] for rules in (1, 5, 6, 21)] == [8, 8, 16, 24]
+    widths = [fold(np.zeros((rules, 1, 1))).shape[2] for rules in (1, 5, 6, 21)]
+    assert widths == [8, 8, 16, 24]
 
 
-def test_a_rule_has_no_forecast_from_other_indices_than_its_origins():
-    panel = empty_panel(2, 5, 3)
-    forecasts = np.arange(12.0).reshape(4, 3)
-    place(panel, 1, forecasts, np.array([0, 1, 2, 4]))
-    nobody, made = unfold(panel, np.arange(5), 2, 2.0)
-    np.testing.assert_array_equal(made[[0, 1, 2, 4]], 2.0 * forecasts)
-    assert np.isnan(made[3]).all()
-    assert np.isnan(nobody).all()
+def test_forecasts_come_back_as_they_were():
+    made = np.random.default_rng(0).standard_normal((3, 5, 2))
+    panel = fold(made)
+    assert np.isnan(panel[:, :, 3:]).all()
+    radius = np.ones((2, 4, panel.shape[2]))
+    places = np.array([0, 3, -1])
+    predicted, lower, upper = unfold(panel, np.array([1, 4, -1]), radius, places, 2.0, 3)
+    np.testing.assert_array_equal(predicted[:, :2], 2.0 * made[:, [1, 4]])
+    np.testing.assert_array_equal(lower[:, :2], predicted[:, :2] - 2.0)
+    np.testing.assert_array_equal(upper[:, :2], predicted[:, :2] + 2.0)
+    assert np.isnan([predicted[:, 2], lower[:, 2], upper[:, 2]]).all()
 
 
 def test_values_stay_finite_in_their_unit():
     panel = np.array([1e308, -1e308, np.nan, 1.0]).reshape(4, 1, 1)
-    made = unfold(panel, np.array([0, -1]), 1, 4.0)[0]
-    np.testing.assert_array_equal(made, [[LARGEST, -LARGEST, np.nan, 4.0], [np.nan] * 4])
+    radius, nobody = np.full((4, 1, 1), 1e308), np.zeros(1, np.int64)
+    predicted, lower, upper = unfold(panel, nobody, radius, nobody, 4.0, 1)
+    np.testing.assert_array_equal(predicted, [[[LARGEST, -LARGEST, np.nan, 4.0]]])
+    np.testing.assert_array_equal(lower, [[[0.0, -LARGEST, np.nan, 4.0 - LARGEST]]])
+    np.testing.assert_array_equal(upper, [[[LARGEST, 0.0, np.nan, LARGEST]]])
 
 
-def last_value(y, seen, origins, horizons, season):
-    return np.repeat(y[origins][:, None], len(horizons), axis=1)
+def last_value(y, seen, asked):
+    return np.repeat(y[asked.origins][:, None], len(asked.horizons), axis=1)
 
 
 def test_as_many_rules_as_a_panel_has_places_for():

@@ -14,7 +14,7 @@ from pulse_assets.retrodiction.partners import (
 )
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.walk_forward import walk_forward
-from pulse_assets_tests.retrodiction.examples import random_walk, rules
+from pulse_assets_tests.retrodiction.examples import ask, random_walk, rules
 
 SEEDS = range(6)
 
@@ -133,7 +133,7 @@ def test_equals_plain_least_squares(h):
         penalty = np.diag(np.diag(gram)) * RIDGE / w.sum()
         return np.linalg.solve(gram + penalty, (rows * w[:, None]).T @ moves)
 
-    made = PartnerRule("ar_with_x", x).forecast(y, np.array([59]), np.array([h]), 1)
+    made = PartnerRule("ar_with_x", x).forecast(y, ask(y, [59], [h]))
     expected = y[59] + row(59) @ fit(59)
     np.testing.assert_allclose(made[0, 0], expected, rtol=1e-9)
 
@@ -166,10 +166,9 @@ def test_a_link_is_looked_for_at_each_lag(lag):
 
 def test_a_partner_s_unit_changes_nothing():
     y, x = linked(80, 0)
-    origins, horizons = np.arange(80), np.array([1, 3])
+    asked = ask(y, range(80), [1, 3])
     made, scaled = (
-        PartnerRule("ar_with_x", x * factor).forecast(y, origins, horizons, 1)
-        for factor in (1.0, 2.0**400)
+        PartnerRule("ar_with_x", x * factor).forecast(y, asked) for factor in (1.0, 2.0**400)
     )
     np.testing.assert_array_equal(scaled, made)
 

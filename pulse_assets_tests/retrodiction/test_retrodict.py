@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction.retrodict import retrodict
+from pulse_assets.retrodiction.retrodict import retrodict, slow_origins
 from pulse_assets.retrodiction.user_rules import SlowRule
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import all_rules, rules, seasonal_walk
@@ -120,8 +120,8 @@ def explosive(value, *, guarded):
     class Explosive:
         name, scale_free, history_origins = "explosive", False, None
 
-        def forecast(self, y, origins, horizons, season):
-            return np.full((len(origins), len(horizons)), value)
+        def forecast(self, y, asked):
+            return np.full((len(asked.origins), len(asked.horizons)), value)
 
     rule = Explosive()
     rule.guarded = guarded
@@ -149,3 +149,8 @@ def test_the_ensemble_follows_the_better_rule(method):
     y = np.tile([1.0, 5.0, 3.0, 9.0], 40) + 0.1 * np.random.default_rng(0).standard_normal(160)
     made = retrodict(y, [150], [1], 4, rules("naive", "mean", "seasonal_naive"), ensemble=method)
     assert made.weights[2, 0, 0] > 0.95
+
+
+def test_slow_rules_run_at_a_few_origins_before_those_asked():
+    assert slow_origins(np.array([5, 8]), 2) == range(3, 9)
+    assert slow_origins(np.array([1]), 2) == range(2)

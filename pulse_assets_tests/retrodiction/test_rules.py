@@ -8,7 +8,7 @@ from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES, BuiltIn, resolve_rules
 from pulse_assets.retrodiction.taming import tame
 from pulse_assets.retrodiction.walk_forward import walk_forward
-from pulse_assets_tests.retrodiction.examples import seasonal_walk
+from pulse_assets_tests.retrodiction.examples import ask, seasonal_walk
 
 MODULE = "made_rules"
 
@@ -153,9 +153,9 @@ def test_names_that_cannot_be_used(names, message):
 class Told:
     """A sweep that keeps what it was given and forecasts far off."""
 
-    def __call__(self, y, learnt, origins, horizons, season):
+    def __call__(self, y, learnt, asked):
         self.y, self.learnt = y, learnt
-        return np.full((len(origins), len(horizons)), 1e6)
+        return np.full((len(asked.origins), len(asked.horizons)), 1e6)
 
 
 def one_jump():
@@ -166,10 +166,10 @@ def one_jump():
 
 def test_a_tamed_rule_learns_from_limited_changes():
     y, tamed, plain = one_jump(), Told(), Told()
-    arguments = (y, np.array([59]), np.array([1]), 1)
+    arguments = y, ask(y, [59], [1])
     BuiltIn("tamed", tamed, tamed=True).forecast(*arguments)
     BuiltIn("plain", plain).forecast(*arguments)
-    np.testing.assert_array_equal(tamed.learnt, tame(y))
+    np.testing.assert_array_equal(tamed.learnt, tame(y, np.zeros(1, np.int64)))
     assert np.abs(np.diff(tamed.learnt)).max() < 500.0
     np.testing.assert_array_equal(plain.learnt, y)
     np.testing.assert_array_equal(tamed.y, y)

@@ -3,9 +3,9 @@ import pytest
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.rules import RULES
-from pulse_assets.retrodiction.user_rules import SlowRule
-from pulse_assets.retrodiction.walk_forward import origins_to_run, walk_forward
-from pulse_assets_tests.retrodiction.examples import all_rules, rules, seasonal_walk
+from pulse_assets.retrodiction.user_rules import FastRule, SlowRule
+from pulse_assets.retrodiction.walk_forward import Task, walk_forward
+from pulse_assets_tests.retrodiction.examples import all_rules, random_walk, rules, seasonal_walk
 
 HORIZONS = [1, 3, 12]
 
@@ -114,7 +114,7 @@ class Broken:
     def __init__(self, result):
         self.result = result
 
-    def forecast(self, y, origins, horizons, season):
+    def forecast(self, y, asked):
         if isinstance(self.result, Exception):
             raise self.result
         return self.result
@@ -130,8 +130,30 @@ def test_a_result_of_wrong_shape_is_named():
         walk_forward(np.arange(5.0), [3], [1, 2, 3], 1, [Broken(np.zeros((2, 2)))])
 
 
-def test_slow_rules_run_at_a_few_origins_before_those_asked():
-    rule = SlowRule("slow", True, 2, 1, lambda y, horizons, season: horizons)
-    np.testing.assert_array_equal(origins_to_run(rule, np.array([5, 8]), 10), range(3, 9))
-    np.testing.assert_array_equal(origins_to_run(rule, np.array([1]), 9), [0, 1])
-    np.testing.assert_array_equal(origins_to_run(RULES["ses"], np.array([1]), 4), [0, 1, 2, 3])
+def many():
+    """Series of all kinds, and origins of each."""
+    series = [*unusual_series().values(), random_walk(90, 1), seasonal_walk(7)]
+    lengths = [len(y) for y in series]
+    return series, [np.arange(n // 3, n, 2) for n in lengths]
+
+
+@pytest.mark.parametrize("name", [*RULES, "last_two", "slow"])
+@pytest.mark.parametrize("season", [1, 4])
+def test_many_series_at_once_are_as_one_by_one(name, season):
+    own = {
+        "last_two": FastRule("last_two", True, None, 2, last_two),
+        "slow": SlowRule("slow", True, 2, 3, lambda y, horizons, season: y[-1] + horizons),
+    }
+    rule = own[name] if name in own else RULES[name]
+    series, origins = many()
+    task = Task.of(series, origins, HORIZONS, season)
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = task.forecast(rule)
+    pairs = zip(series, origins, strict=True)
+    alone = np.concatenate([walk_forward(y, o, HORIZONS, season, [rule])[0] for y, o in pairs])
+    np.testing.assert_array_equal(made, alone[task.known])
+    assert np.isnan(alone[~task.known]).all()
+
+
+def last_two(y, origins, horizons, season):
+    return np.repeat(y[np.maximum(origins - 1, 0)][:, None], len(horizons), axis=1)
