@@ -31,8 +31,7 @@ LEVEL: Final = 0
 TREND: Final = SLOT
 LOSS: Final = 2 * SLOT
 SEASON: Final = 3 * SLOT
-SMALLEST: Final = 4 * SLOT
-FIELDS: Final = 5
+FIELDS: Final = 4
 ALPHA: Final = 0
 BETA: Final = SLOT
 PHI: Final = 2 * SLOT
@@ -271,20 +270,14 @@ def smooth(value: float, constants: Floats, size: int, state: Floats) -> None:
 @kernel  # pragma: no cover
 def find_best(state: Floats, size: int) -> int:
     """Return the first place of the smallest loss."""
+    # Numbers >= 0 are in the order of their bits, of which a machine compares several at once.
+    losses = state[LOSS : LOSS + size].view(np.uint64)
+    smallest, best = losses[0], size
     for g in range(size):
-        state[SMALLEST + g] = state[LOSS + g]
-    # By halves, several at once.
-    left = size
-    while left > 1:
-        half = (left + 1) // 2
-        for g in range(left - half):
-            other = state[SMALLEST + half + g]
-            state[SMALLEST + g] = min(state[SMALLEST + g], other)
-        left = half
+        smallest = min(smallest, losses[g])
     for g in range(size):
-        if state[LOSS + g] == state[SMALLEST]:
-            return g
-    return 0
+        best = min(best, g if losses[g] == smallest else size)
+    return best
 
 
 def seasonal_holt_winters(
