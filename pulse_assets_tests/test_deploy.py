@@ -8,10 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import dask.config
 import pytest
 import yaml
 
 from pulse_assets import TrainingConfig
+from pulse_assets.execution.cluster import LOCAL_SETTINGS
 from pulse_assets_tests.conftest import MODELS, stored
 from pulse_assets_tests.execution.clusters import wait_until
 from pulse_assets_tests.postgres import free_port, programs
@@ -89,6 +91,12 @@ def test_dask_is_configured_as_a_cluster_of_a_run_is():
     assert failures == "0"
     assert "OMP_NUM_THREADS" in names
     assert "MALLOC_TRIM_THRESHOLD_" not in names
+
+
+def test_dask_has_the_settings_of_a_cluster_of_a_run():
+    written = yaml.safe_load((DEPLOY / "dask.yaml").read_text())
+    for name, value in LOCAL_SETTINGS.items():
+        assert dask.config.get(name, config=written) == value
 
 
 def services():

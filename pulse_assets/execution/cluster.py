@@ -22,6 +22,15 @@ TLS_FILES: Final = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 #: Where a dashboard for the browsers of this machine alone may listen: at any free port.
 ANY_PORT: Final = "127.0.0.1:0"
 
+#: Dask's own settings for a local cluster, those of deploy/dask.yaml. Else Dask has malloc return
+#: what is freed at once, so that each array is made of new pages, which took a quarter of a batch's
+#: time; and asks each worker every 10 ms where it is, every 20 ms whether it hears: a twentieth.
+LOCAL_SETTINGS: Final = {
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    "distributed.worker.profile.interval": "100ms",
+    "distributed.admin.tick.interval": "200ms",
+}
+
 #: An unreachable scheduler is reported after this long.
 CONNECT_SECONDS: Final = 20
 
@@ -144,9 +153,7 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
         # None alone would ask for port 8787, which another run may have.
         options = {**options, "dashboard_address": ANY_PORT}
         scheduler["dashboard"] = False
-    # Dask has malloc return what is freed at once: each array is then made of new pages, which took
-    # a quarter of a batch's time.
-    with dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}):
+    with dask.config.set(LOCAL_SETTINGS):
         return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
 
 
