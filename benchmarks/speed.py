@@ -29,7 +29,7 @@ from benchmarks.memory import measure_memory
 from benchmarks.setting import RESULTS, publish
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.retrodict import retrodict
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES, resolve_rules
 from pulse_assets.retrodiction.walk_forward import Task
 
 Floats = NDArray[np.float64]
@@ -138,9 +138,8 @@ def peer_seconds(load: Workload, make: Callable[[], Any], budget: float) -> floa
 
 def measure(load: Workload, column: int, budget: float) -> dict[str, Any]:
     """Time every rule, the suite and the peers on a workload."""
-    rules = {rule.name: rule for rule in resolve_rules(DEFAULT_MODELS)}
     task = load.prepare()
-    ours = {name: seconds(lambda r=rule: task.forecast(r), 9) for name, rule in rules.items()}
+    ours = {name: seconds(lambda r=rule: task.forecast(r), 9) for name, rule in RULES.items()}
     prepared = seconds(load.prepare)
     peers = {name: peer_seconds(load, make, budget) for name, make in PEERS.items()}
     suite = seconds(load.retrodict)

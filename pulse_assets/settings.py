@@ -20,7 +20,7 @@ from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
 from pulse_assets.retrodiction.ensemble import Method
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
 from pulse_assets.storage.s3 import S3Settings
 
 #: Bounds that keep every date computed from them within the calendar.
@@ -182,8 +182,8 @@ class TrainingOptions(Checked):
     )
     models: list[str] | None = Field(
         default=None,
-        description=f"rules: {', '.join(DEFAULT_MODELS)}, package.module:Class or "
-        "statsforecast:<model>; default: all that are named here",
+        description=f"rules: {', '.join(RULES)}, package.module:Class or statsforecast:<model>; "
+        f"default: {', '.join(DEFAULT_MODELS)}",
     )
     history_days: int = Field(
         default=7305,

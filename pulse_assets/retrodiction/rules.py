@@ -131,8 +131,23 @@ RULES: Final[dict[str, Rule]] = {
     )
 }
 
-#: What runs when the user names no rule.
-DEFAULT_MODELS: Final = tuple(RULES)
+#: What runs when the user names no rule: as accurate together as all of them, on monthly, quarterly
+#: and yearly series, and more so on short ones, for three fifths of their time.
+DEFAULT_MODELS: Final = (
+    "naive",
+    "window_drift",
+    "seasonal_naive",
+    "mean",
+    "holt",
+    "damped_holt",
+    "ar_diff_3",
+    "ar_level_1",
+    "ar_drift_3",
+    "ar_log_12",
+    "ar_adjusted_12",
+    "ar_adjusted_drift_3",
+    "ar_log_adjusted_12",
+)
 
 
 def resolve_rules(names: Sequence[str]) -> list[Rule]:

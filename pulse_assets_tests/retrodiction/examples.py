@@ -6,7 +6,7 @@ from pulse_assets.retrodiction import autoregression as ar
 from pulse_assets.retrodiction import least_squares as ls
 from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.partners import PartnerRule
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.retrodiction.rules import RULES, resolve_rules
 
 
 def random_walk(length, seed=0):
@@ -18,7 +18,7 @@ def seasonal_walk(length, season=4, seed=0):
 
 
 def rules(*names):
-    return resolve_rules(names or DEFAULT_MODELS)
+    return resolve_rules(names or list(RULES))
 
 
 def all_rules(length, seed=9):

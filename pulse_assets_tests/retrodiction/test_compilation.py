@@ -23,7 +23,7 @@ from pulse_assets import retrodiction
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import retrodict
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.retrodiction.rules import RULES, resolve_rules
 from pulse_assets.retrodiction.walk_forward import walk_forward
 
 def kernels():
@@ -43,7 +43,7 @@ y = np.append(np.zeros(3), x[:-3]) + rng.standard_normal(300)
 y[:5] = y[50] = np.nan
 found = find_partners(y, {"x": x}, 200)
 assert [rule.name for rule in found] == ["ar_with_x"], found
-rules = [*resolve_rules([*DEFAULT_MODELS, "statsforecast:Naive"]), *found]
+rules = [*resolve_rules([*RULES, "statsforecast:Naive"]), *found]
 for method in ("dmsfe", "boa", "mlpol"):
     retrodict(y, np.arange(200, 300, dtype=np.int32), (1, 3), 4, rules, ensemble=method, level=0.8)
 walk_forward(y, [299], range(1, 5), 1, rules)

@@ -120,7 +120,8 @@ def forecast(name, y, origins, horizons=(1, 2)):
 
 
 def test_built_ins_by_name():
-    assert [rule.name for rule in resolve_rules(DEFAULT_MODELS)] == list(RULES)
+    assert resolve_rules(list(RULES)) == list(RULES.values())
+    assert [rule.name for rule in resolve_rules(DEFAULT_MODELS)] == list(DEFAULT_MODELS)
     assert resolve_rules([]) == []
 
 
