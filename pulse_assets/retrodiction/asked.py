@@ -4,11 +4,14 @@ Many at once, since a call of compiled code costs as much as some simple rules t
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Self
+from itertools import accumulate
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints
+
+_NOTHING: Final = np.empty(0, np.int64)
 
 
 class Asked(NamedTuple):
@@ -45,11 +48,16 @@ class Asked(NamedTuple):
             >>> Asked.of([5, 3], [[3, 4], [1]], [1], 1).origins
             array([3, 4, 6])
         """
-        begins = np.cumsum([0, *lengths])[:-1]
-        rows = np.cumsum([0, *map(len, origins)])
+        begins = [0, *accumulate(lengths)][:-1]
+        rows = [0, *accumulate(map(len, origins))]
         places = [np.asarray(o, np.int64) + b for o, b in zip(origins, begins, strict=True)]
-        joined = np.concatenate([np.empty(0, np.int64), *places])
-        return cls(begins, rows, joined, np.array(horizons, np.int64), int(season))
+        return cls(
+            np.array(begins, np.int64),
+            np.array(rows, np.int64),
+            np.concatenate([_NOTHING, *places]),
+            np.array(horizons, np.int64),
+            int(season),
+        )
 
     def later(self, steps: int) -> Self:
         """Return the same of series that begin so many steps later; their origins stay."""

@@ -10,7 +10,6 @@ import numpy as np
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import (
     LARGEST,
-    Bools,
     Floats,
     Ints,
     ascending,
@@ -31,7 +30,8 @@ class Task:
     """Histories to forecast, end to end, each from its first known value to its last origin.
 
     Attributes:
-        known: which of the origins asked for know a value, of all series `[A]`.
+        firsts: of each series asked for, the place among its origins of the first that knows a
+            value; as many as there are origins where none does.
         units: what the values of each series with such origins are divided by `[S]`, see
             `unit_of`.
         observed: their values `[T]`, NaN where missing.
@@ -39,7 +39,7 @@ class Task:
         asked: what is to be forecast from them; its origins are those that know a value.
     """
 
-    known: Bools
+    firsts: list[int]
     units: Floats
     observed: Floats
     filled: Floats
@@ -61,17 +61,17 @@ class Task:
             horizons: steps ahead `[H]`, ascending, >= 1.
             season: observations a season, >= 1.
         """
-        values, begun, known = [], [], [np.empty(0, np.bool_)]
+        values, begun, firsts = [], [], []
         for y, asked in zip(series, origins, strict=True):
-            y = np.ascontiguousarray(y, np.float64)
-            start = first_known(y)
-            known.append(asked >= start)
-            if known[-1].any():
-                begun.append(asked[known[-1]] - start)
-                values.append(y[start : asked[-1] + 1])
+            known = np.ascontiguousarray(y, np.float64)
+            start = first_known(known)
+            firsts.append(int(asked.searchsorted(start)))
+            if firsts[-1] < len(asked):
+                begun.append(asked[firsts[-1] :] - start)
+                values.append(known[start : asked[-1] + 1])
         wanted = Asked.of([len(y) for y in values], begun, horizons, season)
         units, observed, filled = prepare(np.concatenate([*values, ()]), wanted.begins)
-        return cls(np.concatenate(known), units, observed, filled, wanted)
+        return cls(firsts, units, observed, filled, wanted)
 
     def over(self, origins: Sequence[int]) -> Self:
         """Return the same task of the one series with other origins, counted from its begin."""
@@ -182,6 +182,6 @@ def walk_forward(
     task = Task.of([y], [asked], horizons, season)
     forecasts = np.full((len(rules), len(asked), len(task.asked.horizons)), np.nan)
     with np.errstate(over="ignore", invalid="ignore"):
-        for model, rule in enumerate(rules if task.known.any() else ()):
-            forecasts[model, task.known] = task.forecast(rule)
+        for model, rule in enumerate(rules if len(task.units) else ()):
+            forecasts[model, task.firsts[0] :] = task.forecast(rule)
     return forecasts[:, place]

@@ -149,10 +149,13 @@ def test_many_series_at_once_are_as_one_by_one(name, season):
     task = Task.of(series, origins, HORIZONS, season)
     with np.errstate(over="ignore", invalid="ignore"):
         made = task.forecast(rule)
-    pairs = zip(series, origins, strict=True)
-    alone = np.concatenate([walk_forward(y, o, HORIZONS, season, [rule])[0] for y, o in pairs])
-    np.testing.assert_array_equal(made, alone[task.known])
-    assert np.isnan(alone[~task.known]).all()
+    alone = [
+        walk_forward(y, o, HORIZONS, season, [rule])[0]
+        for y, o in zip(series, origins, strict=True)
+    ]
+    pairs = list(zip(alone, task.firsts, strict=True))
+    np.testing.assert_array_equal(made, np.concatenate([one[first:] for one, first in pairs]))
+    assert np.isnan(np.concatenate([one[:first] for one, first in pairs])).all()
 
 
 def last_two(y, origins, horizons, season):
