@@ -105,8 +105,9 @@ def add_last_season(y: Floats, seen: Floats, asked: Asked, path: Floats) -> Floa
         origin, made = asked.origins[row], path[row]
         raised = y[origin] - seen[origin]
         for h in range(len(made)):
-            before = seen[origin + 1 + h - season] + raised if h < season else made[h - season]
-            made[h] += before
+            # Without a season before there is no forecast, whatever is added.
+            ago = max(origin + 1 + h - season, 0)
+            made[h] += seen[ago] + raised if h < season else made[h - season]
         for j in range(len(asked.horizons)):
             forecasts[row, j] = made[asked.horizons[j] - 1]
     return forecasts

@@ -44,7 +44,8 @@ class StandingCluster:
         """Start the scheduler and as many workers."""
         self._file.unlink(missing_ok=True)
         self.scheduler = self._command("scheduler", "--host", "127.0.0.1", "--port", str(port))
-        wait_until(self._file.exists, 30)
+        # It is there before it is written.
+        wait_until(lambda: self._file.exists() and self._file.stat().st_size > 0, 30)
         for _ in range(workers):
             self.add_worker()
         return self
