@@ -132,7 +132,7 @@ RULES: Final[dict[str, Rule]] = {
 }
 
 #: What runs when the user names no rule: as accurate together as all of them, on monthly, quarterly
-#: and yearly series, and more so on short ones, for three fifths of their time.
+#: and yearly series, and more so on short ones, in three quarters of their time or less.
 DEFAULT_MODELS: Final = (
     "naive",
     "window_drift",
