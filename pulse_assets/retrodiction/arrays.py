@@ -102,6 +102,17 @@ def ascending(values: Ints) -> bool:
     return falls == 0
 
 
+@kernel  # pragma: no cover
+def end_of(begins: Ints, s: int, length: int) -> int:
+    """Return where series s of those that lie end to end ends: where the next begins, or at last.
+
+    Example:
+        >>> end_of(np.array([0, 3]), 0, 5), end_of(np.array([0, 3]), 1, 5)
+        (3, 5)
+    """
+    return begins[s + 1] if s + 1 < len(begins) else length
+
+
 def scaled(values: Floats, firsts: Ints, factors: Floats) -> Floats:
     """Return values `[N]` or `[N, H]` times factors, see `rescale`.
 
@@ -126,8 +137,7 @@ def rescale(values: Floats, firsts: Ints, factors: Floats) -> None:
         factors: `[S]`.
     """
     for s in range(len(factors)):
-        end = firsts[s + 1] if s + 1 < len(firsts) else len(values)
-        own = values[firsts[s] : end].reshape(-1)
+        own = values[firsts[s] : end_of(firsts, s, len(values))].reshape(-1)
         for i in range(len(own)):
             value = own[i] * factors[s] if abs(own[i]) <= LARGEST else np.nan
             # Comparisons with NaN are false.

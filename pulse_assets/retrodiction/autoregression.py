@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+from pulse_assets.retrodiction.arrays import Floats, Ints, end_of, kernel
 from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.baselines import fill
 from pulse_assets.retrodiction.least_squares import (
@@ -91,7 +91,7 @@ def seasonal_changes(y: Floats, asked: Asked) -> Floats:
     """Return y_t - y_{t-m} `[T]`, 0 in the first season m."""
     changes = np.zeros(len(y))
     for s in range(len(asked.begins)):
-        end = asked.begins[s + 1] if s + 1 < len(asked.begins) else len(y)
+        end = end_of(asked.begins, s, len(y))
         for t in range(asked.begins[s] + asked.season, end):
             changes[t] = y[t] - y[t - asked.season]
     return changes
@@ -131,7 +131,7 @@ def take_logs(y: Floats, asked: Asked) -> tuple[Floats, Floats]:
     """
     proper, sizes = np.empty(len(y)), np.empty(len(y))
     for s in range(len(asked.begins)):
-        end = asked.begins[s + 1] if s + 1 < len(asked.begins) else len(y)
+        end = end_of(asked.begins, s, len(y))
         positive, alike = y[asked.begins[s]] > 0.0, y[asked.begins[s]] != 0.0
         for t in range(asked.begins[s], end):
             alike = alike and (y[t] > 0.0 if positive else y[t] < 0.0)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pulse_assets.retrodiction.arrays import Floats, Ints, kernel
+from pulse_assets.retrodiction.arrays import Floats, Ints, end_of, kernel
 
 #: A change counts as at most this many times the usual size of changes.
 LIMIT: Final = 4.0
@@ -38,7 +38,7 @@ def tame(y: Floats, begins: Ints) -> Floats:
     for s in range(len(begins)):
         begin = begins[s]
         total, count = 0.0, 0.0
-        for t in range(begin + 1, begins[s + 1] if s + 1 < len(begins) else len(y)):
+        for t in range(begin + 1, end_of(begins, s, len(y))):
             change = y[t] - y[t - 1]
             limit, size = LIMIT * total / max(count, 1.0), abs(change)
             # While all changes were 0 no size is unusual.

@@ -13,6 +13,7 @@ from pulse_assets.retrodiction.arrays import (
     Floats,
     Ints,
     ascending,
+    end_of,
     first_known,
     kernel,
     rescale,
@@ -135,7 +136,7 @@ def prepare(values: Floats, begins: Ints) -> tuple[Floats, Floats, Floats]:
     """Return `units`, `observed` and `filled` of series that begin with a value, see `Task`."""
     units, observed, filled = np.empty(len(begins)), np.empty(len(values)), np.empty(len(values))
     for s in range(len(begins)):
-        end = begins[s + 1] if s + 1 < len(begins) else len(values)
+        end = end_of(begins, s, len(values))
         units[s], last = unit_of(values[begins[s] : end]), 0.0
         for t in range(begins[s], end):
             known = np.isfinite(values[t])

@@ -15,6 +15,7 @@ from pulse_assets.execution.cluster import (
     describe_cluster,
     open_cluster,
 )
+from pulse_assets_tests.execution.clusters import wait_until
 
 
 @pytest.mark.parametrize(
@@ -146,3 +147,19 @@ def test_a_cluster_that_does_not_start_is_explained(kind, options):
     ):
         pytest.fail("it did start")
     gc.collect()  # now, not in a test that lets no warning pass
+
+
+def test_workers_of_a_local_cluster_are_set_up_and_get_ready_by_themselves():
+    def seen():
+        import sys
+
+        import dask.config
+
+        interval = dask.config.get("distributed.worker.profile.interval")
+        return interval, "pulse_assets.retrodiction.compilation" in sys.modules
+
+    with open_cluster(ClusterSpec("local", {"n_workers": 1}, forced=True)):
+        client = active_client()
+        ((interval, _),) = client.run(seen).values()
+        assert interval == cluster.LOCAL_SETTINGS["distributed.worker.profile.interval"]
+        wait_until(lambda: all(ready for _, ready in client.run(seen).values()), 30)
