@@ -13,7 +13,7 @@ from typing import Final, Literal
 BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
 
 
-#: What the store holds of a batch; `stale`: made of other input, configuration or code.
+#: What the store holds of a batch; `stale`: made of other input, configuration or code, or damaged.
 BatchState = Literal["done", "stale", "failed", "missing"]
 
 #: Calendar windows: weeks begin on Mondays, the others on the first of a month.

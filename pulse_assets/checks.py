@@ -18,7 +18,8 @@ import pyarrow as pa
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.previews import as_cell, in_words
 from pulse_assets.errors import PulseError
-from pulse_assets.execution.batch_task import BATCH_TABLES, configuration_fingerprint
+from pulse_assets.execution.batch_task import BATCH_TABLES
+from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.history.frequency import dates_ahead
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import resolve_options

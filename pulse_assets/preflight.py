@@ -28,7 +28,8 @@ def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOpt
 
 
 def _with_reference(models: Sequence[str]) -> list[str]:
-    return list(models) if REFERENCE in models else [REFERENCE, *models]
+    """Return the models with `naive`, sorted: their order must not change the last bit of a sum."""
+    return sorted({REFERENCE, *models})
 
 
 def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions:

@@ -1,12 +1,17 @@
-"""What became of each batch of a grid, told from the store alone."""
+"""The state of each batch of a grid, read from the store alone."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pulse_assets.batches import BatchState
-from pulse_assets.execution.batch_task import (
+from pulse_assets.execution.batch_task import BATCH_TABLES
+from pulse_assets.fingerprint import (
     FAILED_INPUT,
+    VERSIONS_OF,
     configuration_fingerprint,
     input_hash,
+    is_current,
 )
 from pulse_assets.partitions import batch_of, batch_partitions
 from pulse_assets.preflight import resolve_options
@@ -15,12 +20,29 @@ from pulse_assets.stages.observe import observe
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
 
+#: By table, the fingerprint that a batch has in the store.
+Stored = Mapping[str, Mapping[str, str]]
 
-def batch_states(settings: Settings, options: TrainingOptions) -> dict[str, BatchState]:
-    """Return the state of each batch of the grid, in order.
 
-    A skipped batch is done. Only what the store holds and the source's present content count, not
-    what Dagster has recorded.
+@dataclass(frozen=True)
+class GridStatus:
+    """What the store holds of a grid.
+
+    Attributes:
+        states: state by batch, in order of date.
+        versions: number of batches by the versions that made them, such as `numba 0.68.1, numpy
+            2.4.6`; other versions than today's make nothing stale.
+    """
+
+    states: Mapping[str, BatchState]
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
+    """Return the state of each batch of the grid, and the versions that made them.
+
+    A skipped batch is done. A batch is done only if all four of its tables are whole and made of
+    the source's present content by this configuration. What Dagster has recorded does not count.
 
     Raises:
         ConfigurationError: a variable is unknown.
@@ -30,9 +52,24 @@ def batch_states(settings: Settings, options: TrainingOptions) -> dict[str, Batc
     options = resolve_options(settings, options)
     keys = batch_partitions(settings).get_partition_keys()
     store = open_store(settings.store, settings.s3)
-    stored = PartitionedTables(store, "batch_metrics", settings.batch_length, keys).fingerprints()
+    found = {
+        name: PartitionedTables(store, name, settings.batch_length, keys).fingerprints()
+        for name in BATCH_TABLES
+    }
+    stored = {key: {name: of[key] for name, of in found.items() if key in of} for key in keys}
     expected = _Expected(settings, options)
-    return {key: expected.state(key, stored.get(key)) for key in keys}
+    made = [tables["batch_metrics"] for tables in stored.values() if "batch_metrics" in tables]
+    states = {key: expected.state(key, stored[key]) for key in keys}
+    return GridStatus(states, dict(Counter(map(_in_words, made))))
+
+
+def batch_states(settings: Settings, options: TrainingOptions) -> dict[str, BatchState]:
+    """Return the state of each batch of the grid, in order; see `grid_status`."""
+    return dict(grid_status(settings, options).states)
+
+
+def _in_words(fingerprint: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {fingerprint.get(name, 'unknown')}" for name in VERSIONS_OF)
 
 
 class _Expected:
@@ -45,13 +82,20 @@ class _Expected:
         self._series = {name: source.load(name) for name in options.variables or ()}
         self._configuration = configuration_fingerprint(settings, options)
 
-    def state(self, key: str, found: Mapping[str, str] | None) -> BatchState:
-        if found is None:
+    def state(self, key: str, tables: Stored) -> BatchState:
+        """Return the state of a batch, given the fingerprints of its stored tables."""
+        status = tables.get("batch_metrics")
+        if status is None:
             return "missing"
-        if found.get("configuration") != self._configuration:
+        if status.get("configuration") != self._configuration:
             return "stale"
-        if found.get("input") == FAILED_INPUT:
+        if status.get("input") == FAILED_INPUT:
             return "failed"
+        if len(tables) < len(BATCH_TABLES):
+            return "missing"
+        now = {"configuration": self._configuration, "input": self._input(key)}
+        return "done" if all(is_current(made, now) for made in tables.values()) else "stale"
+
+    def _input(self, key: str) -> str:
         batch = batch_of(self._settings, key, tuple(self._series))
-        now = input_hash(batch, observe(batch, self._series, self._days))
-        return "done" if found.get("input") == now else "stale"
+        return input_hash(batch, observe(batch, self._series, self._days))

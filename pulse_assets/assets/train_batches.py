@@ -15,7 +15,6 @@ from pulse_assets.assets.failures import plain_failures
 from pulse_assets.errors import StoreUnavailableError
 from pulse_assets.execution.batch_task import (
     BATCH_TABLES,
-    CODE_VERSION,
     BatchSummary,
     BatchTask,
     fail_batch,
@@ -25,6 +24,7 @@ from pulse_assets.execution.cluster import active_client, describe_cluster
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
+from pulse_assets.fingerprint import code_fingerprint
 from pulse_assets.partitions import batch_of, batch_partitions
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import DataResource
@@ -87,7 +87,7 @@ def _specs() -> list[dg.AssetSpec]:
             name,
             deps=_UPSTREAM[name],
             skippable=name != STATUS_TABLE,
-            code_version=CODE_VERSION,
+            code_version=code_fingerprint()[:12],
             **described(name),
         )
         for name in BATCH_TABLES

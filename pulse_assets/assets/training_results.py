@@ -17,7 +17,7 @@ from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.previews import ROWS, as_table
 from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.execution.batch_task import configuration_fingerprint
+from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.partitions import batch_partitions, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report

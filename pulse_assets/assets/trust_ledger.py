@@ -9,7 +9,7 @@ from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.previews import as_table
 from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.execution.batch_task import configuration_fingerprint
+from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.partitions import batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
@@ -36,8 +36,9 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
         batch_metrics: PartitionedTables,
     ) -> dg.Output[pa.Table]:
         with plain_failures():
-            options = resolve_options(data.applied_to(settings), training)
-            configuration = configuration_fingerprint(settings, options)
+            run = data.applied_to(settings)
+            options = resolve_options(run, training)
+            configuration = configuration_fingerprint(run, options)
             chosen = batch_metrics.parts(
                 _COLUMNS,
                 made_of={"configuration": configuration},

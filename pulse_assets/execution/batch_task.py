@@ -3,8 +3,6 @@
 Nothing but the small `BatchSummary` returns to the run process; the tables go to the store.
 """
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +13,13 @@ import pyarrow as pa
 
 from pulse_assets.batches import TrainingBatch
 from pulse_assets.errors import StoreError, StoreUnavailableError
+from pulse_assets.fingerprint import (
+    FAILED_INPUT,
+    configuration_fingerprint,
+    input_hash,
+    is_current,
+    package_versions,
+)
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
@@ -29,15 +34,6 @@ Status = Literal["completed", "skipped", "failed"]
 
 #: The four tables of a batch, in the order in which one is made of the others.
 BATCH_TABLES: Final = ("historical_data", "training_batches", "retrodictions", "batch_metrics")
-
-#: Raised when the same input and configuration would give other numbers than before.
-CODE_VERSION: Final = "4"
-
-#: In place of the hash of a failed batch's input: no input has it, so a resumed run tries again.
-FAILED_INPUT: Final = "failed"
-
-#: Options that change no number in a batch's tables.
-_WITHOUT_EFFECT: Final = {"max_failed_batches", "resume", "trust_discount"}
 
 
 @dataclass(frozen=True)
@@ -92,30 +88,16 @@ def fail_batch(task: BatchTask, error: Exception) -> BatchSummary:
     return _BatchWork(task).fail(error)
 
 
-def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> str:
-    """Hash all that decides which numbers a batch's tables hold, except input and window.
-
-    Batches of one configuration may be aggregated together, others may not.
-    """
-    chosen = options.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
-    decisive = {**chosen, "batch_size_days": settings.batch_length, "code": CODE_VERSION}
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-
-
-def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
-    """Hash the window and every observation that the batch may see."""
-    digest = hashlib.sha256(f"{batch.start}/{batch.end}".encode())
-    digest.update(encode_table(history, "historical_data", fingerprint={}))
-    return digest.hexdigest()
-
-
 class _BatchWork:
     """One batch under way: its tables, each made or read when first asked for, and its objects."""
 
     def __init__(self, task: BatchTask) -> None:
         self.task = task
         self.store = open_store(task.settings.store, task.settings.s3)
-        self.fingerprint = {"configuration": configuration_fingerprint(task.settings, task.options)}
+        self.fingerprint = {
+            "configuration": configuration_fingerprint(task.settings, task.options),
+            **package_versions(),
+        }
         self.kept: dict[str, pa.Table] = {}
         self.rows: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
@@ -186,8 +168,15 @@ class _BatchWork:
         return make() if name in self.task.tables else self._read(name)
 
     def _read(self, name: str) -> pa.Table:
+        """Read a table that the task does not make; one of another configuration is refused.
+
+        What is made of it would bear this task's fingerprint, but not this configuration's numbers.
+        """
         partition = self._partition(name)
-        return partition.decode(partition.read())
+        data = partition.read()
+        if partition.fingerprint(data).get("configuration") != self.fingerprint["configuration"]:
+            raise partition.replaced()
+        return partition.decode(data)
 
     def _write(self, name: str, table: pa.Table) -> None:
         data = encode_table(table, name, fingerprint=self.fingerprint)
@@ -200,7 +189,7 @@ class _BatchWork:
         try:
             data = partition.read()
             self.kept[name] = partition.decode(data)
-            return partition.fingerprint(data) == self.fingerprint
+            return is_current(partition.fingerprint(data), self.fingerprint)
         except StoreUnavailableError:
             raise
         except StoreError:  # missing or damaged: made again

@@ -219,22 +219,25 @@ class PartitionedTables(Mapping[str, pa.Table]):
             yield self._read(read, keys[start : start + _PART], columns)
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
-        """Return what each partition was made of; a damaged object is left out.
+        """Return what each partition was made of; nothing, `{}`, of one that is damaged.
+
+        An object of another schema counts as damaged. Each object is decoded, for its footer may
+        be sound when its pages are not.
 
         Raises:
             StoreError: an object cannot be read.
         """
 
-        def read(key: str) -> dict[str, str] | None:
+        def read(key: str) -> dict[str, str]:
             partition = self._partition(key)
             data = partition.read()
             try:
+                partition.decode(data)
                 return partition.fingerprint(data)
             except StoreError:
-                return None
+                return {}
 
-        found = zip(self, _concurrently(read, list(self)), strict=True)
-        return {key: fingerprint for key, fingerprint in found if fingerprint is not None}
+        return dict(zip(self, _concurrently(read, list(self)), strict=True))
 
     @cached_property
     def _present(self) -> dict[str, str]:

@@ -114,10 +114,10 @@ def test_parts_are_all_there_is_and_at_least_an_empty_one(store):
     assert sum(part.num_rows for part in tables(store, keys).parts(made_of={})) == 65
 
 
-def test_fingerprints_of_what_is_not_damaged(store):
+def test_a_damaged_object_has_an_empty_fingerprint(store):
     put(store, KEYS[0], ("gdp", 0, 1.0), configuration="a")
     store.write(object_path("historical_data", KEYS[1], 30), b"half an obj")
-    assert tables(store).fingerprints() == {KEYS[0]: {"configuration": "a"}}
+    assert tables(store).fingerprints() == {KEYS[0]: {"configuration": "a"}, KEYS[1]: {}}
 
 
 def test_each_object_is_read_once(store, monkeypatch):

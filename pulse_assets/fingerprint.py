@@ -1,0 +1,124 @@
+"""What a batch was made of: the fingerprints of its configuration, input and code.
+
+A stored batch is up to date while its fingerprint is the one that it would have if it were made
+now. Versions of numba and numpy are stored beside the fingerprint: they are shown, and make nothing
+stale.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Final
+
+import pyarrow as pa
+
+from pulse_assets.batches import TrainingBatch
+from pulse_assets.schema import SCHEMAS, SORT_KEYS
+from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.storage.tables import encode_table
+
+#: Instead of the hash of a failed batch's input: no input has it, so a resumed run tries again.
+FAILED_INPUT: Final = "failed"
+
+#: Options that change no number in a batch's tables.
+_WITHOUT_EFFECT: Final = {"max_failed_batches", "resume", "trust_discount"}
+
+#: The parts of the package that decide a batch's numbers: files, and folders with all their files.
+NUMERICAL_CODE: Final = (
+    "batches.py",
+    "history/frequency.py",
+    "retrodiction",
+    *(f"stages/{name}.py" for name in ("columns", "observe", "plan", "predict", "score", "window")),
+)
+
+#: Packages whose versions are stored with each batch.
+VERSIONS_OF: Final = ("numba", "numpy")
+
+#: The parts of a stored fingerprint that tell whether a batch is up to date.
+_DECISIVE: Final = ("configuration", "input")
+
+
+def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> str:
+    """Hash all that decides which numbers a batch's tables hold, except input and window.
+
+    That is: the options, whatever the order of the models; the length of the batches; the columns
+    of the stored tables; and the source of our numerical code. Batches of one configuration may be
+    aggregated together, others may not.
+    """
+    chosen = options.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    decisive = {
+        **chosen,
+        "models": sorted(options.models or ()),
+        "batch_size_days": settings.batch_length,
+        "schemas": schema_fingerprint(SCHEMAS),
+        "code": code_fingerprint(),
+    }
+    return _sha256(json.dumps(decisive, sort_keys=True).encode())
+
+
+def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
+    """Hash the window and every observation that the batch may see."""
+    digest = hashlib.sha256(f"{batch.start}/{batch.end}".encode())
+    digest.update(encode_table(history, "historical_data", fingerprint={}))
+    return digest.hexdigest()
+
+
+def schema_fingerprint(schemas: Mapping[str, pa.Schema]) -> str:
+    """Hash names, types and order of all columns, and the order of rows; not the descriptions.
+
+    Example:
+        >>> one, two = ({"t": pa.schema([("x", kind)])} for kind in (pa.int32(), pa.int64()))
+        >>> schema_fingerprint(one) == schema_fingerprint(two)
+        False
+    """
+    columns = {
+        name: [[field.name, str(field.type)] for field in schema]
+        for name, schema in schemas.items()
+    }
+    return _sha256(json.dumps([columns, SORT_KEYS], sort_keys=True).encode())
+
+
+@cache
+def code_fingerprint() -> str:
+    """Hash the source of `NUMERICAL_CODE`; any edit of it, even of a comment, gives another."""
+    digest = hashlib.sha256()
+    root = files("pulse_assets")
+    for name in NUMERICAL_CODE:
+        for path, source in _sources(root / name, name):
+            digest.update(f"{path}\0{_sha256(source)}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Return the versions that are stored with each batch, by package."""
+    return {name: importlib.metadata.version(name) for name in VERSIONS_OF}
+
+
+def is_current(found: Mapping[str, str], expected: Mapping[str, str]) -> bool:
+    """Tell whether a stored fingerprint is the expected one, whatever versions made it.
+
+    Example:
+        >>> made = {"configuration": "a", "input": "b", "numpy": "2.0"}
+        >>> is_current(made, {"configuration": "a", "input": "b", "numpy": "2.4"})
+        True
+        >>> is_current(made, {"configuration": "a", "input": "c"})
+        False
+    """
+    return all(found.get(part) == expected.get(part) for part in _DECISIVE)
+
+
+def _sources(place: Traversable, name: str) -> list[tuple[str, bytes]]:
+    """Return name and content of a file, or of each Python file directly in a folder, in order."""
+    if place.is_file():
+        return [(name, place.read_bytes())]
+    found = sorted(file.name for file in place.iterdir() if file.name.endswith(".py"))
+    return [(f"{name}/{file}", (place / file).read_bytes()) for file in found]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
