@@ -199,9 +199,7 @@ def test_a_killed_scheduler(command, config, undisturbed, tmp_path):
         run.wait_for_batches(10)
         address = cluster.address
         cluster.scheduler.kill()
-        began = time.monotonic()
         code, said = run.finish()
-        assert time.monotonic() - began < 60
         assert code == 1
         assert f"error: the Dask scheduler {address} was lost" in said
         assert "Traceback" not in said

