@@ -51,7 +51,7 @@ than `naive`), **win_share** (of the pairs, those on which it is closer than `na
 of the intervals, **forecasts** verified, **seconds**.
 
 A skipped variable has one row with its `skip_reason` and neither model nor horizon.""",
-    "trust_ledger": """Trust in a rule after every batch: by variable and horizon, and over all horizons.
+    "trust_ledger": """Trust in each rule after every batch, by horizon and over all horizons.
 
 Trust is the probability that the rule is closer than `naive` on the same pair, `a / (a + b)` of a
 Beta law, so `naive` has 0.5. `a = 1 + E p` and `b = 1 + E (1 - p)`: p is the discounted share of
