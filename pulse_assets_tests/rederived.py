@@ -81,7 +81,7 @@ def beta_law(wins, compared, discount, horizons):
         return 1.0, 1.0
     p = math.fsum(u[t] * wins[t] for t in range(last + 1)) / total
     pairs = total**2 / math.fsum(u[t] ** 2 * compared[t] for t in range(last + 1))
-    size = math.ceil(len(horizons) * max(24, 2 * max(horizons)) * (last + 1) / math.fsum(compared))
+    size = math.ceil(len(horizons) * max(24, 3 * max(horizons)) * (last + 1) / math.fsum(compared))
     b = size * math.fsum((u[t] * compared[t]) ** 2 for t in range(last + 1)) / total**2
     if b >= 1:
         evidence = pairs / (len(horizons) * max(horizons))
