@@ -203,7 +203,9 @@ def _smoothed(y: Floats, alpha: float) -> Floats:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description="Coverage of the interval of trust on simulated series."
+    )
     parser.add_argument("--series", type=int, default=SERIES, help="series of a process")
     parser.add_argument("--seed", type=int, default=7, help="of the random numbers")
     arguments = parser.parse_args()

@@ -12,6 +12,7 @@ random walks, autoregressions, white noise and seasonal series in 0.84 to 0.97 o
 A rule that lags a random walk by longer than a block (a mean of 60 values) is overrated: 0.76.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -54,7 +55,7 @@ def pair_wins(errors: Floats, reference_errors: Floats) -> Floats:
     return np.where(np.isnan(larger), np.nan, wins)
 
 
-def block_pairs(horizons: Ints | list[int]) -> int:
+def block_pairs(horizons: Sequence[int]) -> int:
     """Return the pairs of a block: at least 24 targets, and three times the longest horizon.
 
     Example:
@@ -65,7 +66,7 @@ def block_pairs(horizons: Ints | list[int]) -> int:
     return len(horizons) * targets
 
 
-def overlapping_pairs(horizons: Ints | list[int]) -> int:
+def overlapping_pairs(horizons: Sequence[int]) -> int:
     """Return how many pairs at most share their future: h at one horizon, H h_max at H.
 
     Example:
