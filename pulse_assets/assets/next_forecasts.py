@@ -48,6 +48,7 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _trust(ledger: pa.Table) -> Trust:
-    latest = latest_trust(ledger)
-    earned = zip(latest["variable"], latest["model"], latest["trust"], strict=True)
-    return {(variable, model): trust for variable, model, trust in earned}
+    """Return the trust after the last batch by variable, model and horizon."""
+    latest = latest_trust(ledger, by_horizon=True)
+    columns = (latest[name] for name in ("variable", "model", "horizon", "trust"))
+    return {(name, model, int(h)): trust for name, model, h, trust in zip(*columns, strict=True)}

@@ -21,8 +21,8 @@ from pulse_assets.stages.plan import decide_frequency
 from pulse_assets.stages.predict import forecast_series
 from pulse_assets.stages.window import MINIMUM_HISTORY, Dates, Observations
 
-#: Trust after the last batch by (variable, model).
-Trust = Mapping[tuple[str, str], float]
+#: Trust after the last batch by (variable, model, horizon).
+Trust = Mapping[tuple[str, str, int], float]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _table(
     models, steps = len(made.models), len(horizons)
     length = models * steps
     model = np.repeat(np.arange(models, dtype=np.int32), steps)
-    earned = [trust.get((name, model), np.nan) for model in made.models]
+    earned = [trust.get((name, m, int(h)), np.nan) for m in made.models for h in horizons]
     return pa.table(
         [
             constant(name, length),
@@ -113,7 +113,7 @@ def _table(
             pa.array(np.tile(horizons.astype(np.int32), models)),
             pa.array(np.tile(targets, models)),
             *(pa.array(a.ravel()) for a in (made.predicted, made.lower, made.upper, made.weights)),
-            pa.array(np.repeat(earned, steps)),
+            pa.array(earned, pa.float64()),
         ],
         schema=NEXT_FORECASTS,
     )

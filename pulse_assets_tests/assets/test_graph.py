@@ -250,7 +250,7 @@ def test_each_batch_is_recorded_with_its_numbers(run, settings):
     assert events["retrodictions"]["dagster/row_count"].value == 20
     # as many were verified as were made
     assert events["batch_metrics"]["forecasts"].value == 20
-    for name in ("hit_rate", "coverage"):
+    for name in ("win_share", "coverage"):
         assert 0 <= events["batch_metrics"][name].value <= 1
     assert events["batch_metrics"]["mase"].value > 0
     assert events["batch_metrics"]["skill"].value < 1

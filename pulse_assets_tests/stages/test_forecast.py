@@ -58,7 +58,9 @@ def test_the_origin_is_the_last_value_and_not_a_row_without_one():
 
 
 def test_trust_stands_beside_each_rule_and_is_undefined_without_a_score():
-    made = forecast(monthly("line", np.arange(24)), trust={("line", "drift"): 0.75})
+    made = forecast(
+        monthly("line", np.arange(24)), trust={("line", "drift", h): 0.75 for h in (1, 3)}
+    )
     assert {row["trust"] for row in rows(made, model="drift")} == {0.75}
     assert np.isnan(rows(made, model="naive")[0]["trust"])
 
