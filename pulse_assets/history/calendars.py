@@ -68,6 +68,8 @@ _WEEKS_WINDOW: Final = 60
 #: Most dates on the two rarest weekdays of such a window in weeks of five days; least dates on the
 #: rarest weekday in weeks of seven.
 _FIVE_DAYS, _SEVEN_DAYS = 1, 5
+#: Daily gaps that such a window must have.
+_NEAR: Final = 53
 #: Gaps that a daily or weekly series has often, in days, and the share that it must have of them:
 #: every second day is not daily with a missing day after each.
 _TYPICAL: Final = {"daily": (1, 1), "business_daily": (1, 1), "weekly": (6, 8)}
@@ -196,7 +198,8 @@ def _week_labels(dates: Dates) -> Ints:
     labels = np.full(counts.shape[1], -1)
     labels[counts[0] + counts[1] <= _FIVE_DAYS] = 5
     labels[counts[0] >= _SEVEN_DAYS] = 7
-    return labels
+    near = _counts(_rhythms(_gaps(dates)) == _DAILY, _WEEKS_WINDOW - 1)
+    return np.where(near >= _NEAR, labels, -1)
 
 
 def _change_of_weeks(dates: Dates) -> _Change | None:

@@ -20,10 +20,11 @@ from pulse_assets.history.records import (
     decoded,
 )
 
-#: Bytes of memory that JSON takes once loaded, at most, beside its characters: a list or an object
-#: with its place in another, a text, a number of one or two digits, another value; and the bytes
-#: that are taken of them per character.
-_LIST, _OBJECT, _TEXT, _SMALL, _VALUE, _DENSITY = 190, 120, 60, 10, 40, 8
+#: Bytes of memory that JSON takes once loaded, at most, beside its characters: a list, a record, an
+#: object of which nothing is kept, a text, a number of one or two digits, another value.
+_LIST, _RECORD, _OBJECT, _TEXT, _SMALL, _VALUE = 120, 130, 10, 60, 10, 40
+#: The bytes that are taken of them per character.
+_DENSITY: Final = 8
 #: What every JSON may take.
 _FREE: Final = 4096
 #: Different names at most: each takes a hundred bytes.
@@ -122,7 +123,7 @@ def _check_memory(text: str, place: str) -> None:
     small = sum(1 for _ in _SMALL_NUMBER.finditer(text))
     values = max(text.count(",") - texts - small, 0)
     lists = text.count("[")
-    memory = _LIST * lists + _OBJECT * text.count("{")
+    memory = _LIST * lists + _RECORD * text.count('"timestamp"') + _OBJECT * text.count("{")
     memory += _TEXT * texts + _SMALL * small + _VALUE * values
     if memory > _DENSITY * len(text) + _FREE:
         columns = f"keep the columns {', '.join(COLUMNS)} alone, or write CSV"
