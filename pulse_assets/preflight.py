@@ -3,7 +3,7 @@
 All series are examined before an error is raised, so that one message names all that are wrong.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Self
@@ -83,7 +83,7 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
     )
 
 
-def _with_frequencies(options: TrainingOptions, frequencies: Mapping[str, str]) -> TrainingOptions:
+def _with_frequencies(options: TrainingOptions, frequencies: dict[str, str]) -> TrainingOptions:
     return TrainingOptions(**options.model_dump(exclude={"frequencies"}), frequencies=frequencies)
 
 

@@ -9,11 +9,9 @@ part of how the statistic is defined. Later dates cannot choose another frequenc
 one stretch of the series has one rhythm and another stretch has another, that is an error.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.frequency import (
@@ -24,52 +22,19 @@ from pulse_assets.history.frequency import (
     infer_frequency,
     working_days,
 )
+from pulse_assets.history.rhythms import (
+    RHYTHMS,
+    WEEKS_WINDOW,
+    Change,
+    Ints,
+    gaps_of,
+    last_change,
+    rhythms_of,
+    week_labels,
+    window_labels,
+)
 from pulse_assets.history.series import Series
 
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class _Rhythm:
-    """Gaps between neighbouring dates that mean the same.
-
-    Args:
-        words: how a message names it.
-        least: the shortest gap, in days.
-        most: the longest gap, in days.
-        coarser: the frequency to which such a series can be averaged.
-    """
-
-    words: str
-    least: int
-    most: int
-    coarser: str
-
-
-_RHYTHMS: Final = (
-    _Rhythm("daily", 1, 4, "weekly"),
-    _Rhythm("weekly", 5, 9, "monthly"),
-    _Rhythm("every two weeks or twice a month", 12, 18, "monthly"),
-    _Rhythm("monthly", 26, 35, "quarterly"),
-    _Rhythm("every two months", 57, 66, "yearly"),
-    _Rhythm("quarterly", 85, 97, "yearly"),
-    _Rhythm("every four months", 117, 128, "yearly"),
-    _Rhythm("twice a year", 175, 190, "yearly"),
-    _Rhythm("yearly", 360, 371, ""),
-    _Rhythm("every two years", 725, 736, ""),
-)
-_DAILY: Final = 0
-
-#: Gaps of a window, and how many of them must have one rhythm for the window to have it.
-_WINDOW, _AGREEING = 8, 7
-#: Dates of a window that tells weeks of five days from weeks of seven.
-_WEEKS_WINDOW: Final = 60
-#: Most dates on the two rarest weekdays of such a window in weeks of five days; least dates on the
-#: rarest weekday in weeks of seven.
-_FIVE_DAYS, _SEVEN_DAYS = 1, 5
-#: Daily gaps that such a window must have.
-_NEAR: Final = 53
 #: Gaps that a daily or weekly series has often, in days, and the share that it must have of them:
 #: every second day is not daily with a missing day after each.
 _TYPICAL: Final = {"daily": (1, 1), "business_daily": (1, 1), "weekly": (6, 8)}
@@ -80,15 +45,6 @@ _DECLARED_SHARE: Final = 0.05
 _ENOUGH: Final = 25
 #: Share of gaps of 28 days from which on a series is four-weekly, not monthly.
 _FOUR_WEEKLY_SHARE: Final = 0.75
-
-
-@dataclass(frozen=True)
-class _Change:
-    """The first row of the last stretch, and the rhythms before it and from it on."""
-
-    row: int
-    before: str
-    after: str
 
 
 def decide_frequency(series: Series, declared: str | None = None, leave_out: str = "") -> str:
@@ -117,7 +73,7 @@ def decide_frequency(series: Series, declared: str | None = None, leave_out: str
             f"({series.row(0)}): add rows, or set --frequencies {series.variable}=monthly or "
             f"another of {', '.join(FREQUENCIES)}"
         )
-    change = _last_change(series.timestamps)
+    change = last_change(series.timestamps)
     if change:
         raise HistoricalDataError(_explain_change(series, change))
     name = _fitting(series.timestamps)
@@ -129,112 +85,19 @@ def decide_frequency(series: Series, declared: str | None = None, leave_out: str
     return name
 
 
-def _gaps(dates: Dates) -> Ints:
-    return np.diff(dates).astype(np.int64)
-
-
-def _rhythms(gaps: Ints) -> Ints:
-    """Return the index of the rhythm of each gap; -1 where it has none."""
-    found = np.full(len(gaps), -1)
-    for index, rhythm in enumerate(_RHYTHMS):
-        found[(gaps >= rhythm.least) & (gaps <= rhythm.most)] = index
-    return found
-
-
-def _counts(flags: Flags, width: int) -> Ints:
-    """Count the true flags in each window of `width`, [T - width + 1]; none in a short series."""
-    total = np.append(0, np.cumsum(flags))
-    return total[width:] - total[:-width]
-
-
-def _window_labels(rhythms: Ints) -> Ints:
-    """Return the rhythm of each window of gaps; -1 where they do not agree on one."""
-    labels = np.full(max(len(rhythms) - _WINDOW + 1, 0), -1)
-    for index in np.unique(rhythms[rhythms >= 0]):
-        labels[_counts(rhythms == index, _WINDOW) >= _AGREEING] = index
-    return labels
-
-
-def _last_switch(labels: Ints) -> tuple[int, int] | None:
-    """Return the last window with another label than the last, and the first labelled after it."""
-    known = np.flatnonzero(labels >= 0)
-    if not len(known):
-        return None
-    others = known[labels[known] != labels[known[-1]]]
-    if not len(others):
-        return None
-    return int(others[-1]), int(known[known > others[-1]][0])
-
-
-def _last_change(dates: Dates) -> _Change | None:
-    """Find where the rhythm of a series last changed."""
-    rhythms = _rhythms(_gaps(dates))
-    labels = _window_labels(rhythms)
-    switch = _last_switch(labels)
-    if switch is None:
-        return _change_of_weeks(dates) if _DAILY in labels else None
-    start, stop = switch
-    before, after = labels[start], labels[stop]
-    part = rhythms[start : stop + _WINDOW]
-    # The row that leaves the fewest gaps of the one rhythm on the side of the other.
-    fit = np.append(0, np.cumsum(part == before))
-    fit += np.append(np.cumsum((part == after)[::-1])[::-1], 0)
-    row = start + int(fit.argmax())
-    return _Change(row, _words(dates[: row + 1], before), _words(dates[row:], after))
-
-
-def _words(dates: Dates, rhythm: int) -> str:
-    return working_days(dates) if rhythm == _DAILY else _RHYTHMS[rhythm].words
-
-
-def _weekdays(dates: Dates) -> Ints:
-    return dates.astype(np.int64) % 7
-
-
-def _week_labels(dates: Dates) -> Ints:
-    """Return 5 or 7 for each window of dates in weeks of so many days; -1 where it is neither."""
-    days = _weekdays(dates)
-    counts = np.sort([_counts(days == day, _WEEKS_WINDOW) for day in range(7)], axis=0)
-    labels = np.full(counts.shape[1], -1)
-    labels[counts[0] + counts[1] <= _FIVE_DAYS] = 5
-    labels[counts[0] >= _SEVEN_DAYS] = 7
-    near = _counts(_rhythms(_gaps(dates)) == _DAILY, _WEEKS_WINDOW - 1)
-    return np.where(near >= _NEAR, labels, -1)
-
-
-def _change_of_weeks(dates: Dates) -> _Change | None:
-    """Find where a daily series became business-daily, or the reverse."""
-    if len(dates) < _WEEKS_WINDOW:
-        return None
-    labels = _week_labels(dates)
-    switch = _last_switch(labels)
-    if switch is None:
-        return None
-    start, stop = switch
-    five = start if labels[start] == 5 else stop
-    usual = np.bincount(_weekdays(dates[five : five + _WEEKS_WINDOW]), minlength=7)
-    rare = np.isin(_weekdays(dates), np.argsort(usual)[:2])
-    # One date on a rare weekday may be in the window of five days: it may begin or end the other.
-    if five == start:
-        row = int(np.flatnonzero(rare[start + _WEEKS_WINDOW - 7 :])[0]) + start + _WEEKS_WINDOW - 7
-        return _Change(row, "business_daily", "daily")
-    row = int(np.flatnonzero(rare[: stop + 7])[-1]) + 1
-    return _Change(row, "daily", "business_daily")
-
-
 def _fitting(dates: Dates) -> str | None:
     """Return the frequency that the gaps of all dates fit; None if they fit none."""
     try:
         name = infer_frequency(dates).name
     except HistoricalDataError:
         return None
-    gaps = _gaps(dates)
+    gaps = gaps_of(dates)
     if name in ("daily", "business_daily"):
         name = _week_name(dates)
     if name == "monthly" and np.mean(gaps == 28) >= _FOUR_WEEKLY_SHARE:
         return None
-    labels = _window_labels(_rhythms(gaps))
-    words = {_RHYTHMS[i].words for i in np.unique(labels[labels >= 0])}
+    labels = window_labels(rhythms_of(gaps))
+    words = {RHYTHMS[i].words for i in np.unique(labels[labels >= 0])}
     if words - {name.removeprefix("business_")}:
         return None
     return name if _typical_share(gaps, name) >= _TYPICAL_SHARE else None
@@ -242,7 +105,7 @@ def _fitting(dates: Dates) -> str | None:
 
 def _week_name(dates: Dates) -> str:
     """Tell daily from business-daily: by the weeks that are clear, else by all dates together."""
-    labels = _week_labels(dates) if len(dates) >= _WEEKS_WINDOW else np.array([-1])
+    labels = week_labels(dates) if len(dates) >= WEEKS_WINDOW else np.array([-1])
     if 5 in labels:
         return "business_daily"
     return "daily" if 7 in labels else working_days(dates)
@@ -250,7 +113,7 @@ def _week_name(dates: Dates) -> str:
 
 def _typical_share(gaps: Ints, name: str) -> float:
     least, most = _TYPICAL.get(name) or next(
-        (rhythm.least, rhythm.most) for rhythm in _RHYTHMS if rhythm.words == name
+        (rhythm.least, rhythm.most) for rhythm in RHYTHMS if rhythm.words == name
     )
     return float(np.mean((gaps >= least) & (gaps <= most))) if len(gaps) else 1.0
 
@@ -262,7 +125,7 @@ def _crowded(dates: Dates, frequency: Frequency) -> Ints:
     any of them, so no two dates may share a period counted from any.
     """
     if frequency.months is None:
-        return _crowded_weeks(_gaps(dates)) if frequency.name == "weekly" else np.array([], int)
+        return _crowded_weeks(gaps_of(dates)) if frequency.name == "weekly" else np.array([], int)
     months = dates.astype("M8[M]").astype(np.int64)
     twice = np.zeros(max(len(months) - 1, 0), bool)
     for first in np.unique(months % frequency.months):
@@ -298,7 +161,7 @@ def _check_declared(series: Series, frequency: Frequency) -> None:
     if inferred or not _may_be(dates, frequency):
         raise HistoricalDataError(
             f"{said} the dates from {series.row(0)} to {series.row(-1)} are "
-            f"{inferred or _seen(_gaps(dates))}: {mend}"
+            f"{inferred or _seen(gaps_of(dates))}: {mend}"
         )
 
 
@@ -308,10 +171,10 @@ def _may_be(dates: Dates, frequency: Frequency) -> bool:
     A period without a row is a missing one, so few gaps need to fit where periods are counted.
     Where observations are counted, every stretch must have that rhythm.
     """
-    share = _typical_share(_gaps(dates), frequency.name)
+    share = _typical_share(gaps_of(dates), frequency.name)
     if frequency.months:
         return share >= _DECLARED_SHARE
-    change = _last_change(dates)
+    change = last_change(dates)
     weeks_only = change is None or {change.before, change.after} <= {"daily", "business_daily"}
     return weeks_only and share >= _TYPICAL_SHARE
 
@@ -324,7 +187,7 @@ _PERIODS: Final = {
 }
 
 
-def _explain_change(series: Series, change: _Change) -> str:
+def _explain_change(series: Series, change: Change) -> str:
     last, place = max(change.row - 1, 0), series.place(change.row)
     long = len(series.timestamps) - change.row >= _ENOUGH
     fixes = [f"remove the rows {f'before {place}' if long else f'from {place} on'}"]
@@ -338,8 +201,8 @@ def _explain_change(series: Series, change: _Change) -> str:
 
 def _seen(gaps: Ints) -> str:
     """Describe gaps: the rhythm of most of them, if they have one, and how long they are."""
-    rhythms = _rhythms(gaps)
-    words = [rhythm.words for i, rhythm in enumerate(_RHYTHMS) if np.mean(rhythms == i) >= 0.75]
+    rhythms = rhythms_of(gaps)
+    words = [rhythm.words for i, rhythm in enumerate(RHYTHMS) if np.mean(rhythms == i) >= 0.75]
     if words[:1] == ["daily"] and _typical_share(gaps, "daily") < _TYPICAL_SHARE:
         words = ["every few days"]
     if np.mean(gaps == 28) >= _FOUR_WEEKLY_SHARE:
@@ -349,7 +212,7 @@ def _seen(gaps: Ints) -> str:
 
 
 def _explain_none(series: Series, leave_out: str) -> str:
-    gaps = _gaps(series.timestamps)
+    gaps = gaps_of(series.timestamps)
     coarser = _coarser(gaps)
     fixes = _declarable(series, share=0.5)
     fixes += [f"keep or average one row per {_PERIODS[coarser]}"] if coarser else []
@@ -362,7 +225,7 @@ def _explain_none(series: Series, leave_out: str) -> str:
 
 def _declarable(series: Series, share: float = _DECLARED_SHARE) -> list[str]:
     """Say which frequency may be declared: the finest of which no period has two dates."""
-    gaps = _gaps(series.timestamps)
+    gaps = gaps_of(series.timestamps)
     for name in ("monthly", "quarterly", "yearly"):
         if len(_crowded(series.timestamps, FREQUENCIES[name])):
             continue
@@ -379,10 +242,10 @@ def _coarser(gaps: Ints) -> str | None:
     """
     if np.mean(gaps == 28) >= _FOUR_WEEKLY_SHARE:
         return "quarterly"
-    rhythms = _rhythms(gaps)
+    rhythms = rhythms_of(gaps)
     for index in np.unique(rhythms[rhythms >= 0]):
         if np.mean(rhythms == index) >= 0.75:
-            return _RHYTHMS[index].coarser or None
+            return RHYTHMS[index].coarser or None
     long = np.quantile(gaps, 0.9)
     lengths = {"weekly": 7, "monthly": 31, "quarterly": 92, "yearly": 366}
     return next((name for name, days in lengths.items() if long <= days), None)
@@ -390,9 +253,9 @@ def _coarser(gaps: Ints) -> str | None:
 
 def _explain_crowded(series: Series, crowded: Ints, name: str) -> str:
     at = int(crowded[0])
-    gap = int(_gaps(series.timestamps)[at])
+    gap = int(gaps_of(series.timestamps)[at])
     more = f" (and {len(crowded) - 1} more such pairs)" if len(crowded) > 1 else ""
-    fits = next(r for r in _RHYTHMS if r.words == name)
+    fits = next(r for r in RHYTHMS if r.words == name)
     # As far apart as any two: neither is superfluous, one has the label of another period.
     moved = fits.least <= gap <= fits.most
     mend = f"date each value in the {_PERIODS[name]} that it describes" if moved else "keep one"

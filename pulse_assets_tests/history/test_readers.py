@@ -161,7 +161,7 @@ BAD_CSV = {
     "date,value\n2020-01-01,1\n": r"\(found: \['date', 'value'\]\): rename 'date' to timestamp",
     "timestamp;value\n2020-01-01;1,5\n": "no column timestamp and value .*by commas, not ';', and",
     "timestamp\tvalue\n2020-01-01\t1\n": r"no column timestamp and value .*by commas, not '\\t'",
-    "Timestamp,VALUE\n2020-01-01,1\n": "rename 'Timestamp' to timestamp and rename 'VALUE' to value",
+    "Timestamp,VALUE\n2020-01-01,1\n": "rename 'Timestamp' to timestamp and rename .VALUE. to",
     "'timestamp','value'\n2020-01-01,1\n": "rename \"'timestamp'\" to timestamp and",
     "ds,y\n2020-01-01,1\n": "rename 'ds' to timestamp and rename 'y' to value",
     "timestamp,gdp\n2020-01-01,1\n": r"no column value .*'gdp'\]\): add or rename it",
