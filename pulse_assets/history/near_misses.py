@@ -75,7 +75,8 @@ def variable_of(name: str) -> str:
         stem = re.sub(r"^[A-Za-z]+", "", stem.strip())
     plain = unicodedata.normalize("NFKD", stem.replace("ß", "ss"))
     ascii_only = plain.encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", ascii_only).strip("_.-")[:100]
+    named = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9.-]+", "_", ascii_only))
+    return named.strip("_.-")[:100]
 
 
 def _explain(name: str, read: Collection[str], suffixes: Collection[str]) -> str:
