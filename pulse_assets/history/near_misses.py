@@ -58,7 +58,7 @@ def is_meant(name: str) -> bool:
     folded = _folded(name)
     word = re.split(r"[^a-z]", folded, maxsplit=1)[0]
     like = SequenceMatcher(None, word, PREFIX[:-1]).ratio() >= _ALIKE
-    return folded.startswith(PREFIX[:-1]) or like
+    return folded.startswith(PREFIX[:-1]) or like or word in ("hist", "history")
 
 
 def variable_of(name: str) -> str:
