@@ -116,8 +116,8 @@ def working_days(timestamps: Dates) -> FrequencyName:
     """Tell daily from business-daily; some missing days or a Saturday session decide nothing.
 
     Example:
-        >>> week = np.datetime64("2020-01-06") + np.arange(7)
-        >>> working_days(week), working_days(np.append(week[:5], week[:5] + 7))
+        >>> days = np.datetime64("2020-01-06") + np.arange(28)
+        >>> working_days(days), working_days(days[np.is_busday(days)])
         ('daily', 'business_daily')
     """
     days_a_gap = (timestamps[-1] - timestamps[0]).astype(int) / (len(timestamps) - 1)

@@ -50,7 +50,13 @@ OTHERWISE = {
 }
 NOT_MEANT = [
     *("notes.csv", "readme.md", "results.parquet", "data/", "_SUCCESS", ".historical_cpi.csv"),
-    *("~$historical_cpi.xlsx", "historical_cpi.csv~", "historical_cpi.csv.tmp", "hotel.csv", "histogram.csv"),
+    *(
+        "~$historical_cpi.xlsx",
+        "historical_cpi.csv~",
+        "historical_cpi.csv.tmp",
+        "hotel.csv",
+        "histogram.csv",
+    ),
     *("historical_cpi.csv.bak", ".DS_Store", "forecasts_model.csv", "panel.csv", ""),
 ]
 READ = {"historical_gdp.csv": "gdp"}
