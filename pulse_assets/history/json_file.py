@@ -34,8 +34,11 @@ _MOST_SHAPES: Final = 20
 
 #: How a file that is made otherwise can be written.
 _RECORDS: Final = 'write a list of records like {"timestamp": "2020-01-31", "value": 1.5}'
-#: A name of an object; of longer names fewer fit into a file.
-_NAME: Final = re.compile(r'"((?:[^"\\]|\\.){0,60})"\s*:')
+#: A text, and the colon after it if it is a name of an object. A text that does not end is taken
+#: in whole, so that no part of it is searched again.
+_STRING: Final = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"\s*(:)?|\\?\Z)', re.DOTALL)
+#: Characters of a name that are compared.
+_NAME_LENGTH: Final = 60
 _NAME_END: Final = re.compile(r'"\s*:')
 _SMALL_NUMBER: Final = re.compile(r"(?<=[\[,:\s])\d\d?(?=[\],}\s])")
 
@@ -136,8 +139,9 @@ def _check_memory(text: str, place: str) -> None:
 def _check_names(text: str, place: str) -> None:
     """Refuse more different names than there can be columns, and a misnamed `published_at`."""
     names: set[str] = set()
-    for found in _NAME.finditer(text):
-        names.add(found[1])
+    for found in _STRING.finditer(text):
+        if found[2]:
+            names.add(found[1][:_NAME_LENGTH])
         if len(names) > _MOST_NAMES:
             raise DefectError(
                 f"{place}it has more than {_MOST_NAMES} different names, such as {min(names)!r}: "
