@@ -24,7 +24,7 @@ _SAID_OTHERWISE: Final = ("pulse_assets.run", "distributed.client")
 #: Options of the command line by group; each is a field of `TrainingConfig`.
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "what to predict": (
-        *("variables", "horizons", "models", "history_days"),
+        *("variables", "horizons", "models", "history_days", "frequencies"),
         *("start_date", "end_date", "batch_size_days", "batch_cadence", "batch_limit"),
     ),
     "how to judge": (
@@ -48,6 +48,7 @@ _COMMANDS: Final = {
     "report": "open the report of the last training; report --help shows how to rebuild it",
 }
 _LISTS: Final = ("variables", "horizons", "models")
+_MAPPINGS: Final = {"frequencies": "VARIABLE=FREQUENCY"}
 #: Where the last word of the name is not what is given.
 _METAVARS: Final = {
     "dask_threads_per_worker": "N",
@@ -103,6 +104,8 @@ def _add_option(group: argparse._ArgumentGroup, name: str) -> None:
         group.add_argument(_flag(name), action="store_true", help=text)
     elif name in _LISTS:
         group.add_argument(_flag(name), nargs="+", metavar=name[:-1].upper(), help=text)
+    elif name in _MAPPINGS:
+        group.add_argument(_flag(name), nargs="+", metavar=_MAPPINGS[name], help=text)
     else:
         metavar = _METAVARS.get(name) or name.rpartition("_")[2].upper()
         group.add_argument(_flag(name), metavar=metavar, help=text)
@@ -191,12 +194,37 @@ def create_config_from_args(
     chosen = {name: value for name, value in given.items() if name in TrainingConfig.model_fields}
     for name in _LISTS:
         if name in chosen:
-            chosen[name] = [part for text in chosen[name] for part in text.split(",") if part]
+            chosen[name] = _parts(chosen[name])
+    for name in _MAPPINGS:
+        if name in chosen:
+            chosen[name] = _pairs(_flag(name), _parts(chosen[name]))
     in_file = _read_file(given["config"]) if "config" in given else {}
     buckets = {field: environment.get(name) for field, name in _BUCKETS.items()}
     usual = {field: f"s3://{bucket}" for field, bucket in buckets.items() if bucket}
     values: dict[str, Any] = {**usual, **Settings.in_environment(environment), **in_file}
     return TrainingConfig(**values | chosen | _from_buckets(given, buckets))
+
+
+def _parts(texts: Sequence[str]) -> list[str]:
+    return [part for text in texts for part in text.split(",") if part]
+
+
+def _pairs(flag: str, parts: Sequence[str]) -> dict[str, str]:
+    """Read `name=value` pairs.
+
+    Raises:
+        ConfigurationError: one is no pair, or a name is given twice.
+    """
+    pairs: dict[str, str] = {}
+    for part in parts:
+        name, equals, value = (text.strip() for text in part.partition("="))
+        if not (name and equals and value):
+            raise ConfigurationError(f"{flag} {part}: write VARIABLE=FREQUENCY, like gdp=quarterly")
+        if pairs.setdefault(name, value) != value:
+            raise ConfigurationError(
+                f"{flag} gives {name} both {pairs[name]} and {value}: keep one"
+            )
+    return pairs
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from pulse_assets.storage.s3 import S3Settings
 _EARLIEST: Final = date(1000, 1, 1)
 _LATEST: Final = date(9000, 1, 1)
 _CENTURY: Final = 36525
+#: Steps ahead at most: ten years of days. More would need a history of as many observations.
+_LONGEST_HORIZON: Final = 3650
 
 
 class Settings(Checked):
@@ -178,7 +180,8 @@ class TrainingOptions(Checked):
     )
     horizons: list[int] = Field(
         default=[1, 2, 3, 6, 12],
-        description="whole steps ahead to predict, in the frequency of each variable",
+        description=f"whole steps ahead to predict, 1 to {_LONGEST_HORIZON}, in the frequency of "
+        "each variable",
     )
     models: list[str] | None = Field(
         default=None,
@@ -203,7 +206,7 @@ class TrainingOptions(Checked):
     frequencies: dict[str, str] = Field(
         default={},
         description="variable to frequency (daily, business_daily, weekly, monthly, quarterly, "
-        "yearly) where it should not be inferred",
+        "yearly) where its dates do not tell; default: decided once from all dates of the series",
     )
     trust_discount: float = Field(
         default=0.98, gt=0, le=1, description="share of past evidence that trust keeps a batch"
@@ -238,6 +241,11 @@ class TrainingOptions(Checked):
     def _whole_steps(cls, value: list[int]) -> list[int]:
         if min(value) < 1:
             raise ValueError("holds a horizon below 1: a horizon is a whole number of steps ahead")
+        if max(value) > _LONGEST_HORIZON:
+            raise ValueError(
+                f"holds the horizon {max(value)}: choose horizons of at most {_LONGEST_HORIZON} "
+                "steps"
+            )
         return sorted(value)
 
     @field_validator("frequencies")

@@ -395,11 +395,11 @@ def test_an_option_wins_over_the_file_and_that_over_the_environment(tmp_path):
     assert config.history_days == 7305  # the default
 
 
-#: A mapping, and what concerns the UI alone.
-NO_OPTIONS = {"frequencies", "max_batches_per_run", "code_url", "report_url"}
+#: What concerns the UI alone.
+NO_OPTIONS = {"max_batches_per_run", "code_url", "report_url"}
 
 
-def test_every_field_but_four_is_an_option():
+def test_every_field_but_three_is_an_option():
     options = set(vars(parse_args(every_option())))
     assert set(TrainingConfig.model_fields) - NO_OPTIONS <= options
 
@@ -419,6 +419,28 @@ def test_frequencies_are_set_in_the_file(tmp_path):
     config = config_of("--config", file)
     assert config.frequencies == {"line": "monthly"}
     assert config.use_dask
+
+
+@pytest.mark.parametrize(
+    "given", [["a=weekly", "b.c=monthly"], ["a=weekly,b.c=monthly"], ["a = weekly", "b.c=monthly,"]]
+)
+def test_frequencies_are_pairs(given):
+    assert config_of("--frequencies", *given).frequencies == {"a": "weekly", "b.c": "monthly"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["gdp"], "--frequencies gdp: write VARIABLE=FREQUENCY, like gdp=quarterly"),
+        (["gdp="], "--frequencies gdp=: write VARIABLE=FREQUENCY"),
+        (["=monthly"], "--frequencies =monthly: write VARIABLE=FREQUENCY"),
+        (["a=weekly", "a=monthly"], "--frequencies gives a both weekly and monthly: keep one"),
+        (["a=montly"], "frequency 'montly' is unknown, did you mean 'monthly'"),
+    ],
+)
+def test_a_frequency_that_is_no_pair_is_refused(given, message):
+    with pytest.raises(ConfigurationError, match=message):
+        config_of("--frequencies", *given)
 
 
 @pytest.mark.parametrize(

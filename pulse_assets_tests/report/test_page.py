@@ -124,6 +124,7 @@ def test_tables_have_captions_and_figures_have_texts(html):
 
 def test_figures_are_xml_and_take_their_colours_from_the_page(html):
     svgs = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    assert svgs
     styles = html[html.index("<style>") : html.index("</style>")]
     for svg in svgs:
         ElementTree.fromstring(svg)
