@@ -41,7 +41,7 @@ def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions
         StoreError: the store cannot be written.
     """
     resolved = resolve_options(settings, options)
-    resolve_rules(resolved.models or ())
+    resolve_rules(resolved.models or (), seconds=resolved.rule_timeout_seconds)
     source = settings.open_source()
     for variable in resolved.variables or ():
         source.load(variable)

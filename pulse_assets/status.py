@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pulse_assets.batches import BatchState
 from pulse_assets.execution.batch_task import (
     FAILED_INPUT,
+    INCOMPLETE_INPUT,
     configuration_fingerprint,
     input_hash,
 )
@@ -52,6 +53,8 @@ class _Expected:
             return "stale"
         if found.get("input") == FAILED_INPUT:
             return "failed"
+        if found.get("input") == INCOMPLETE_INPUT:
+            return "incomplete"
         batch = batch_of(self._settings, key, tuple(self._series))
         now = input_hash(batch, observe(batch, self._series, self._days))
         return "done" if found.get("input") == now else "stale"

@@ -13,6 +13,7 @@ from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.partitions import batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.ledger import build_ledger, latest_trust
 from pulse_assets.stages.results import ENSEMBLE
@@ -35,7 +36,7 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
         data: DataResource,
         batch_metrics: PartitionedTables,
     ) -> dg.Output[pa.Table]:
-        with plain_failures():
+        with plain_failures(), fresh_hosts():
             options = resolve_options(data.applied_to(settings), training)
             configuration = configuration_fingerprint(settings, options)
             chosen = batch_metrics.parts(
