@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
 
 
-#: What the store holds of a batch; `stale`: made of other input, configuration or code, or damaged.
-BatchState = Literal["done", "stale", "failed", "missing"]
+#: What the store holds of a batch. `stale`: made of other input, configuration or code, or damaged;
+#: `incomplete`: scored, but a rule failed in it.
+BatchState = Literal["done", "incomplete", "stale", "failed", "missing"]
 
 #: Calendar windows: weeks begin on Mondays, the others on the first of a month.
 Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]

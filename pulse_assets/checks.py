@@ -24,6 +24,7 @@ from pulse_assets.history.frequency import dates_ahead
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
@@ -152,16 +153,24 @@ def no_duplicates(asset: str) -> Callable[[Stored], Verdict]:
 
 def no_lookahead(stored: Stored) -> Verdict:
     """Forecasts of some batches, made again with all later data cut off, are the stored ones."""
-    rules = resolve_rules(stored.options.models or DEFAULT_MODELS)
-    found = {}
+    options = stored.options
+    models, found = options.models or DEFAULT_MODELS, {}
     for key in stored.sample(REMADE_BATCHES):
+        rules = resolve_rules(models, seconds=options.rule_timeout_seconds)
         tables = {name: stored.tables(name, [key])[key] for name in BATCH_TABLES[:3]}
-        found[key] = remake(tables, rules, stored.options)
+        found[key] = remake(tables, rules, options)
     worst = max((one.difference for one in found.values()), default=0.0)
+    failed = {
+        f"{name}, batch {key}": text
+        for key, one in found.items()
+        for name, text in one.failures.items()
+    }
     seen = {
         "batches": list(found),
         "forecasts": sum(one.forecasts for one in found.values()),
         "largest_difference": str(worst),
+        "rules": {key: one.worst_model for key, one in found.items() if one.difference > ROUNDING},
+        "failed_rules": failed,
     }
     return Verdict(worst <= ROUNDING, seen)
 
@@ -249,9 +258,10 @@ def _batch_checks(settings: Settings) -> dg.AssetChecksDefinition:
             run = data.applied_to(settings)
             stored = Stored(run, resolve_options(run, training))
         chosen = context.selected_asset_check_keys
-        for check in BATCH_CHECKS:
-            if check.spec.key in chosen:
-                yield check.run(stored)
+        with fresh_hosts():
+            for check in BATCH_CHECKS:
+                if check.spec.key in chosen:
+                    yield check.run(stored)
 
     # Not @multi_asset_check, which would make the step depend on every asset that it looks at.
     return dg.AssetChecksDefinition.create(

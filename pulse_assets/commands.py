@@ -17,6 +17,7 @@ from pulse_assets.errors import ConfigurationError, TrainingError
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.preflight import check_ready
 from pulse_assets.report.serve import report_server
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig, dagster_home
 from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.status import batch_states
@@ -32,7 +33,8 @@ _REPORT: Final = object_path("training_report", suffix="html")
 
 def show_status(config: TrainingConfig, *, as_json: bool) -> int:
     """Print what became of each batch; return 0 when all are done, else 1."""
-    states = batch_states(config.settings(), config.options())
+    with fresh_hosts():
+        states = batch_states(config.settings(), config.options())
     if as_json:
         print_json(states)
     else:
@@ -80,6 +82,11 @@ def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> i
 
 
 def _materialize(config: TrainingConfig, assets: Sequence[str]) -> None:
+    with fresh_hosts():
+        _materialize_with(config, assets)
+
+
+def _materialize_with(config: TrainingConfig, assets: Sequence[str]) -> None:
     settings = config.settings()
     options = check_ready(settings, config.options())
     job = build_definitions(settings).resolve_job_def(JOB_NAME)

@@ -63,7 +63,7 @@ def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions
     """
     source = settings.open_source()
     named = _with_names(source, options)
-    resolve_rules(named.models or ())
+    resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
     resolved = _with_frequencies(named, _examine(source, named, _Grid.of(settings)))
     store = open_store(settings.store, settings.s3)
     store.check_writable()

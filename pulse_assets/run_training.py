@@ -29,6 +29,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "how to judge": (
         *("ensemble", "interval_level", "max_partners"),
+        *("on_rule_error", "rule_timeout_seconds"),
         *("trust_discount", "max_failed_batches", "resume"),
     ),
     "where data lies": ("source", "max_source_bytes", "store", "output_file", "s3_output_file"),
@@ -43,7 +44,7 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 _BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
 _COMMANDS: Final = {
     "train": "retrodict the batches, keep score and say what was learnt (the default)",
-    "status": "tell which batches are done, stale, failed or missing; exit 0 if all are done",
+    "status": "tell which batches are done, and which are not, and why; exit 0 if all are done",
     "forecast": "forecast every variable from its last observation with what was learnt",
     "report": "open the report of the last training; report --help shows how to rebuild it",
 }

@@ -60,14 +60,27 @@ RETRODICTIONS: Final = _table(
         "mean absolute seasonal difference up to the origin: the mase denominator",
     ),
     weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
+    error=(
+        _NAME,
+        "what the rule raised instead of this forecast, `Type: message`; null when it raised "
+        "nothing",
+    ),
     batch=(_NAME, "partition key"),
 )
 
 BATCH_METRICS: Final = _table(
     batch=(_NAME, "partition key"),
     status=(_NAME, "completed, skipped or failed"),
-    error_type=(pa.string(), "class of the error of a failed batch, else null"),
-    error=(pa.string(), "message of a failed batch or reason of a skipped one, else null"),
+    error_type=(pa.string(), "class of the error of a failed batch or rule, else null"),
+    error=(
+        pa.string(),
+        "message of a failed batch or rule, or reason of a skipped batch, else null",
+    ),
+    rule_errors=(
+        pa.int64(),
+        "origins of the batch from which the rule failed, over all horizons; 0 if none",
+    ),
+    rule_error_origin=(pa.date32(), "the first of those origins, which `error` is of; else null"),
     skip_reason=(pa.string(), "why the variable is not predicted in this batch; null when it is"),
     variable=(_NAME, "name of the series; null when the batch failed"),
     model=(_NAME, "name of the forecasting rule; null unless the variable is scored"),
@@ -112,6 +125,7 @@ NEXT_FORECASTS: Final = _table(
     variable=(_NAME, "name of the series"),
     model=(_NAME, "name of the forecasting rule; `ensemble` is the weighted one"),
     origin_date=(pa.date32(), "date of the last observation"),
+    origin_value=(pa.float64(), "the last observation, from which the forecast starts"),
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
     target_date=(pa.date32(), "date predicted; of daily series by the calendar, without holidays"),
     predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
@@ -121,6 +135,11 @@ NEXT_FORECASTS: Final = _table(
     trust=(
         pa.float64(),
         "trust in the rule at this horizon after the last batch, 0..1; NaN when never scored",
+    ),
+    error=(
+        pa.string(),
+        "why there is no forecast: what the rule raised, or, without a model, why the whole "
+        "variable is left out; null when there is one",
     ),
 )
 

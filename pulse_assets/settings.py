@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -20,6 +20,7 @@ from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
 from pulse_assets.retrodiction.ensemble import Method
+from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
 from pulse_assets.storage.s3 import S3Settings
 
@@ -29,6 +30,9 @@ _LATEST: Final = date(9000, 1, 1)
 _CENTURY: Final = 36525
 #: Steps ahead at most: ten years of days. More would need a history of as many observations.
 _LONGEST_HORIZON: Final = 3650
+
+#: Longest time of a rule in a batch: a week.
+MOST_SECONDS: Final = 604_800
 
 
 class Settings(Checked):
@@ -210,6 +214,17 @@ class TrainingOptions(Checked):
     )
     trust_discount: float = Field(
         default=0.98, gt=0, le=1, description="share of past evidence that trust keeps a batch"
+    )
+    on_rule_error: Literal["skip", "fail"] = Field(
+        default="skip",
+        description="what a rule that fails costs: skip: its own forecasts, fail: the whole batch",
+    )
+    rule_timeout_seconds: float = Field(
+        default=RULE_TIMEOUT,
+        gt=0,
+        le=MOST_SECONDS,
+        description="seconds that a rule which is not built in may take in one batch; what it has "
+        "not forecast by then is missing",
     )
     max_failed_batches: int = Field(
         default=0, ge=0, description="failed batches that a run may have and still succeed"

@@ -8,6 +8,7 @@ from pulse_assets.batches import BatchState
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.fingerprint import (
     FAILED_INPUT,
+    INCOMPLETE_INPUT,
     VERSIONS_OF,
     configuration_fingerprint,
     input_hash,
@@ -91,6 +92,8 @@ class _Expected:
             return "stale"
         if status.get("input") == FAILED_INPUT:
             return "failed"
+        if status.get("input") == INCOMPLETE_INPUT:
+            return "incomplete"
         if len(tables) < len(BATCH_TABLES):
             return "missing"
         now = {"configuration": self._configuration, "input": self._input(key)}

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -139,8 +139,8 @@ def print_status(states: Mapping[str, BatchState], console: Console | None = Non
     """
     console = console or Console()
     counts = Counter(states.values())
-    table = _table("done", "stale", "failed", "missing", "total")
-    named = [str(counts[state]) for state in ("done", "stale", "failed", "missing")]
+    table = _table(*get_args(BatchState), "total")
+    named = [str(counts[state]) for state in get_args(BatchState)]
     table.add_row(*named, str(len(states)))
     console.print(table)
     console.print()

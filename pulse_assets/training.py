@@ -37,6 +37,7 @@ from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.retrodiction.compilation import compile_kernels
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
@@ -96,6 +97,7 @@ class TrainingResults:
 
 
 @lasting_interrupts()
+@fresh_hosts()
 def train(config: TrainingConfig, *, progress: Progress | None = None) -> TrainingResults:
     """Retrodict every batch of `config`, keep score, and return the aggregate.
 

@@ -10,6 +10,7 @@ from pulse_assets.assets.previews import as_table, in_words
 from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.forecast import Trust, forecast_next
@@ -31,17 +32,24 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
         data: DataResource,
         trust_ledger: pa.Table,
     ) -> dg.Output[pa.Table]:
-        with plain_failures():
+        with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
             source = run.open_source()
             series = {name: source.load(name) for name in options.variables or ()}
-            rules = resolve_rules(options.models or DEFAULT_MODELS)
-        made = forecast_next(series, rules, options, _trust(trust_ledger))
+            seconds = options.rule_timeout_seconds
+            rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
+            made = forecast_next(series, rules, options, _trust(trust_ledger))
         for name, reason in made.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
+        for pair, error in made.rule_errors.items():
+            context.log.warning(f"a rule failed ({pair}): {error}")
         ours = made.table.filter(pc.field("model") == ENSEMBLE).to_pylist()
-        metadata = {"left_out": in_words(made.left_out), "forecast": as_table(ours)}
+        metadata = {
+            "left_out": in_words(made.left_out),
+            "rule_errors": in_words(made.rule_errors),
+            "forecast": as_table(ours),
+        }
         return dg.Output(made.table, metadata=metadata)
 
     return next_forecasts

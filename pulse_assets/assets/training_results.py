@@ -22,6 +22,7 @@ from pulse_assets.partitions import batch_partitions, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.results import ENSEMBLE, REFERENCE, Performance, summarise
 from pulse_assets.storage.layout import PartitionedTables, object_path
@@ -66,7 +67,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         trust_ledger: pa.Table,
         next_forecasts: pa.Table,
     ) -> Iterator[dg.Output[Any]]:
-        with plain_failures():
+        with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
             configuration = configuration_fingerprint(run, options)

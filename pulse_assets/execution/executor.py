@@ -19,6 +19,7 @@ from pulse_assets.execution.cluster import ANY_PORT, TLS_FILES, ClusterSpec, ope
 from pulse_assets.execution.interrupts import lasting_interrupts
 from pulse_assets.execution.records import keep_connections
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 
 
 class BatchDaskExecutor(InProcessExecutor):
@@ -36,7 +37,7 @@ class BatchDaskExecutor(InProcessExecutor):
         keep_connections(plan_context.instance)
         fail_dead_runs(plan_context.instance)
         plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
-        with lasting_interrupts(), open_cluster(self._cluster):
+        with lasting_interrupts(), open_cluster(self._cluster), fresh_hosts():
             yield from super().execute(plan_context, execution_plan)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from pulse_assets.retrodiction.arrays import Floats, Ints
 from pulse_assets.retrodiction.ensemble import Method, combine
+from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.panel import fold, unfold, unfold_weights
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
@@ -23,6 +24,8 @@ class Retrodiction:
         lower: lower bounds of the intervals `[M, O, H]`.
         upper: upper bounds of the intervals `[M, O, H]`.
         weights: share of each rule in `ensemble` `[M, O, H]`; NaN for the two ensembles.
+        errors: the origins of the whole history from which a rule failed; its forecasts there are
+            NaN.
     """
 
     models: tuple[str, ...]
@@ -30,6 +33,7 @@ class Retrodiction:
     lower: Floats
     upper: Floats
     weights: Floats
+    errors: tuple[RuleFailure, ...] = ()
 
 
 def retrodict(
@@ -41,6 +45,7 @@ def retrodict(
     *,
     ensemble: Method = "dmsfe",
     level: float = 0.9,
+    strict: bool = True,
 ) -> Retrodiction:
     """Forecast from each origin, combine and bound, by what was known at the origin alone.
 
@@ -55,13 +60,14 @@ def retrodict(
         rules: the rules, with distinct names.
         ensemble: how `ensemble` weighs the rules, see `combine`.
         level: nominal coverage of the intervals, 0..1.
+        strict: whether a rule that fails is raised; else it has no forecast where it failed.
 
     Returns:
         A `Retrodiction`. An interval is finite where its forecast is and `horizon + 1` values
         were known.
 
     Raises:
-        RuleError: a rule failed or broke its contract; the message names it.
+        RuleFailedError: a rule failed or broke its contract, in strict mode; it is named.
 
     Example:
         >>> from pulse_assets.retrodiction.rules import resolve_rules
@@ -74,7 +80,8 @@ def retrodict(
     task = Task.of([y], [asked], horizons, season)
     begun, unit = task.asked.origins, task.units[0] if len(task.units) else 1.0
     models = (*(rule.name for rule in rules), *ENSEMBLES)
-    panel = _panel(task, rules)
+    failures = None if strict else []
+    panel = _panel(task, rules, failures)
     known = task.observed, task.filled, task.asked.horizons, begun
     weights = combine(panel, *known, len(rules), ensemble)
     radius = interval_radius(panel, *known, len(models), 1.0 - level)
@@ -82,21 +89,25 @@ def retrodict(
     places = np.maximum(at - (len(asked) - len(begun)), -1)
     rows = np.append(begun, -1)[places]
     made = unfold(panel, rows, radius, places, unit, len(models))
-    return Retrodiction(models, *made, unfold_weights(weights, places, len(rules), len(models)))
+    shares = unfold_weights(weights, places, len(rules), len(models))
+    start = int(asked[-1] - begun[-1]) if len(begun) else 0  # the task's series begins there
+    errors = (one._replace(origin=one.origin + start) for one in failures or ())
+    return Retrodiction(models, *made, shares, tuple(errors))
 
 
-def _panel(task: Task, rules: Sequence[Rule]) -> Floats:
+def _panel(task: Task, rules: Sequence[Rule], failures: list[RuleFailure] | None) -> Floats:
     """Run the rules over the whole history of the one series."""
     length, asked = len(task.filled), task.asked
     whole, made = task.over(range(length)), np.empty((len(rules), length, len(asked.horizons)))
     with np.errstate(over="ignore", invalid="ignore"):
         for rule, forecasts in zip(rules if length else (), made, strict=False):
             if rule.history_origins is None:
-                whole.fill(rule, forecasts)
+                whole.fill(rule, forecasts, failures)
             else:
                 forecasts[:] = np.nan
                 origins = slow_origins(asked.origins, rule.history_origins)
-                task.over(origins).fill(rule, forecasts[origins.start : origins.stop])
+                rows = slice(origins.start, origins.stop)
+                task.over(origins).fill(rule, forecasts[rows], failures)
     return fold(made)
 
 
