@@ -67,10 +67,14 @@ BATCH_METRICS: Final = _table(
     batch=(_NAME, "partition key"),
     status=(_NAME, "completed, skipped or failed"),
     error_type=(pa.string(), "class of the error of a failed batch, else null"),
-    error=(pa.string(), "message of a failed batch or reason of a skipped one, else null"),
-    variable=(_NAME, "name of the series; null unless completed"),
-    model=(_NAME, "name of the forecasting rule; null unless completed"),
-    horizon=(pa.int32(), "steps ahead; null unless completed"),
+    error=(
+        pa.string(),
+        "message of a failed batch, reason of a skipped one, or what the rule raised; else null",
+    ),
+    variable=(_NAME, "name of the series; null in the row of a failed batch"),
+    model=(_NAME, "name of the forecasting rule; null unless the row is scored"),
+    horizon=(pa.int32(), "steps ahead; null unless the row is scored"),
+    skip_reason=(pa.string(), "why the variable is not predicted in this batch; null when it is"),
     n=(pa.int64(), "verified pairs with a forecast"),
     missing=(pa.int64(), "pairs for which the rule had no forecast (NaN)"),
     bias=(pa.float64(), "mean of predicted - observed"),
@@ -86,6 +90,8 @@ BATCH_METRICS: Final = _table(
     hits=(pa.int64(), "forecasts at least as close as persistence's median error"),
     misses=(pa.int64(), "forecasts further off than persistence's median error"),
     weight=(pa.float64(), "mean share of the rule in `ensemble`; NaN for the ensembles"),
+    rule_errors=(pa.int64(), "origins from which the rule failed in this batch"),
+    rule_error_origin=(pa.date32(), "the first of them; null when there is none"),
 )
 
 TRUST_LEDGER: Final = _table(
@@ -103,7 +109,10 @@ TRUST_LEDGER: Final = _table(
 
 NEXT_FORECASTS: Final = _table(
     variable=(_NAME, "name of the series"),
-    model=(_NAME, "name of the forecasting rule; `ensemble` is the weighted one"),
+    model=(
+        _NAME,
+        "name of the forecasting rule; `ensemble` is the weighted one; null: no rule, see `error`",
+    ),
     origin_date=(pa.date32(), "date of the last observation"),
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
     target_date=(pa.date32(), "date predicted; of daily series by the calendar, without holidays"),
@@ -112,6 +121,8 @@ NEXT_FORECASTS: Final = _table(
     upper=(pa.float64(), "upper bound of the interval"),
     weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
     trust=(pa.float64(), "trust in the rule after the last batch, 0..1; NaN when never scored"),
+    origin_value=(pa.float64(), "the last observation, from which the forecast starts"),
+    error=(pa.string(), "why there is no forecast; null when there is one"),
 )
 
 #: Rows of a stored table are sorted by these columns, so that equal content is equal bytes.

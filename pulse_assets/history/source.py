@@ -1,7 +1,7 @@
 """Where historical data come from: a directory, an S3 prefix or the bundled sample."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
@@ -81,6 +81,16 @@ class Source:
             HistoricalDataError: see `variables`.
         """
         return {name: version for name, (_, version) in self._files.items()}
+
+    def unread(self) -> Mapping[str, str]:
+        """Return why files that look meant for this source are not read, by path.
+
+        Raises:
+            HistoricalDataError, StoreUnavailableError: see `variables`.
+        """
+        read = {path for path, _ in self._files.values()}
+        reason = f"its name is not {_PATTERN}"
+        return {path: reason for path in self.store.versions(_PREFIX) if path not in read}
 
     def check_variables(self, names: Sequence[str]) -> None:
         """Refuse names that the source does not have.

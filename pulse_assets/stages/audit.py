@@ -1,13 +1,14 @@
 """Look at stored tables again: would the past have been predicted so without its future?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.retrodiction.rules import Rule
+from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import split_by
 from pulse_assets.stages.predict import PlannedVariable, forecast_series, planned_variables
@@ -15,16 +16,22 @@ from pulse_assets.stages.window import Floats, Observations
 
 Tables = Mapping[str, pa.Table]
 
+#: Largest difference of a forecast that was made again, as a share of it: rounding, and no more.
+ROUNDING: Final = 1e-9
+
 
 @dataclass(frozen=True)
 class Remade:
     """Forecasts that were made again, and how far the furthest is from the stored one.
 
-    `difference` is a share of the larger of the two; 0 where they are the same bits.
+    `difference` is a share of the larger of the two; 0 where they are the same bits. `variable` and
+    `model` name the forecast that differs: a rule before an ensemble, which differs because of it.
     """
 
     forecasts: int
     difference: float
+    variable: str = ""
+    model: str = ""
 
 
 def remake(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -> Remade:
@@ -44,8 +51,13 @@ def remake(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -> R
         for variable in planned_variables(tables["training_batches"], history, options.horizons)
         for row in {*variable.pairs.known[[0, -1]].tolist()}
     ]
-    furthest = max((one.difference for one in found), default=0.0)
-    return Remade(sum(one.forecasts for one in found), furthest)
+    furthest = max(found, key=_blame, default=Remade(0, 0.0))
+    return replace(furthest, forecasts=sum(one.forecasts for one in found))
+
+
+def _blame(one: Remade) -> tuple[bool, float]:
+    """Return how much a difference says: of a single rule more than of an ensemble."""
+    return one.difference > ROUNDING and one.model not in ENSEMBLES, one.difference
 
 
 def _remake_one(
@@ -71,7 +83,10 @@ def _remake_one(
     before = _by_model(stored, at)
     # Of a partner that is chosen for other origins of the batch, here is no forecast.
     names, nobody = sorted(again | before), np.full(len(ahead), np.nan)
-    return _compare(*(np.array([of.get(n, nobody) for n in names]) for of in (again, before)))
+    pairs_of = {n: (again.get(n, nobody), before.get(n, nobody)) for n in names}
+    compared = [replace(_compare(*pairs_of[n]), variable=variable.name, model=n) for n in names]
+    worst = max(compared, key=_blame, default=Remade(0, 0.0))
+    return replace(worst, forecasts=sum(one.forecasts for one in compared))
 
 
 def _by_model(stored: pa.Table, at: np.ndarray) -> dict[str, Floats]:
@@ -86,7 +101,7 @@ def _compare(again: Floats, before: Floats) -> Remade:
 
     Example:
         >>> _compare(np.array([1.0, np.nan]), np.array([2.0, np.nan]))
-        Remade(forecasts=2, difference=0.5)
+        Remade(forecasts=2, difference=0.5, variable='', model='')
     """
     same = (again == before) | (np.isnan(again) & np.isnan(before))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -27,7 +27,10 @@ Trust = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class NextForecasts:
-    """Forecasts of schema `NEXT_FORECASTS`, and by variable why one has none."""
+    """Forecasts of schema `NEXT_FORECASTS`, and by variable why one has none.
+
+    The table has a row without a model for each variable that is left out.
+    """
 
     table: pa.Table
     left_out: Mapping[str, str]
@@ -57,6 +60,8 @@ def forecast_next(
             parts.append(_forecast_one(name, seen, rules, options, trust))
         except PulseError as error:
             left_out[name] = str(error)
+    rows = [{"variable": name, "error": reason} for name, reason in left_out.items()]
+    parts.append(pa.Table.from_pylist(rows, NEXT_FORECASTS))
     return NextForecasts(pa.concat_tables(parts).unify_dictionaries(), left_out)
 
 
@@ -88,14 +93,14 @@ def _forecast_one(
         raise HistoricalDataError(f"{name}: no observation has a value: correct its file")
     horizons = np.array(options.horizons, np.int64)
     made = forecast_series(name, regular, frequency, (known, horizons), seen, rules, options)
-    origin = regular.dates[int(known[0])]
-    return _table(name, made, origin, horizons, dates_ahead(origin, horizons, frequency), trust)
+    origin = regular.dates[int(known[0])], float(regular.values[int(known[0])])
+    return _table(name, made, origin, horizons, dates_ahead(origin[0], horizons, frequency), trust)
 
 
 def _table(
     name: str,
     made: Retrodiction,
-    origin: np.datetime64,
+    origin: tuple[np.datetime64, float],
     horizons: np.ndarray,
     targets: Dates,
     trust: Trust,
@@ -109,11 +114,13 @@ def _table(
         [
             constant(name, length),
             pa.DictionaryArray.from_arrays(model, list(made.models)),
-            pa.array(np.full(length, origin)),
+            pa.array(np.full(length, origin[0])),
             pa.array(np.tile(horizons.astype(np.int32), models)),
             pa.array(np.tile(targets, models)),
             *(pa.array(a.ravel()) for a in (made.predicted, made.lower, made.upper, made.weights)),
             pa.array(np.repeat(earned, steps)),
+            pa.array(np.full(length, origin[1])),
+            pa.nulls(length, pa.string()),
         ],
         schema=NEXT_FORECASTS,
     )

@@ -58,7 +58,7 @@ def _evidence(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 def _count_batches(metrics: pa.Table) -> pd.DataFrame:
     """Sum hits and misses over horizons."""
-    scored = metrics.filter(pc.field("variable").is_valid())
+    scored = metrics.filter(pc.field("model").is_valid())
     sums = scored.group_by([*_RULE, "batch"]).aggregate([("hits", "sum"), ("misses", "sum")])
     return pd.DataFrame(
         {name: sums[name].cast(pa.string()).to_numpy() for name in (*_RULE, "batch")}

@@ -29,7 +29,7 @@ def score(
     retrodictions: pa.Table,
     level: float,
 ) -> pa.Table:
-    """Score each (variable, model, horizon) of a batch; one `skipped` row where there is none.
+    """Score each (variable, model, horizon) of a batch; one row per skipped variable.
 
     Args:
         batch_id: the partition key.
@@ -44,12 +44,23 @@ def score(
     made = split_by(retrodictions, "variable")
     parts = [_score_one(batch_id, variable, made[variable.name], level) for variable in variables]
     if not parts:
-        return outcome(batch_id, "skipped", None, skip_reason(planned))
+        status, reason = "skipped", skip_reason(planned)
+    else:
+        status, reason = "completed", None
+    parts.append(_skipped_rows(batch_id, status, reason, planned))
     return pa.concat_tables(parts).unify_dictionaries()
 
 
+def _skipped_rows(batch_id: str, status: str, error: str | None, planned: pa.Table) -> pa.Table:
+    """Return one row per variable that the batch does not predict."""
+    batch = {"batch": batch_id, "status": status, "error": error}
+    rows = planned.select(["variable", "skip_reason"]).to_pylist()
+    skipped = [batch | row for row in rows if row["skip_reason"] is not None]
+    return pa.Table.from_pylist(skipped, BATCH_METRICS)
+
+
 def outcome(batch_id: str, status: str, error_type: str | None, error: str | None) -> pa.Table:
-    """Return the single row of a batch that has no scores."""
+    """Return the single row of a batch that failed."""
     row = {"batch": batch_id, "status": status, "error_type": error_type, "error": error}
     return pa.Table.from_pylist([row], BATCH_METRICS)
 
@@ -169,5 +180,8 @@ def _table(
         "variable": constant(variable, length),
         "model": pa.DictionaryArray.from_arrays(model, models),
         "horizon": np.repeat(horizons.astype(np.int32), len(models)),
+        "skip_reason": pa.nulls(length, pa.string()),
+        "rule_errors": np.zeros(length, np.int64),
+        "rule_error_origin": pa.nulls(length, pa.date32()),
     }
     return pa.table([named[name] for name in BATCH_METRICS.names], schema=BATCH_METRICS)
