@@ -230,7 +230,7 @@ def _describe_lookahead(differing: Mapping[str, Remade]) -> str:
     others = sorted({one.model for one in differing.values()} - {worst.model})
     more = f"; so do those of {list_some(others)}" if others else ""
     share = worst.difference
-    apart = f"by {share:.3g} of their size" if np.isfinite(share) else "in which values are missing"
+    apart = f"by up to {100 * share:.3g} %" if np.isfinite(share) else "in what is missing"
     return (
         f"look-ahead: the stored forecasts of rule {worst.model} for {worst.variable} in batch "
         f"{batch} differ {apart} from those made with all later data cut off{more}: a rule may "

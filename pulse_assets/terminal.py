@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,6 @@ from typing import Any, Final, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +24,13 @@ LISTED_FAILURES: Final = 10
 LISTED_REASONS: Final = 10
 LISTED_WARNINGS: Final = 10
 LISTED_STRETCHES: Final = 40
+
+#: How an entry of a list is wrapped; dates are not broken at their hyphens.
+_HANGING: Final = {
+    "initial_indent": "  ",
+    "subsequent_indent": "    ",
+    "break_on_hyphens": False,
+}
 
 _NAME_COLUMNS: Final = ("variable", "lowest mase")
 
@@ -285,7 +292,8 @@ def _print_list(console: Console, title: str, lines: Sequence[str], limit: int) 
         return
     console.print(Text(title, style="bold"))
     for line in lines[:limit]:
-        console.print(Padding(_plain(" ".join(line.split("\n"))), (0, 0, 0, 2)))
+        text = str(_plain(" ".join(line.split())))
+        console.print(Text(textwrap.fill(text, console.width, **_HANGING)))
     _print_rest(console, len(lines) - limit)
     console.print()
 

@@ -371,9 +371,10 @@ def describe_unpredicted(outcomes: Outcomes, variables: Iterable[str]) -> str:
         return f"no batch was predicted: {', '.join(counts) or 'none is stored'}"
     never = outcomes.never_predicted(variables)
     reasons = {one.variable: one.reason for one in reversed(outcomes.skipped)}
+    if len(never) == 1:
+        return f"{never[0]} was never predicted: {reasons.get(never[0], 'its batches failed')}"
     named = [f"{name} ({reasons[name]})" if name in reasons else name for name in never]
-    verb = "was" if len(never) == 1 else "were"
-    return f"{list_some(named)} {verb} never predicted" if never else ""
+    return f"{len(never)} variables were never predicted: {list_some(named)}" if never else ""
 
 
 def series_frequencies(
