@@ -292,7 +292,7 @@ def _print_list(console: Console, title: str, lines: Sequence[str], limit: int) 
         return
     console.print(Text(title, style="bold"))
     for line in lines[:limit]:
-        text = str(_plain(" ".join(line.split())))
+        text = str(_plain(" ".join(line.splitlines())))
         console.print(Text(textwrap.fill(text, console.width, **_HANGING)))
     _print_rest(console, len(lines) - limit)
     console.print()

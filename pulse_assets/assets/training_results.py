@@ -115,7 +115,7 @@ def _earlier_checks(
     """
     keys = [check.key for check in (*BATCH_CHECKS, *FORECAST_CHECKS)]
     checked, stored = CheckedData.of(run, options), Stored(run, options)
-    ours, latest = checked.recorded(context.instance, keys, context.run_id)
+    ours, latest = checked.recorded(context.instance, keys, context.run.run_id)
     found = []
     for check in BATCH_CHECKS:
         if check.key in ours:
