@@ -349,7 +349,8 @@ def _train(config: TrainingConfig, *, as_json: bool) -> int:
         paths = {"results": results.results_path, "report": results.report_path}
         print_summary(results.data, paths)
     if not results.success:
-        print_error(results.message)
+        for problem in results.data["problems"] or [results.message]:
+            print_error(problem)
     return 0 if results.success else 1
 
 

@@ -123,7 +123,10 @@ TRUST_LEDGER: Final = _table(
 
 NEXT_FORECASTS: Final = _table(
     variable=(_NAME, "name of the series"),
-    model=(_NAME, "name of the forecasting rule; `ensemble` is the weighted one"),
+    model=(
+        _NAME,
+        "name of the forecasting rule; `ensemble` is the weighted one; null: no rule, see `error`",
+    ),
     origin_date=(pa.date32(), "date of the last observation"),
     origin_value=(pa.float64(), "the last observation, from which the forecast starts"),
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),

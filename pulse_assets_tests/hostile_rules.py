@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 
-class MistakeErrorError(Exception):
+class MistakeError(Exception):
     pass
 
 

@@ -60,7 +60,7 @@ scan of all stored metrics of the run's configuration, so a batch that ran twice
     "training_results": """Leaderboard, trust, batches and errors of the whole training.
 
 One JSON object, described by `pulse_assets/training_results.schema.json`. It is stored first; then
-the run fails if more batches failed than `max_failed_batches`.""",
+the run fails if a check of severity ERROR did: `problems` says which, `checks` lists all.""",
     "training_report": """The same as one HTML page with figures: which rule to trust for what.
 
 It needs no network. `pulse-train report` opens it; so does the link of its materialization where

@@ -1,7 +1,8 @@
 """Look at stored tables again: would the past have been predicted so without its future?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,9 @@ from pulse_assets.stages.window import Floats, Observations
 
 Tables = Mapping[str, pa.Table]
 
+#: Largest difference of a forecast that was made again, as a share of it: rounding, and no more.
+ROUNDING: Final = 1e-9
+
 
 @dataclass(frozen=True)
 class Remade:
@@ -24,23 +28,16 @@ class Remade:
         forecasts: how many were compared.
         difference: of the furthest, a share of the larger of the two; 0 where they are the same
             bits.
-        worst_model: whose that is; None where all are the same bits.
+        variable: of the forecast that differs.
+        model: of it; a rule before an ensemble, which differs because of it.
         failures: by model what it raised when it was made again; those are not compared.
     """
 
     forecasts: int
     difference: float
-    worst_model: str | None
-    failures: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """The forecasts of one variable from one origin: how many, and how far they are by model."""
-
-    forecasts: int
-    differences: Mapping[str, float]
-    failures: Mapping[str, str]
+    variable: str = ""
+    model: str = ""
+    failures: Mapping[str, str] = field(default_factory=dict)
 
 
 def remake(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -> Remade:
@@ -61,10 +58,15 @@ def remake(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -> R
         for variable in planned_variables(tables["training_batches"], history, options.horizons)
         for row in {*variable.pairs.known[[0, -1]].tolist()}
     ]
-    pairs = [(apart, name) for one in found for name, apart in one.differences.items() if apart]
-    difference, worst = max(pairs, default=(0.0, None))
+    furthest = max(found, key=_blame, default=Remade(0, 0.0))
     failures = {name: text for one in found for name, text in one.failures.items()}
-    return Remade(sum(one.forecasts for one in found), difference, worst, failures)
+    compared = sum(one.forecasts for one in found)
+    return replace(furthest, forecasts=compared, failures=failures)
+
+
+def _blame(one: Remade) -> tuple[bool, float]:
+    """Return how much a difference says: of a single rule more than of an ensemble."""
+    return one.difference > ROUNDING and one.model not in ENSEMBLES, one.difference
 
 
 def _remake_one(
@@ -74,7 +76,7 @@ def _remake_one(
     stored: pa.Table,
     rules: Sequence[Rule],
     options: TrainingOptions,
-) -> _Compared:
+) -> Remade:
     """Forecast one variable from the origins up to `row`, and compare those from `row` itself."""
     pairs, whole = variable.pairs, variable.window.learnt
     past = Observations(whole.dates[: row + 1], whole.values[: row + 1], whole.published[: row + 1])
@@ -94,11 +96,17 @@ def _remake_one(
         failed.update(ENSEMBLES)
     # Of a partner that is chosen for other origins of the batch, here is no forecast.
     nobody = np.full(len(ahead), np.nan)
-    differences = {
-        name: _furthest(again.get(name, nobody), before.get(name, nobody))
+    compared = [
+        Remade(
+            len(ahead),
+            _furthest(again.get(name, nobody), before.get(name, nobody)),
+            variable.name,
+            name,
+        )
         for name in sorted((again | before).keys() - failed)
-    }
-    return _Compared(len(differences) * len(ahead), differences, failures)
+    ]
+    worst = max(compared, key=_blame, default=Remade(0, 0.0))
+    return replace(worst, forecasts=len(compared) * len(ahead), failures=failures)
 
 
 def _by_model(stored: pa.Table, at: np.ndarray) -> dict[str, Floats]:

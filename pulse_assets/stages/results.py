@@ -5,7 +5,7 @@ entry means stands in `training_results.schema.json` beside the package's module
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from pulse_assets.retrodiction.scores import log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.schema import BATCH_METRICS
 from pulse_assets.stages.ledger import latest_trust
+from pulse_assets.stages.outcome import OutcomeTally, conclude, span
 
 SCHEMA_VERSION: Final = 2
 REFERENCE: Final = "naive"
@@ -70,6 +71,11 @@ class SkippedGroup:
     first: str
     last: str
 
+    @property
+    def dates(self) -> str:
+        """The first batch, and the last where there are several."""
+        return span(self.first, self.last)
+
 
 def summarise(
     metrics: Iterable[pa.Table],
@@ -100,19 +106,24 @@ def summarise(
         versions: version by package name.
 
     Returns:
-        An object that satisfies `training_results.schema.json`. Undefined numbers are None.
+        An object that satisfies `training_results.schema.json`, without checks: `conclude` adds
+        them. Undefined numbers are None.
 
     Example:
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
-    batches, tasks = _reduce(metrics)
+    tally = OutcomeTally()
+    batches, tasks = _reduce(metrics, tally)
+    outcomes = tally.outcomes()
     trust = _trust_of(ledger)
     by_variable = _rows_by_variable(tasks, trust)
+    never = outcomes.never_predicted(configuration.get("variables") or ())
     return {
         "schema_version": SCHEMA_VERSION,
+        **conclude({}, []),
         "batches": _count_batches(batches, planned),
-        "variables": _describe_variables(by_variable),
+        "variables": _describe_variables(by_variable) | {"never_predicted": never},
         "models": _to_records(_overall_rows(tasks, trust)[_ROW]),
         "models_by_variable": {
             name: _to_records(rows[_ROW]) for name, rows in by_variable.groupby("variable")
@@ -122,6 +133,8 @@ def summarise(
         "dask_cluster": dict(cluster),
         "errors": _select(batches, "failed", {"error_type": "type", "error": "message"}),
         "skipped": _select(batches, "skipped", {"error": "reason"}),
+        "skipped_variables": [asdict(one) for one in outcomes.skipped],
+        "rule_errors": [asdict(one) for one in outcomes.rule_errors],
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
@@ -141,10 +154,14 @@ def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedGroup]:
     return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
 
 
-def _reduce(metrics: Iterable[pa.Table]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the status of each batch, and the tasks pooled over batches, table by table."""
+def _reduce(metrics: Iterable[pa.Table], tally: OutcomeTally) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the status of each batch, and the tasks pooled over batches, table by table.
+
+    `tally` learns what became of the batches.
+    """
     statuses, sums = [], []
     for table in [BATCH_METRICS.empty_table(), *metrics]:
+        tally.add(table)
         statuses.append(_frame(table, _STATUS).drop_duplicates("batch"))
         sums.append(_sum_batches(_scored_rows(table)))
     return pd.concat(statuses).sort_values("batch"), _pool(pd.concat(sums))

@@ -51,7 +51,7 @@ def score(
 
 
 def outcome(batch_id: str, status: str, error_type: str | None, error: str | None) -> pa.Table:
-    """Return the single row of a batch that has no scores."""
+    """Return the single row of a batch that failed."""
     row = {"batch": batch_id, "status": status, "error_type": error_type, "error": error}
     return pa.Table.from_pylist([row], BATCH_METRICS)
 

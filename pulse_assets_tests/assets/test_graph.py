@@ -507,8 +507,10 @@ def test_a_failed_batch_is_whole_again_without_its_status_selected(run, settings
 
 
 def test_aggregates_of_an_empty_store_say_that_nothing_has_run(run, settings):
-    assert run(*AGGREGATES, keys=()).success
+    message = failure(run(*AGGREGATES, keys=()))
+    assert message == "no batch was predicted: none is stored (every_variable_predicted)"
     results = Path(settings.store) / "training_results" / "training_results.json"
     found = json.loads(results.read_text())
     assert (found["batches"]["total"], found["batches"]["not_run"]) == (0, 12)
+    assert found["problems"] == ["no batch was predicted: none is stored"]
     assert found["models"] == []

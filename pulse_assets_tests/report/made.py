@@ -120,6 +120,7 @@ def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
             "variable": variable,
             "model": model,
             "origin_date": origin,
+            "origin_value": 9.0,
             "horizon": horizon,
             "target_date": dt.date(2020, 4 + horizon, 4),
             "predicted": 9.0 + horizon,

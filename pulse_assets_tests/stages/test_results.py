@@ -314,7 +314,8 @@ def test_without_a_completed_batch_the_lists_are_empty(unscored):
     results = summarise_made(to_metrics(unscored), TRUST_LEDGER.empty_table())
     jsonschema.validate(results, SCHEMA)
     assert results["models"] == results["skill_by_horizon"] == []
-    assert results["variables"] == {"total": 0, "trust_scores": {}, "details": {}}
+    nothing = {"total": 0, "never_predicted": [], "trust_scores": {}, "details": {}}
+    assert results["variables"] == nothing
     assert results["batches"]["success_rate"] == (0.0 if len(unscored) else None)
     assert results["batches"]["not_run"] == len(BATCHES)
 
