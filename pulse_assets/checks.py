@@ -300,7 +300,7 @@ def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Verdict:
 BATCH_CHECKS: Final[tuple[Check[Stored], ...]] = (
     Check("no_failed_batches", "batch_metrics", no_failed_batches, quick=True),
     Check("no_failed_rules", "retrodictions", no_failed_rules, quick=True),
-    Check("every_variable_predicted", "training_batches", every_variable_predicted, quick=True),
+    Check("every_variable_predicted", "batch_metrics", every_variable_predicted, quick=True),
     Check("no_lookahead", "retrodictions", no_lookahead),
     *(Check("schema_holds", name, schema_holds(name)) for name in BATCH_TABLES),
     *(Check("no_duplicates", name, no_duplicates(name)) for name in BATCH_TABLES),

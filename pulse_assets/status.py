@@ -61,7 +61,7 @@ def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
     stored = {key: {name: of[key] for name, of in found.items() if key in of} for key in keys}
     expected = _Expected(settings, options)
     made = [tables["batch_metrics"] for tables in stored.values() if "batch_metrics" in tables]
-    states = {key: expected.state(key, stored[key]) for key in keys}
+    states: dict[str, BatchState] = {key: expected.state(key, stored[key]) for key in keys}
     return GridStatus(states, dict(Counter(map(_in_words, made))))
 
 

@@ -177,9 +177,12 @@ class _BatchWork:
 
     def _identify(self, made_of: str) -> None:
         """Set the fingerprint of the tables, by what they are made of."""
-        configuration = configuration_fingerprint(self.task.settings, self.task.options)
-        made = {"configuration": configuration, "input": made_of}
+        made = {"configuration": self._configuration, "input": made_of}
         self.fingerprint = {**made, **package_versions()}
+
+    @cached_property
+    def _configuration(self) -> str:
+        return configuration_fingerprint(self.task.settings, self.task.options)
 
     def _made(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
         return make() if name in self.task.tables else self._read(name)
@@ -191,7 +194,7 @@ class _BatchWork:
         """
         partition = self._partition(name)
         data = partition.read()
-        if partition.fingerprint(data).get("configuration") != self.fingerprint["configuration"]:
+        if partition.fingerprint(data).get("configuration") != self._configuration:
             raise partition.replaced()
         return partition.decode(data)
 
