@@ -1,5 +1,6 @@
 """The connection to S3: one client a process, how long it tries, and what its errors mean."""
 
+import os
 import random
 import re
 import time
@@ -16,7 +17,9 @@ from botocore.exceptions import (
     EndpointConnectionError,
     HTTPClientError,
     IncompleteReadError,
+    InvalidProxiesConfigError,
     NoCredentialsError,
+    ProxyConnectionError,
     SSLError,
 )
 from botocore.parsers import ResponseParserError
@@ -43,9 +46,14 @@ S3_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
 #: The start of an address with a user or a password in it.
 _CREDENTIALS: Final = re.compile(r"(?i)(s3|https?)://[^/]*@")
 
-_NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError)
+_PROXY: Final = (ProxyConnectionError, InvalidProxiesConfigError)
+_NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
 _BROKEN: Final = (HTTPClientError, ConnectionError, IncompleteReadError)
 _PASSING_STATUS: Final = {429, 500, 502, 503, 504}
+
+_PROXY_MEND: Final = (
+    "correct HTTP_PROXY or HTTPS_PROXY, or name the S3 host in NO_PROXY to go without a proxy"
+)
 
 #: The answers of S3 that a user can mend, and how.
 _MENDS: Final = {
@@ -193,6 +201,8 @@ def explain(error: Exception, settings: S3Settings) -> str:
     where = settings.endpoint_url or "AWS"
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials: sign in, name a profile (--aws-profile), or set AWS_PROFILE"
+    if isinstance(error, _PROXY):
+        return f"the proxy {_proxy(settings)} fails: {_PROXY_MEND}"
     if isinstance(error, _NOBODY_THERE):
         return f"nothing answers at {where}: correct --s3-endpoint-url or the AWS region"
     if isinstance(error, SSLError):
@@ -205,6 +215,16 @@ def explain(error: Exception, settings: S3Settings) -> str:
             return f"{where} does not answer as S3 does: correct --s3-endpoint-url"
         return _MENDS.get(code, _line(error))
     return _line(error)
+
+
+def _proxy(settings: S3Settings) -> str:
+    """Name the proxy on the way to S3 and the variable that sets it, without its credentials."""
+    scheme = "http" if (settings.endpoint_url or "").lower().startswith("http://") else "https"
+    for name in (f"{scheme}_proxy", "all_proxy"):
+        for variable in (name, name.upper()):
+            if address := os.environ.get(variable):
+                return f"{address.rpartition('@')[2]} of {variable}"
+    return "of this machine"
 
 
 def _line(error: Exception) -> str:
