@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from pulse_assets.batches import Cadence
 from pulse_assets.checked import Checked
 from pulse_assets.errors import ConfigurationError
+from pulse_assets.execution.processors import usable_processors
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
@@ -283,9 +284,10 @@ class TrainingConfig(Settings, TrainingOptions):
     """
 
     max_workers: int = Field(
-        default_factory=lambda: os.cpu_count() or 1,
+        default_factory=usable_processors,
         ge=1,
-        description="worker processes; 1 computes in the run's own process; default: one a core",
+        description="worker processes; 1 computes in the run's own process; default: one per "
+        "processor this process may use",
     )
     use_dask: bool = Field(
         default=False,
