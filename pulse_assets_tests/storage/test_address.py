@@ -121,7 +121,7 @@ def test_the_command_line_refuses_and_creates_nothing(
 
 @pytest.mark.parametrize("bucket", ["s3://b", "b/x", "s3:b", " b"])
 def test_a_bucket_of_the_environment_is_a_name(bucket):
-    with pytest.raises(ConfigurationError, match="S3_RESULTS_BUCKET .* is no name of a bucket"):
+    with pytest.raises(ConfigurationError, match=r"S3_RESULTS_BUCKET .* is no name of a bucket"):
         create_config_from_args(parse_args([]), {"S3_RESULTS_BUCKET": bucket})
 
 

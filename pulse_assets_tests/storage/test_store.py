@@ -82,9 +82,7 @@ def test_checking_that_a_store_can_be_written_leaves_nothing(store, tmp_path):
 
 @pytest.mark.parametrize("uri", ["", "  ", "gs://b/c", "file:///tmp", "s3://", "s3:///a", "a\0b"])
 def test_an_address_that_is_neither_directory_nor_bucket_is_refused(uri):
-    with pytest.raises(
-        ConfigurationError, match=r"give a directory or s3://bucket/prefix|did you mean"
-    ):
+    with pytest.raises(ConfigurationError, match=r"give a directory or s3://|did you mean"):
         open_store(uri)
 
 
