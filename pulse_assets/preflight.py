@@ -59,14 +59,14 @@ def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions
         HistoricalDataError: a source file cannot be read or has a bad row, or a series has no
             frequency, can never be predicted, or ends too near to the end of the calendar.
         RuleError: a rule is unknown or cannot be imported.
-        StoreError: the store cannot be written.
+        StoreError: the store cannot be listed, read or written.
     """
     source = settings.open_source()
     named = _with_names(source, options)
     resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
     resolved = _with_frequencies(named, _examine(source, named, _Grid.of(settings)))
     store = open_store(settings.store, settings.s3)
-    store.check_writable()
+    store.check_usable()
     store.clear_abandoned()
     return resolved
 

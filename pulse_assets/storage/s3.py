@@ -58,8 +58,6 @@ _PROXY_MEND: Final = (
 #: The answers of S3 that a user can mend, and how.
 _MENDS: Final = {
     "NoSuchBucket": "the bucket does not exist: create it or correct its name",
-    "AccessDenied": "access denied: grant s3:GetObject, s3:PutObject and s3:ListBucket to "
-    "the credentials in use",
     "InvalidAccessKeyId": "the access key is unknown: check the AWS credentials",
     "SignatureDoesNotMatch": "the secret key is wrong: check the AWS credentials",
     "ExpiredToken": "the AWS session has expired: sign in again",
@@ -71,6 +69,16 @@ _MENDS: Final = {
     ),
     "the bucket lies in another region: set the AWS region (--aws-region)",
 )
+
+#: The right that each request needs.
+_RIGHTS: Final = {
+    "ListObjectsV2": "s3:ListBucket on the bucket",
+    "GetObject": "s3:GetObject on the objects",
+    "PutObject": "s3:PutObject on the objects",
+    "CreateMultipartUpload": "s3:PutObject on the objects",
+}
+#: How AWS names a right that is missing; it may be one of another service, such as of the key.
+_MISSING_RIGHT: Final = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
 def refuse_credentials(name: str, address: str) -> None:
@@ -217,8 +225,17 @@ def explain(error: Exception, settings: S3Settings) -> str:
         code = error_code(error)
         if code is None:
             return f"{where} does not answer as S3 does: {mend}"
+        if code == "AccessDenied" and isinstance(error, ClientError):
+            return f"access denied: grant {_missing_right(error)} to the credentials in use"
         return _MENDS.get(code, _line(error))
     return _line(error)
+
+
+def _missing_right(error: ClientError) -> str:
+    """Name the right that a refused request needs, as AWS does or else by the kind of request."""
+    usual = _RIGHTS.get(error.operation_name, f"the right to {error.operation_name}")
+    named = _MISSING_RIGHT.search(_line(error))
+    return usual if not named or usual.startswith(named[1]) else named[1]
 
 
 def _is_proxy_fault(error: Exception) -> bool:

@@ -104,6 +104,14 @@ class Store(Protocol):
         """
         ...
 
+    def check_usable(self) -> None:
+        """Fail now if objects cannot be listed, read and written; leave no trace.
+
+        Raises:
+            StoreUnavailableError: they cannot; the message names what is refused.
+        """
+        ...
+
     def clear_abandoned(self) -> None:
         """Remove what writers left behind that were killed, but nothing of one that lives."""
         ...
@@ -206,6 +214,11 @@ class LocalStore:
                 "(--store, or DAGSTER_HOME for the default) or mend its permissions"
             ) from error
 
+    def check_usable(self) -> None:
+        """Fail now if files cannot be listed or written; see `Store.check_usable`."""
+        self.names()
+        self.check_writable()
+
     def clear_abandoned(self) -> None:
         """Remove temporary files of killed writers; see `Store.clear_abandoned`.
 
@@ -281,6 +294,16 @@ class S3Store:
         upload = self._call("", "written", lambda client: client.create_multipart_upload(**probe))
         with contextlib.suppress(*S3_ERRORS):  # the right to abort is one of its own
             self._connection.client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
+
+    def check_usable(self) -> None:
+        """Fail now if a right is missing; see `Store.check_usable`."""
+        page = {"Bucket": self.bucket, "Prefix": self._key(""), "MaxKeys": 1}
+        self._call("", "listed", lambda client: client.list_objects_v2(**page))
+        # Without the right to list, S3 denies access to an object that does not exist.
+        probe = {"Bucket": self.bucket, "Key": self._key(".probe")}
+        with contextlib.suppress(MissingObjectError):
+            self._call("", "read", lambda client: client.get_object(**probe))
+        self.check_writable()
 
     def clear_abandoned(self) -> None:
         """Do nothing: S3 itself drops an upload that was broken off."""

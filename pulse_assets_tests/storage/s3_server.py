@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 from moto.server import ThreadedMotoServer
 
@@ -139,6 +140,23 @@ def answering(status: str, body: bytes) -> Fault:
 def refusing(code: str, status: str) -> Fault:
     """Answer every request with an error of S3."""
     return answering(status, _SLOW_DOWN.replace(b"SlowDown", code.encode()))
+
+
+def denying(right: str, path: str = "") -> Fault:
+    """Deny the requests below `path` that need this right: ListBucket, GetObject or PutObject."""
+    deny = refusing("AccessDenied", "403 Forbidden")
+
+    def needs(environ):
+        if "list-type" in environ["QUERY_STRING"]:
+            return "ListBucket"
+        return {"GET": "GetObject"}.get(environ["REQUEST_METHOD"], "PutObject")
+
+    def fault(environ, start_response):
+        place = f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+        denied = needs(environ) == right and path in unquote(place)
+        return deny(environ, start_response) if denied else None
+
+    return fault
 
 
 def after(writes: int, then: Callable[[], None]) -> Fault:

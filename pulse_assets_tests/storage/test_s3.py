@@ -125,6 +125,32 @@ def test_each_error_is_explained(error, text):
     assert explain(error, S3Settings(endpoint_url=URL)).startswith(text)
 
 
+@pytest.mark.parametrize(
+    ("operation", "message", "right"),
+    [
+        ("ListObjectsV2", "Access Denied", "s3:ListBucket on the bucket"),
+        ("GetObject", "Access Denied", "s3:GetObject on the objects"),
+        ("PutObject", "Access Denied", "s3:PutObject on the objects"),
+        ("CreateMultipartUpload", "Access Denied", "s3:PutObject on the objects"),
+        (
+            "ListObjectsV2",
+            "User: arn:aws:iam::1:user/u is not authorized to perform: s3:ListBucket on x",
+            "s3:ListBucket on the bucket",
+        ),
+        (
+            "PutObject",
+            "User: arn:aws:iam::1:user/u is not authorized to perform: kms:GenerateDataKey on x",
+            "kms:GenerateDataKey",
+        ),
+        ("HeadBucket", "Forbidden", "the right to HeadBucket"),
+    ],
+)
+def test_a_refusal_names_the_missing_right(operation, message, right):
+    error = ClientError({"Error": {"Code": "AccessDenied", "Message": message}}, operation)
+    said = f"access denied: grant {right} to the credentials in use"
+    assert explain(error, S3Settings()) == said
+
+
 def test_without_an_endpoint_it_is_aws_that_does_not_answer():
     assert explain(NOBODY, S3Settings()).startswith("nothing answers at AWS")
 

@@ -17,6 +17,7 @@ from dagster_aws.s3 import S3ComputeLogManager
 from pulse_assets import TrainingConfig, checks, train
 from pulse_assets.batches import make_batch
 from pulse_assets.definitions import build_definitions
+from pulse_assets.errors import StoreUnavailableError
 from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.history.source import open_source
 from pulse_assets.jobs import JOB_NAME
@@ -30,7 +31,7 @@ from pulse_assets.storage.tables import encode_table
 from pulse_assets_tests.conftest import stored
 from pulse_assets_tests.storage.buckets import new_bucket
 from pulse_assets_tests.storage.examples import history
-from pulse_assets_tests.storage.s3_server import answering, refusing
+from pulse_assets_tests.storage.s3_server import answering, denying, refusing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN = {
@@ -250,7 +251,7 @@ def test_a_bucket_that_does_not_exist_is_named(said, bucket):
 @pytest.mark.parametrize(
     ("code", "status", "text"),
     [
-        ("AccessDenied", "403 Forbidden", "grant s3:GetObject"),
+        ("AccessDenied", "403 Forbidden", "grant s3:ListBucket on the bucket"),
         ("InvalidAccessKeyId", "403 Forbidden", "access key is unknown"),
         ("SignatureDoesNotMatch", "403 Forbidden", "secret key is wrong"),
         ("ExpiredToken", "400 Bad Request", "session has expired"),
@@ -265,6 +266,33 @@ def test_what_s3_refuses_is_explained(said, cloud, s3_server, code, status, text
         line = said()
     assert cloud["source"] in line
     assert text in line
+
+
+@pytest.mark.parametrize(("place", "path"), [("store", "out/"), ("source", "in/")])
+@pytest.mark.parametrize("right", ["ListBucket", "GetObject", "PutObject"])
+def test_a_right_that_is_missing_is_named_before_the_first_batch(
+    said, cloud, s3, s3_server, right, place, path
+):
+    if (right, place) == ("PutObject", "source"):
+        pytest.skip("nothing is written to a source")
+    with s3_server.failing(denying(right, path)):
+        line = said()
+    assert cloud[place] in line
+    assert f"access denied: grant s3:{right} on the" in line
+    others = {"ListBucket", "GetObject", "PutObject"} - {right}
+    assert not any(f"s3:{other}" in line for other in others)
+    assert open_store(cloud["store"], s3).names() == []
+
+
+def test_a_copy_of_the_results_needs_the_right_to_write_alone(s3, s3_server, bucket):
+    store = open_store(f"s3://{bucket}/copies", s3)
+    for right in ("ListBucket", "GetObject"):
+        with s3_server.failing(denying(right)):
+            store.check_writable()
+            with pytest.raises(StoreUnavailableError, match=f"grant s3:{right} on"):
+                store.check_usable()
+    store.check_usable()
+    assert store.names() == []
 
 
 def test_credentials_that_are_missing_are_asked_for(said, monkeypatch, tmp_path):
