@@ -21,10 +21,11 @@ from pulse_assets.execution.batch_task import (
     fail_batch,
     run_batch,
 )
-from pulse_assets.execution.cluster import active_client, describe_cluster
+from pulse_assets.execution.cluster import active_client, describe_cluster, remote_client
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
+from pulse_assets.execution.worker_store import check_workers_store
 from pulse_assets.fingerprint import code_fingerprint
 from pulse_assets.partitions import batch_of, batch_partitions
 from pulse_assets.preflight import check_ready
@@ -70,6 +71,8 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
             run = data.applied_to(settings)
             options = check_ready(run, training)
             warn_of_compilation()
+            if client := remote_client():
+                check_workers_store(client, run, options.variables or ())
             tasks = _tasks(run, options, context.partition_keys, tables)
             _link_dashboard(context)
             tally = RunTally(len(tasks), progress)

@@ -35,6 +35,7 @@ LOCAL_SETTINGS: Final = {
 CONNECT_SECONDS: Final = 20
 
 _client: ContextVar["Client | None"] = ContextVar("pulse_client", default=None)
+_remote: ContextVar["Client | None"] = ContextVar("pulse_remote_client", default=None)
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ def active_client() -> "Client | None":
     return _client.get()
 
 
+def remote_client() -> "Client | None":
+    """Return that client if the workers may be on other machines, else None."""
+    return _remote.get()
+
+
 @contextmanager
 def open_cluster(spec: ClusterSpec) -> Iterator[None]:
     """Open the cluster of `spec`, or join it, for the length of a `with` block.
@@ -74,10 +80,10 @@ def open_cluster(spec: ClusterSpec) -> Iterator[None]:
         return
     with ExitStack() as stack:
         client = stack.enter_context(_connect(spec))
+        stack.callback(_client.reset, _client.set(client))
         if spec.kind != "local":  # its workers are this very installation
             check_versions(client)
-        token = _client.set(client)
-        stack.callback(_client.reset, token)
+            stack.callback(_remote.reset, _remote.set(client))
         yield
 
 

@@ -203,6 +203,11 @@ class LocalStore:
             raise StoreUnavailableError(_unlistable(self.root, error)) from error
         return sorted(name for name in found if not name.startswith("."))
 
+    def remove(self, path: str) -> None:
+        """Remove an object, if it is there and may be removed."""
+        with contextlib.suppress(OSError):
+            (self.root / _checked(path)).unlink()
+
     def check_writable(self) -> None:
         """Fail now if files cannot be written; see `Store.check_writable`."""
         try:

@@ -4,6 +4,7 @@ import pytest
 from distributed import Client
 
 from pulse_assets_tests.execution.clusters import worker_processes
+from pulse_assets_tests.storage.conftest import bucket, credentials, s3, s3_server  # noqa: F401
 
 
 @pytest.fixture(scope="session")

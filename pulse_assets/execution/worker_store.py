@@ -1,0 +1,125 @@
+"""Workers of a cluster on other machines that see another store or source than the run.
+
+Without this check each batch would fail, or its objects would be written where nobody looks.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+from uuid import uuid4
+
+from pulse_assets.errors import ClusterError, PulseError
+from pulse_assets.execution.cluster import threads_of
+from pulse_assets.settings import Settings
+from pulse_assets.storage.store import LocalStore, Store, open_store
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+#: Seconds that a worker may take to answer: longer than it waits for an S3 server that is away.
+ANSWER_SECONDS: Final = 120.0
+#: Bytes of the token object that are read at most.
+_LIMIT: Final = 100
+#: How often the check is made anew because another run replaced the token in S3.
+_TRIES: Final = 5
+
+
+class Seen(NamedTuple):
+    """What a worker saw: the token, and why it cannot use the store or the source, "" if it can."""
+
+    token: str = ""
+    store_fault: str = ""
+    source_fault: str = ""
+
+
+def check_workers_store(client: "Client", settings: Settings, variables: Sequence[str]) -> None:
+    """Let every worker read a token that this process writes, write a file and list the source.
+
+    Workers that join later are not checked. In a directory the token has a name of its own and is
+    removed. In S3 it has one name, because credentials need no right to delete objects.
+
+    Raises:
+        ClusterError: a worker does not see what this process sees.
+        StoreUnavailableError: this process cannot use the store.
+    """
+    store = open_store(settings.store, settings.s3)
+    for _ in range(_TRIES):
+        token = uuid4().hex
+        path = f"worker_check-{token}.txt" if isinstance(store, LocalStore) else "worker_check.txt"
+        store.write(path, token.encode())
+        try:
+            workers = list(threads_of(client))
+            seen = client.sync(_ask_all, client, workers, settings, path, variables)
+            replaced = store.read(path) != token.encode()
+        finally:
+            if isinstance(store, LocalStore):
+                store.remove(path)
+        faults = {worker: text for worker, one in seen.items() if (text := _fault(one, token))}
+        if not (faults and replaced):
+            break
+    present = threads_of(client)
+    if faults := {worker: text for worker, text in faults.items() if worker in present}:
+        raise ClusterError(_explain(faults, store, settings))
+
+
+async def _ask_all(
+    client: "Client",
+    workers: Sequence[str],
+    settings: Settings,
+    path: str,
+    variables: Sequence[str],
+) -> dict[str, Seen]:
+    """Ask all workers at once, busy ones as well; an answer that does not come is a fault."""
+
+    async def ask(worker: str) -> Seen:
+        call = client.run(look, settings, path, variables, workers=[worker], on_error="return")
+        try:
+            answer = (await asyncio.wait_for(call, ANSWER_SECONDS)).get(worker)
+        except TimeoutError:
+            return Seen(store_fault=f"it gives no answer in {ANSWER_SECONDS:.0f} seconds")
+        return answer if isinstance(answer, Seen) else Seen(store_fault=_one_line(answer))
+
+    return dict(zip(workers, await asyncio.gather(*map(ask, workers)), strict=True))
+
+
+async def look(settings: Settings, path: str, variables: Sequence[str]) -> Seen:
+    """Return what this worker sees, without holding up its event loop."""
+    return await asyncio.to_thread(_look, settings, path, variables)
+
+
+def _look(settings: Settings, path: str, variables: Sequence[str]) -> Seen:
+    try:
+        store = open_store(settings.store, settings.s3)
+        token = store.read(path, limit=_LIMIT).decode(errors="replace")
+        store.check_writable()
+    except PulseError as error:
+        return Seen(store_fault=_one_line(error))
+    try:
+        settings.open_source().check_variables(variables)
+    except PulseError as error:
+        return Seen(token, source_fault=_one_line(error))
+    return Seen(token)
+
+
+def _fault(seen: Seen, token: str) -> str:
+    """Return why a worker cannot compute batches; empty if it can."""
+    if seen.store_fault:
+        return f"cannot use the store ({seen.store_fault})"
+    if seen.token != token:
+        return "sees another object in the store than this process wrote"
+    return f"cannot use the source ({seen.source_fault})" if seen.source_fault else ""
+
+
+def _explain(faults: dict[str, str], store: Store, settings: Settings) -> str:
+    worker, fault = min(faults.items())
+    more = f", nor can {len(faults) - 1} other workers" if len(faults) > 1 else ""
+    source = f" and source {settings.source}" if settings.source != "sample" else ""
+    return (
+        f"worker {worker} {fault}{more}: every worker must see the store {store.uri}{source} of "
+        "this process: share the directory, or use s3://bucket/prefix with the same credentials "
+        "and endpoint"
+    )
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
