@@ -13,7 +13,12 @@ from pulse_assets.retrodiction.trust import hit_threshold, scan_trust
 from pulse_assets.retrodiction.user_rules import FastRule, SlowRule
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.properties import holds_for_all
-from pulse_assets_tests.retrodiction.examples import random_walk, rules, seasonal_walk
+from pulse_assets_tests.retrodiction.examples import (
+    InThisProcess,
+    random_walk,
+    rules,
+    seasonal_walk,
+)
 from pulse_assets_tests.retrodiction.test_walk_forward import unusual_series
 
 LENGTH = 48
@@ -41,8 +46,10 @@ def last_two(y, origins, horizons, season):
 
 #: A user's rules in both forms.
 USER_RULES = (
-    FastRule("fast", True, None, 1, last_two),
-    SlowRule("slow", True, 24, 2, lambda y, horizons, season: [y[-5:].max()] * len(horizons)),
+    InThisProcess(FastRule("fast", True, None, 1, last_two)),
+    InThisProcess(
+        SlowRule("slow", True, 24, 2, lambda y, horizons, season: [y[-5:].max()] * len(horizons))
+    ),
 )
 
 
@@ -123,6 +130,6 @@ def test_a_rule_that_looks_ahead_is_caught():
         ahead = np.minimum(origins[:, None] + horizons, len(y) - 1)
         return y[ahead]
 
-    cheat = FastRule("cheat", True, None, 1, tomorrow)
+    cheat = InThisProcess(FastRule("cheat", True, None, 1, tomorrow))
     with pytest.raises(RuleError, match="'cheat' looks ahead"):
         walk_forward(seasonal_walk(LENGTH), range(LENGTH), HORIZONS, 4, [cheat])
