@@ -40,7 +40,7 @@ def test_status_tells_done_stale_failed_and_missing_apart(pulse, source, setting
 
     monkeypatch.setenv("BROKEN_VALUES", "41")  # of March, from which April is predicted
     rules = ["naive", BREAKABLE]
-    assert pulse("train", models=rules)[0] == 1
+    assert pulse("train", "--on-rule-error", "fail", models=rules)[0] == 1
     (Path(settings.store) / object_path("batch_metrics", "2005-01-31", 30)).unlink()
     line = source / "historical_line.csv"
     line.write_text(line.read_text().replace("2005-03-01,41.0", "2005-03-01,41.25"))
@@ -59,7 +59,7 @@ def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
     assert pulse()[0] == 0
     code, out = pulse("status")
     assert code == 0
-    assert out.splitlines()[2].split() == ["4", "0", "0", "0", "4"]
+    assert out.splitlines()[2].split() == ["4", "0", "0", "0", "0", "4"]
     assert max(map(len, out.splitlines())) <= 80
 
 

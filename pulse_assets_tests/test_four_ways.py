@@ -352,6 +352,7 @@ def test_failed_batches_of_a_backfill_are_missing_and_can_be_relaunched(
 ):
     """The partitioned step and the aggregates are two runs: of these the second is red."""
     chosen = {"models": ["naive", BREAKABLE], "horizons": [1], "variables": ["line"]}
+    chosen["on_rule_error"] = "fail"
     results = Path(config().store) / "training_results" / "training_results.json"
     with user_interface(config(), BROKEN_VALUES="45") as ui:  # its value of November 2005
         _, runs = ui.backfill(chosen)

@@ -16,6 +16,7 @@ from pulse_assets.settings import TrainingConfig, dagster_home
 from pulse_assets_tests.conftest import stored
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
+FAIL = ("--on-rule-error", "fail")
 
 #: Every option of the older script that the command keeps.
 KEPT_OPTIONS = [
@@ -90,7 +91,7 @@ def test_a_training_prints_its_summary_on_stdout_and_progress_on_stderr(command,
 
 def test_failed_batches_are_named_and_exit_with_1(command, small, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45 46.5")  # line in October and January
-    ran = command(*small, "--variables", "line", "--models", "naive", BREAKABLE)
+    ran = command(*small, "--variables", "line", "--models", "naive", BREAKABLE, *FAIL)
     assert ran.code == 1
     assert re.search(r"^ +10 +1 +1 +90\.9 %", ran.out, re.MULTILINE)
     assert "2005-11-27  RuleError" in ran.out
@@ -102,7 +103,7 @@ def test_failed_batches_are_named_and_exit_with_1(command, small, monkeypatch):
 
 def test_allowed_failures_exit_with_0(command, small, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45")
-    broken = (*small, "--variables", "line", "--models", "naive", BREAKABLE)
+    broken = (*small, "--variables", "line", "--models", "naive", BREAKABLE, *FAIL)
     assert command(*broken, "--max-failed-batches", "1").code == 0
     assert command(*broken, "--max-failed-batches", "0").code == 1
 

@@ -18,6 +18,7 @@ from pulse_assets.status import batch_states
 from pulse_assets_tests.conftest import MODELS, stored
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
+FAIL = {"on_rule_error": "fail"}
 AGGREGATES = ("trust_ledger", "next_forecasts", "training_results", "training_report")
 UPSTREAM = {
     "historical_data": set(),
@@ -296,7 +297,7 @@ def test_the_report_has_a_link_where_the_deployment_serves_it(settings, instance
 
 def test_a_variable_without_a_forecast_keeps_no_other_from_its_own(run, monkeypatch, settings):
     monkeypatch.setenv("BROKEN_VALUES", "69.5")  # the last value of the line
-    result = run(models=["naive", BREAKABLE], horizons=[1], keys=(FIRST, FIRST))
+    result = run(models=["naive", BREAKABLE], horizons=[1], keys=(FIRST, FIRST), **FAIL)
     assert result.success
     (made,) = [
         event.materialization.metadata
@@ -476,7 +477,7 @@ def test_bad_run_config_is_refused_before_the_run(graph, training, text):
 
 def test_a_failed_batch_fails_the_run_once_everything_is_stored(run, settings, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45")
-    result = run(variables=["line"], models=["naive", BREAKABLE], horizons=[1])
+    result = run(variables=["line"], models=["naive", BREAKABLE], horizons=[1], **FAIL)
     assert not result.success
     assert failure(result).startswith(f"1 batch failed: {LAST} (RuleError: ")
     assert ("batch_metrics", LAST) in made(result)  # it says failed
@@ -486,14 +487,16 @@ def test_a_failed_batch_fails_the_run_once_everything_is_stored(run, settings, m
 
 def test_a_failed_batch_fails_the_step_that_has_no_status_table(run, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45")
-    result = run(*BATCH_TABLES[:3], variables=["line"], models=["naive", BREAKABLE], horizons=[1])
+    result = run(
+        *BATCH_TABLES[:3], variables=["line"], models=["naive", BREAKABLE], horizons=[1], **FAIL
+    )
     assert not result.success
     assert failure(result).endswith(f"failed: {LAST}")  # and no other batch
 
 
 def test_a_failed_batch_is_whole_again_without_its_status_selected(run, settings, monkeypatch):
     """As the UI's *Re-execute from failure* does, which leaves out what has a record."""
-    chosen = {"variables": ["line"], "models": ["naive", BREAKABLE], "horizons": [1]}
+    chosen = {"variables": ["line"], "models": ["naive", BREAKABLE], "horizons": [1], **FAIL}
     monkeypatch.setenv("BROKEN_VALUES", "45")
     run(**chosen)
     monkeypatch.delenv("BROKEN_VALUES")
