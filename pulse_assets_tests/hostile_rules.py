@@ -74,7 +74,7 @@ class RaisesBase(Hostile):
 
 class RunsOutOfMemory(Hostile):
     def fail(self, y_past, horizons):
-        return np.empty(1 << 60)
+        return np.empty(1 << 50)
 
 
 class Recurses(Hostile):
