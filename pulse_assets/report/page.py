@@ -70,7 +70,9 @@ def build_report(
                 "next": next_figures(figured, retrodictions, forecasts),
             },
             best={name: best_rules(results, name) for name in ranked},
-            horizons=sorted(set(forecasts["horizon"].to_pylist())),
+            horizons=sorted(
+                {*forecasts["horizon"].drop_null().to_pylist()}
+            ),  # none of what is left out
             ahead=list_ahead(forecasts, ranked),
             skipped=group_skipped(results["skipped"]),
         )
