@@ -615,9 +615,16 @@ def check_run(results, config, rules):
 def test_a_training_with_every_failing_rule(source, tmp_path, monkeypatch, workers):
     monkeypatch.setenv("HOSTILE_VALUE", MARCH)
     monkeypatch.chdir(ROOT)
-    rules = [name for name in (*OF_ONE_ORIGIN, *OF_THE_REQUEST) if name != "ClosesEverything"]
+    left_out = {"ClosesEverything", "Loops", "Stops"}  # which take as long as others of their kind
+    rules = [name for name in (*OF_ONE_ORIGIN, *OF_THE_REQUEST) if name not in left_out]
     config = run_of(
-        source, tmp_path, *rules, *HARMLESS, max_workers=workers, rule_timeout_seconds=5
+        source,
+        tmp_path,
+        *rules,
+        *HARMLESS,
+        max_workers=workers,
+        rule_timeout_seconds=2,
+        batch_limit=4,
     )
     results = train(config)
     check_run(results, config, rules)
