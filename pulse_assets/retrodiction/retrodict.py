@@ -67,7 +67,7 @@ def retrodict(
         were known.
 
     Raises:
-        RuleFailedError: a rule failed or broke its contract, in strict mode; it is named.
+        RuleError: a rule failed or broke its contract, in strict mode; it is named.
 
     Example:
         >>> from pulse_assets.retrodiction.rules import resolve_rules
