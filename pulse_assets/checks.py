@@ -346,5 +346,5 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 def fail_on_errors(outcomes: Sequence[CheckOutcome]) -> None:
     """Fail the step if a check of severity ERROR has not passed; the failure names each."""
     if failed := [one for one in outcomes if one.passed is False and one.severity == "ERROR"]:
-        named = [f"{one.name}: {one.message}" for one in failed]
+        named = [f"{one.message} ({one.name})" for one in failed]
         raise dg.Failure("; ".join(named), allow_retries=False)

@@ -6,7 +6,7 @@ results of a run that did not succeed exist, and the run is red and says why.
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -19,7 +19,7 @@ from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
 from pulse_assets.assets.previews import ROWS, as_table
 from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.check_records import CheckedData
-from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored
+from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
 from pulse_assets.execution.batch_task import configuration_fingerprint
 from pulse_assets.partitions import batch_partitions, batches_of_run
 from pulse_assets.preflight import resolve_options
@@ -88,14 +88,15 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
                 versions=_versions(),
             )
             ensemble = ENSEMBLE_CHECK.run(results)
-            earlier, in_this_run = _earlier_checks(context, run, options)
+            earlier, ours = _earlier_checks(context, run, options)
             results = conclude(results, [*earlier, ensemble])
             retrodictions = _reported(run, _scored(trust_ledger, results), options.horizons)
         yield dg.Output(results, "training_results", metadata=_metadata(results, retrodictions))
         yield CheckedData.of(run, options).evaluation(ensemble)
         report = build_report(results, trust_ledger, retrodictions, next_forecasts)
         yield dg.Output(report, "training_report", metadata=_link(run))
-        _fail_on_problems(results, in_this_run)
+        # The step that recorded a failure in this run has failed: once is enough.
+        fail_on_errors([one for one in earlier if one not in ours])
 
     return publish_results
 
@@ -107,8 +108,8 @@ def describe(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
 
 def _earlier_checks(
     context: dg.AssetExecutionContext, run: Settings, options: TrainingOptions
-) -> tuple[list[CheckOutcome], bool]:
-    """Return the outcomes of the checks of batches and forecasts; whether this run checked batches.
+) -> tuple[list[CheckOutcome], list[CheckOutcome]]:
+    """Return the outcomes of the checks of batches and forecasts, and those that this run recorded.
 
     Those of this run count. Where it has none, because it makes aggregates alone, quick checks are
     run here, and of the others the latest outcome that Dagster recorded for the same data counts.
@@ -126,24 +127,7 @@ def _earlier_checks(
             found.append(latest.get(check.key) or check.not_run())
     for check in FORECAST_CHECKS:
         found.append(ours.get(check.key) or latest.get(check.key) or check.not_run())
-    return found, any(check.key in ours for check in BATCH_CHECKS)
-
-
-def _fail_on_problems(results: Mapping[str, Any], in_this_run: bool) -> None:
-    """Fail the step if a check of severity ERROR did.
-
-    Where a step of this run has failed with the sentences already, only the checks are named.
-    """
-    if results["success"]:
-        return
-    if not in_this_run:
-        raise dg.Failure("; ".join(results["problems"]), allow_retries=False)
-    failed = [one for one in results["checks"] if one["passed"] is False]
-    names = list(dict.fromkeys(one["name"] for one in failed if one["severity"] == "ERROR"))
-    raise dg.Failure(
-        f"stored, but not a success: {', '.join(names)} failed in step check_batches",
-        allow_retries=False,
-    )
+    return found, list(ours.values())
 
 
 def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:
