@@ -340,10 +340,10 @@ def describe_rule_errors(errors: Sequence[RuleErrors]) -> str:
     if len(errors) == 1:
         return f"rule {first.model} failed from {describe_rule_error(first)}"
     origins = sum(one.count for one in errors)
-    noun = "rule" if len(rules) == 1 else "rules"
+    noun, often = ("rule", "") if len(rules) == 1 else ("rules", f"{first.model} ")
     return (
         f"{noun} {list_some(rules)} failed from {origins:,} origins with {len(errors):,} different "
-        f"errors; most often {first.model} from {describe_rule_error(first)}"
+        f"errors; most often {often}from {describe_rule_error(first)}"
     )
 
 
