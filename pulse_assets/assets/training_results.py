@@ -18,7 +18,7 @@ from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.previews import ROWS, as_table
 from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.fingerprint import configuration_fingerprint
-from pulse_assets.partitions import batch_partitions, batches_of_run
+from pulse_assets.partitions import batch_keys, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
 from pulse_assets.resources import DataResource
@@ -77,7 +77,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
                     required=batches_of_run(context.run.tags, settings),
                 ),
                 trust_ledger,
-                planned=batch_partitions(settings).get_partition_keys(),
+                planned=batch_keys(settings),
                 performance=performance,
                 cluster=cluster,
                 configuration=describe(run, options),
