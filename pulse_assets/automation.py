@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import dagster as dg
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.execution.batch_task import BATCH_TABLES
@@ -50,9 +51,10 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
         tick = context.scheduled_execution_time
+        run_key = tick.isoformat()
         with plain_failures():
             register_batches(settings, context.instance, tick.date())
-            if run := _unfinished_run(settings, context.instance):
+            if run := _unfinished_run(settings, context.instance, run_key):
                 return dg.SkipReason(
                     f"run {run.run_id} over {settings.store} is {run.status.value}: the next "
                     "morning asks again (if it is dead, end it in the UI)"
@@ -65,9 +67,8 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
                 f"all {len(ended)} batches that ended before {tick.date()} are in "
                 f"{settings.store}, and none failed"
             )
-        context.log.info(f"missing or damaged: {len(missing)}; failed: {len(failed)}")
         counts = {"pulse/missing": str(len(missing)), "pulse/failed": str(len(failed))}
-        return _request(settings, tick.isoformat(), [due[0], due[-1]], counts)
+        return _request(settings, run_key, [due[0], due[-1]], counts)
 
     return train_completed_batches
 
@@ -138,12 +139,20 @@ def unmade_batches(settings: Settings, keys: Sequence[str]) -> tuple[list[str], 
     return sorted({*keys} - {*whole, *failed}), failed
 
 
-def _unfinished_run(settings: Settings, instance: dg.DagsterInstance) -> dg.DagsterRun | None:
-    """Return a run of the job over the store of this deployment that is queued or running."""
+def _unfinished_run(
+    settings: Settings, instance: dg.DagsterInstance, run_key: str
+) -> dg.DagsterRun | None:
+    """Return a run of the job over the store of this deployment that is queued or running.
+
+    The run of this very tick does not count: a daemon that was killed before it launched the run
+    evaluates the tick again, and launches it if it is asked for.
+    """
     fail_dead_runs(instance)
-    unfinished = dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED)
     ours = settings.store.rstrip("/")
-    return next((run for run in instance.get_runs(unfinished) if _store_of(run) == ours), None)
+    for run in instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED)):
+        if _store_of(run) == ours and run.tags.get(RUN_KEY_TAG) != run_key:
+            return run
+    return None
 
 
 def _store_of(run: dg.DagsterRun) -> str:

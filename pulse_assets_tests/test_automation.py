@@ -144,6 +144,15 @@ def test_the_schedule_waits_for_a_run_that_has_not_ended(monthly, instance, name
     assert evaluate(monthly, instance, 2005, 3, 1).tags[START] == "2005-01-01"
 
 
+def test_the_run_of_an_interrupted_tick_is_asked_for_again(monthly, instance):
+    """Dagster launches it then: it knows the run by its key."""
+    request = evaluate(monthly, instance, 2005, 3, 1)
+    tags = {**request.tags, "dagster/run_key": request.run_key}
+    report_run(instance, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
+    assert evaluate(monthly, instance, 2005, 3, 1).run_key == request.run_key
+    assert "NOT_STARTED" in evaluate(monthly, instance, 2005, 3, 2).skip_message
+
+
 def test_a_run_that_names_another_store_is_not_waited_for(monthly, instance, tmp_path):
     elsewhere = {"resources": {"data": {"config": {"store": str(tmp_path / "trial")}}}}
     create_run_for_test(
