@@ -32,10 +32,9 @@ def monthly(settings):
 
 
 def evaluate(settings, instance, *day):
-    context = dg.build_schedule_context(
-        instance=instance, scheduled_execution_time=datetime(*day, 6, tzinfo=UTC)
-    )
-    return build_schedule(settings)(context)
+    at = datetime(*day, 6, tzinfo=UTC)
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=at) as context:
+        return build_schedule(settings)(context)
 
 
 def make(instance, *keys):
