@@ -26,6 +26,8 @@ from pathlib import Path
 
 import yaml
 
+from pulse_assets.execution.processors import usable_processors
+
 HERE = Path(__file__).parent
 SECONDS = 90
 
@@ -52,7 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="records, results and logs")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="default: one a core")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=usable_processors(),
+        help="default: one per processor this process may use",
+    )
     parser.add_argument("--ui-port", type=int, default=3000)
     parser.add_argument("--scheduler-port", type=int, default=8786)
     parser.add_argument("--postgres-port", type=int, default=5432)

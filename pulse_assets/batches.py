@@ -9,12 +9,16 @@ from datetime import date, timedelta
 from itertools import groupby
 from typing import Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 #: What became of a batch; `kept` is one that an earlier run computed from the same input.
 BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
 
 
-#: What the store holds of a batch; `stale`: made of other input, configuration or code, or damaged.
-BatchState = Literal["done", "stale", "failed", "missing"]
+#: What the store holds of a batch. `stale`: made of other input, configuration or code, or damaged;
+#: `incomplete`: scored, but a rule failed in it.
+BatchState = Literal["done", "incomplete", "stale", "failed", "missing"]
 
 #: Calendar windows: weeks begin on Mondays, the others on the first of a month.
 Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]
@@ -85,6 +89,32 @@ def calendar_batch(key: str, cadence: Cadence, variables: Sequence[str]) -> Trai
         years, month = divmod(start.month - 1 + _MONTHS[cadence], 12)
         end = start.replace(year=start.year + years, month=month + 1)
     return TrainingBatch(key, start, end, tuple(variables))
+
+
+def window_starts(
+    days: NDArray[np.datetime64], start: date, length: int | Cadence
+) -> NDArray[np.datetime64]:
+    """Return the first day of the window in which each day lies, [N].
+
+    Args:
+        days: the days, [N].
+        start: first day of the grid; calendar windows do not depend on it.
+        length: of the windows: a number of days or a cadence.
+
+    Example:
+        >>> days = np.array(["2020-01-08", "2020-03-31"], "M8[D]")
+        >>> window_starts(days, date(2020, 1, 1), 30).astype(str).tolist()
+        ['2020-01-01', '2020-03-31']
+        >>> window_starts(days, date(2020, 1, 1), "quarterly").astype(str).tolist()
+        ['2020-01-01', '2020-01-01']
+    """
+    if isinstance(length, int):
+        first = np.datetime64(start)
+        return first + (days - first).astype(np.int64) // length * length
+    if length == "weekly":  # 1970-01-01, day 0, was a Thursday
+        return days - (days.astype(np.int64) + 3) % 7
+    months = days.astype("M8[M]")
+    return (months - months.astype(np.int64) % _MONTHS[length]).astype("M8[D]")
 
 
 def stretches(states: Mapping[str, BatchState]) -> Iterator[Stretch]:

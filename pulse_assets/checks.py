@@ -3,10 +3,12 @@
 Those of the batches run in one step after `batch_metrics`, whichever asset they are shown on: a
 step that depends on an asset which failed batches lack would be skipped. They read a sample of the
 batches, spread evenly over those that are stored, so that their cost does not grow with the grid.
+
+The step fails when a check of severity ERROR does, so the run that made the batches is red. Nothing
+depends on the step, so the aggregates are made all the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,21 +18,35 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.assets.failures import plain_failures
-from pulse_assets.assets.previews import as_cell, in_words
+from pulse_assets.check_records import Check, CheckedData, Verdict
 from pulse_assets.errors import PulseError
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.fingerprint import configuration_fingerprint
-from pulse_assets.history.frequency import dates_ahead
+from pulse_assets.history.series import Series
+from pulse_assets.history.source import Source
 from pulse_assets.partitions import batch_keys
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.implausible import implausible_values
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.audit import count_duplicates, remake
-from pulse_assets.stages.plan import decide_frequency
+from pulse_assets.stages.audit import ROUNDING, Remade, count_duplicates, remake
+from pulse_assets.stages.outcome import (
+    OUTCOME_COLUMNS,
+    STALE_AFTER,
+    CheckOutcome,
+    Outcomes,
+    collect_outcomes,
+    describe_failed,
+    describe_rule_errors,
+    describe_unpredicted,
+    ends_before,
+    list_some,
+    series_frequencies,
+)
 from pulse_assets.stages.results import ENSEMBLE
-from pulse_assets.stages.window import Observations
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
 
@@ -40,21 +56,8 @@ REMADE_BATCHES: Final = 4
 
 #: Largest distance of the intervals' coverage from their level, chance apart.
 COVERAGE_MARGIN: Final = 0.05
-#: Steps of its own frequency that a series may end before the last day to predict.
-STALE_AFTER: Final = 4
-#: Largest difference of a forecast that was made again, as a share of it: rounding, and no more.
-ROUNDING: Final = 1e-9
 
-_WARN: Final = dg.AssetCheckSeverity.WARN
-_STATUS: Final = ("batch", "status", "error", "model", "n", "coverage")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a check found, and the values it saw."""
-
-    passed: bool
-    seen: Mapping[str, Any]
+_STATUS: Final = ("batch", "status", "model", "n", "coverage")
 
 
 class Stored:
@@ -75,11 +78,32 @@ class Stored:
         )
 
     @cached_property
-    def metrics(self) -> pd.DataFrame:
-        """Status, counts and coverage of all batches that this configuration made."""
+    def _parts(self) -> list[pa.Table]:
+        """Metrics of all batches that this configuration made."""
         made_by = configuration_fingerprint(self.settings, self.options)
-        parts = self.tables("batch_metrics").parts(_STATUS, made_of={"configuration": made_by})
+        columns = sorted({*_STATUS, *OUTCOME_COLUMNS})
+        return list(self.tables("batch_metrics").parts(columns, made_of={"configuration": made_by}))
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Status, counts and coverage of the batches."""
+        parts = [part.select(list(_STATUS)) for part in self._parts]
         return pa.concat_tables(parts).unify_dictionaries().to_pandas()
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """What became of the batches."""
+        return collect_outcomes(self._parts)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the series come from."""
+        return self.settings.open_source()
+
+    @cached_property
+    def series(self) -> dict[str, Series]:
+        """The series of the run."""
+        return {name: self.source.load(name) for name in self.options.variables or ()}
 
     def duplicates(self, asset: str) -> Mapping[str, int | PulseError]:
         """Count the rows that stand twice in each batch of the sample; an error where it has none.
@@ -106,11 +130,34 @@ def _duplicates_in(tables: PartitionedTables, key: str) -> int | PulseError:
 
 
 def no_failed_batches(stored: Stored) -> Verdict:
-    """No batch of the configuration ended in an error."""
-    rows = stored.metrics.drop_duplicates("batch")
-    failed = rows[rows["status"] == "failed"]
-    named = dict(zip(failed["batch"].astype(str), failed["error"], strict=True))
-    return Verdict(failed.empty, {"batches": len(rows), "failed": len(failed), "errors": named})
+    """No more batches of the configuration ended in an error than `max_failed_batches` allows."""
+    failed, batches = stored.outcomes.failed, sum(stored.outcomes.batches.values())
+    named = {one["batch"]: one["message"] for one in failed}
+    return Verdict(
+        len(failed) <= stored.options.max_failed_batches,
+        {"batches": batches, "failed": len(failed), "errors": named},
+        describe_failed(failed),
+    )
+
+
+def no_failed_rules(stored: Stored) -> Verdict:
+    """Every rule returned its forecasts from every origin, without an error."""
+    errors = stored.outcomes.rule_errors
+    named = {one.model: f"{one.count} origins, {one.type}: {one.message}" for one in errors}
+    seen = {"origins": sum(one.count for one in errors), "rules": named}
+    return Verdict(not errors, seen, describe_rule_errors(errors))
+
+
+def every_variable_predicted(stored: Stored) -> Verdict:
+    """At least one stored batch predicts each variable."""
+    variables = stored.options.variables or ()
+    seen = {
+        "batches": stored.outcomes.batches,
+        "predicted": sorted(stored.outcomes.predicted),
+        "never_predicted": stored.outcomes.never_predicted(variables),
+    }
+    message = describe_unpredicted(stored.outcomes, variables)
+    return Verdict(not message, seen, message)
 
 
 def interval_coverage(stored: Stored) -> Verdict:
@@ -120,8 +167,12 @@ def interval_coverage(stored: Stored) -> Verdict:
     coverage = float((rows["n"] * rows["coverage"]).sum() / n) if n else None
     chance = 2 * (level * (1 - level) / max(n, 1)) ** 0.5
     bounds = level - COVERAGE_MARGIN - chance, min(1.0, level + COVERAGE_MARGIN + chance)
-    passed = coverage is None or bounds[0] <= coverage <= bounds[1]
-    return Verdict(passed, {"coverage": coverage, "lower": bounds[0], "upper": bounds[1], "n": n})
+    seen = {"coverage": coverage, "lower": bounds[0], "upper": bounds[1], "n": n}
+    if coverage is None or bounds[0] <= coverage <= bounds[1]:
+        return Verdict(True, seen)
+    expected = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} % were expected"
+    held = f"hold {100 * coverage:.1f} % of {n:,} observations"
+    return Verdict(False, seen, f"the {100 * level:g} % intervals of ensemble {held}: {expected}")
 
 
 def schema_holds(asset: str) -> Callable[[Stored], Verdict]:
@@ -131,7 +182,8 @@ def schema_holds(asset: str) -> Callable[[Stored], Verdict]:
         """Columns and types of the stored objects are those of `pulse_assets.schema`."""
         found = stored.duplicates(asset)
         problems = {key: str(one) for key, one in found.items() if isinstance(one, PulseError)}
-        return Verdict(not problems, {"read": len(found), "problems": problems})
+        named = list_some(list(problems.values()), separator="; ")
+        return Verdict(not problems, {"read": len(found), "problems": problems}, named)
 
     return check
 
@@ -145,100 +197,134 @@ def no_duplicates(asset: str) -> Callable[[Stored], Verdict]:
         counts = {key: one for key, one in found.items() if isinstance(one, int)}
         twice = {key: count for key, count in counts.items() if count}
         seen = {"key": ", ".join(SORT_KEYS[asset]), "read": len(counts), "duplicates": twice}
-        return Verdict(not twice and len(counts) == len(found), seen)
+        unread = len(found) - len(counts)
+        message = f"{asset}: {unread} of {len(found)} batches cannot be searched for duplicates"
+        if twice:
+            named = [f"{key} ({count} rows)" for key, count in twice.items()]
+            message = f"{asset} holds rows twice in batch {list_some(named)}"
+        return Verdict(not twice and not unread, seen, message)
 
     return check
 
 
 def no_lookahead(stored: Stored) -> Verdict:
     """Forecasts of some batches, made again with all later data cut off, are the stored ones."""
-    rules = resolve_rules(stored.options.models or DEFAULT_MODELS)
-    found = {}
+    options = stored.options
+    models, found = options.models or DEFAULT_MODELS, dict[str, Remade]()
     for key in stored.sample(REMADE_BATCHES):
+        rules = resolve_rules(models, seconds=options.rule_timeout_seconds)
         tables = {name: stored.tables(name, [key])[key] for name in BATCH_TABLES[:3]}
-        found[key] = remake(tables, rules, stored.options)
-    worst = max((one.difference for one in found.values()), default=0.0)
+        found[key] = remake(tables, rules, options)
+    differing = {key: one for key, one in found.items() if one.difference > ROUNDING}
+    failed = {
+        f"{name}, batch {key}": text
+        for key, one in found.items()
+        for name, text in one.failures.items()
+    }
     seen = {
         "batches": list(found),
         "forecasts": sum(one.forecasts for one in found.values()),
-        "largest_difference": str(worst),
+        "largest_difference": str(max((one.difference for one in found.values()), default=0.0)),
+        "rules": sorted({one.model for one in differing.values()}),
+        "failed_rules": failed,
     }
-    return Verdict(worst <= ROUNDING, seen)
+    return Verdict(not differing, seen, _describe_lookahead(differing))
+
+
+def _describe_lookahead(differing: Mapping[str, Remade]) -> str:
+    """Name the rule, variable and batch of the largest difference, and the other rules."""
+    if not differing:
+        return ""
+    batch, worst = max(differing.items(), key=lambda item: item[1].difference)
+    others = sorted({one.model for one in differing.values()} - {worst.model})
+    more = f"; so do those of {list_some(others)}" if others else ""
+    share = worst.difference
+    apart = f"by up to {100 * share:.3g} %" if np.isfinite(share) else "in what is missing"
+    return (
+        f"look-ahead: the stored forecasts of rule {worst.model} for {worst.variable} in batch "
+        f"{batch} differ {apart} from those made with all later data cut off{more}: a rule may "
+        "read y[: origin + 1] alone, and equal input must give equal output"
+    )
 
 
 def sources_are_fresh(stored: Stored) -> Verdict:
     """Each series reaches the last day to predict, but for a few of its own steps."""
-    source = stored.settings.open_source()
-    seen, stale = {}, []
-    for name in stored.options.variables or ():
-        series = source.load(name)
-        known = Observations(series.timestamps, series.values, series.timestamps)
-        frequency = decide_frequency(name, known, stored.options.frequencies.get(name))
-        last = series.timestamps[-1]
-        (until,) = dates_ahead(last, np.array([STALE_AFTER]), frequency)
-        seen[name] = str(last)
-        if until < np.datetime64(stored.settings.last_day):
-            stale.append(name)
-    last_day = str(stored.settings.last_day)
-    return Verdict(not stale, {"stale": stale, "last_observation": seen, "last_day": last_day})
+    last = {name: one.timestamps[-1].item() for name, one in stored.series.items()}
+    last_day = stored.settings.last_day
+    stale = ends_before(
+        last, series_frequencies(stored.series, stored.options.frequencies), last_day
+    )
+    seen = {"stale": stale, "last_observation": last, "last_day": str(last_day)}
+    named = [f"{name} (on {last[name]})" for name in stale]
+    verb, whose = ("ends", "its") if len(stale) == 1 else ("end", "their")
+    message = (
+        f"{list_some(named)} {verb} more than {STALE_AFTER} of {whose} steps before {last_day}"
+    )
+    return Verdict(not stale, seen, message)
 
 
-@dataclass(frozen=True)
-class BatchCheck:
-    """A check by name, the asset that it is shown on, and what it looks at."""
-
-    name: str
-    asset: str
-    function: Callable[[Stored], Verdict]
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
-
-    @property
-    def spec(self) -> dg.AssetCheckSpec:
-        """How Dagster knows it."""
-        return dg.AssetCheckSpec(self.name, asset=self.asset, description=self.function.__doc__)
-
-    def run(self, stored: Stored) -> dg.AssetCheckResult:
-        """Look; data that cannot be read do not pass."""
-        try:
-            found = self.function(stored)
-        except PulseError as error:
-            found = Verdict(False, {"error": str(error)})
-        return dg.AssetCheckResult(
-            asset_key=self.asset,
-            check_name=self.name,
-            passed=bool(found.passed),
-            severity=self.severity,
-            metadata={k: _readable(v) for k, v in found.seen.items() if v is not None},
-        )
+def every_file_is_read(stored: Stored) -> Verdict:
+    """No file that looks meant for the source is left unread."""
+    unread = dict(stored.source.unread())
+    named = [f"{path} ({reason})" for path, reason in unread.items()]
+    message = f"files in {stored.source.uri} that are not read: {list_some(named)}"
+    return Verdict(not unread, {"unread": unread}, message)
 
 
-def _readable(value: object) -> str | int | float | bool | None:
-    """Return a value that was seen as its page shows it without a click."""
-    return in_words(value) if isinstance(value, Mapping | list) else as_cell(value)
+def no_implausible_values(stored: Stored) -> Verdict:
+    """No value lies so far from its neighbours that it looks like a typing error."""
+    found = {
+        f"{name} on {one.timestamps[i]}": float(one.values[i])
+        for name, one in stored.series.items()
+        for i in implausible_values(one.values)
+    }
+    named = [f"{place} ({value:g})" for place, value in found.items()]
+    message = f"values that look implausible beside their neighbours: {list_some(named)}"
+    return Verdict(not found, {"implausible": found}, message)
 
 
-BATCH_CHECKS: Final = (
-    BatchCheck("sources_are_fresh", "historical_data", sources_are_fresh, _WARN),
-    BatchCheck("no_lookahead", "retrodictions", no_lookahead),
-    BatchCheck("no_failed_batches", "batch_metrics", no_failed_batches),
-    BatchCheck("interval_coverage", "batch_metrics", interval_coverage, _WARN),
-    *(BatchCheck("schema_holds", name, schema_holds(name)) for name in BATCH_TABLES),
-    *(BatchCheck("no_duplicates", name, no_duplicates(name)) for name in BATCH_TABLES),
+def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Verdict:
+    """Over all variables and horizons the ensemble is at least as close as naive."""
+    skill = {row["model"]: row["skill"] for row in results["models"]}.get(ENSEMBLE)
+    details = results["variables"]["details"]
+    worse = {name: one["skill"] for name, one in details.items() if (one["skill"] or 0) < 0}
+    seen = {"skill": "undefined" if skill is None else skill, "variables_worse": worse}
+    if skill is None or skill >= 0:
+        return Verdict(True, seen)
+    worst = sorted(worse, key=lambda name: worse[name])
+    where = f", most of all for {list_some(worst)}" if worst else ""
+    message = f"the errors of ensemble are {-100 * skill:.1f} % larger than those of naive{where}"
+    return Verdict(False, seen, message)
+
+
+BATCH_CHECKS: Final[tuple[Check[Stored], ...]] = (
+    Check("no_failed_batches", "batch_metrics", no_failed_batches, quick=True),
+    Check("no_failed_rules", "retrodictions", no_failed_rules, quick=True),
+    Check("every_variable_predicted", "batch_metrics", every_variable_predicted, quick=True),
+    Check("no_lookahead", "retrodictions", no_lookahead),
+    *(Check("schema_holds", name, schema_holds(name)) for name in BATCH_TABLES),
+    *(Check("no_duplicates", name, no_duplicates(name)) for name in BATCH_TABLES),
+    Check("sources_are_fresh", "historical_data", sources_are_fresh, "WARN"),
+    Check("every_file_is_read", "historical_data", every_file_is_read, "WARN"),
+    Check("no_implausible_values", "historical_data", no_implausible_values, "WARN"),
+    Check("interval_coverage", "batch_metrics", interval_coverage, "WARN"),
+)
+
+#: `publish_results` runs it, so that its outcome is in the results.
+ENSEMBLE_CHECK: Final = Check(
+    "ensemble_not_worse_than_naive", "training_results", ensemble_not_worse_than_naive, "WARN"
 )
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
-    """Define all checks of a deployment."""
-    return [_batch_checks(settings), build_ensemble_check()]
-
-
-def _batch_checks(settings: Settings) -> dg.AssetChecksDefinition:
+    """Define the checks of the batches; those of aggregates belong to the steps that make them."""
     specs = {check.spec.get_python_identifier(): check.spec for check in BATCH_CHECKS}
 
     @dg.op(
         name="check_batches",
         ins={"batch_metrics": dg.In(dg.Nothing)},
         out={name: dg.Out(None, is_required=False) for name in specs},
+        tags={"dagster/priority": "1"},  # before the aggregates, which report the outcomes
     )
     def check_batches(
         context: dg.OpExecutionContext,
@@ -247,41 +333,28 @@ def _batch_checks(settings: Settings) -> dg.AssetChecksDefinition:
     ) -> Iterator[dg.AssetCheckResult]:
         with plain_failures():
             run = data.applied_to(settings)
-            stored = Stored(run, resolve_options(run, training))
-        chosen = context.selected_asset_check_keys
-        for check in BATCH_CHECKS:
-            if check.spec.key in chosen:
-                yield check.run(stored)
+            options = resolve_options(run, training)
+            checked, stored = CheckedData.of(run, options), Stored(run, options)
+        outcomes = []
+        with fresh_hosts():
+            for check in BATCH_CHECKS:
+                if check.key in context.selected_asset_check_keys:
+                    outcomes.append(check.run(stored))
+                    yield checked.evaluation(outcomes[-1])
+        fail_on_errors(outcomes)
 
     # Not @multi_asset_check, which would make the step depend on every asset that it looks at.
-    return dg.AssetChecksDefinition.create(
+    definition = dg.AssetChecksDefinition.create(
         keys_by_input_name={"batch_metrics": dg.AssetKey("batch_metrics")},
         node_def=check_batches,
         check_specs_by_output_name=specs,
         can_subset=True,
     )
+    return [definition]
 
 
-def build_ensemble_check() -> dg.AssetChecksDefinition:
-    """Define the check of `training_results`."""
-
-    @dg.asset_check(
-        asset="training_results",
-        name="ensemble_not_worse_than_naive",
-        description="Over all variables and horizons the ensemble is at least as close as naive.",
-    )
-    def ensemble_not_worse_than_naive(training_results: dict[str, Any]) -> dg.AssetCheckResult:
-        skills = {row["model"]: row["skill"] for row in training_results["models"]}
-        skill = skills.get(ENSEMBLE)
-        details = training_results["variables"]["details"]
-        worse = {name: one["skill"] for name, one in details.items() if (one["skill"] or 0) < 0}
-        return dg.AssetCheckResult(
-            passed=skill is None or skill >= 0,
-            severity=_WARN,
-            metadata={
-                "skill": "undefined" if skill is None else _readable(skill),
-                "variables_worse": _readable(worse),
-            },
-        )
-
-    return ensemble_not_worse_than_naive
+def fail_on_errors(outcomes: Sequence[CheckOutcome]) -> None:
+    """Fail the step if a check of severity ERROR has not passed; the failure names each."""
+    if failed := [one for one in outcomes if one.passed is False and one.severity == "ERROR"]:
+        named = [f"{one.message} ({one.name})" for one in failed]
+        raise dg.Failure("; ".join(named), allow_retries=False)

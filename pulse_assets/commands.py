@@ -18,13 +18,15 @@ from pulse_assets.jobs import JOB_NAME
 from pulse_assets.partitions import register_batches
 from pulse_assets.preflight import check_ready
 from pulse_assets.report.serve import report_server
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig, dagster_home
+from pulse_assets.stages.outcome import early_ends, last_observations, left_out, series_frequencies
 from pulse_assets.stages.results import ENSEMBLE
-from pulse_assets.status import batch_states
+from pulse_assets.status import batch_states, stored_outcomes
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table
-from pulse_assets.terminal import print_forecasts, print_json, print_status
+from pulse_assets.terminal import print_error, print_forecasts, print_json, print_status
 from pulse_assets.training import failure_of, open_instance, run_config
 
 _AGGREGATES: Final = ("trust_ledger", "next_forecasts", "training_results", "training_report")
@@ -33,26 +35,44 @@ _REPORT: Final = object_path("training_report", suffix="html")
 
 def show_status(config: TrainingConfig, *, as_json: bool) -> int:
     """Print what became of each batch; return 0 when all are done, else 1."""
-    states = batch_states(config.settings(), config.options())
+    settings, options = config.settings(), config.options()
+    with fresh_hosts():
+        states = batch_states(settings, options)
+        outcomes = stored_outcomes(settings, options, states).to_json()
     if as_json:
-        print_json(states)
+        print_json({"batches": states, **outcomes})
     else:
-        print_status(states)
+        print_status(states, outcomes)
     return 0 if set(states.values()) <= {"done"} else 1
 
 
 def forecast(config: TrainingConfig, *, as_json: bool) -> int:
-    """Make `next_forecasts` with the stored trust, and print the ensemble's."""
-    _materialize(config, ["next_forecasts"])
+    """Make `next_forecasts` with the stored trust, and print the ensemble's.
+
+    Returns:
+        0 when every variable has a forecast, else 1.
+    """
+    _raise_unmade(_materialize(config, ["next_forecasts"]))
     path = object_path("next_forecasts")
     store = open_store(config.store, config.s3)
     table = decode_table(store.read(path), "next_forecasts", name=f"{store.uri}/{path}")
     rows = table.filter(pc.field("model") == ENSEMBLE).drop_columns(["model", "weight"])
+    without, warnings = left_out(table), _warn_early(config, table)
     if as_json:
-        print_json(_plain_rows(rows))
+        named = [{"variable": name, "reason": reason} for name, reason in without.items()]
+        print_json({"forecasts": _plain_rows(rows), "left_out": named, "warnings": warnings})
     else:
-        print_forecasts(rows.to_pylist(), {"forecasts": f"{store.uri}/{path}"})
-    return 0
+        print_forecasts(rows.to_pylist(), warnings, {"forecasts": f"{store.uri}/{path}"})
+    for name, reason in without.items():
+        print_error(f"{name} has no forecast: {reason.removeprefix(f'{name}: ')}")
+    return 1 if without else 0
+
+
+def _warn_early(config: TrainingConfig, forecasts: pa.Table) -> list[str]:
+    """Return a sentence for each series that ends much earlier than the others."""
+    source, last = config.settings().open_source(), last_observations(forecasts)
+    series = {name: source.load(name) for name in last}
+    return list(early_ends(last, series_frequencies(series, config.options().frequencies)).values())
 
 
 def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> int:
@@ -60,7 +80,8 @@ def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> i
 
     Args:
         config: where the store is.
-        rebuild: make the aggregates anew from the stored batches first.
+        rebuild: make the aggregates anew from the stored batches first; a problem that they
+            report is printed and makes the exit code 1.
         port: serve the report there until interrupted instead of opening it.
 
     Raises:
@@ -68,8 +89,9 @@ def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> i
         MissingObjectError: there is no report.
         TrainingError: it could not be rebuilt.
     """
-    if rebuild:
-        _materialize(config, _AGGREGATES)
+    problems = _problems(_materialize(config, _AGGREGATES)) if rebuild else []
+    for problem in problems:
+        print_error(problem)
     store = open_store(config.store, config.s3)
     if port is not None:
         return _serve(store, port)
@@ -77,24 +99,48 @@ def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> i
     sys.stdout.write(f"{place}\n")
     if sys.stdout.isatty():
         webbrowser.open(place.as_uri())
-    return 0
+    return 1 if problems else 0
 
 
-def _materialize(config: TrainingConfig, assets: Sequence[str]) -> None:
+def _materialize(config: TrainingConfig, assets: Sequence[str]) -> dg.ExecuteInProcessResult:
+    """Make aggregates of what is stored; the result tells what failed."""
+    with fresh_hosts():
+        return _materialize_with(config, assets)
+
+
+def _materialize_with(config: TrainingConfig, assets: Sequence[str]) -> dg.ExecuteInProcessResult:
     settings = config.settings()
     options = check_ready(settings, config.options())
     job = build_definitions(settings).resolve_job_def(JOB_NAME)
     with open_instance(dagster_home()) as instance:
         register_batches(settings, instance)
-        run = job.execute_in_process(
+        return job.execute_in_process(
             run_config=run_config(settings, options),
             instance=instance,
             asset_selection=[dg.AssetKey(name) for name in assets],
             raise_on_error=False,
         )
+
+
+def _failures(run: dg.ExecuteInProcessResult) -> list[str]:
+    return [failure_of(event) for event in run.filter_events(lambda one: one.is_step_failure)]
+
+
+def _raise_unmade(run: dg.ExecuteInProcessResult) -> None:
     if not run.success:
-        failed = run.filter_events(lambda event: event.is_step_failure)
-        raise TrainingError("; ".join(map(failure_of, failed)))
+        raise TrainingError("; ".join(_failures(run)))
+
+
+def _problems(run: dg.ExecuteInProcessResult) -> list[str]:
+    """Return why the rebuilt results are not a success.
+
+    Raises:
+        TrainingError: they were not rebuilt.
+    """
+    report = dg.AssetKey("training_report")
+    if not any(one.asset_key == report for one in run.get_asset_materialization_events()):
+        _raise_unmade(run)
+    return _failures(run)
 
 
 def _serve(store: Store, port: int) -> int:

@@ -33,7 +33,7 @@ class StoreUnavailableError(StoreError):
 
 
 class ClusterError(PulseError):
-    """The Dask cluster cannot be reached or was lost."""
+    """The Dask cluster cannot be reached, was lost, or holds other code than the run."""
 
 
 class LostWorkerError(PulseError):

@@ -17,15 +17,21 @@ from typing import Final
 import pyarrow as pa
 
 from pulse_assets.batches import TrainingBatch
+from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.schema import SCHEMAS, SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.storage.tables import encode_table
 
 #: Instead of the hash of a failed batch's input: no input has it, so a resumed run tries again.
 FAILED_INPUT: Final = "failed"
+#: The same of a batch in which a rule failed: it is scored, but without that rule.
+INCOMPLETE_INPUT: Final = "incomplete"
 
 #: Options that change no number in a batch's tables.
-_WITHOUT_EFFECT: Final = {"max_failed_batches", "resume", "trust_discount"}
+_WITHOUT_EFFECT: Final = {
+    *("max_failed_batches", "resume", "trust_discount"),
+    *("on_rule_error", "rule_timeout_seconds"),  # a batch that they change is tried again
+}
 
 #: The parts of the package that decide a batch's numbers: files, and folders with all their files.
 NUMERICAL_CODE: Final = (
@@ -46,13 +52,18 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     """Hash all that decides which numbers a batch's tables hold, except input and window.
 
     That is: the options, whatever the order of the models; the length of the batches; the columns
-    of the stored tables; and the source of our numerical code. Batches of one configuration may be
-    aggregated together, others may not.
+    of the stored tables; the versions of the user's rules; and the source of our numerical code.
+    Batches of one configuration may be aggregated together, others may not.
+
+    Raises:
+        RuleError: a user's rule cannot be imported.
     """
     chosen = options.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    models = sorted(options.models or ())
     decisive = {
         **chosen,
-        "models": sorted(options.models or ()),
+        "models": models,
+        "rules": rule_versions(models, options.rule_timeout_seconds),
         "batch_size_days": settings.batch_length,
         "schemas": schema_fingerprint(SCHEMAS),
         "code": code_fingerprint(),

@@ -1,52 +1,237 @@
-"""What must hold before a batch is computed, checked before anything is written."""
+"""What must hold before a batch is computed, checked before anything is written.
+
+All series are examined before an error is raised, so that one message names all that are wrong.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pulse_assets.batches import window_starts
+from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
+from pulse_assets.history.calendars import decide_frequency
+from pulse_assets.history.frequency import Frequency, dates_ahead, get_frequency, steps_between
+from pulse_assets.history.series import Series
+from pulse_assets.history.source import Source
+from pulse_assets.partitions import batch_keys, batch_of
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.results import REFERENCE
+from pulse_assets.stages.window import MINIMUM_HISTORY
 from pulse_assets.storage.store import open_store
+
+Dates = NDArray[np.datetime64]
+
+#: Problems that one message names at most.
+_MOST_NAMED = 10
+#: The last day that Python's dates can hold.
+_LAST_DAY = np.datetime64(date.max)
 
 
 def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOptions:
-    """Name the variables and rules that the options leave to their defaults.
+    """Name the variables, rules and frequencies that the options leave to their defaults.
 
-    `naive` is always among the rules: skill is measured against it.
+    `naive` is always among the rules: skill is measured against it. Rules are sorted, because their
+    order changes no result. The frequency of each variable is decided here, once, from all its
+    dates; frequencies of variables that are not predicted are dropped. Options that name the
+    frequencies of all variables are taken as they are, and no series is read.
 
     Raises:
         ConfigurationError: the source has no variable of such a name.
-        HistoricalDataError: the source cannot be read.
+        HistoricalDataError: the source cannot be read, or a series has no frequency.
     """
     source = settings.open_source()
-    variables = options.variables or source.variables()
-    source.check_variables(variables)
-    return TrainingOptions(
-        **options.model_dump(exclude={"variables", "models"}),
-        variables=variables,
-        models=_with_reference(options.models or DEFAULT_MODELS),
-    )
-
-
-def _with_reference(models: Sequence[str]) -> list[str]:
-    """Return the models with `naive`, sorted: their order must not change the last bit of a sum."""
-    return sorted({REFERENCE, *models})
+    named = _with_names(source, options)
+    if named.frequencies.keys() >= set(named.variables or ()):
+        return named
+    return _with_frequencies(named, _examine(source, named, None))
 
 
 def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions:
-    """Read every series, load every rule, try and tidy the store; return the resolved options.
+    """Examine every series, load every rule, try and tidy the store; return the resolved options.
 
     Raises:
-        ConfigurationError: a variable or frequency is unknown.
-        HistoricalDataError: a source file cannot be read or has a bad row.
+        ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
+        HistoricalDataError: a source file cannot be read or has a bad row, or a series has no
+            frequency, can never be predicted, or ends too near to the end of the calendar.
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be written.
     """
-    resolved = resolve_options(settings, options)
-    resolve_rules(resolved.models or ())
     source = settings.open_source()
-    for variable in resolved.variables or ():
-        source.load(variable)
+    named = _with_names(source, options)
+    resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
+    resolved = _with_frequencies(named, _examine(source, named, _Grid.of(settings)))
     store = open_store(settings.store, settings.s3)
     store.check_writable()
     store.clear_abandoned()
     return resolved
+
+
+def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
+    variables = options.variables or source.variables()
+    source.check_variables(variables)
+    source.check_variables(list(options.frequencies), "--frequencies:")
+    return TrainingOptions(
+        **options.model_dump(exclude={"variables", "models", "frequencies"}),
+        variables=variables,
+        models=sorted({REFERENCE, *(options.models or DEFAULT_MODELS)}),
+        frequencies={n: f for n, f in options.frequencies.items() if n in set(variables)},
+    )
+
+
+def _with_frequencies(options: TrainingOptions, frequencies: dict[str, str]) -> TrainingOptions:
+    return TrainingOptions(**options.model_dump(exclude={"frequencies"}), frequencies=frequencies)
+
+
+def _examine(source: Source, options: TrainingOptions, grid: "_Grid | None") -> dict[str, str]:
+    """Return the frequency of each variable, or raise what is wrong with all of them.
+
+    Args:
+        source: where the series are.
+        options: with all variables and rules named.
+        grid: the batches, to find variables that none can predict; None: do not look.
+    """
+    names = options.variables or ()
+    frequencies, problems = {}, []
+    for name in names:
+        try:
+            series = source.load(name)
+            leave_out = _leaving_out(name, names)
+            declared = options.frequencies.get(name)
+            frequencies[name] = decide_frequency(series, declared, leave_out)
+            if grid:
+                frequency = get_frequency(frequencies[name])
+                _check_usable(series, frequency, options, grid, leave_out)
+        except StoreUnavailableError:
+            raise
+        except HistoricalDataError as error:
+            problems.append(str(error))
+    if problems:
+        raise HistoricalDataError(_listed(problems))
+    return frequencies
+
+
+def _listed(problems: Sequence[str]) -> str:
+    more = len(problems) - _MOST_NAMED
+    rest = [f"and {more} more series have a problem"] if more > 0 else []
+    return "; ".join([*problems[:_MOST_NAMED], *rest])
+
+
+def _leaving_out(name: str, names: Sequence[str]) -> str:
+    """Say how a variable can be left out; empty if it is the only one."""
+    return f"leave {name} out: name the others with --variables" if len(names) > 1 else ""
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The windows of target dates of all batches: the first day, the last day and the settings."""
+
+    first: np.datetime64
+    last: np.datetime64
+    settings: Settings
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Find the first and the last day that a batch predicts.
+
+        Raises:
+            ConfigurationError: the range holds no window.
+        """
+        keys = batch_keys(settings)
+        last = batch_of(settings, keys[-1], ()).end - timedelta(days=1)
+        return cls(np.datetime64(keys[0]), np.datetime64(last), settings)
+
+    def starts(self, days: Dates) -> Dates:
+        """Return the first day of the window of each day."""
+        return window_starts(days, self.settings.start_date, self.settings.batch_length)
+
+
+def _check_usable(
+    series: Series, frequency: Frequency, options: TrainingOptions, grid: _Grid, leave_out: str
+) -> None:
+    """Refuse a series that no batch can predict, or whose forecasts would leave the calendar."""
+    count = int(np.isfinite(series.values).sum())
+    last, horizon = series.timestamps[-1], max(options.horizons)
+    if count < MINIMUM_HISTORY:
+        fixes = ["add values", *([leave_out] if leave_out else [])]
+        raise HistoricalDataError(
+            f"{series.source}: {count} of its rows have a value, from {series.row(0)} to "
+            f"{series.row(-1)}: {MINIMUM_HISTORY} are needed: {', or '.join(fixes)}"
+        )
+    if dates_ahead(last, np.array([horizon]), frequency)[0] > _LAST_DAY:
+        raise HistoricalDataError(
+            f"{series.source}: horizons = {horizon} leads from {series.row(-1)} beyond the year "
+            "9999: correct the date or choose smaller --horizons"
+        )
+    reason = _never_predicted(series, frequency, options, grid)
+    if reason:
+        fixes = [reason[1], *([leave_out] if leave_out else [])]
+        raise HistoricalDataError(
+            f"{series.source}: {reason[0]}, so no batch predicts {series.variable}: "
+            f"{', or '.join(fixes)}"
+        )
+
+
+def _never_predicted(
+    series: Series, frequency: Frequency, options: TrainingOptions, grid: _Grid
+) -> tuple[str, str] | None:
+    """Return why no batch can predict a series, and what could be done; None if one can."""
+    valued = np.flatnonzero(np.isfinite(series.values))
+    dates = series.timestamps
+    span = f"{grid.first} to {grid.last}"
+    if dates[valued[-1]] < grid.first:
+        return (
+            f"its last value, {series.row(valued[-1])}, lies before the first batch, {grid.first}",
+            "choose an earlier --start-date",
+        )
+    if dates[valued[0]] > grid.last:
+        return (
+            f"its first value, {series.row(valued[0])}, lies after the last batch, {grid.last}",
+            "choose a later --end-date",
+        )
+    inside = valued[(dates[valued] >= grid.first) & (dates[valued] <= grid.last)]
+    if not len(inside):
+        return (
+            f"it has no value from {span}",
+            "choose an earlier --start-date or a later --end-date",
+        )
+    if not _reachable(series, frequency, options, grid.starts(dates[inside]), inside).any():
+        return (
+            f"{MINIMUM_HISTORY} observations must lie before a batch, in the "
+            f"{options.history_days} days before it and {min(options.horizons)} steps before a "
+            f"value to predict, and no value from {span} has that",
+            "choose a later --end-date, more --history-days or smaller --horizons",
+        )
+    return None
+
+
+def _reachable(
+    series: Series,
+    frequency: Frequency,
+    options: TrainingOptions,
+    starts: Dates,
+    targets: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Tell of each target whether its batch has an origin from which it may be predicted.
+
+    Args:
+        series: the series.
+        frequency: of the series.
+        options: horizons and how far a batch looks back.
+        starts: first day of the window of each target, [N].
+        targets: rows to predict, [N].
+    """
+    dates = series.timestamps
+    before = np.searchsorted(dates, starts)
+    oldest = np.searchsorted(dates, starts - options.history_days)
+    enough = before - oldest >= MINIMUM_HISTORY
+    # The last of the observations that an origin must know.
+    learnt = np.minimum(oldest + MINIMUM_HISTORY - 1, len(dates) - 1)
+    steps = targets - learnt
+    if frequency.months:  # a period without a row is a step too
+        steps = steps_between(dates[learnt], dates[targets], frequency)
+    return enough & (steps >= min(options.horizons))

@@ -24,11 +24,12 @@ _SAID_OTHERWISE: Final = ("pulse_assets.run", "distributed.client")
 #: Options of the command line by group; each is a field of `TrainingConfig`.
 _GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "what to predict": (
-        *("variables", "horizons", "models", "history_days"),
+        *("variables", "horizons", "models", "history_days", "frequencies"),
         *("start_date", "end_date", "batch_size_days", "batch_cadence", "batch_limit"),
     ),
     "how to judge": (
         *("ensemble", "interval_level", "max_partners"),
+        *("on_rule_error", "rule_timeout_seconds"),
         *("trust_discount", "max_failed_batches", "resume"),
     ),
     "where data lies": ("source", "max_source_bytes", "store", "output_file", "s3_output_file"),
@@ -43,11 +44,12 @@ _GROUPS: Final[dict[str, tuple[str, ...]]] = {
 _BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
 _COMMANDS: Final = {
     "train": "retrodict the batches, keep score and say what was learnt (the default)",
-    "status": "tell which batches are done, stale, failed or missing; exit 0 if all are done",
+    "status": "tell which batches are done, and which are not, and why; exit 0 if all are done",
     "forecast": "forecast every variable from its last observation with what was learnt",
     "report": "open the report of the last training; report --help shows how to rebuild it",
 }
 _LISTS: Final = ("variables", "horizons", "models")
+_MAPPINGS: Final = {"frequencies": "VARIABLE=FREQUENCY"}
 #: Where the last word of the name is not what is given.
 _METAVARS: Final = {
     "dask_threads_per_worker": "N",
@@ -103,6 +105,8 @@ def _add_option(group: argparse._ArgumentGroup, name: str) -> None:
         group.add_argument(_flag(name), action="store_true", help=text)
     elif name in _LISTS:
         group.add_argument(_flag(name), nargs="+", metavar=name[:-1].upper(), help=text)
+    elif name in _MAPPINGS:
+        group.add_argument(_flag(name), nargs="+", metavar=_MAPPINGS[name], help=text)
     else:
         metavar = _METAVARS.get(name) or name.rpartition("_")[2].upper()
         group.add_argument(_flag(name), metavar=metavar, help=text)
@@ -191,12 +195,37 @@ def create_config_from_args(
     chosen = {name: value for name, value in given.items() if name in TrainingConfig.model_fields}
     for name in _LISTS:
         if name in chosen:
-            chosen[name] = [part for text in chosen[name] for part in text.split(",") if part]
+            chosen[name] = _parts(chosen[name])
+    for name in _MAPPINGS:
+        if name in chosen:
+            chosen[name] = _pairs(_flag(name), _parts(chosen[name]))
     in_file = _read_file(given["config"]) if "config" in given else {}
     buckets = {field: environment.get(name) for field, name in _BUCKETS.items()}
     usual = {field: f"s3://{bucket}" for field, bucket in buckets.items() if bucket}
     values: dict[str, Any] = {**usual, **Settings.in_environment(environment), **in_file}
     return TrainingConfig(**values | chosen | _from_buckets(given, buckets))
+
+
+def _parts(texts: Sequence[str]) -> list[str]:
+    return [part for text in texts for part in text.split(",") if part]
+
+
+def _pairs(flag: str, parts: Sequence[str]) -> dict[str, str]:
+    """Read `name=value` pairs.
+
+    Raises:
+        ConfigurationError: one is no pair, or a name is given twice.
+    """
+    pairs: dict[str, str] = {}
+    for part in parts:
+        name, equals, value = (text.strip() for text in part.partition("="))
+        if not (name and equals and value):
+            raise ConfigurationError(f"{flag} {part}: write VARIABLE=FREQUENCY, like gdp=quarterly")
+        if pairs.setdefault(name, value) != value:
+            raise ConfigurationError(
+                f"{flag} gives {name} both {pairs[name]} and {value}: keep one"
+            )
+    return pairs
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -320,7 +349,8 @@ def _train(config: TrainingConfig, *, as_json: bool) -> int:
         paths = {"results": results.results_path, "report": results.report_path}
         print_summary(results.data, paths)
     if not results.success:
-        print_error(results.message)
+        for problem in results.data["problems"] or [results.message]:
+            print_error(problem)
     return 0 if results.success else 1
 
 

@@ -60,17 +60,31 @@ RETRODICTIONS: Final = _table(
         "mean absolute seasonal difference up to the origin: the mase denominator",
     ),
     weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
+    error=(
+        _NAME,
+        "what the rule raised instead of this forecast, `Type: message`; null when it raised "
+        "nothing",
+    ),
     batch=(_NAME, "partition key"),
 )
 
 BATCH_METRICS: Final = _table(
     batch=(_NAME, "partition key"),
     status=(_NAME, "completed, skipped or failed"),
-    error_type=(pa.string(), "class of the error of a failed batch, else null"),
-    error=(pa.string(), "message of a failed batch or reason of a skipped one, else null"),
-    variable=(_NAME, "name of the series; null unless completed"),
-    model=(_NAME, "name of the forecasting rule; null unless completed"),
-    horizon=(pa.int32(), "steps ahead; null unless completed"),
+    error_type=(pa.string(), "class of the error of a failed batch or rule, else null"),
+    error=(
+        pa.string(),
+        "message of a failed batch or rule, or reason of a skipped batch, else null",
+    ),
+    rule_errors=(
+        pa.int64(),
+        "origins of the batch from which the rule failed, over all horizons; 0 if none",
+    ),
+    rule_error_origin=(pa.date32(), "the first of those origins, which `error` is of; else null"),
+    skip_reason=(pa.string(), "why the variable is not predicted in this batch; null when it is"),
+    variable=(_NAME, "name of the series; null when the batch failed"),
+    model=(_NAME, "name of the forecasting rule; null unless the variable is scored"),
+    horizon=(pa.int32(), "steps ahead; null unless the variable is scored"),
     n=(pa.int64(), "verified pairs with a forecast"),
     missing=(pa.int64(), "pairs for which the rule had no forecast (NaN)"),
     bias=(pa.float64(), "mean of predicted - observed"),
@@ -83,8 +97,13 @@ BATCH_METRICS: Final = _table(
     msis=(pa.float64(), "mean scaled interval score; NaN when the scale is 0"),
     coverage=(pa.float64(), "share of observations inside the interval, bounds included"),
     width=(pa.float64(), "mean width of the interval, unit of the series"),
-    hits=(pa.int64(), "forecasts at least as close as persistence's median error"),
-    misses=(pa.int64(), "forecasts further off than persistence's median error"),
+    compared=(pa.int64(), "verified pairs for which the rule and `naive` both have a forecast"),
+    abs_error=(pa.float64(), "sum of the rule's absolute errors over the compared pairs"),
+    naive_abs_error=(pa.float64(), "sum of naive's absolute errors over the same pairs"),
+    wins=(
+        pa.float64(),
+        "compared pairs on which the rule is closer than `naive`; equal to 1e-12 counts 1/2",
+    ),
     weight=(pa.float64(), "mean share of the rule in `ensemble`; NaN for the ensembles"),
 )
 
@@ -92,26 +111,39 @@ TRUST_LEDGER: Final = _table(
     batch=(_NAME, "partition key of the batch after which this trust holds"),
     variable=(_NAME, "name of the series"),
     model=(_NAME, "name of the forecasting rule"),
-    hits=(pa.int64(), "hits of this batch"),
-    misses=(pa.int64(), "misses of this batch"),
+    horizon=(pa.int32(), "steps ahead; null: over all horizons, every pair counting alike"),
+    wins=(pa.float64(), "pairs of this batch on which the rule is closer than `naive`; draws 1/2"),
+    compared=(pa.int64(), "pairs of this batch for which the rule and `naive` have a forecast"),
     a=(pa.float64(), "first parameter of the Beta law"),
     b=(pa.float64(), "second parameter of the Beta law"),
-    trust=(pa.float64(), "a / (a + b), 0..1"),
+    trust=(pa.float64(), "probability of being closer than `naive`, a / (a + b), 0..1"),
     lower=(pa.float64(), "lower bound of the 90 % credible interval of trust"),
     upper=(pa.float64(), "upper bound of the 90 % credible interval of trust"),
 )
 
 NEXT_FORECASTS: Final = _table(
     variable=(_NAME, "name of the series"),
-    model=(_NAME, "name of the forecasting rule; `ensemble` is the weighted one"),
+    model=(
+        _NAME,
+        "name of the forecasting rule; `ensemble` is the weighted one; null: no rule, see `error`",
+    ),
     origin_date=(pa.date32(), "date of the last observation"),
+    origin_value=(pa.float64(), "the last observation, from which the forecast starts"),
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
     target_date=(pa.date32(), "date predicted; of daily series by the calendar, without holidays"),
     predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
     lower=(pa.float64(), "lower bound of the interval"),
     upper=(pa.float64(), "upper bound of the interval"),
     weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
-    trust=(pa.float64(), "trust in the rule after the last batch, 0..1; NaN when never scored"),
+    trust=(
+        pa.float64(),
+        "trust in the rule at this horizon after the last batch, 0..1; NaN when never scored",
+    ),
+    error=(
+        pa.string(),
+        "why there is no forecast: what the rule raised, or, without a model, why the whole "
+        "variable is left out; null when there is one",
+    ),
 )
 
 #: Rows of a stored table are sorted by these columns, so that equal content is equal bytes.
@@ -120,7 +152,7 @@ SORT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "training_batches": ("variable",),
     "retrodictions": ("variable", "model", "origin_date", "horizon"),
     "batch_metrics": ("variable", "model", "horizon"),
-    "trust_ledger": ("variable", "model", "batch"),
+    "trust_ledger": ("variable", "model", "horizon", "batch"),
     "next_forecasts": ("variable", "model", "horizon"),
 }
 

@@ -9,17 +9,19 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pulse_assets.batches import Cadence
 from pulse_assets.checked import Checked
 from pulse_assets.errors import ConfigurationError
+from pulse_assets.execution.processors import usable_processors
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
 from pulse_assets.retrodiction.ensemble import Method
+from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
 from pulse_assets.storage.s3 import S3Settings
 
@@ -27,6 +29,11 @@ from pulse_assets.storage.s3 import S3Settings
 _EARLIEST: Final = date(1000, 1, 1)
 _LATEST: Final = date(9000, 1, 1)
 _CENTURY: Final = 36525
+#: Steps ahead at most: ten years of days. More would need a history of as many observations.
+_LONGEST_HORIZON: Final = 3650
+
+#: Longest time of a rule in a batch: a week.
+MOST_SECONDS: Final = 604_800
 
 
 class Settings(Checked):
@@ -178,7 +185,8 @@ class TrainingOptions(Checked):
     )
     horizons: list[int] = Field(
         default=[1, 2, 3, 6, 12],
-        description="whole steps ahead to predict, in the frequency of each variable",
+        description=f"whole steps ahead to predict, 1 to {_LONGEST_HORIZON}, in the frequency of "
+        "each variable",
     )
     models: list[str] | None = Field(
         default=None,
@@ -203,10 +211,21 @@ class TrainingOptions(Checked):
     frequencies: dict[str, str] = Field(
         default={},
         description="variable to frequency (daily, business_daily, weekly, monthly, quarterly, "
-        "yearly) where it should not be inferred",
+        "yearly) where its dates do not tell; default: decided once from all dates of the series",
     )
     trust_discount: float = Field(
         default=0.98, gt=0, le=1, description="share of past evidence that trust keeps a batch"
+    )
+    on_rule_error: Literal["skip", "fail"] = Field(
+        default="skip",
+        description="what a rule that fails costs: skip: its own forecasts, fail: the whole batch",
+    )
+    rule_timeout_seconds: float = Field(
+        default=RULE_TIMEOUT,
+        gt=0,
+        le=MOST_SECONDS,
+        description="seconds that a rule which is not built in may take in one batch; what it has "
+        "not forecast by then is missing",
     )
     max_failed_batches: int = Field(
         default=0, ge=0, description="failed batches that a run may have and still succeed"
@@ -238,6 +257,11 @@ class TrainingOptions(Checked):
     def _whole_steps(cls, value: list[int]) -> list[int]:
         if min(value) < 1:
             raise ValueError("holds a horizon below 1: a horizon is a whole number of steps ahead")
+        if max(value) > _LONGEST_HORIZON:
+            raise ValueError(
+                f"holds the horizon {max(value)}: choose horizons of at most {_LONGEST_HORIZON} "
+                "steps"
+            )
         return sorted(value)
 
     @field_validator("frequencies")
@@ -260,9 +284,10 @@ class TrainingConfig(Settings, TrainingOptions):
     """
 
     max_workers: int = Field(
-        default_factory=lambda: os.cpu_count() or 1,
+        default_factory=usable_processors,
         ge=1,
-        description="worker processes; 1 computes in the run's own process; default: one a core",
+        description="worker processes; 1 computes in the run's own process; default: one per "
+        "processor this process may use",
     )
     use_dask: bool = Field(
         default=False,

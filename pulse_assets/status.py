@@ -8,6 +8,7 @@ from pulse_assets.batches import BatchState
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.fingerprint import (
     FAILED_INPUT,
+    INCOMPLETE_INPUT,
     VERSIONS_OF,
     configuration_fingerprint,
     input_hash,
@@ -17,6 +18,7 @@ from pulse_assets.partitions import batch_keys, batch_of
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
+from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, collect_outcomes
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
 
@@ -59,7 +61,7 @@ def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
     stored = {key: {name: of[key] for name, of in found.items() if key in of} for key in keys}
     expected = _Expected(settings, options)
     made = [tables["batch_metrics"] for tables in stored.values() if "batch_metrics" in tables]
-    states = {key: expected.state(key, stored[key]) for key in keys}
+    states: dict[str, BatchState] = {key: expected.state(key, stored[key]) for key in keys}
     return GridStatus(states, dict(Counter(map(_in_words, made))))
 
 
@@ -70,6 +72,27 @@ def batch_states(settings: Settings, options: TrainingOptions) -> dict[str, Batc
 
 def _in_words(fingerprint: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {fingerprint.get(name, 'unknown')}" for name in VERSIONS_OF)
+
+
+def stored_outcomes(
+    settings: Settings, options: TrainingOptions, states: Mapping[str, BatchState]
+) -> Outcomes:
+    """Return what the stored batches skipped and which rules failed in them.
+
+    Args:
+        settings: what fixes the batch grid.
+        options: the configuration.
+        states: state by batch; those that are missing or stale say nothing of this configuration.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    options = resolve_options(settings, options)
+    current = [key for key, state in states.items() if state not in ("missing", "stale")]
+    store = open_store(settings.store, settings.s3)
+    tables = PartitionedTables(store, "batch_metrics", settings.batch_length, current)
+    made_of = {"configuration": configuration_fingerprint(settings, options)}
+    return collect_outcomes(tables.parts(OUTCOME_COLUMNS, made_of=made_of))
 
 
 class _Expected:
@@ -91,6 +114,8 @@ class _Expected:
             return "stale"
         if status.get("input") == FAILED_INPUT:
             return "failed"
+        if status.get("input") == INCOMPLETE_INPUT:
+            return "incomplete"
         if len(tables) < len(BATCH_TABLES):
             return "missing"
         now = {"configuration": self._configuration, "input": self._input(key)}

@@ -2,15 +2,15 @@
 
 import json
 import sys
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +22,15 @@ LINE_INTERVAL: Final = 10.0
 
 LISTED_FAILURES: Final = 10
 LISTED_REASONS: Final = 10
+LISTED_WARNINGS: Final = 10
 LISTED_STRETCHES: Final = 40
+
+#: How an entry of a list is wrapped; dates are not broken at their hyphens.
+_HANGING: Final = {
+    "initial_indent": "  ",
+    "subsequent_indent": "    ",
+    "break_on_hyphens": False,
+}
 
 _NAME_COLUMNS: Final = ("variable", "lowest mase")
 
@@ -113,16 +121,17 @@ def print_summary(
         paths: where each output lies, by what it is, such as `{"results": "/data/r.json"}`.
         console: where to print; stdout unless given.
     """
+    from pulse_assets.stages import outcome  # late, for it imports much
+
     console = console or Console()
     console.print(_batch_table(results["batches"], results["performance"]))
     console.print()
     if results["variables"]["details"]:
         console.print(_variable_table(results["variables"]["details"]))
         console.print()
-    _print_failures(console, results["errors"])
-    _print_skipped(console, results["skipped"])
-    for name, path in paths.items():
-        console.print(_plain(f"{name}: {path}"), soft_wrap=True)  # whole, to be copied
+    _print_outcomes(console, results)
+    _print_warnings(console, outcome.warnings_of(results))
+    _print_paths(console, paths)
 
 
 def print_json(content: object) -> None:
@@ -130,17 +139,23 @@ def print_json(content: object) -> None:
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def print_status(states: Mapping[str, BatchState], console: Console | None = None) -> None:
-    """Print how many batches are in each state, and which neighbours are.
+def print_status(
+    states: Mapping[str, BatchState],
+    outcomes: Mapping[str, Any],
+    console: Console | None = None,
+) -> None:
+    """Print how many batches are in each state, which neighbours are, and what they leave out.
 
     Args:
         states: state by batch, in order.
+        outcomes: `errors`, `skipped`, `skipped_variables` and `rule_errors` of the stored batches,
+            as in `training_results`.
         console: where to print; stdout unless given.
     """
     console = console or Console()
     counts = Counter(states.values())
-    table = _table("done", "stale", "failed", "missing", "total")
-    named = [str(counts[state]) for state in ("done", "stale", "failed", "missing")]
+    table = _table(*get_args(BatchState), "total")
+    named = [str(counts[state]) for state in get_args(BatchState)]
     table.add_row(*named, str(len(states)))
     console.print(table)
     console.print()
@@ -150,34 +165,46 @@ def print_status(states: Mapping[str, BatchState], console: Console | None = Non
         listed.add_row(str(one.count), one.state, one.first, one.last)
     console.print(listed)
     _print_rest(console, len(found) - LISTED_STRETCHES)
+    console.print()
+    _print_outcomes(console, outcomes)
 
 
 def print_forecasts(
-    rows: Sequence[Mapping[str, Any]], paths: Mapping[str, str], console: Console | None = None
+    rows: Sequence[Mapping[str, Any]],
+    warnings: Sequence[str],
+    paths: Mapping[str, str],
+    console: Console | None = None,
 ) -> None:
-    """Print forecasts with their intervals.
+    """Print forecasts with their intervals; the row `from` is the observation they start from.
 
     Args:
-        rows: of schema `NEXT_FORECASTS`, one a variable and horizon.
+        rows: of schema `NEXT_FORECASTS`, one per variable and horizon.
+        warnings: what a person should know of them.
         paths: where each output lies, by what it is.
         console: where to print; stdout unless given.
     """
     console = console or Console()
     table = _table("variable", "steps", "date", "forecast", "interval", "trust")
+    known = ""
     for row in rows:
+        name = _plain(row["variable"])
+        if row["variable"] != known:
+            known = row["variable"]
+            table.add_row(name, "from", str(row["origin_date"]), _number(row["origin_value"]))
         lower, upper = (_number(row[end]) for end in ("lower", "upper"))
         table.add_row(
-            _plain(row["variable"]),
+            name,
             str(row["horizon"]),
             str(row["target_date"]),
             _number(row["predicted"]),
             f"{lower} to {upper}",
             _number(row["trust"]),
         )
-    console.print(table)
-    console.print()
-    for name, path in paths.items():
-        console.print(_plain(f"{name}: {path}"), soft_wrap=True)
+    if rows:
+        console.print(table)
+        console.print()
+    _print_warnings(console, warnings)
+    _print_paths(console, paths)
 
 
 def print_error(message: str, console: Console | None = None) -> None:
@@ -226,31 +253,54 @@ def _table(*headers: str) -> Table:
     return table
 
 
-def _print_failures(console: Console, errors: Sequence[Mapping[str, str]]) -> None:
-    if not errors:
-        return
-    console.print(Text("failed batches", style="bold"))
-    for error in errors[:LISTED_FAILURES]:
-        line = _plain(f"{error['batch']}  {error['type']}: {error['message']}")
-        console.print(Padding(line, (0, 0, 0, 2)))
-    _print_rest(console, len(errors) - LISTED_FAILURES)
-    console.print()
-
-
-def _print_skipped(console: Console, skipped: Sequence[Mapping[str, str]]) -> None:
-    if not skipped:
-        return
+def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
+    """Print what failed and what was skipped, equal entries on one line."""
     # pandas takes a third of a second to import, which each process that Dask starts would pay.
+    from pulse_assets.stages import outcome
     from pulse_assets.stages.results import group_skipped
 
-    groups = group_skipped(skipped)
-    console.print(Text("skipped batches", style="bold"))
-    for group in groups[:LISTED_REASONS]:
-        dates = group.first if group.count == 1 else f"{group.first} to {group.last}"
-        line = _plain(f"{group.count}  {group.reason}  ({dates})")
-        console.print(Padding(line, (0, 0, 0, 2)))
-    _print_rest(console, len(groups) - LISTED_REASONS)
+    failed = [
+        f"{one.first}  {one.error}"
+        if one.count == 1
+        else f"{one.count}  {one.error}  ({one.dates})"
+        for one in outcome.group_failed(results["errors"])
+    ]
+    rules = [
+        f"{one['model']}: {outcome.describe_rule_error(outcome.RuleErrors(**one))}"
+        for one in results["rule_errors"]
+    ]
+    skipped = [
+        f"{one.count}  {one.reason}  ({one.dates})" for one in group_skipped(results["skipped"])
+    ]
+    variables = [
+        f"{outcome.list_some(one.variables)}: {one.reason} ({one.dates})"
+        for one in outcome.group_variables(results["skipped_variables"])
+    ]
+    _print_list(console, "failed batches", failed, LISTED_FAILURES)
+    _print_list(console, "failed rules", rules, LISTED_FAILURES)
+    _print_list(console, "skipped batches", skipped, LISTED_REASONS)
+    _print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
+
+
+def _print_warnings(console: Console, warnings: Sequence[str]) -> None:
+    _print_list(console, "warnings", warnings, LISTED_WARNINGS)
+
+
+def _print_list(console: Console, title: str, lines: Sequence[str], limit: int) -> None:
+    """Print the first lines under a title, and how many more there are; nothing if none."""
+    if not lines:
+        return
+    console.print(Text(title, style="bold"))
+    for line in lines[:limit]:
+        text = str(_plain(" ".join(line.splitlines())))
+        console.print(Text(textwrap.fill(text, console.width, **_HANGING)))
+    _print_rest(console, len(lines) - limit)
     console.print()
+
+
+def _print_paths(console: Console, paths: Mapping[str, str]) -> None:
+    for name, path in paths.items():
+        console.print(_plain(f"{name}: {path}"), soft_wrap=True)  # whole, to be copied
 
 
 def _print_rest(console: Console, count: int) -> None:

@@ -37,6 +37,7 @@ from pulse_assets.partitions import batch_keys, register_batches
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.retrodiction.compilation import compile_kernels
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
@@ -69,8 +70,9 @@ class TrainingResults:
         data: the object, as `training_results.schema.json` describes it.
         results_path: where it is stored.
         report_path: where the HTML report is stored.
-        success: whether no more batches failed than `max_failed_batches` allows.
-        message: why not, naming the batches; empty on success.
+        success: whether the run ended well and every check of severity ERROR passed: no batch and
+            no rule failed, every variable was predicted, no rule looks ahead, the tables are whole.
+        message: why not, in one sentence per failed check; empty on success.
     """
 
     data: Mapping[str, Any]
@@ -94,14 +96,36 @@ class TrainingResults:
         """The failed batches: batch, type and message."""
         return list(self.data["errors"])
 
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """The asset checks: name, asset, severity, passed, message and values."""
+        return list(self.data["checks"])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know although the training succeeded: failed checks that warn."""
+        failed = (one for one in self.checks if one["passed"] is False)
+        return [one["message"] for one in failed if one["severity"] == "WARN"]
+
+    @property
+    def skipped_variables(self) -> list[dict[str, Any]]:
+        """What batches leave out: variable, reason, count of batches, first and last batch."""
+        return list(self.data["skipped_variables"])
+
+    @property
+    def rule_errors(self) -> list[dict[str, Any]]:
+        """What rules raised: model, type, message, count, batches, variable and first_origin."""
+        return list(self.data["rule_errors"])
+
 
 @lasting_interrupts()
+@fresh_hosts()
 def train(config: TrainingConfig, *, progress: Progress | None = None) -> TrainingResults:
     """Retrodict every batch of `config`, keep score, and return the aggregate.
 
     The run is recorded in the Dagster instance at DAGSTER_HOME (default `.pulse` in the working
-    directory), so it can be looked at in the UI. Failed batches do not raise: see
-    `TrainingResults.success`.
+    directory), so it can be looked at in the UI. Failed batches, rules and checks do not
+    raise: see `TrainingResults.success`.
 
     Args:
         config: what to train on, over which range, by which rules and where.
@@ -341,17 +365,17 @@ def _read_results(run: _Outcome, settings: Settings) -> TrainingResults:
     Raises:
         TrainingError: it stored no results.
     """
-    message = "; ".join(run.failures)
     if not run.published:
-        raise TrainingError(message or "the run ended without results")
+        raise TrainingError("; ".join(run.failures) or "the run ended without results")
     store = open_store(settings.store, settings.s3)
     path = object_path("training_results", suffix="json")
+    data = json.loads(store.read(path))
     return TrainingResults(
-        data=json.loads(store.read(path)),
+        data=data,
         results_path=f"{store.uri}/{path}",
         report_path=f"{store.uri}/{object_path('training_report', suffix='html')}",
-        success=run.success,
-        message=message,
+        success=run.success and data["success"],
+        message="; ".join(data["problems"] or run.failures),
     )
 
 

@@ -31,7 +31,7 @@ class Unhurried:
 
 
 class Lethal(Unhurried):
-    """Where the last value is LETHAL_VALUE it kills its process, as running out of memory does.
+    """Where the last value is LETHAL_VALUE it kills the worker, as running out of memory does.
 
     Each time it leaves a line in the file LETHAL_LOG.
     """
@@ -40,7 +40,7 @@ class Lethal(Unhurried):
         if y[origins[-1]] == float(os.environ.get("LETHAL_VALUE", "nan")):
             with Path(os.environ["LETHAL_LOG"]).open("a") as log:
                 log.write(f"{os.getpid()}\n")
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getppid(), signal.SIGKILL)
         return super().forecast(y, origins, horizons, season)
 
 

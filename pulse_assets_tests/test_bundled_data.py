@@ -8,6 +8,7 @@ import pytest
 
 from pulse_assets import TrainingConfig, train
 from pulse_assets.batches import batch_starts, make_batch
+from pulse_assets.report.page import best_rules
 
 #: Lag of the differences in the scale, as M4 has it.
 SCALE_LAGS = {"gdp_growth": 4, "spx_close": 1}
@@ -61,6 +62,15 @@ def assert_naive_is_plain_arithmetic(config, results):
     assert row["n"] == len(expected)
     assert row["mase"] == pytest.approx(expected["scaled"].mean(), rel=1e-12)
     assert row["skill"] == 0
+    assert_persistence_has_a_trust_of_one_half(results, names)
+
+
+def assert_persistence_has_a_trust_of_one_half(results, names):
+    rows = [row for row in results.data["skill_by_horizon"] if row["model"] == "naive"]
+    assert len(rows) == (1 + len(names)) * len(HORIZONS)
+    assert {row["trust"] for row in rows} == {0.5}
+    for board in results.data["models_by_variable"].values():
+        assert {row["trust"] for row in board if row["model"] == "naive"} == {0.5}
 
 
 @pytest.mark.slow
@@ -81,3 +91,52 @@ def test_naive_in_yearly_batches_of_the_bundled_data(config):
         update={"models": ["naive"], "batch_size_days": 365, "max_partners": 0}
     )
     assert_naive_is_plain_arithmetic(yearly, train(yearly))
+
+
+SHY = '''
+import numpy as np
+
+
+class Shy:
+    """Persistence that says nothing after a large move."""
+
+    name = "a_shy"
+
+    def forecast(self, y, origins, horizons, season):
+        made = np.repeat(y[origins][:, None], len(horizons), 1).astype(float)
+        for row, origin in enumerate(origins):
+            moves = np.abs(np.diff(y[: origin + 1]))
+            if len(moves) > 20 and moves[-1] > np.nanquantile(moves, SILENT_ABOVE):
+                made[row] = np.nan
+        return made
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("silent_above", "partial"), [(0.95, True), (0.99, False)])
+def test_a_rule_that_repeats_naive_gains_nothing_by_silence(
+    config, tmp_path, monkeypatch, silent_above, partial
+):
+    module = f"shy_above_{round(100 * silent_above)}"
+    (tmp_path / f"{module}.py").write_text(SHY.replace("SILENT_ABOVE", str(silent_above)))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    changes = {
+        "variables": ["spx_close", "fed_funds_rate"],
+        "models": ["naive", f"{module}:Shy"],
+        "start_date": "2000-01-01",
+        "end_date": "2009-12-31",
+        "batch_size_days": 365,
+        "horizons": [1],
+        "max_partners": 0,
+    }
+    results = train(TrainingConfig(**{**config.model_dump(), **changes}))
+    for variable, board in results.data["models_by_variable"].items():
+        models = [row["model"] for row in board]
+        shy = board[models.index("a_shy")]
+        assert shy["missing"] > 0
+        assert (shy["skill"], shy["win_rate"], shy["trust"]) == (0.0, 0.5, 0.5)
+        assert models.index("naive") < models.index("a_shy")
+        assert "a_shy" not in [row["model"] for row in best_rules(results.data, variable)]
+        assert results.data["variables"]["details"][variable]["best_model"] != "a_shy"
+    assert results.models.set_index("model").loc["a_shy", "skill"] == 0.0
+    assert bool(results.models.set_index("model").loc["a_shy", "partial"]) is partial

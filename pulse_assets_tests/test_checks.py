@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pulse_assets.checks import BATCH_CHECKS, BatchCheck, Stored, build_ensemble_check
+from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
+from pulse_assets.check_records import Check, Verdict
+from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored
 from pulse_assets.definitions import build_definitions
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.preflight import resolve_options
@@ -20,9 +22,8 @@ from pulse_assets.storage.tables import decode_table, encode_table, read_fingerp
 from pulse_assets_tests.conftest import MODELS, write_source
 
 KEYS = ("2005-01-01", "2005-04-01")
-ALL = {(check.asset, check.name) for check in BATCH_CHECKS} | {
-    ("training_results", "ensemble_not_worse_than_naive")
-}
+EVERY_CHECK = (*BATCH_CHECKS, *FORECAST_CHECKS, ENSEMBLE_CHECK)
+ALL = {(check.asset, check.name) for check in EVERY_CHECK}
 
 
 def run(settings, instance, **more):
@@ -127,7 +128,7 @@ def test_a_forecast_that_saw_its_outcome_is_found(settings, stored):
     rewrite(settings, "retrodictions", KEYS[1], peek)
     found = look(stored, "retrodictions", "no_lookahead")
     assert not found.passed
-    assert float(found.metadata["largest_difference"].value) > 0.001
+    assert float(found.values["largest_difference"]) > 0.001
 
 
 def test_a_forecast_of_an_unknown_rule_is_found(settings, stored):
@@ -138,16 +139,14 @@ def test_a_forecast_of_an_unknown_rule_is_found(settings, stored):
         return table.set_column(place, table.schema.field(place), column)
 
     rewrite(settings, "retrodictions", KEYS[1], rename)
-    assert (
-        look(stored, "retrodictions", "no_lookahead").metadata["largest_difference"].value == "inf"
-    )
+    assert look(stored, "retrodictions", "no_lookahead").values["largest_difference"] == "inf"
 
 
 def test_duplicates_are_counted_by_batch(settings, stored):
     rewrite(settings, "retrodictions", KEYS[0], lambda t: pa.concat_tables([t, t.slice(0, 2)]))
     found = look(stored, "retrodictions", "no_duplicates")
     assert not found.passed
-    assert found.metadata["duplicates"].value == f"{KEYS[0]}: 2"
+    assert found.values["duplicates"] == f"{KEYS[0]}: 2"
 
 
 def test_the_two_checks_of_an_object_read_it_once(stored, monkeypatch):
@@ -165,7 +164,7 @@ def test_a_damaged_object_is_named(settings, stored):
     path.write_bytes(path.read_bytes()[:50])
     found = look(stored, "training_batches", "schema_holds")
     assert not found.passed
-    assert str(path) in found.metadata["problems"].value
+    assert str(path) in found.values["problems"]
     assert not look(stored, "training_batches", "no_duplicates").passed
 
 
@@ -174,7 +173,7 @@ def test_data_that_a_check_cannot_read_do_not_pass(settings, stored):
     path.write_bytes(b"")
     found = look(stored, "retrodictions", "no_lookahead")
     assert not found.passed
-    assert str(path) in found.metadata["error"].value
+    assert str(path) in found.values["error"]
 
 
 def test_failed_batches_are_named_with_their_errors(settings, stored):
@@ -185,8 +184,8 @@ def test_failed_batches_are_named_with_their_errors(settings, stored):
     rewrite(settings, "batch_metrics", KEYS[0], fail)
     found = look(stored, "batch_metrics", "no_failed_batches")
     assert not found.passed
-    assert found.metadata["errors"].value == f"{KEYS[0]}: no luck"
-    assert found.metadata["batches"].value == 4
+    assert found.values["errors"] == f"{KEYS[0]}: no luck"
+    assert found.values["batches"] == 4
 
 
 def test_intervals_that_hold_too_little_are_told(settings, stored):
@@ -199,17 +198,17 @@ def test_intervals_that_hold_too_little_are_told(settings, stored):
         rewrite(settings, "batch_metrics", key, narrow)
     found = look(stored, "batch_metrics", "interval_coverage")
     assert not found.passed
-    assert found.severity == dg.AssetCheckSeverity.WARN
+    assert found.severity == "WARN"
     # 0.9 - 0.05 - 2 sqrt(0.9 * 0.1 / 16)
-    assert found.metadata["lower"].value == pytest.approx(0.7)
-    assert found.metadata["coverage"].value == 0.5
+    assert found.values["lower"] == pytest.approx(0.7)
+    assert found.values["coverage"] == 0.5
 
 
 def test_a_series_that_ends_early_is_stale(settings, stored):
     late = Settings(**settings.model_dump() | {"end_date": date(2010, 4, 30)})
     found = look(Stored(late, stored.options), "historical_data", "sources_are_fresh")
     assert not found.passed
-    assert found.metadata["stale"].value == "line; wave"
+    assert found.values["stale"] == "line; wave"
     on_time = Settings(**settings.model_dump() | {"end_date": date(2010, 4, 1)})
     assert look(Stored(on_time, stored.options), "historical_data", "sources_are_fresh").passed
 
@@ -221,17 +220,38 @@ def test_an_ensemble_worse_than_naive_is_told(skill, passed):
         "models": [{"model": "ensemble", "skill": skill}],
         "variables": {"details": details},
     }
-    found = build_ensemble_check()(results)
-    assert (found.passed, found.metadata["skill"].value) == (passed, skill)
-    assert found.metadata["variables_worse"].value == "gdp: -0.2"
+    found = ENSEMBLE_CHECK.run(results)
+    assert (found.passed, found.values["skill"]) == (passed, skill)
+    assert found.values["variables_worse"] == "gdp: -0.2"
 
 
 def test_the_checks_of_an_empty_store_say_that_nothing_was_seen(settings, options):
     empty = Stored(settings, resolve_options(settings, options))
     found = {(one.asset, one.name): one.run(empty) for one in BATCH_CHECKS}
-    assert all(one.passed for one in found.values())
-    assert found["retrodictions", "no_lookahead"].metadata["forecasts"].value == 0
+    assert [one.message for one in found.values() if not one.passed] == [
+        "no batch was predicted: none is stored"
+    ]
+    assert found["retrodictions", "no_lookahead"].values["forecasts"] == 0
 
 
-def test_a_name_says_what_is_checked():
-    assert all(isinstance(one, BatchCheck) and one.spec.description for one in BATCH_CHECKS)
+def test_each_check_says_what_it_checks():
+    assert len(EVERY_CHECK) > 15
+    assert all(one.spec.description for one in EVERY_CHECK)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), SystemExit("3")])
+def test_a_check_that_crashes_has_failed_with_the_reason(error):
+    def crash(_):
+        """It holds."""
+        raise error
+
+    found = Check("no_luck", "retrodictions", crash).run(None)
+    assert found.passed is False
+    reason = f"{type(error).__name__}: {error}"
+    assert found.message == f"retrodictions could not be checked for no_luck: {reason}"
+    assert found.values == {"error": reason}
+
+
+def test_a_check_that_passes_has_no_message():
+    found = Check("luck", "retrodictions", lambda _: Verdict(True, {}, "no luck")).run(None)
+    assert (found.passed, found.message) == (True, "")

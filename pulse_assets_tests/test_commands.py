@@ -40,26 +40,33 @@ def test_status_tells_done_stale_failed_and_missing_apart(pulse, source, setting
 
     monkeypatch.setenv("BROKEN_VALUES", "41")  # of March, from which April is predicted
     rules = ["naive", BREAKABLE]
-    assert pulse("train", models=rules)[0] == 1
+    assert pulse("train", "--on-rule-error", "fail", models=rules)[0] == 1
     (Path(settings.store) / object_path("batch_metrics", "2005-01-31", 30)).unlink()
     line = source / "historical_line.csv"
     line.write_text(line.read_text().replace("2005-03-01,41.0", "2005-03-01,41.25"))
     code, out = pulse("status", "--json", models=rules)
-    states = json.loads(out)
+    states = json.loads(out)["batches"]
     assert states["2005-01-01"] == "done"
     assert states["2005-01-31"] == "missing"
     assert states["2005-03-02"] == "stale"
     assert states["2005-04-01"] == "failed"
     assert code == 1
+    assert pulse("train", models=rules)[0] == 1  # its rule fails, and the rest is scored
+    assert json.loads(pulse("status", "--json", models=rules)[1])["batches"] == {
+        **dict.fromkeys(states, "done"),
+        "2005-04-01": "incomplete",
+    }
 
-    assert set(json.loads(pulse("status", "--json")[1]).values()) == {"stale", "missing"}
+    now = json.loads(pulse("status", "--json")[1])
+    assert set(now["batches"].values()) == {"stale", "missing"}
+    assert now["skipped"] == now["skipped_variables"] == []  # those of another configuration
 
 
 def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
     assert pulse()[0] == 0
     code, out = pulse("status")
     assert code == 0
-    assert out.splitlines()[2].split() == ["4", "0", "0", "0", "4"]
+    assert out.splitlines()[2].split() == ["4", "0", "0", "0", "0", "4"]
     assert max(map(len, out.splitlines())) <= 80
 
 
@@ -75,15 +82,21 @@ def test_forecast_prints_the_ensemble_with_interval_and_trust(pulse, settings):
     assert code == 0
     rows = [line.split() for line in out.splitlines() if line.startswith(("line", "wave"))]
     assert [(row[0], row[1], row[2]) for row in rows] == [
+        ("line", "from", "2009-12-01"),
         ("line", "1", "2010-01-01"),
         ("line", "3", "2010-03-01"),
+        ("wave", "from", "2009-12-01"),
         ("wave", "1", "2010-01-01"),
         ("wave", "3", "2010-03-01"),
     ]
-    assert rows[0][3] == "70"  # the line goes on
+    assert rows[0][3] == "69.5"
+    assert rows[1][3] == "70"  # the line goes on
     assert str(Path(settings.store) / object_path("next_forecasts")) in out
     assert max(map(len, out.splitlines()[:6])) <= 80
-    records = json.loads(pulse("forecast", "--json")[1])
+    made = json.loads(pulse("forecast", "--json")[1])
+    assert (made["left_out"], made["warnings"]) == ([], [])
+    records = made["forecasts"]
+    assert (records[0]["origin_date"][:10], records[0]["origin_value"]) == ("2009-12-01", 69.5)
     assert records[0]["variable"] == "line"
     assert records[0]["target_date"].startswith("2010-01-01")
     assert records[0]["lower"] <= records[0]["predicted"] <= records[0]["upper"]

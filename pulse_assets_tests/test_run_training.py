@@ -16,6 +16,7 @@ from pulse_assets.settings import TrainingConfig, dagster_home
 from pulse_assets_tests.conftest import stored
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
+FAIL = ("--on-rule-error", "fail")
 
 #: Every option of the older script that the command keeps.
 KEPT_OPTIONS = [
@@ -90,7 +91,7 @@ def test_a_training_prints_its_summary_on_stdout_and_progress_on_stderr(command,
 
 def test_failed_batches_are_named_and_exit_with_1(command, small, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45 46.5")  # line in October and January
-    ran = command(*small, "--variables", "line", "--models", "naive", BREAKABLE)
+    ran = command(*small, "--variables", "line", "--models", "naive", BREAKABLE, *FAIL)
     assert ran.code == 1
     assert re.search(r"^ +10 +1 +1 +90\.9 %", ran.out, re.MULTILINE)
     assert "2005-11-27  RuleError" in ran.out
@@ -102,7 +103,7 @@ def test_failed_batches_are_named_and_exit_with_1(command, small, monkeypatch):
 
 def test_allowed_failures_exit_with_0(command, small, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45")
-    broken = (*small, "--variables", "line", "--models", "naive", BREAKABLE)
+    broken = (*small, "--variables", "line", "--models", "naive", BREAKABLE, *FAIL)
     assert command(*broken, "--max-failed-batches", "1").code == 0
     assert command(*broken, "--max-failed-batches", "0").code == 1
 
@@ -395,11 +396,11 @@ def test_an_option_wins_over_the_file_and_that_over_the_environment(tmp_path):
     assert config.history_days == 7305  # the default
 
 
-#: A mapping, and what concerns the UI alone.
-NO_OPTIONS = {"frequencies", "max_batches_per_run", "code_url", "report_url"}
+#: What concerns the UI alone.
+NO_OPTIONS = {"max_batches_per_run", "code_url", "report_url"}
 
 
-def test_every_field_but_four_is_an_option():
+def test_every_field_but_three_is_an_option():
     options = set(vars(parse_args(every_option())))
     assert set(TrainingConfig.model_fields) - NO_OPTIONS <= options
 
@@ -419,6 +420,28 @@ def test_frequencies_are_set_in_the_file(tmp_path):
     config = config_of("--config", file)
     assert config.frequencies == {"line": "monthly"}
     assert config.use_dask
+
+
+@pytest.mark.parametrize(
+    "given", [["a=weekly", "b.c=monthly"], ["a=weekly,b.c=monthly"], ["a = weekly", "b.c=monthly,"]]
+)
+def test_frequencies_are_pairs(given):
+    assert config_of("--frequencies", *given).frequencies == {"a": "weekly", "b.c": "monthly"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["gdp"], "--frequencies gdp: write VARIABLE=FREQUENCY, like gdp=quarterly"),
+        (["gdp="], "--frequencies gdp=: write VARIABLE=FREQUENCY"),
+        (["=monthly"], "--frequencies =monthly: write VARIABLE=FREQUENCY"),
+        (["a=weekly", "a=monthly"], "--frequencies gives a both weekly and monthly: keep one"),
+        (["a=montly"], "frequency 'montly' is unknown, did you mean 'monthly'"),
+    ],
+)
+def test_a_frequency_that_is_no_pair_is_refused(given, message):
+    with pytest.raises(ConfigurationError, match=message):
+        config_of("--frequencies", *given)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ MODULES = sorted((ROOT / "pulse_assets").rglob("*.py"))
 
 #: Modules that run what they read, or start a shell.
 FORBIDDEN = {"pickle", "cloudpickle", "dill", "shelve", "marshal", "joblib", "subprocess", "pty"}
+#: Where Python is started anew, and why: rules that are not ours run in a process of their own.
+STARTS_PYTHON = {"retrodiction/rule_process.py": "the rule host"}
 #: Calls that run text as code.
 CALLS = {"eval", "exec", "compile", "__import__"}
 #: Methods that run text as code or unpickle, on whatever object.
@@ -49,7 +51,25 @@ def test_no_module_unpickles_evaluates_or_starts_a_shell(module):
             found |= {ast.unparse(node.func)} if unsafe_yaml else set()
         elif isinstance(node, ast.keyword) and node.arg in ("shell", "allow_pickle"):
             found.add(node.arg)
-    assert found == set()
+    name = str(module.relative_to(ROOT / "pulse_assets"))
+    assert found == ({"subprocess"} if name in STARTS_PYTHON else set())
+
+
+def test_the_only_process_that_is_started_is_this_python_with_a_constant_program():
+    (name,) = STARTS_PYTHON
+    tree = ast.parse((ROOT / "pulse_assets" / name).read_text())
+    used = {
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("subprocess.")
+    }
+    assert used == {"subprocess.Popen", "subprocess.PIPE", "subprocess.TimeoutExpired"}
+    (call,) = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "subprocess.Popen"
+    ]
+    assert ast.unparse(call.args[0]) == "[sys.executable, '-c', _PROGRAM, json.dumps(sys.path)]"
 
 
 def test_modules_are_imported_by_name_in_three_places_only():

@@ -25,6 +25,7 @@ from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dag
         ({"batch_size_days": 1.5}, ["batch_size_days = 1.5", "whole number"]),
         ({"max_workers": 0}, ["max_workers = 0", "at least 1"]),
         ({"horizons": [0, 1]}, ["horizons = [0, 1]", "below 1"]),
+        ({"horizons": [1, 3651]}, ["horizons = [1, 3651]", "the horizon 3651", "at most 3650"]),
         ({"horizons": ["one"]}, ["horizons", "whole number"]),
         ({"interval_level": 1}, ["interval_level = 1", "less than 1"]),
         ({"trust_discount": float("nan")}, ["trust_discount", "finite"]),

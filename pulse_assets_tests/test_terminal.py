@@ -156,11 +156,81 @@ def test_the_summary_is_plain_and_fits_80_columns(results):
 
 
 def test_only_the_first_failures_are_listed(results):
-    errors = [{"batch": f"b{i:02}", "type": "RuleError", "message": "boom"} for i in range(13)]
+    errors = [{"batch": f"b{i:02}", "type": "RuleError", "message": f"boom {i}"} for i in range(13)]
     text = summary(results | {"errors": errors})
-    assert "  b09  RuleError: boom" in text
+    assert "  b09  RuleError: boom 9" in text
     assert "b10" not in text
     assert "and 3 more" in text
+
+
+def test_equal_failures_stand_in_one_line(results):
+    errors = [{"batch": f"b{i:02}", "type": "RuleError", "message": "boom"} for i in range(13)]
+    text = summary(results | {"errors": errors})
+    assert "failed batches\n  13  RuleError: boom  (b00 to b12)\n\n" in text
+
+
+def skip(variable, count, **changes):
+    entry = {"variable": variable, "reason": "no observation in the window", "count": count}
+    return entry | {"first": "2020-01-01", "last": "2020-03-01"} | changes
+
+
+def test_skipped_variables_are_grouped_with_count_and_dates(results):
+    skipped = [
+        skip("gdp", 268),
+        skip("cpi", 5),
+        skip("rate", 5),
+        skip("new", 1, reason="too few", last="2020-01-01"),
+    ]
+    lines = summary(results | {"skipped_variables": skipped}).splitlines()
+    at = lines.index("variables not predicted in some batches")
+    assert [line.rstrip() for line in lines[at + 1 : at + 6]] == [
+        "  gdp: no observation in the window (268 batches, 2020-01-01 to 2020-03-01)",
+        "  cpi, rate: no observation in the window (5 batches, 2020-01-01 to 2020-03-01)",
+        "  new: too few (2020-01-01)",
+        "",
+    ]
+
+
+def test_of_many_skipped_variables_the_first_are_listed(results):
+    skipped = [skip(f"v{i}", i + 1) for i in range(14)]
+    text = summary(results | {"skipped_variables": skipped})
+    assert "v9:" in text
+    assert "v10:" not in text
+    assert "  and 4 more" in text
+
+
+def test_failed_rules_are_named_with_the_first_origin(results):
+    error = {
+        "model": "own",
+        "type": "ValueError",
+        "message": "no\nluck",
+        "count": 24,
+        "batches": 2,
+        "variable": "gdp",
+        "first_origin": "2020-01-01",
+    }
+    text = summary(results | {"rule_errors": [error]})
+    expected = "own: 24 origins in 2 batches, first of gdp from 2020-01-01: ValueError: no luck"
+    assert expected in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def check(name, passed, severity="WARN", message=""):
+    outcome = {"name": name, "asset": "a", "severity": severity, "passed": passed}
+    return outcome | {"message": message, "values": {}}
+
+
+def test_warnings_are_shown_and_failed_errors_are_not_among_them(results):
+    checks = [
+        check("fresh", False, message="gdp is old"),
+        check("covered", True),
+        check("whole", False, "ERROR", "half is gone"),
+        check("blind", None, "ERROR", "not run"),
+    ]
+    text = summary(results | {"checks": checks})
+    assert "warnings\n  gdp is old\n  not checked: blind\n\n" in text
+    assert "half is gone" not in text  # an error line of its own says it
+    assert "warnings" not in summary(results)
 
 
 def test_skipped_batches_stand_in_one_line_a_reason(results):

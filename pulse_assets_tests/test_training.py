@@ -172,6 +172,7 @@ def broken(source, tmp_path, monkeypatch):
             "store": str(tmp_path / "store"),
             "variables": ["line"],
             "models": ["naive", BREAKABLE],
+            "on_rule_error": "fail",
             "horizons": [1],
             "batch_size_days": 31,  # so that each window has a month's first day
             "start_date": "2004-11-01",

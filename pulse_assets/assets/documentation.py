@@ -47,16 +47,20 @@ known on that day and none later. `ensemble` weighs the rules by their errors kn
 
 `completed`, `skipped` with its reason, or `failed` with its error. Numbers of `ensemble` over all
 variables and horizons are plotted over the partitions: **mase** and **skill** (above 0 is better
-than `naive`), **hit_rate**, **coverage** of the intervals, **forecasts** verified, **seconds**.""",
-    "trust_ledger": """Beta trust and credible interval a variable and model after every batch.
+than `naive`), **win_share** (of the pairs, those on which it is closer than `naive`), **coverage**
+of the intervals, **forecasts** verified, **seconds**.
 
-A *hit* comes at least as close as persistence's median error did up to then:
-`a = 1 + d (a - 1) + hits`, `b = 1 + d (b - 1) + misses`, `trust = a / (a + b)`. The ledger is a
+A skipped variable has one row with its `skip_reason` and neither model nor horizon.""",
+    "trust_ledger": """Trust in each rule after every batch, by horizon and over all horizons.
+
+Trust is the probability that the rule is closer than `naive` on the same pair, `a / (a + b)` of a
+Beta law, so `naive` has 0.5. `a = 1 + E p` and `b = 1 + E (1 - p)`: p is the discounted share of
+wins, E the number of independent pairs they are worth, measured from the batches. The ledger is a
 scan of all stored metrics of the run's configuration, so a batch that ran twice counts once.""",
     "training_results": """Leaderboard, trust, batches and errors of the whole training.
 
 One JSON object, described by `pulse_assets/training_results.schema.json`. It is stored first; then
-the run fails if more batches failed than `max_failed_batches`.""",
+the run fails if a check of severity ERROR did: `problems` says which, `checks` lists all.""",
     "training_report": """The same as one HTML page with figures: which rule to trust for what.
 
 It needs no network. `pulse-train report` opens it; so does the link of its materialization where

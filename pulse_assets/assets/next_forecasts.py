@@ -1,5 +1,9 @@
 """`next_forecasts`: the forecasts that a user came for, made with what the training learnt."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,13 +12,54 @@ from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.previews import as_table, in_words
 from pulse_assets.automation import AGGREGATE_CONDITION
+from pulse_assets.check_records import Check, CheckedData, Verdict
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.forecast import Trust, forecast_next
 from pulse_assets.stages.ledger import latest_trust
+from pulse_assets.stages.outcome import (
+    early_ends,
+    last_observations,
+    left_out,
+    list_some,
+    series_frequencies,
+)
 from pulse_assets.stages.results import ENSEMBLE
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """The next forecasts and what the checks know of their series.
+
+    Attributes:
+        left_out: why variables have no forecast.
+        early: a sentence for each series that ends much earlier than the others.
+    """
+
+    left_out: dict[str, str]
+    early: dict[str, str]
+
+
+def every_variable_has_a_forecast(found: Forecasts) -> Verdict:
+    """Each variable has a next forecast."""
+    named = [f"{name} ({reason})" for name, reason in found.left_out.items()]
+    message = f"no next forecast of {list_some(named)}"
+    return Verdict(not found.left_out, {"left_out": found.left_out}, message)
+
+
+def series_end_together(found: Forecasts) -> Verdict:
+    """No series ends more than a few of its own steps before the latest of all."""
+    message = list_some(list(found.early.values()), separator="; ")
+    return Verdict(not found.early, {"early": sorted(found.early)}, message)
+
+
+FORECAST_CHECKS: Final[tuple[Check[Forecasts], ...]] = (
+    Check("every_variable_has_a_forecast", "next_forecasts", every_variable_has_a_forecast, "WARN"),
+    Check("series_end_together", "next_forecasts", series_end_together, "WARN"),
+)
 
 
 def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
@@ -23,6 +68,7 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         io_manager_key="parquet_io",
         automation_condition=AGGREGATE_CONDITION,
+        check_specs=[check.spec for check in FORECAST_CHECKS],
         **described("next_forecasts"),
     )
     def next_forecasts(
@@ -30,24 +76,42 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
         training: dg.ResourceParam[TrainingOptions],
         data: DataResource,
         trust_ledger: pa.Table,
-    ) -> dg.Output[pa.Table]:
-        with plain_failures():
+    ) -> Iterator[dg.Output[pa.Table] | dg.AssetCheckResult]:
+        with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
             source = run.open_source()
             series = {name: source.load(name) for name in options.variables or ()}
-            rules = resolve_rules(options.models or DEFAULT_MODELS)
-        made = forecast_next(series, rules, options, _trust(trust_ledger))
-        for name, reason in made.left_out.items():
+            seconds = options.rule_timeout_seconds
+            rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
+            made = forecast_next(series, rules, options, _trust(trust_ledger))
+        early = early_ends(
+            last_observations(made.table), series_frequencies(series, options.frequencies)
+        )
+        found = Forecasts(left_out(made.table), early)
+        for name, reason in found.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
-        ours = made.table.filter(pc.field("model") == ENSEMBLE).to_pylist()
-        metadata = {"left_out": in_words(made.left_out), "forecast": as_table(ours)}
-        return dg.Output(made.table, metadata=metadata)
+        for pair, error in made.rule_errors.items():
+            context.log.warning(f"a rule failed ({pair}): {error}")
+        rule_errors = {"rule_errors": in_words(made.rule_errors)}
+        yield dg.Output(made.table, metadata=_metadata(made.table, found) | rule_errors)
+        for check in FORECAST_CHECKS:
+            yield CheckedData.of(run, options).evaluation(check.run(found))
 
     return next_forecasts
 
 
+def _metadata(table: pa.Table, found: Forecasts) -> dict[str, Any]:
+    ours = table.filter(pc.field("model") == ENSEMBLE).to_pylist()
+    return {
+        "left_out": in_words(found.left_out),
+        "ends_early": in_words(list(found.early.values())),
+        "forecast": as_table(ours),
+    }
+
+
 def _trust(ledger: pa.Table) -> Trust:
-    latest = latest_trust(ledger)
-    earned = zip(latest["variable"], latest["model"], latest["trust"], strict=True)
-    return {(variable, model): trust for variable, model, trust in earned}
+    """Return the trust after the last batch by variable, model and horizon."""
+    latest = latest_trust(ledger, by_horizon=True)
+    columns = (latest[name] for name in ("variable", "model", "horizon", "trust"))
+    return {(name, model, int(h)): trust for name, model, h, trust in zip(*columns, strict=True)}

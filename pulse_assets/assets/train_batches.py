@@ -5,14 +5,15 @@ materialization for each table of a batch as it completes, none for one that fai
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 from dagster._core.events import EngineEventData
 
 from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
-from pulse_assets.errors import StoreUnavailableError
+from pulse_assets.errors import ClusterError, StoreUnavailableError
 from pulse_assets.execution.batch_task import (
     BATCH_TABLES,
     BatchSummary,
@@ -28,8 +29,13 @@ from pulse_assets.fingerprint import code_fingerprint
 from pulse_assets.partitions import batch_of, batch_partitions, check_keys
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.hosted_rules import rule_versions
+from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.storage.layout import object_path
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 #: The one partitioned asset that exists for failed batches too; the aggregates depend on it.
 STATUS_TABLE: Final = "batch_metrics"
@@ -59,7 +65,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult]:
         tables = _tables_to_make(context)
-        with plain_failures():  # bad input is a failure without a traceback
+        with plain_failures(), fresh_hosts():  # bad input is a failure without a traceback
             run = data.applied_to(settings)
             check_keys(context.partition_keys, settings)
             options = check_ready(run, training)
@@ -123,8 +129,10 @@ def _tasks(
     settings: Settings, options: TrainingOptions, keys: Iterable[str], tables: frozenset[str]
 ) -> list[BatchTask]:
     variables = options.variables or ()
+    rules = rule_versions(options.models or (), options.rule_timeout_seconds)
     return [
-        BatchTask(batch_of(settings, key, variables), settings, options, tables) for key in keys
+        BatchTask(batch_of(settings, key, variables), settings, options, tables, rules)
+        for key in keys
     ]
 
 
@@ -133,11 +141,29 @@ def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
 
     Raises:
         StoreUnavailableError: a worker cannot use the store or the source.
+        ClusterError: the scheduler was lost, or a worker has other rules than the run.
     """
-    for task, result in fan_out(run_batch, tasks, active_client()):
-        if isinstance(result, StoreUnavailableError):
+    client = active_client()
+    with _workers_hosts(client if tasks and tasks[0].rules else None):
+        yield from _results(tasks, client)
+
+
+def _results(tasks: list[BatchTask], client: "Client | None") -> Iterator[BatchSummary]:
+    for task, result in fan_out(run_batch, tasks, client):
+        if isinstance(result, StoreUnavailableError | ClusterError):
             raise result
         yield fail_batch(task, result) if isinstance(result, Exception) else result
+
+
+@contextmanager
+def _workers_hosts(client: "Client | None") -> Iterator[None]:
+    """End the rule hosts of the workers of a cluster, which may go on living, after the batches."""
+    try:
+        yield
+    finally:
+        if client is not None:
+            with suppress(Exception):  # the cluster may be lost
+                client.run(close_hosts, on_error="ignore")
 
 
 def _announce(
@@ -151,6 +177,8 @@ def _announce(
     if summary.status == "failed":
         context.log.error(f"batch {summary.batch_id} failed: {summary.error_type}: {summary.error}")
     key = summary.batch_id
+    if summary.rule_errors:
+        context.log.warning(f"batch {key}: rules failed from {summary.rule_errors} origins")
     for name in tables & {STATUS_TABLE} if summary.status == "failed" else tables:
         metadata = _metadata(run, summary, name)
         if name == STATUS_TABLE and _yields_status(context):
@@ -168,6 +196,8 @@ def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.M
     }
     if summary.error:
         found["reason"] = dg.MetadataValue.text(summary.error)
+    if summary.rule_errors and name in ("retrodictions", STATUS_TABLE):
+        found["rule_errors"] = dg.MetadataValue.int(summary.rule_errors)
     if name in summary.rows:
         found["dagster/row_count"] = dg.MetadataValue.int(summary.rows[name])
         found["bytes"] = dg.MetadataValue.int(summary.bytes[name])

@@ -1,7 +1,7 @@
 """`training_results` and `training_report`: the aggregate, as JSON and as a page.
 
-One step makes both, stores them, and only then fails when too many batches did: so the results of
-a partly failed run exist, and the run is red and names the batches.
+One step makes both, stores them, and only then fails when a check of severity ERROR did: so the
+results of a run that did not succeed exist, and the run is red and says why.
 """
 
 import importlib.metadata
@@ -15,14 +15,19 @@ import pyarrow.compute as pc
 
 from pulse_assets.assets.documentation import described
 from pulse_assets.assets.failures import plain_failures
+from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
 from pulse_assets.assets.previews import ROWS, as_table
 from pulse_assets.automation import AGGREGATE_CONDITION
+from pulse_assets.check_records import CheckedData
+from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
 from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.partitions import batch_keys, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.stages.outcome import CheckOutcome, conclude
 from pulse_assets.stages.results import ENSEMBLE, REFERENCE, Performance, summarise
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.store import open_store
@@ -41,7 +46,6 @@ _REPORTED: Final = [
 _IO_MANAGERS: Final = {"training_results": "json_io", "training_report": "html_io"}
 _LEADERBOARD: Final = ("model", "skill", "win_rate", "mase", "coverage", "trust", "weight", "n")
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
-_FAILURES_NAMED: Final = 20
 
 
 def build_training_results(settings: Settings) -> dg.AssetsDefinition:
@@ -57,6 +61,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
             )
             for name, io_manager in _IO_MANAGERS.items()
         },
+        check_specs=[ENSEMBLE_CHECK.spec],
     )
     def publish_results(
         context: dg.AssetExecutionContext,
@@ -65,8 +70,8 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         batch_metrics: PartitionedTables,
         trust_ledger: pa.Table,
         next_forecasts: pa.Table,
-    ) -> Iterator[dg.Output[Any]]:
-        with plain_failures():
+    ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+        with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
             configuration = configuration_fingerprint(run, options)
@@ -83,11 +88,16 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
                 configuration=describe(run, options),
                 versions=_versions(),
             )
+            ensemble = ENSEMBLE_CHECK.run(results)
+            earlier, ours = _earlier_checks(context, run, options)
+            results = conclude(results, [*earlier, ensemble])
             retrodictions = _reported(run, _scored(trust_ledger, results), options.horizons)
         yield dg.Output(results, "training_results", metadata=_metadata(results, retrodictions))
+        yield CheckedData.of(run, options).evaluation(ensemble)
         report = build_report(results, trust_ledger, retrodictions, next_forecasts)
         yield dg.Output(report, "training_report", metadata=_link(run))
-        _fail_if_too_many(results["errors"], options.max_failed_batches)
+        # The step that recorded a failure in this run has failed: once is enough.
+        fail_on_errors([one for one in earlier if one not in ours])
 
     return publish_results
 
@@ -97,22 +107,28 @@ def describe(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
     return settings.model_dump(mode="json") | options.model_dump(mode="json")
 
 
-def failure_message(errors: Sequence[dict[str, str]]) -> str:
-    """Say which batches failed and why, the first twenty.
+def _earlier_checks(
+    context: dg.AssetExecutionContext, run: Settings, options: TrainingOptions
+) -> tuple[list[CheckOutcome], list[CheckOutcome]]:
+    """Return the outcomes of the checks of batches and forecasts, and those that this run recorded.
 
-    Example:
-        >>> failure_message([{"batch": "2020-01-01", "type": "ValueError", "message": "no"}])
-        '1 batch failed: 2020-01-01 (ValueError: no)'
+    Those of this run count. Where it has none, because it makes aggregates alone, quick checks are
+    run here, and of the others the latest outcome that Dagster recorded for the same data counts.
     """
-    named = [f"{e['batch']} ({e['type']}: {e['message']})" for e in errors[:_FAILURES_NAMED]]
-    more = len(errors) - len(named)
-    noun = "batch" if len(errors) == 1 else "batches"
-    return f"{len(errors)} {noun} failed: " + "; ".join(named) + (f"; {more} more" if more else "")
-
-
-def _fail_if_too_many(errors: Sequence[dict[str, str]], allowed: int) -> None:
-    if len(errors) > allowed:
-        raise dg.Failure(failure_message(errors), allow_retries=False)
+    keys = [check.key for check in (*BATCH_CHECKS, *FORECAST_CHECKS)]
+    checked, stored = CheckedData.of(run, options), Stored(run, options)
+    ours, latest = checked.recorded(context.instance, keys, context.run.run_id)
+    found = []
+    for check in BATCH_CHECKS:
+        if check.key in ours:
+            found.append(ours[check.key])
+        elif check.quick:
+            found.append(check.run(stored))
+        else:
+            found.append(latest.get(check.key) or check.not_run())
+    for check in FORECAST_CHECKS:
+        found.append(ours.get(check.key) or latest.get(check.key) or check.not_run())
+    return found, list(ours.values())
 
 
 def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:

@@ -13,12 +13,11 @@ from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.partitions import batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.ledger import build_ledger, latest_trust
+from pulse_assets.stages.ledger import LEDGER_COLUMNS, build_ledger, latest_trust
 from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.storage.layout import PartitionedTables
-
-_COLUMNS = ("batch", "variable", "model", "hits", "misses")
 
 
 def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
@@ -35,12 +34,12 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
         data: DataResource,
         batch_metrics: PartitionedTables,
     ) -> dg.Output[pa.Table]:
-        with plain_failures():
+        with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
             configuration = configuration_fingerprint(run, options)
             chosen = batch_metrics.parts(
-                _COLUMNS,
+                LEDGER_COLUMNS,
                 made_of={"configuration": configuration},
                 required=batches_of_run(context.run.tags, settings),
             )

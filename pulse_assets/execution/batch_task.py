@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from pulse_assets.batches import TrainingBatch
 from pulse_assets.errors import StoreError, StoreUnavailableError
+from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.fingerprint import (
     FAILED_INPUT,
+    INCOMPLETE_INPUT,
     configuration_fingerprint,
     input_hash,
     is_current,
@@ -25,7 +27,7 @@ from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.plan import plan
 from pulse_assets.stages.predict import PlannedVariable, planned_variables, predict
-from pulse_assets.stages.score import headline_scores, outcome, score
+from pulse_assets.stages.score import count_rule_errors, headline_scores, outcome, score
 from pulse_assets.storage.layout import Partition
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
@@ -38,12 +40,16 @@ BATCH_TABLES: Final = ("historical_data", "training_batches", "retrodictions", "
 
 @dataclass(frozen=True)
 class BatchTask:
-    """What a worker needs to compute one batch; `tables` are made, the others read."""
+    """What a worker needs to compute one batch; `tables` are made, the others read.
+
+    `rules` are the versions of the run's own copies of rules that are not built in.
+    """
 
     batch: TrainingBatch
     settings: Settings
     options: TrainingOptions
     tables: frozenset[str] = frozenset(BATCH_TABLES)
+    rules: Mapping[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -64,6 +70,7 @@ class BatchSummary:
     rows: Mapping[str, int] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    rule_errors: int = 0
 
 
 def run_batch(task: BatchTask) -> BatchSummary:
@@ -71,8 +78,11 @@ def run_batch(task: BatchTask) -> BatchSummary:
 
     Raises:
         StoreUnavailableError: the store or the source cannot be used, for any batch.
+        ClusterError: this worker has other rules than the run, or none.
     """
     started = time.perf_counter()
+    if task.rules:
+        check_rules(task.rules, task.options.rule_timeout_seconds)
     work = _BatchWork(task)
     try:
         summary = work.run()
@@ -94,17 +104,14 @@ class _BatchWork:
     def __init__(self, task: BatchTask) -> None:
         self.task = task
         self.store = open_store(task.settings.store, task.settings.s3)
-        self.fingerprint = {
-            "configuration": configuration_fingerprint(task.settings, task.options),
-            **package_versions(),
-        }
+        self.fingerprint: dict[str, str] = {}
         self.kept: dict[str, pa.Table] = {}
         self.rows: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
 
     def run(self) -> BatchSummary:
         """Store the tables that the task makes, unless they are there and to be kept."""
-        self.fingerprint["input"] = input_hash(self.task.batch, self.historical_data)
+        self._identify(input_hash(self.task.batch, self.historical_data))
         if self.task.options.resume and all(map(self._is_current, self.task.tables)):
             return self._summarise(self.kept.__getitem__, kept=True)
         for name in BATCH_TABLES:
@@ -115,7 +122,7 @@ class _BatchWork:
     def fail(self, error: Exception) -> BatchSummary:
         """Store the failure, under a fingerprint that no input has: a resumed run tries again."""
         kind, message = type(error).__name__, str(error) or type(error).__name__
-        self.fingerprint["input"] = FAILED_INPUT
+        self._identify(FAILED_INPUT)
         self.rows, self.bytes = {}, {}
         if "batch_metrics" in self.task.tables:
             self._write("batch_metrics", outcome(self.task.name, "failed", kind, message))
@@ -137,13 +144,11 @@ class _BatchWork:
 
     @cached_property
     def retrodictions(self) -> pa.Table:
-        """The forecasts."""
-        options = self.task.options
-        rules = resolve_rules(options.models or DEFAULT_MODELS)
-        return self._made(
-            "retrodictions",
-            lambda: predict(self.task.name, self._variables, self.historical_data, rules, options),
-        )
+        """The forecasts; where a rule failed, the batch is tried again by a resumed run."""
+        table = self._made("retrodictions", self._predict)
+        if table["error"].null_count < table.num_rows:
+            self.fingerprint["input"] = INCOMPLETE_INPUT
+        return table
 
     @cached_property
     def batch_metrics(self) -> pa.Table:
@@ -164,6 +169,21 @@ class _BatchWork:
         series = {name: source.load(name) for name in self.task.batch.variables}
         return observe(self.task.batch, series, self.task.options.history_days)
 
+    def _predict(self) -> pa.Table:
+        options = self.task.options
+        seconds = options.rule_timeout_seconds
+        rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
+        return predict(self.task.name, self._variables, self.historical_data, rules, options)
+
+    def _identify(self, made_of: str) -> None:
+        """Set the fingerprint of the tables, by what they are made of."""
+        made = {"configuration": self._configuration, "input": made_of}
+        self.fingerprint = {**made, **package_versions()}
+
+    @cached_property
+    def _configuration(self) -> str:
+        return configuration_fingerprint(self.task.settings, self.task.options)
+
     def _made(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
         return make() if name in self.task.tables else self._read(name)
 
@@ -174,7 +194,7 @@ class _BatchWork:
         """
         partition = self._partition(name)
         data = partition.read()
-        if partition.fingerprint(data).get("configuration") != self.fingerprint["configuration"]:
+        if partition.fingerprint(data).get("configuration") != self._configuration:
             raise partition.replaced()
         return partition.decode(data)
 
@@ -204,7 +224,9 @@ class _BatchWork:
         metrics = table("batch_metrics")
         row = metrics.slice(0, 1).to_pylist()[0]
         summary = self._summary(row["status"], kept=kept)
-        return replace(summary, error=row["error"], scores=headline_scores(metrics))
+        scores, errors = headline_scores(metrics), count_rule_errors(metrics)
+        error = None if errors else row["error"]  # of a rule, which is not the batch
+        return replace(summary, error=error, scores=scores, rule_errors=errors)
 
     def _summary(self, status: Status, *, kept: bool) -> BatchSummary:
         return BatchSummary(self.task.name, status, kept=kept, rows=self.rows, bytes=self.bytes)

@@ -17,8 +17,10 @@ from dagster_dask import dask_executor
 
 from pulse_assets.execution.cluster import ANY_PORT, TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.interrupts import lasting_interrupts
+from pulse_assets.execution.processors import usable_processors
 from pulse_assets.execution.records import keep_connections
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 
 
 class BatchDaskExecutor(InProcessExecutor):
@@ -36,7 +38,7 @@ class BatchDaskExecutor(InProcessExecutor):
         keep_connections(plan_context.instance)
         fail_dead_runs(plan_context.instance)
         plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
-        with lasting_interrupts(), open_cluster(self._cluster):
+        with lasting_interrupts(), open_cluster(self._cluster), fresh_hosts():
             yield from super().execute(plan_context, execution_plan)
 
 
@@ -61,7 +63,7 @@ def _local() -> dg.Field:
             dg.Int,
             is_required=False,
             description="worker processes, at least 1; 1 computes in the run's own process; "
-            "default: one a core",
+            "default: one per processor this process may use",
         ),
         "threads_per_worker": dg.Field(
             dg.Int, default_value=1, description="threads in each process, at least 1"
@@ -92,6 +94,8 @@ def _existing() -> dg.Field:
 def _executor(context: dg.InitExecutorContext) -> BatchDaskExecutor:
     configured: dict[str, Any] = dict(context.executor_config)
     ((kind, options),) = configured["cluster"].items()
+    if kind == "local":
+        options = {**options, "n_workers": options.get("n_workers") or usable_processors()}
     return BatchDaskExecutor(ClusterSpec(kind, options))
 
 

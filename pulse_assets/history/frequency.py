@@ -105,11 +105,24 @@ def infer_frequency(timestamps: Dates, *, variable: str = "<variable>") -> Frequ
     for name, (least, most) in _GAPS.items():
         fitting = np.mean((gaps >= least) & (gaps <= most))
         if least <= median <= most and fitting >= _REGULAR_SHARE:
-            return FREQUENCIES[_working_days(timestamps) if name == "daily" else name]
+            return FREQUENCIES[working_days(timestamps) if name == "daily" else name]
     raise HistoricalDataError(
         f"{variable}: the dates from {timestamps[0]} to {timestamps[-1]} fit no frequency "
         f"(gaps of {gaps.min()} to {gaps.max()} days, median {median:g}): {mend}"
     )
+
+
+def working_days(timestamps: Dates) -> FrequencyName:
+    """Tell daily from business-daily; some missing days or a Saturday session decide nothing.
+
+    Example:
+        >>> days = np.datetime64("2020-01-06") + np.arange(28)
+        >>> working_days(days), working_days(days[np.is_busday(days)])
+        ('daily', 'business_daily')
+    """
+    days_a_gap = (timestamps[-1] - timestamps[0]).astype(int) / (len(timestamps) - 1)
+    weekdays = np.bincount(timestamps.astype(int) % 7, minlength=7) / len(timestamps)
+    return "daily" if days_a_gap < 1.25 or weekdays.min() >= 0.05 else "business_daily"
 
 
 def regularise(
@@ -140,9 +153,10 @@ def regularise(
     """
     if frequency.months is None or not len(timestamps):
         return timestamps, values, published_at
-    # Fiscal quarters and years start in any month: periods are counted from the first date's month.
+    # Fiscal quarters and years start in any month: periods are counted from the first date's month,
+    # to the nearest, because a label may have moved into the next month.
     months = timestamps.astype("M8[M]")
-    period = (months - months[0]).astype(int) // frequency.months
+    period = ((months - months[0]).astype(int) + frequency.months // 2) // frequency.months
     _check_one_a_period(timestamps, period, frequency)
     every = np.arange(period[-1] + 1)
     before = timestamps[np.searchsorted(period, every, side="right") - 1]
@@ -190,13 +204,6 @@ def steps_between(earlier: Dates, later: Dates, frequency: Frequency) -> NDArray
         return np.busday_count(earlier, later).astype(np.int64)
     days = (later - earlier).astype(np.int64)
     return (days + 3) // 7 if frequency.name == "weekly" else days
-
-
-def _working_days(timestamps: Dates) -> FrequencyName:
-    """Tell daily from business-daily; some missing days or a Saturday session decide nothing."""
-    days_a_gap = (timestamps[-1] - timestamps[0]).astype(int) / (len(timestamps) - 1)
-    weekdays = np.bincount(timestamps.astype(int) % 7, minlength=7) / len(timestamps)
-    return "daily" if days_a_gap < 1.25 or weekdays.min() >= 0.05 else "business_daily"
 
 
 def _check_one_a_period(timestamps: Dates, period: NDArray[np.int64], frequency: Frequency) -> None:

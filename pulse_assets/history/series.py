@@ -16,15 +16,46 @@ class Series:
         values: the observations, [T]; NaN where there is none.
         published_at: first day on which each value was known, [T], datetime64[D]; NaT where it was
             known at once, None where that holds for all.
+        file: the file that it was read from, for messages; empty if it was read from none.
+        unit: what `places` count: lines of CSV, records of JSON, rows of Parquet.
+        places: number of each observation in its file, [T], from 1; None: its number in the series.
     """
 
     variable: str
     timestamps: NDArray[np.datetime64]
     values: NDArray[np.float64]
     published_at: NDArray[np.datetime64] | None = None
+    file: str = ""
+    unit: str = "row"
+    places: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only: one series serves all batches of a process."""
-        for array in (self.timestamps, self.values, self.published_at):
+        for array in (self.timestamps, self.values, self.published_at, self.places):
             if array is not None:
                 array.flags.writeable = False
+
+    @property
+    def source(self) -> str:
+        """The file, or the name of the variable where there is no file."""
+        return self.file or self.variable
+
+    def place(self, index: int) -> str:
+        """Return where an observation is in its file, without its date.
+
+        Example:
+            >>> day = np.array(["2020-01-01"], "M8[D]")
+            >>> Series("gdp", day, np.ones(1), unit="line", places=np.array([2])).place(0)
+            'line 2'
+        """
+        at = index % len(self.timestamps)
+        return f"{self.unit} {at + 1 if self.places is None else self.places[at]}"
+
+    def row(self, index: int) -> str:
+        """Return where an observation is in its file, and its date.
+
+        Example:
+            >>> Series("gdp", np.array(["2020-01-01"], "M8[D]"), np.ones(1)).row(0)
+            'row 1 (2020-01-01)'
+        """
+        return f"{self.place(index)} ({self.timestamps[index]})"

@@ -1,7 +1,6 @@
 """Where historical data come from: a directory, an S3 prefix or the bundled sample."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
@@ -14,14 +13,19 @@ from pulse_assets.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from pulse_assets.history.near_misses import (
+    NAME,
+    PREFIX,
+    is_meant,
+    unread_files,
+    variable_of,
+)
 from pulse_assets.history.readers import MAX_BYTES, SUFFIXES, read_series
 from pulse_assets.history.series import Series
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import Store, open_store
 
-_PREFIX: Final = "historical_"
-_NAME: Final = re.compile(r"(?!\.|.*\.\.|.*\.$)[A-Za-z0-9_.-]{1,100}")
-_PATTERN: Final = f"{_PREFIX}<variable>.{'|'.join(SUFFIXES)}"
+_PATTERN: Final = f"{PREFIX}<variable>.{'|'.join(SUFFIXES)}"
 
 
 def check_variable_name(name: str) -> None:
@@ -31,7 +35,7 @@ def check_variable_name(name: str) -> None:
         ConfigurationError: it has other characters than A-Z a-z 0-9 _ . -, two dots in a row, a
             dot first or last, or more than 100 characters.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ConfigurationError(
             f"variable {name[:120]!r}: use 1 to 100 of the characters A-Z a-z 0-9 _ . -, without "
             "'..' or a dot first or last"
@@ -82,8 +86,25 @@ class Source:
         """
         return {name: version for name, (_, version) in self._files.items()}
 
-    def check_variables(self, names: Sequence[str]) -> None:
+    def unread(self) -> Mapping[str, str]:
+        """Return the files that look meant as observations but are not read, and why.
+
+        Returns:
+            By path one sentence that says why and how to fix it.
+
+        Raises:
+            HistoricalDataError: see `variables`.
+            StoreUnavailableError: it cannot be listed.
+        """
+        read = {path: name for name, (path, _) in self._files.items()}
+        return unread_files(self.store.names(), read, SUFFIXES)
+
+    def check_variables(self, names: Sequence[str], setting: str = "variable") -> None:
         """Refuse names that the source does not have.
+
+        Args:
+            names: the names to check.
+            setting: what gives them, for messages.
 
         Raises:
             ConfigurationError: a name is unknown or malformed.
@@ -92,10 +113,8 @@ class Source:
         for name in names:
             check_variable_name(name)
             if name not in self._files:
-                near = get_close_matches(name, self._files, 1)
-                hint = f", did you mean {near[0]!r}?" if near else ""
                 raise ConfigurationError(
-                    f"variable {name!r} is not in source {self.uri}{hint}: it has "
+                    f"{setting} {name!r} is not in source {self.uri}{self._hint(name)}: it has "
                     f"{_listed(self.variables())}"
                 )
 
@@ -111,26 +130,60 @@ class Source:
         path, version = self._files[variable]
         return _load(self.store, path, version, variable, self.max_bytes)
 
+    def _hint(self, name: str) -> str:
+        """Say which file or variable may be meant by a name that the source does not have."""
+        by_case = {variable.casefold(): variable for variable in self._files}
+        unread = {} if name.casefold() in by_case else {**self._without_prefix(), **self.unread()}
+        for path, reason in unread.items():
+            if variable_of(path).casefold() == name.casefold():
+                return f" ({path!r} lies there but is not read: {reason})"
+        near = get_close_matches(name.casefold(), by_case, 1)
+        return f", did you mean {by_case[near[0]]!r}?" if near else ""
+
+    def _without_prefix(self) -> dict[str, str]:
+        """Return the files that would be read if only their names began with the prefix."""
+        stems = {name: name.rpartition(".") for name in self.store.names() if not is_meant(name)}
+        return {
+            name: f"rename it {PREFIX}{name}"
+            for name, (stem, _, suffix) in stems.items()
+            if suffix in SUFFIXES and NAME.fullmatch(stem)
+        }
+
     @cached_property
     def _files(self) -> dict[str, tuple[str, str]]:
         """Path and version of each variable's file, by name."""
-        found: dict[str, tuple[str, str]] = {}
-        for path, version in self.store.versions(_PREFIX).items():
-            stem, _, suffix = path.removeprefix(_PREFIX).rpartition(".")
-            if suffix not in SUFFIXES or not _NAME.fullmatch(stem):
+        found: dict[str, list[tuple[str, str, str]]] = {}
+        for path, version in self.store.versions(PREFIX).items():
+            stem, _, suffix = path.removeprefix(PREFIX).rpartition(".")
+            if suffix not in SUFFIXES or not NAME.fullmatch(stem):
                 continue
-            if stem in found:
-                both = f"{found[stem][0]} and {path}"
-                raise HistoricalDataError(
-                    f"source {self.uri} has two files of {stem}, {both}: keep one"
-                )
-            found[stem] = path, version
+            found.setdefault(stem.casefold(), []).append((stem, path, version))
+        for same in found.values():
+            if len(same) > 1:
+                raise HistoricalDataError(self._explain_twice(*same[0][:2], *same[1][:2]))
         if not found:
-            raise HistoricalDataError(
-                f"source {self.uri} does not exist or holds no file {_PATTERN}: correct the path, "
-                "or use `sample` for the bundled series"
-            )
-        return dict(sorted(found.items()))
+            raise HistoricalDataError(self._explain_nothing())
+        every = sorted(same[0] for same in found.values())
+        return {stem: (path, version) for stem, path, version in every}
+
+    def _explain_twice(self, stem: str, path: str, other: str, other_path: str) -> str:
+        both = f"{path} and {other_path}"
+        if stem == other:
+            return f"source {self.uri} has two files of {stem}, {both}: keep one"
+        return (
+            f"source {self.uri} has {both}, whose variables differ in upper and lower case alone: "
+            "keep or rename one"
+        )
+
+    def _explain_nothing(self) -> str:
+        unread = unread_files(self.store.names(), {}, SUFFIXES) | self._without_prefix()
+        found = [f"{path!r} is not read ({reason})" for path, reason in unread.items()]
+        more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+        seen = f"; {'; '.join(found[:5])}{more}" if found else ""
+        return (
+            f"source {self.uri} does not exist or holds no file {_PATTERN}{seen}: correct the "
+            "path, or use `sample` for the bundled series"
+        )
 
 
 @lru_cache(maxsize=128)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.report.figures import Role, draw_forecasts, draw_next, draw_skill, draw_trust
+from pulse_assets.stages.ledger import overall_rows
 from pulse_assets.stages.results import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
 
 #: Retrodictions drawn before the next forecasts.
@@ -37,6 +38,7 @@ def trust_figures(
     results: Mapping[str, Any], variables: Sequence[str], ledger: pa.Table
 ) -> list[CaptionedFigure]:
     """Draw, for each variable, the trust of its ensemble, best rules and `naive` over time."""
+    ledger = overall_rows(ledger)
     figures = [
         _trust_figure(name, _rows_of(ledger, name), results["models_by_variable"][name], position)
         for position, name in enumerate(variables)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pulse_assets.stages.outcome import group_failed, group_variables, left_out, warnings_of
 from pulse_assets.stages.results import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE, group_skipped
 
 #: Variables that get figures and a leaderboard of their own; keeps the page below 2 MB.
@@ -20,6 +21,8 @@ TRUSTED_RULES: Final = 3
 
 LISTED_FAILURES: Final = 100
 LISTED_REASONS: Final = 50
+LISTED_PROBLEMS: Final = 10
+LISTED_WARNINGS: Final = 10
 
 
 def build_report(
@@ -70,9 +73,16 @@ def build_report(
                 "next": next_figures(figured, retrodictions, forecasts),
             },
             best={name: best_rules(results, name) for name in ranked},
-            horizons=sorted(set(forecasts["horizon"].to_pylist())),
+            horizons=sorted(set(forecasts["horizon"].drop_null().to_pylist())),
             ahead=list_ahead(forecasts, ranked),
+            starts=list_starts(forecasts),
+            left_out=left_out(forecasts),
+            early=_early(results),
+            problems=[one for one in _failed(results) if one["severity"] == "ERROR"],
+            warnings=warnings_of(results),
+            failed=group_failed(results["errors"]),
             skipped=group_skipped(results["skipped"]),
+            absent=group_variables(results["skipped_variables"]),
         )
     )
 
@@ -127,6 +137,33 @@ def list_ahead(forecasts: pa.Table, variables: Sequence[str]) -> dict[str, dict[
     return {name: found[name] for name in [*variables, *others] if name in found}
 
 
+@dataclass(frozen=True)
+class Start:
+    """The last observation of a variable, in words."""
+
+    date: str
+    value: str
+
+
+def list_starts(forecasts: pa.Table) -> dict[str, Start]:
+    """Return the observation from which the forecasts of each variable start."""
+    found = {}
+    for row in forecasts.filter(pc.field("model") == ENSEMBLE).to_pylist():
+        value = row["origin_value"]
+        shown = _format_score(_defined(value), _digits(value))
+        found[row["variable"]] = Start(row["origin_date"].isoformat(), shown)
+    return found
+
+
+def _failed(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in results["checks"] if one["passed"] is False]
+
+
+def _early(results: Mapping[str, Any]) -> list[str]:
+    """Return what the check found that compares where the series end."""
+    return [one["message"] for one in _failed(results) if one["name"] == "series_end_together"]
+
+
 def _defined(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
@@ -160,6 +197,8 @@ def _environment() -> Environment:
     environment.globals |= {
         "LISTED_FAILURES": LISTED_FAILURES,
         "LISTED_REASONS": LISTED_REASONS,
+        "LISTED_PROBLEMS": LISTED_PROBLEMS,
+        "LISTED_WARNINGS": LISTED_WARNINGS,
         "REFERENCE": REFERENCE,
         "ENSEMBLE": ENSEMBLE,
     }

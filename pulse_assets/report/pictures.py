@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from pulse_assets.report.figures import SETTINGS, draw_band, draw_line
 from pulse_assets.report.gallery import keep_extremes, thin
+from pulse_assets.stages.ledger import overall_rows
 from pulse_assets.stages.results import ENSEMBLE
 
 #: Panels in one picture; more would be too small to read and the event too large.
@@ -36,7 +37,7 @@ def trust_picture(ledger: pa.Table) -> str:
     Args:
         ledger: rows of schema `TRUST_LEDGER`.
     """
-    rows = _by_variable(ledger, "batch")
+    rows = _by_variable(overall_rows(ledger), "batch")
     figure, panels = _grid(list(rows), "Trust in the ensemble after each batch (0..1)")
     for axes, (name, found) in zip(panels, rows.items(), strict=False):
         found = thin(found)

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints
+from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
 from pulse_assets.retrodiction.ensemble import Method, combine
+from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.implausible import vintages
 from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.panel import fold, unfold, unfold_weights
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
@@ -23,6 +26,8 @@ class Retrodiction:
         lower: lower bounds of the intervals `[M, O, H]`.
         upper: upper bounds of the intervals `[M, O, H]`.
         weights: share of each rule in `ensemble` `[M, O, H]`; NaN for the two ensembles.
+        errors: the origins of the whole history from which a rule failed; its forecasts there are
+            NaN.
     """
 
     models: tuple[str, ...]
@@ -30,6 +35,7 @@ class Retrodiction:
     lower: Floats
     upper: Floats
     weights: Floats
+    errors: tuple[RuleFailure, ...] = ()
 
 
 def retrodict(
@@ -41,11 +47,13 @@ def retrodict(
     *,
     ensemble: Method = "dmsfe",
     level: float = 0.9,
+    strict: bool = True,
 ) -> Retrodiction:
     """Forecast from each origin, combine and bound, by what was known at the origin alone.
 
     Rules run over the whole history, so that the weights and intervals at an origin rest on every
-    forecast verified by then.
+    forecast verified by then. A value that the next one shows to be implausible counts as missing
+    from then on, see `implausible_values`: neither rules nor weights nor intervals remember it.
 
     Args:
         y: the series `[T]`, NaN where missing; values after the last origin are not read.
@@ -55,13 +63,14 @@ def retrodict(
         rules: the rules, with distinct names.
         ensemble: how `ensemble` weighs the rules, see `combine`.
         level: nominal coverage of the intervals, 0..1.
+        strict: whether a rule that fails is raised; else it has no forecast where it failed.
 
     Returns:
         A `Retrodiction`. An interval is finite where its forecast is and `horizon + 1` values
         were known.
 
     Raises:
-        RuleError: a rule failed or broke its contract; the message names it.
+        RuleError: a rule failed or broke its contract, in strict mode; it is named.
 
     Example:
         >>> from pulse_assets.retrodiction.rules import resolve_rules
@@ -70,11 +79,52 @@ def retrodict(
         >>> made.predicted[:, 0, 0].tolist()  # naive, drift, ensemble, ensemble_equal
         [4.0, 8.5, 6.25, 6.25]
     """
-    asked, at = np.unique(np.array(origins, np.int64), return_inverse=True)
+    wanted = np.array(origins, np.int64)
+    call = partial(_retrodict, horizons=horizons, season=season, rules=rules)
+    parts = []
+    for known, of in vintages(y, wanted):
+        # With the first origin, at which slow rules begin, so that they begin at the same in each.
+        asked = np.append(wanted.min(initial=0), wanted[of])
+        made = call(known, asked, ensemble=ensemble, level=level, strict=strict)
+        parts.append((made, of))
+    return _joined(parts, len(wanted))
+
+
+def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: int) -> Retrodiction:
+    """Put the forecasts of several vintages into the order of the origins asked for.
+
+    Args:
+        parts: forecasts from the first origin and those of a vintage, and which those are `[O]`.
+        origins: how many there are.
+    """
+    models, steps = parts[0][0].models, parts[0][0].predicted.shape[2]
+    names = ("predicted", "lower", "upper", "weights")
+    arrays = {name: np.empty((len(models), origins, steps)) for name in names}
+    for made, of in parts:
+        for name, array in arrays.items():
+            array[:, of] = getattr(made, name)[:, 1:]
+    errors = dict.fromkeys(one for made, _ in parts for one in made.errors)
+    return Retrodiction(models, **arrays, errors=tuple(errors))
+
+
+def _retrodict(
+    y: Floats,
+    origins: Ints,
+    *,
+    horizons: Sequence[int] | Ints,
+    season: int,
+    rules: Sequence[Rule],
+    ensemble: Method,
+    level: float,
+    strict: bool,
+) -> Retrodiction:
+    """Forecast from origins that know the same series; see `retrodict`."""
+    asked, at = np.unique(origins, return_inverse=True)
     task = Task.of([y], [asked], horizons, season)
     begun, unit = task.asked.origins, task.units[0] if len(task.units) else 1.0
     models = (*(rule.name for rule in rules), *ENSEMBLES)
-    panel = _panel(task, rules)
+    failures = None if strict else []
+    panel = _panel(task, rules, failures)
     known = task.observed, task.filled, task.asked.horizons, begun
     weights = combine(panel, *known, len(rules), ensemble)
     radius = interval_radius(panel, *known, len(models), 1.0 - level)
@@ -82,21 +132,25 @@ def retrodict(
     places = np.maximum(at - (len(asked) - len(begun)), -1)
     rows = np.append(begun, -1)[places]
     made = unfold(panel, rows, radius, places, unit, len(models))
-    return Retrodiction(models, *made, unfold_weights(weights, places, len(rules), len(models)))
+    shares = unfold_weights(weights, places, len(rules), len(models))
+    start = int(asked[-1] - begun[-1]) if len(begun) else 0  # the task's series begins there
+    errors = (one._replace(origin=one.origin + start) for one in failures or ())
+    return Retrodiction(models, *made, shares, tuple(errors))
 
 
-def _panel(task: Task, rules: Sequence[Rule]) -> Floats:
+def _panel(task: Task, rules: Sequence[Rule], failures: list[RuleFailure] | None) -> Floats:
     """Run the rules over the whole history of the one series."""
     length, asked = len(task.filled), task.asked
     whole, made = task.over(range(length)), np.empty((len(rules), length, len(asked.horizons)))
     with np.errstate(over="ignore", invalid="ignore"):
         for rule, forecasts in zip(rules if length else (), made, strict=False):
             if rule.history_origins is None:
-                whole.fill(rule, forecasts)
+                whole.fill(rule, forecasts, failures)
             else:
                 forecasts[:] = np.nan
                 origins = slow_origins(asked.origins, rule.history_origins)
-                task.over(origins).fill(rule, forecasts[origins.start : origins.stop])
+                rows = slice(origins.start, origins.stop)
+                task.over(origins).fill(rule, forecasts[rows], failures)
     return fold(made)
 
 

@@ -20,8 +20,8 @@ from pulse_assets.retrodiction.autoregression import (
     logarithmic,
     seasonal_ar,
 )
+from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT, HostedRule
 from pulse_assets.retrodiction.taming import tame
-from pulse_assets.retrodiction.user_rules import import_rule
 
 #: Names of the combinations, which no rule may bear.
 ENSEMBLES: Final = ("ensemble", "ensemble_equal")
@@ -63,6 +63,9 @@ class Rule(Protocol):
         Returns:
             Forecasts `[O, H]`, an array of the caller's own, unit of the series; NaN where the
             past is too short.
+
+        Raises:
+            RuleFailedError: it failed from some origins; the error holds the other forecasts.
         """
         ...
 
@@ -150,11 +153,13 @@ DEFAULT_MODELS: Final = (
 )
 
 
-def resolve_rules(names: Sequence[str]) -> list[Rule]:
+def resolve_rules(names: Sequence[str], *, seconds: float = RULE_TIMEOUT) -> list[Rule]:
     """Turn names into rules.
 
     Args:
         names: each a key of `RULES`, `package.module:Class` or `statsforecast:Model`.
+        seconds: how long each that is not built in may take in all, in the forecasts that are
+            asked of what is returned.
 
     Raises:
         RuleError: a name is unknown, a class cannot be imported or used, two rules have the
@@ -164,7 +169,7 @@ def resolve_rules(names: Sequence[str]) -> list[Rule]:
         >>> [rule.name for rule in resolve_rules(["naive", "ses"])]
         ['naive', 'ses']
     """
-    rules: list[Rule] = [import_rule(name) if ":" in name else _built_in(name) for name in names]
+    rules = [HostedRule(name, seconds) if ":" in name else _built_in(name) for name in names]
     for name, count in Counter(rule.name for rule in rules).items():
         if name in ENSEMBLES:
             raise RuleError(f"a rule is named {name!r}, the name of an ensemble: rename it")

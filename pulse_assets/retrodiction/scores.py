@@ -261,27 +261,22 @@ def leaderboard_skill(scores: Floats, base_scores: Floats) -> float:
         Shchur et al. (2025), fev-bench: A realistic benchmark for time series forecasting,
         doi:10.48550/arXiv.2509.26468.
     """
-    drawn = (scores == 0.0) & (base_scores == 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.where(drawn, 1.0, scores / base_scores)
-    ratios = ratios[~np.isnan(ratios)]
-    if not len(ratios):
-        return float("nan")
-    return float(1.0 - np.exp(np.log(np.clip(ratios, 0.01, 100.0)).mean()))
+    logs = log_ratios(scores, base_scores)
+    logs = logs[~np.isnan(logs)]
+    return float(1.0 - np.exp(logs.mean())) if len(logs) else float("nan")
 
 
-def win_rate(scores: Floats, base_scores: Floats) -> float:
-    """Share of tasks on which a rule beats the base; a draw counts half, NaN is left out.
+def log_ratios(scores: Floats, base_scores: Floats) -> Floats:
+    """Return log(clip(S / S_base, 0.01, 100)) of each task; 0 / 0 is a draw, log 1.
 
     Example:
-        >>> win_rate(np.array([1.0, 2.0]), np.array([2.0, 2.0]))
-        0.75
+        >>> log_ratios(np.array([0.0, 3.0, np.nan]), np.array([0.0, 3.0, 1.0]))
+        array([ 0.,  0., nan])
     """
-    compared = ~np.isnan(scores - base_scores)
-    if not compared.any():
-        return float("nan")
-    mine, theirs = scores[compared], base_scores[compared]
-    return float(np.mean((mine < theirs) + 0.5 * (mine == theirs)))
+    drawn = (scores == 0.0) & (base_scores == 0.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratios = np.where(drawn, 1.0, scores / base_scores)
+    return np.log(np.clip(ratios, 0.01, 100.0))
 
 
 def _winkler(pairs: Verified) -> Floats:

@@ -1,83 +1,135 @@
-"""Trust in a rule: a Beta law fed by hits and misses, with forgetting.
+"""Trust in a rule: the probability that it is closer than persistence, as a Beta law.
 
-A hit is a forecast at least as close as persistence (the last value, carried on) had been in
-half of the cases known at the origin, so persistence itself earns a trust near 0.5.
+Persistence (`naive`, the last value carried on) is compared with the rule on the same pair of
+origin and target. So persistence itself has a trust of exactly 0.5, whatever the series.
+
+How much evidence the pairs hold is measured, because they are not independent: forecasts of h
+steps from neighbouring origins share h - 1 steps, and a rule may stay too high for months. Counting
+1 / h of a pair, say, holds for a random walk but counts a twelfth of what white noise shows at
+h = 12. `python -m benchmarks.trust` prints how often the interval holds the true probability: on
+random walks, autoregressions, white noise and seasonal series in 0.84 to 0.97 of 400 series after
+120 and 400 batches of one target, with and without forgetting. After 40 batches it is 0.80 to 0.98.
+A rule that lags a random walk by longer than a block (a mean of 60 values) is overrated: 0.76.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from scipy.special import betaincinv
 
 from pulse_assets.retrodiction.arrays import Floats, Ints
 
+#: Errors that differ by no more than this share of the larger one are a draw.
+DRAW: Final = 1e-12
 
-def hit_threshold(
-    y: Floats, origins: Sequence[int] | Ints, horizons: Sequence[int] | Ints
-) -> Floats:
-    """Median absolute error of persistence known at each origin: |y_{s+h} - y_s|, s + h <= o.
+#: A block holds at least this many targets, and this many times the horizon: results that are
+#: further apart count as independent.
+BLOCK_TARGETS: Final = 24
+BLOCK_HORIZONS: Final = 3
+
+#: Critical value of the two-sided test at 10 %, by the share b that a block is of all evidence:
+#: c0 + c1 b + c2 b^2 + c3 b^3. Kiefer, Vogelsang (2005), Table 1, Bartlett kernel.
+_CRITICAL: Final = (1.6449, 2.1859, 0.3142, -0.3427)
+
+
+def pair_wins(errors: Floats, reference_errors: Floats) -> Floats:
+    """Return 1 where the rule is closer than the reference, 1/2 where equal, 0 where further.
 
     Args:
-        y: the series `[T]`, NaN where missing; a move needs both of its values.
-        origins: indices `[O]` of the last value that may be used.
-        horizons: steps ahead `[H]`, >= 1.
+        errors: absolute errors of a rule, unit of the series.
+        reference_errors: absolute errors of persistence on the same pairs; the shapes broadcast.
 
     Returns:
-        The largest absolute error that is a hit `[O, H]`, unit of the series; NaN where
-        persistence has no verified error yet.
+        The result of each pair; errors equal to a relative 1e-12 are a draw; NaN where one of the
+        two is NaN.
 
     Example:
-        >>> hit_threshold(np.array([1.0, 2.0, 4.0, 8.0]), [2, 3], [1, 2])
-        array([[1.5, 3. ],
-               [2. , 4.5]])
+        >>> pair_wins(np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0]))
+        array([1. , 0.5, 0. ])
     """
-    asked, row = np.unique(np.array(origins, np.int64), return_inverse=True)
-    medians = np.empty((len(asked), len(horizons)))
-    with np.errstate(over="ignore"):  # no error is larger than a move beyond all numbers
-        for column, h in enumerate(horizons):
-            moves = np.abs(y[h:] - y[:-h])
-            medians[:, column] = _running_median(moves, np.maximum(asked + 1 - h, 0))
-    return medians[row]
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap, larger = errors - reference_errors, np.maximum(errors, reference_errors)
+        drawn = (errors == reference_errors) | (np.abs(gap) <= DRAW * larger)
+    wins = np.where(drawn, 0.5, (errors < reference_errors).astype(float))
+    return np.where(np.isnan(larger), np.nan, wins)
 
 
-def _running_median(values: Floats, counts: Ints) -> Floats:
-    """Return the median of the first `counts` `[O]` values, ascending; NaN of none.
+def block_pairs(horizons: Sequence[int]) -> int:
+    """Return the pairs of a block: at least 24 targets, and three times the longest horizon.
 
-    What is known at one origin stays sorted for the next: most origins add one value.
+    Example:
+        >>> block_pairs([1]), block_pairs([24]), block_pairs([1, 24])
+        (24, 72, 144)
     """
-    medians, known, before = np.full(len(counts), np.nan), np.empty(0), 0
-    for row, count in enumerate(counts):
-        new = values[before:count]
-        new = np.sort(new[~np.isnan(new)])
-        known, before = np.insert(known, np.searchsorted(known, new), new), max(count, before)
-        if len(known):
-            medians[row] = (known[(len(known) - 1) // 2] + known[len(known) // 2]) / 2.0
-    return medians
+    targets = max(BLOCK_TARGETS, BLOCK_HORIZONS * int(max(horizons)))
+    return len(horizons) * targets
+
+
+def overlapping_pairs(horizons: Sequence[int]) -> int:
+    """Return how many pairs at most share their future: h at one horizon, H h_max at H.
+
+    Example:
+        >>> overlapping_pairs([12]), overlapping_pairs([1, 3, 12])
+        (12, 36)
+    """
+    return len(horizons) * int(max(horizons))
 
 
 def scan_trust(
-    hits: Floats | Ints, misses: Floats | Ints, discount: float
+    wins: Floats, compared: Floats, discount: float, *, block: Ints, overlap: Ints
 ) -> tuple[Floats, Floats]:
-    """Update the Beta law batch after batch: a <- 1 + d (a - 1) + hits, b likewise with misses.
+    """Return the Beta law of the probability of a win after each batch.
+
+    With u = discount ** (batches since), sums over the batches t up to now, and S, N the sums of
+    u wins and u compared:
+
+        p = S / N                                      the share of wins
+        m = N^2 / sum(u^2 compared)                    pairs, discounted (Kish's effective size)
+        L = block / mean(compared), rounded up         batches of a block
+        V = sum over blocks(sum in block(u (wins - p compared))^2) / (L N^2)
+            + (p^2 + (1 - p)^2) / m^2                  variance of p; one win, one loss more
+        b = L sum((u compared)^2) / N^2                share of a block in the evidence
+        E = q (1 - q) / V * (c(0) / c(b))^2            pairs it is worth, q = (p m + 1) / (m + 2)
+        a = 1 + E p,  b = 1 + E (1 - p)
+
+    The blocks are all runs of L neighbouring batches, also those that reach beyond the first or
+    last batch: V is the variance by Bartlett's kernel (Newey and West 1987). c(b) is the critical
+    value that allows for V being estimated from few blocks. As long as b >= 1, V cannot be
+    measured, and E = m / overlap: a pair counts once divided by those it overlaps with.
 
     Args:
-        hits: hits of each batch in date order `[B, ...]`; further axes are independent rules.
-        misses: misses of each batch, same shape.
-        discount: share d of the evidence that is kept from batch to batch, 0..1.
+        wins: sum of `pair_wins` of each batch in order of date `[B, K]`, K independent rules.
+        compared: pairs of each batch `[B, K]`; 0 is allowed.
+        discount: share of the evidence that is kept from batch to batch, 0..1.
+        block: pairs of a block `[K]`, see `block_pairs`.
+        overlap: pairs that share their future `[K]`, see `overlapping_pairs`.
 
     Returns:
-        `a` and `b` after each batch, same shape; trust is a / (a + b). Before any batch both
-        are 1, a trust of one half.
+        `a` and `b` after each batch `[B, K]`; trust is a / (a + b), 1/2 without any pair.
 
     Example:
-        >>> scan_trust(np.array([3, 0]), np.array([1, 2]), 0.5)
-        (array([4. , 2.5]), array([2. , 3.5]))
+        Three wins of four pairs at h = 1 in one batch: m = 4 and a, b = 1 + 3, 1 + 1.
 
     Source:
         Josang, Ismail (2002), The beta reputation system, 15th Bled Electronic Commerce
-        Conference.
+        Conference; Kish (1965), Survey Sampling; Kiefer, Vogelsang (2005), A new asymptotic theory
+        for heteroskedasticity-autocorrelation robust tests, doi:10.1017/S0266466605050565.
     """
-    return 1.0 + _discounted_sum(hits, discount), 1.0 + _discounted_sum(misses, discount)
+    total = _discounted_sum(compared, discount)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(total > 0.0, _discounted_sum(wins, discount) / total, 0.5)
+        pairs = np.where(total > 0.0, total**2 / _discounted_sum(compared, discount**2), 0.0)
+        batches = total**2 / _discounted_sum(compared**2, discount**2)
+    length = _block_lengths(compared, block)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fraction = np.where(total > 0.0, length / batches, np.inf)
+        spread = _squared_blocks(wins, compared, share, length, discount, fraction < 1.0)
+        variance = spread / total**2 + (share**2 + (1.0 - share) ** 2) / pairs**2
+        centred = (share * pairs + 1.0) / (pairs + 2.0)
+        worth = centred * (1.0 - centred) / variance * _allowance(fraction)
+    evidence = np.where(fraction < 1.0, worth, pairs / overlap)
+    return 1.0 + evidence * share, 1.0 + evidence * (1.0 - share)
 
 
 def credible_interval(a: Floats, b: Floats, level: float = 0.9) -> tuple[Floats, Floats]:
@@ -92,7 +144,48 @@ def credible_interval(a: Floats, b: Floats, level: float = 0.9) -> tuple[Floats,
     return betaincinv(a, b, tail), betaincinv(a, b, 1.0 - tail)
 
 
-def _discounted_sum(counts: Floats | Ints, discount: float) -> Floats:
+def _block_lengths(compared: Floats, block: Ints) -> Ints:
+    """Return the batches of a block `[B, K]`, from the pairs of the batches so far."""
+    ran = np.arange(1, len(compared) + 1)[:, None]
+    with np.errstate(divide="ignore"):
+        length = np.ceil(block * ran / compared.cumsum(axis=0))
+    return np.minimum(length, len(compared) + 1.0).astype(np.int64)
+
+
+def _allowance(fraction: Floats) -> Floats:
+    """Return (c(0) / c(b))^2, at most 1; b beyond 1 counts as 1."""
+    b = np.minimum(fraction, 1.0)
+    c0, c1, c2, c3 = _CRITICAL
+    return (c0 / (c0 + b * (c1 + b * (c2 + b * c3)))) ** 2
+
+
+def _squared_blocks(
+    wins: Floats, compared: Floats, share: Floats, length: Ints, discount: float, where: np.ndarray
+) -> Floats:
+    """Return the mean square of the block sums times the blocks `[B, K]`, where it is needed."""
+    found = np.zeros(wins.shape)
+    for size in np.unique(length[where]):
+        chosen = where & (length == size)
+        used = chosen.any(axis=0)
+        sums = _blocks_of(wins[:, used], compared[:, used], share[:, used], int(size), discount)
+        found[:, used] = np.where(chosen[:, used], sums, found[:, used])
+    return found
+
+
+def _blocks_of(wins: Floats, compared: Floats, share: Floats, size: int, discount: float) -> Floats:
+    """Sum (block sum of u (wins - p compared))^2 over the blocks of `size` batches, by size."""
+    won, ran, squares = np.zeros(wins.shape), np.zeros(wins.shape), np.zeros(wins.shape)
+    for age in range(min(size, len(wins))):
+        if age:  # blocks that end after the last batch hold its latest ones only
+            squares += (won - share * ran) ** 2
+        won[age:] += discount**age * wins[: len(wins) - age]
+        ran[age:] += discount**age * compared[: len(wins) - age]
+    whole = [_discounted_sum(x, discount**2) for x in (won * won, won * ran, ran * ran)]
+    squares += whole[0] - 2.0 * share * whole[1] + share**2 * whole[2]
+    return np.maximum(squares, 0.0) / size
+
+
+def _discounted_sum(counts: Floats, discount: float) -> Floats:
     sums = np.array(counts, np.float64)
     for batch in range(1, len(sums)):
         sums[batch] += discount * sums[batch - 1]

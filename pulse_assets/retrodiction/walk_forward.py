@@ -21,9 +21,15 @@ from pulse_assets.retrodiction.arrays import (
     unit_of,
 )
 from pulse_assets.retrodiction.asked import Asked
+from pulse_assets.retrodiction.failures import (
+    RuleFailedError,
+    RuleFailure,
+    describe_error,
+    nowhere,
+)
 from pulse_assets.retrodiction.guard import bound, limits
 from pulse_assets.retrodiction.rules import Rule
-from pulse_assets.retrodiction.user_rules import checked_shape
+from pulse_assets.retrodiction.user_rules import as_numbers
 
 
 @dataclass(frozen=True)
@@ -98,37 +104,58 @@ class Task:
         rescale(forecasts, self.asked.rows, self.units)
         return forecasts
 
-    def fill(self, rule: Rule, forecasts: Floats) -> None:
+    def fill(
+        self, rule: Rule, forecasts: Floats, failures: list[RuleFailure] | None = None
+    ) -> None:
         """Run a rule and fill `forecasts` `[O, H]` as `forecast` does, but in units.
+
+        Args:
+            rule: the rule.
+            forecasts: what is filled.
+            failures: takes the origins from which the rule failed; None raises them.
 
         Raises:
             RuleError: the rule failed or broke its contract.
         """
-        made = self.run(rule)
+        made = self.run(rule, failures)
         if rule.guarded:
             bound(made.ravel(), *self.limits, forecasts.ravel())
         else:
             forecasts[:] = made
             rescale(forecasts, self.asked.rows, np.ones(len(self.units)))
 
-    def run(self, rule: Rule) -> Floats:
+    def run(self, rule: Rule, failures: list[RuleFailure] | None = None) -> Floats:
         """Run a rule: `[O, H]` in units, not yet bounded.
+
+        Args:
+            rule: the rule.
+            failures: takes the origins from which the rule failed; None raises them.
 
         Raises:
             RuleError: the rule failed or broke its contract.
         """
         asked, free = self.asked, rule.scale_free
-        y = self.filled if free else scaled(self.filled, asked.begins, self.units)
         try:
-            made = rule.forecast(y, asked)
-        except RuleError:
-            raise
-        except Exception as error:
-            raise RuleError(
-                f"rule {rule.name!r} failed: {type(error).__name__}: {error}"
-            ) from error
-        forecasts = checked_shape(rule.name, made, (len(asked.origins), len(asked.horizons)))
+            forecasts = self._run(rule)
+        except RuleFailedError as error:
+            if failures is None:
+                raise RuleError(str(error)) from error
+            forecasts = error.forecasts
+            origins = asked.origins.tolist()
+            failures += [RuleFailure(rule.name, origins[at], *why) for at, *why in error.failures]
         return forecasts if free else scaled(forecasts, asked.rows, 1.0 / self.units)
+
+    def _run(self, rule: Rule) -> Floats:
+        asked = self.asked
+        shape = len(asked.origins), len(asked.horizons)
+        y = self.filled if rule.scale_free else scaled(self.filled, asked.begins, self.units)
+        try:
+            return as_numbers(rule.forecast(y, asked), shape)
+        except RuleFailedError:
+            raise
+        except Exception as error:  # any rule may raise anything
+            failures = nowhere(shape, *describe_error(error))
+            raise RuleFailedError(rule.name, np.full(shape, np.nan), failures) from error
 
 
 @kernel  # pragma: no cover

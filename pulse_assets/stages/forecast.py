@@ -21,16 +21,23 @@ from pulse_assets.stages.plan import decide_frequency
 from pulse_assets.stages.predict import forecast_series
 from pulse_assets.stages.window import MINIMUM_HISTORY, Dates, Observations
 
-#: Trust after the last batch by (variable, model).
-Trust = Mapping[tuple[str, str], float]
+#: Trust after the last batch by (variable, model, horizon).
+Trust = Mapping[tuple[str, str, int], float]
 
 
 @dataclass(frozen=True)
 class NextForecasts:
-    """Forecasts of schema `NEXT_FORECASTS`, and by variable why one has none."""
+    """Forecasts of schema `NEXT_FORECASTS`.
+
+    Attributes:
+        table: the forecasts, and a row without a model for each variable that has none.
+        left_out: by variable why it has none.
+        rule_errors: by `variable, model` what a rule raised at its last origin or before.
+    """
 
     table: pa.Table
     left_out: Mapping[str, str]
+    rule_errors: Mapping[str, str]
 
 
 def forecast_next(
@@ -51,13 +58,17 @@ def forecast_next(
         and 2020-04-01.
     """
     seen = Observations.by_variable(_latest(series, options.history_days))
-    parts, left_out = [NEXT_FORECASTS.empty_table()], {}
+    parts, left_out, rule_errors = [NEXT_FORECASTS.empty_table()], {}, {}
     for name in series:
         try:
-            parts.append(_forecast_one(name, seen, rules, options, trust))
+            table, made = _forecast_one(name, seen, rules, options, trust)
+            rule_errors |= {f"{name}, {one.model}": one.text for one in made.errors}
         except PulseError as error:
             left_out[name] = str(error)
-    return NextForecasts(pa.concat_tables(parts).unify_dictionaries(), left_out)
+            row = {"variable": name, "error": left_out[name]}
+            table = pa.Table.from_pylist([row], NEXT_FORECASTS)
+        parts.append(table)
+    return NextForecasts(pa.concat_tables(parts).unify_dictionaries(), left_out, rule_errors)
 
 
 def _latest(series: Mapping[str, Series], history_days: int) -> pa.Table:
@@ -73,7 +84,7 @@ def _forecast_one(
     rules: Sequence[Rule],
     options: TrainingOptions,
     trust: Trust,
-) -> pa.Table:
+) -> tuple[pa.Table, Retrodiction]:
     found = seen.get(name)
     if found is None or len(found.dates) < MINIMUM_HISTORY:
         count = 0 if found is None else len(found.dates)
@@ -88,14 +99,16 @@ def _forecast_one(
         raise HistoricalDataError(f"{name}: no observation has a value: correct its file")
     horizons = np.array(options.horizons, np.int64)
     made = forecast_series(name, regular, frequency, (known, horizons), seen, rules, options)
-    origin = regular.dates[int(known[0])]
-    return _table(name, made, origin, horizons, dates_ahead(origin, horizons, frequency), trust)
+    last = int(known[0])
+    origin = regular.dates[last], float(regular.values[last])
+    targets = dates_ahead(origin[0], horizons, frequency)
+    return _table(name, made, origin, horizons, targets, trust), made
 
 
 def _table(
     name: str,
     made: Retrodiction,
-    origin: np.datetime64,
+    origin: tuple[np.datetime64, float],
     horizons: np.ndarray,
     targets: Dates,
     trust: Trust,
@@ -104,16 +117,19 @@ def _table(
     models, steps = len(made.models), len(horizons)
     length = models * steps
     model = np.repeat(np.arange(models, dtype=np.int32), steps)
-    earned = [trust.get((name, model), np.nan) for model in made.models]
+    earned = [trust.get((name, m, int(h)), np.nan) for m in made.models for h in horizons]
+    errors = {one.model: one.text for one in made.errors}
+    predicted = zip(np.repeat(made.models, steps), made.predicted.ravel(), strict=True)
     return pa.table(
         [
             constant(name, length),
             pa.DictionaryArray.from_arrays(model, list(made.models)),
-            pa.array(np.full(length, origin)),
+            *(pa.array(np.full(length, one)) for one in origin),
             pa.array(np.tile(horizons.astype(np.int32), models)),
             pa.array(np.tile(targets, models)),
             *(pa.array(a.ravel()) for a in (made.predicted, made.lower, made.upper, made.weights)),
-            pa.array(np.repeat(earned, steps)),
+            pa.array(earned, pa.float64()),
+            pa.array([errors.get(m) if np.isnan(p) else None for m, p in predicted], pa.string()),
         ],
         schema=NEXT_FORECASTS,
     )

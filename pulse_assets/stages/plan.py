@@ -1,7 +1,7 @@
 """Stage 2, `training_batches`: what a batch predicts, and why a variable is left out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,11 @@ from pulse_assets.schema import TRAINING_BATCHES
 from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
 
 Row = dict[str, Any]
+
+#: The same words for every batch, so that equal reasons can be counted; `history` has the number.
+TOO_LITTLE: Final = (
+    f"too few observations before the window: {MINIMUM_HISTORY} must be known at an origin"
+)
 
 
 def plan(
@@ -79,7 +84,7 @@ def _describe(
     if first == len(seen.dates):
         return _counts(seen, first) | {"skip_reason": "no observation in the window"}
     if first < MINIMUM_HISTORY:
-        return _counts(seen, first) | {"skip_reason": _too_little(first)}
+        return _counts(seen, first) | {"skip_reason": TOO_LITTLE}
     frequency = decide_frequency(name, seen, declared)
     return _targets(Window.of(seen, np.datetime64(batch.start), frequency), horizons)
 
@@ -91,7 +96,7 @@ def _targets(window: Window, horizons: Sequence[int]) -> Row:
         return found | {"skip_reason": "no observation with a value in the window"}
     predicted = window.pairs(horizons).target
     if not len(predicted):
-        return found | {"skip_reason": _too_little(window.first)}
+        return found | {"skip_reason": TOO_LITTLE}
     dates = window.observations.dates
     return found | {
         "first_target": dates[predicted.min()].item(),
@@ -107,7 +112,3 @@ def _counts(observations: Observations, first: int) -> Row:
         "targets": int((~inside).sum()),
         "missing_targets": int(inside.sum()),
     }
-
-
-def _too_little(history: int) -> str:
-    return f"{history} observations before the window: {MINIMUM_HISTORY} must be known at an origin"

@@ -1,13 +1,14 @@
 """Stage 3, `retrodictions`: every rule's forecast of every target of a batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from pulse_assets.history.frequency import Frequency, get_frequency
+from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
@@ -75,7 +76,19 @@ def _predict_one(
         variable.name, window.learnt, window.frequency, (origins, reaches), seen, rules, options
     )
     scale = mase_scale(window.learnt.values, origins, window.frequency.scale_season)[at]
-    return _table(batch_id, variable, made, (at, ahead), scale)
+    return _table(batch_id, variable, made, (at, ahead), scale, _error_column(made, origins, at))
+
+
+def _error_column(made: Retrodiction, origins: Ints, at: Ints) -> pa.Array:
+    """Return what each rule raised instead of a forecast of each pair, model by model."""
+    texts = [*dict.fromkeys(one.text for one in made.errors)]
+    codes = np.full((len(made.models), len(origins)), -1, np.int32)
+    for one in made.errors:
+        place = made.models.index(one.model), int(origins.searchsorted(one.origin))
+        codes[place] = texts.index(one.text)
+    chosen = codes[:, at].ravel()
+    indices = pa.array(chosen, mask=chosen < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string()))
 
 
 def forecast_series(
@@ -103,10 +116,12 @@ def forecast_series(
         options: how to combine and bound.
 
     Returns:
-        A `Retrodiction`; a partner rule has no forecast from origins it was not chosen for.
+        A `Retrodiction`; a partner rule has no forecast from origins it was not chosen for. Its
+        errors are those of the origins asked for; a rule that failed from earlier ones alone has
+        one at the first of them.
 
     Raises:
-        RuleError: a rule failed or broke its contract.
+        RuleError: a rule failed and `on_rule_error` is `fail`.
     """
     origins, reaches = asked
     parts = []
@@ -119,9 +134,26 @@ def forecast_series(
             [*rules, *partners],
             ensemble=options.ensemble,
             level=options.interval_level,
+            strict=options.on_rule_error == "fail",
         )
         parts.append(made)
-    return _without_begins(parts)
+    return replace(_without_begins(parts), errors=_errors_at(origins, learnt, parts))
+
+
+def _errors_at(
+    origins: Ints, learnt: Observations, parts: Sequence[Retrodiction]
+) -> tuple[RuleFailure, ...]:
+    """Return the failures of rules at the origins asked for; none of those before is silent."""
+    everywhere = {(one.model, one.origin): one for part in parts for one in part.errors}
+    asked = set(origins.tolist())
+    found = [one for one in everywhere.values() if one.origin in asked]
+    told = {one.model for one in found}
+    for one in everywhere.values():
+        if one.model not in told:
+            told.add(one.model)
+            message = f"{one.message} (from the earlier origin {learnt.dates[one.origin]})"
+            found.append(one._replace(origin=int(origins[0]), message=message))
+    return tuple(sorted(found))
 
 
 def _choices(
@@ -184,6 +216,7 @@ def _table(
     made: Retrodiction,
     picked: tuple[np.ndarray, np.ndarray],
     scale: Floats,
+    errors: pa.Array,
 ) -> pa.Table:
     """Lay the [M, O, H] arrays out as rows: all pairs of the first model, then of the next."""
     models, pairs = len(made.models), variable.pairs
@@ -210,6 +243,7 @@ def _table(
             same(variable.window.observations.values[pairs.target]),
             same(scale),
             column(made.weights),
+            errors,
             constant(batch_id, length),
         ],
         schema=RETRODICTIONS,

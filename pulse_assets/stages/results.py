@@ -5,32 +5,37 @@ entry means stands in `training_results.schema.json` beside the package's module
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pulse_assets.retrodiction.scores import leaderboard_skill, win_rate
+from pulse_assets.retrodiction.scores import log_ratios
+from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.schema import BATCH_METRICS
 from pulse_assets.stages.ledger import latest_trust
+from pulse_assets.stages.outcome import OutcomeTally, conclude, span
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 REFERENCE: Final = "naive"
 ENSEMBLE: Final = "ensemble"
 ENSEMBLE_EQUAL: Final = "ensemble_equal"
 
 _SCORES: Final = ("mase", "rmsse", "coverage", "weight")
-#: A rule with less than this share of the pairs is not ranked with those that have all.
+#: Sums over the pairs for which both a rule and `naive` have a forecast.
+_COMPARISON: Final = ["compared", "abs_error", "naive_abs_error"]
+#: A rule with less than this share of naive's pairs is not ranked with those that have all.
 PARTIAL_BELOW: Final = 0.95
 
 _TASK: Final = ["variable", "model", "horizon"]
 _NAMES: Final = {"variable": object, "model": object}
+_TRUST: Final = ["trust", "trust_lower", "trust_upper"]
 _STATUS: Final = ["batch", "status", "error_type", "error"]
 _ROW: Final = [
     *("model", "mase", "rmsse", "skill", "win_rate"),
-    *("coverage", "trust", "weight", "n", "missing", "partial"),
+    *("coverage", "trust", "trust_lower", "trust_upper", "weight", "n", "missing", "partial"),
 ]
 
 
@@ -66,6 +71,11 @@ class SkippedGroup:
     first: str
     last: str
 
+    @property
+    def dates(self) -> str:
+        """The first batch, and the last where there are several."""
+        return span(self.first, self.last)
+
 
 def summarise(
     metrics: Iterable[pa.Table],
@@ -81,8 +91,9 @@ def summarise(
 
     With n pairs a row, `mase = sum(n mase) / sum(n)`, `coverage` and `weight` likewise, and
     `rmsse = sqrt(sum(n rmsse^2) / sum(n))`; rows whose score is undefined carry no weight.
-    A task is a (variable, horizon); on each, the model's mean absolute error is set against that
-    of `naive` in the same batches: see `leaderboard_skill` and `win_rate` of the scores.
+    A task is a (variable, horizon); on each, the sum of the model's absolute errors is set against
+    that of `naive` over the pairs for which both have a forecast. The skill is that of
+    `leaderboard_skill`; the win rate is the share of tasks won, see `pair_wins`.
 
     Args:
         metrics: rows of schema `BATCH_METRICS` of all batches that ran, in order of batch; the
@@ -95,28 +106,35 @@ def summarise(
         versions: version by package name.
 
     Returns:
-        An object that satisfies `training_results.schema.json`. Undefined numbers are None.
+        An object that satisfies `training_results.schema.json`, without checks: `conclude` adds
+        them. Undefined numbers are None.
 
     Example:
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
-    batches, tasks = _reduce(metrics)
-    trust = latest_trust(ledger)
+    tally = OutcomeTally()
+    batches, tasks = _reduce(metrics, tally)
+    outcomes = tally.outcomes()
+    trust = _trust_of(ledger)
     by_variable = _rows_by_variable(tasks, trust)
+    never = outcomes.never_predicted(configuration.get("variables") or ())
     return {
         "schema_version": SCHEMA_VERSION,
+        **conclude({}, []),
         "batches": _count_batches(batches, planned),
-        "variables": _describe_variables(by_variable, trust),
+        "variables": _describe_variables(by_variable) | {"never_predicted": never},
         "models": _to_records(_overall_rows(tasks, trust)[_ROW]),
         "models_by_variable": {
             name: _to_records(rows[_ROW]) for name, rows in by_variable.groupby("variable")
         },
-        "skill_by_horizon": _skill_by_horizon(tasks),
+        "skill_by_horizon": _skill_by_horizon(tasks, _trust_of(ledger, by_horizon=True)),
         "performance": performance.to_json(),
         "dask_cluster": dict(cluster),
         "errors": _select(batches, "failed", {"error_type": "type", "error": "message"}),
         "skipped": _select(batches, "skipped", {"error": "reason"}),
+        "skipped_variables": [asdict(one) for one in outcomes.skipped],
+        "rule_errors": [asdict(one) for one in outcomes.rule_errors],
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
@@ -136,10 +154,14 @@ def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedGroup]:
     return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
 
 
-def _reduce(metrics: Iterable[pa.Table]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the status of each batch, and the tasks pooled over batches, table by table."""
+def _reduce(metrics: Iterable[pa.Table], tally: OutcomeTally) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the status of each batch, and the tasks pooled over batches, table by table.
+
+    `tally` learns what became of the batches.
+    """
     statuses, sums = [], []
     for table in [BATCH_METRICS.empty_table(), *metrics]:
+        tally.add(table)
         statuses.append(_frame(table, _STATUS).drop_duplicates("batch"))
         sums.append(_sum_batches(_scored_rows(table)))
     return pd.concat(statuses).sort_values("batch"), _pool(pd.concat(sums))
@@ -156,42 +178,54 @@ def _frame(table: pa.Table, columns: list[str]) -> pd.DataFrame:
 
 
 def _scored_rows(metrics: pa.Table) -> pd.DataFrame:
-    """Return the rows of completed batches in order of batch, so that sums repeat bit for bit."""
-    frame = _frame(metrics, ["batch", *_TASK, "n", "missing", "mae", *_SCORES])
-    frame = frame[frame["variable"].notna()]
+    """Return the rows with scores in order of batch, so that sums repeat bit for bit."""
+    frame = _frame(metrics, ["batch", *_TASK, "n", "missing", *_COMPARISON, *_SCORES])
+    frame = frame[frame["model"].notna()]
     names = dict.fromkeys(("batch", "variable", "model"), "category")
-    counts = dict.fromkeys(("horizon", "n", "missing"), np.int64)
+    counts = dict.fromkeys(("horizon", "n", "missing", "compared"), np.int64)
     return frame.astype(names | counts).sort_values("batch", ignore_index=True)
 
 
 def _sum_batches(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a task and model with sums of n times score, and the n of each sum.
+    """Return a row per task and model with sums over the batches.
 
-    `error` and `reference` are of absolute errors of the model and of `naive`. A rule that
-    exists in some batches only is set against `naive` in just these.
+    Of each score, the sum of n times score and the n of that sum. A batch whose absolute errors
+    add up to more than the largest number is left out of the comparison with `naive`.
     """
-    key = ["batch", "variable", "horizon"]
-    reference = rows.loc[rows["model"] == REFERENCE, [*key, "mae"]]
-    joined = rows.merge(reference.rename(columns={"mae": "reference"}), on=key, how="left")
-    n = joined["n"]
-    paired = n.where(joined["mae"].notna() & joined["reference"].notna(), 0)
-    sums = joined[[*_TASK, "n", "missing"]].assign(
-        paired=paired,
-        error=paired * joined["mae"],
-        reference=paired * joined["reference"],
+    n, errors = rows["n"], rows[["abs_error", "naive_abs_error"]]
+    finite = errors.abs().max(axis=1) < np.inf
+    sums = rows[[*_TASK, "n", "missing"]].assign(
+        compared=rows["compared"].where(finite, 0),
+        abs_error=errors["abs_error"].where(finite, 0.0),
+        naive_abs_error=errors["naive_abs_error"].where(finite, 0.0),
     )
     for score in _SCORES:
-        value = joined[score] ** 2 if score == "rmsse" else joined[score]
+        value = rows[score] ** 2 if score == "rmsse" else rows[score]
         sums[score] = n * value
         sums[f"{score}_n"] = n.where(value.notna(), 0)
     return sums.groupby(_TASK, observed=True).sum().reset_index().astype(_NAMES)
 
 
 def _pool(sums: pd.DataFrame) -> pd.DataFrame:
-    """Add up the sums of all tables; errors become means."""
+    """Add up the sums of all tables, and compare each task with `naive`.
+
+    `log_ratio` is that of the errors, `won` 1, 1/2 or 0; both NaN without a compared pair.
+    `expected` is the number of pairs that `naive` predicted; those of all rules without it.
+    """
     tasks = sums.groupby(_TASK).sum().reset_index()
-    means = tasks[["error", "reference"]].div(tasks["paired"], axis=0)
-    return tasks.assign(error=means["error"], reference=means["reference"])
+    error = tasks["abs_error"].where(tasks["compared"] > 0).to_numpy()
+    reference = tasks["naive_abs_error"].to_numpy()
+    return tasks.assign(
+        log_ratio=log_ratios(error, reference),
+        won=pair_wins(error, reference),
+        expected=_expected_pairs(tasks),
+    )
+
+
+def _expected_pairs(tasks: pd.DataFrame) -> pd.Series:
+    task = [tasks["variable"], tasks["horizon"]]
+    naive = tasks["n"].where(tasks["model"] == REFERENCE).groupby(task).transform("max")
+    return naive.fillna(tasks["n"].groupby(task).transform("max"))
 
 
 def _aggregate(tasks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -199,43 +233,51 @@ def _aggregate(tasks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     groups = tasks.groupby(by)
     sums = groups.sum(numeric_only=True)
     pooled = {score: sums[score] / sums[f"{score}_n"] for score in _SCORES}
-    skill, wins = np.array([_compare(rows) for _, rows in groups]).reshape(-1, 2).T
     return pd.DataFrame(
         pooled
         | {
             "rmsse": np.sqrt(pooled["rmsse"]),
-            "skill": skill,
-            "win_rate": wins,
+            "skill": 1.0 - np.exp(groups["log_ratio"].mean()),
+            "win_rate": groups["won"].mean(),
             "n": sums["n"],
             "missing": sums["missing"],
         }
     ).reset_index()
 
 
-def _compare(tasks: pd.DataFrame) -> tuple[float, float]:
-    """Return skill and win rate of one model over its tasks."""
-    error, reference = tasks["error"].to_numpy(), tasks["reference"].to_numpy()
-    return leaderboard_skill(error, reference), win_rate(error, reference)
+def _trust_of(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
+    """Return the trust after the last batch with its bounds, under the names of the results."""
+    bounds = {"lower": "trust_lower", "upper": "trust_upper"}
+    return latest_trust(ledger, by_horizon=by_horizon).rename(columns=bounds)
 
 
 def _overall_rows(tasks: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
-    mean_trust = trust.groupby("model")["trust"].mean()
-    rows = _aggregate(tasks, ["model"])
-    return _ranked(rows.assign(trust=rows["model"].map(mean_trust)))
+    mean_trust = trust.groupby("model")[_TRUST].mean()
+    rows = _aggregate(tasks, ["model"]).merge(mean_trust, on="model", how="left")
+    return _ranked(rows, pd.Series(_pairs_to_predict(tasks).sum(), rows.index))
 
 
 def _rows_by_variable(tasks: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     rows = _aggregate(tasks, ["variable", "model"])
-    columns = ["variable", "model", "trust"]
-    return _ranked(rows.merge(trust[columns], on=["variable", "model"], how="left"))
+    rows = rows.merge(trust[["variable", "model", *_TRUST]], on=["variable", "model"], how="left")
+    return _ranked(rows, rows["variable"].map(_pairs_to_predict(tasks)))
 
 
-def _ranked(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sort by skill; rules that predicted a part of the pairs only come last."""
-    most = rows.groupby("variable")["n"].transform("max") if "variable" in rows else rows["n"].max()
-    ranked = rows.assign(partial=rows["n"] < PARTIAL_BELOW * most)
-    keys = ["partial", "skill", "model"]
-    return ranked.sort_values(keys, ascending=[True, False, True], na_position="last")
+def _pairs_to_predict(tasks: pd.DataFrame) -> pd.Series:
+    """Return by variable the pairs that there are."""
+    one_a_task = tasks.drop_duplicates(["variable", "horizon"])
+    return one_a_task.groupby("variable")["expected"].sum()
+
+
+def _ranked(rows: pd.DataFrame, pairs: pd.Series) -> pd.DataFrame:
+    """Sort by skill, `naive` first of its equals; rules that predicted a part of `pairs` last."""
+    ranked = rows.assign(
+        partial=rows["n"] < PARTIAL_BELOW * pairs,
+        complete=rows["n"] >= pairs,
+        other=rows["model"] != REFERENCE,
+    )
+    keys = ["partial", "skill", "other", "model"]
+    return ranked.sort_values(keys, ascending=[True, False, True, True], na_position="last")
 
 
 def _count_batches(batches: pd.DataFrame, planned: Sequence[str]) -> dict[str, Any]:
@@ -259,18 +301,14 @@ def _select(batches: pd.DataFrame, status: str, names: Mapping[str, str]) -> lis
     return _to_records(chosen.rename(columns=dict(names)))
 
 
-def _describe_variables(rows: pd.DataFrame, trust: pd.DataFrame) -> dict[str, Any]:
+def _describe_variables(rows: pd.DataFrame) -> dict[str, Any]:
     """Describe each variable by its ensemble, and name the model that came closest."""
-    bounds = trust.rename(columns={"lower": "trust_lower", "upper": "trust_upper"})
-    ours = rows[rows["model"] == ENSEMBLE].merge(
-        bounds[["variable", "model", "trust_lower", "trust_upper"]],
-        on=["variable", "model"],
-        how="left",
-    )
-    best = rows[~rows["partial"]].dropna(subset="mase").sort_values(["mase", "model"])
+    ours = rows[rows["model"] == ENSEMBLE]
+    # Silence on hard pairs lowers a mase: only rules with a forecast for every pair are compared.
+    best = rows[rows["complete"]].dropna(subset="mase").sort_values(["mase", "model"])
     best_model = best.drop_duplicates("variable").set_index("variable")["model"]
     described = ours.assign(best_model=ours["variable"].map(best_model)).sort_values("variable")
-    columns = ["trust", "trust_lower", "trust_upper", "skill", "best_model", "mase", "n"]
+    columns = [*_TRUST, "skill", "best_model", "mase", "n"]
     details = dict(zip(described["variable"], _to_records(described[columns]), strict=True))
     return {
         "total": rows["variable"].nunique(),
@@ -279,11 +317,13 @@ def _describe_variables(rows: pd.DataFrame, trust: pd.DataFrame) -> dict[str, An
     }
 
 
-def _skill_by_horizon(tasks: pd.DataFrame) -> list[Any]:
+def _skill_by_horizon(tasks: pd.DataFrame, trust: pd.DataFrame) -> list[Any]:
     """Return the skill at each horizon over all variables (`variable` None), then for each."""
+    mean_trust = trust.groupby(["model", "horizon"])["trust"].mean().reset_index()
     overall = _aggregate(tasks, ["model", "horizon"]).assign(variable=None)
-    each = _aggregate(tasks, _TASK)
-    columns = ["variable", "model", "horizon", "skill", "mase", "n"]
+    overall = overall.merge(mean_trust, on=["model", "horizon"], how="left")
+    each = _aggregate(tasks, _TASK).merge(trust[[*_TASK, "trust"]], on=_TASK, how="left")
+    columns = ["variable", "model", "horizon", "skill", "trust", "mase", "n"]
     return _to_records(overall[columns]) + _to_records(each[columns])
 
 

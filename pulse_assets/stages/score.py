@@ -1,14 +1,16 @@
 """Stage 4, `batch_metrics`: how close each rule came, and what became of the batch."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from datetime import date
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
-from pulse_assets.retrodiction.trust import hit_threshold
+from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.schema import BATCH_METRICS
 from pulse_assets.stages.columns import constant, split_by
 from pulse_assets.stages.predict import PlannedVariable
@@ -29,7 +31,7 @@ def score(
     retrodictions: pa.Table,
     level: float,
 ) -> pa.Table:
-    """Score each (variable, model, horizon) of a batch; one `skipped` row where there is none.
+    """Score each (variable, model, horizon) of a batch, and list the variables that are skipped.
 
     Args:
         batch_id: the partition key.
@@ -39,19 +41,31 @@ def score(
         level: nominal coverage of the intervals, 0..1.
 
     Returns:
-        A table of schema `BATCH_METRICS`.
+        A table of schema `BATCH_METRICS`: a row per scored (variable, model, horizon) and a row per
+        skipped variable, without model and horizon.
     """
     made = split_by(retrodictions, "variable")
     parts = [_score_one(batch_id, variable, made[variable.name], level) for variable in variables]
-    if not parts:
-        return outcome(batch_id, "skipped", None, skip_reason(planned))
-    return pa.concat_tables(parts).unify_dictionaries()
+    skipped = _skipped_rows(batch_id, planned, scored=bool(parts))
+    return pa.concat_tables([*parts, skipped]).unify_dictionaries()
 
 
 def outcome(batch_id: str, status: str, error_type: str | None, error: str | None) -> pa.Table:
-    """Return the single row of a batch that has no scores."""
+    """Return the single row of a batch that failed."""
     row = {"batch": batch_id, "status": status, "error_type": error_type, "error": error}
     return pa.Table.from_pylist([row], BATCH_METRICS)
+
+
+def _skipped_rows(batch_id: str, planned: pa.Table, *, scored: bool) -> pa.Table:
+    """Return a row per skipped variable; its status is that of the whole batch."""
+    shared = {
+        "batch": batch_id,
+        "status": "completed" if scored else "skipped",
+        "error": None if scored else skip_reason(planned),
+    }
+    left_out = planned.filter(pc.field("skip_reason").is_valid())
+    rows = left_out.select(["variable", "skip_reason"]).to_pylist()
+    return pa.Table.from_pylist([row | shared for row in rows], BATCH_METRICS)
 
 
 def skip_reason(planned: pa.Table) -> str:
@@ -71,20 +85,30 @@ def headline_scores(metrics: pa.Table) -> dict[str, float]:
     """Return the pooled scores of `ensemble` over a batch, for people who watch it.
 
     Returns:
-        mase, coverage, hit_rate, skill against `naive` and forecasts, the number that was verified
-        of all rules; those that are defined, and nothing for a skipped batch.
+        mase, coverage, win_share (of the pairs, those on which it is closer than `naive`), skill
+        against `naive` and forecasts, the number that was verified of all rules; those that are
+        defined, and nothing for a skipped batch.
     """
     rows = _of_model(metrics, HEADLINE_MODEL)
     if not rows.num_rows:
         return {}
     n = rows["n"].to_numpy()
     found = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
-    hits, misses = (rows[name].to_numpy().sum() for name in ("hits", "misses"))
-    found["hit_rate"] = hits / (hits + misses) if hits + misses else np.nan
-    naive = _of_model(metrics, REFERENCE_MODEL)  # sorted alike: the same tasks
-    found["skill"] = leaderboard_skill(rows["mae"].to_numpy(), naive["mae"].to_numpy())
-    found["forecasts"] = metrics["n"].to_numpy().sum()
+    wins, compared, error, reference = (
+        rows[name].to_numpy() for name in ("wins", "compared", "abs_error", "naive_abs_error")
+    )
+    pairs = compared.sum()
+    found["win_share"] = wins.sum() / pairs if pairs else np.nan
+    found["skill"] = leaderboard_skill(np.where(compared > 0, error, np.nan), reference)
+    found["forecasts"] = metrics["n"].drop_null().to_numpy().sum()
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+
+
+def count_rule_errors(metrics: pa.Table) -> int:
+    """Count the origins from which rules failed in a batch: by variable and rule, once each."""
+    failed = metrics.filter(metrics["rule_error_origin"].is_valid())
+    found = failed.select(["variable", "model", "rule_errors"]).to_pylist()
+    return sum({(row["variable"], row["model"]): row["rule_errors"] for row in found}.values())
 
 
 def _of_model(metrics: pa.Table, model: str) -> pa.Table:
@@ -103,9 +127,11 @@ def _score_one(batch_id: str, variable: PlannedVariable, rows: pa.Table, level: 
     # Made or stored, the rows of a model stand together, in the order of the pairs.
     models = rows["model"].unique().to_pylist()
     forecasts = {name: rows[name].to_numpy().reshape(len(models), -1) for name in _FORECAST_COLUMNS}
-    thresholds, squares = _yardsticks(variable)
-    observed = rows["observed"].to_numpy()[: len(thresholds)]
-    scale = rows["scale"].to_numpy()[: len(thresholds)]
+    squares = _squared_scales(variable)
+    observed = rows["observed"].to_numpy()[: len(squares)]
+    scale = rows["scale"].to_numpy()[: len(squares)]
+    reference = models.index(REFERENCE_MODEL) if REFERENCE_MODEL in models else None
+    failed = _rule_errors(rows, models)
     parts = []
     for horizons, at in _alike(variable.pairs.horizon):
         verified = Verified(
@@ -117,8 +143,8 @@ def _score_one(batch_id: str, variable: PlannedVariable, rows: pa.Table, level: 
             squared_scale=squares[at],
             level=level,
         )
-        columns = _columns(verified, thresholds[at], forecasts["weight"][:, at])
-        parts.append(_table(batch_id, variable.name, models, horizons, columns))
+        columns = _columns(verified, reference, forecasts["weight"][:, at])
+        parts.append(_table(batch_id, variable.name, models, horizons, columns, failed))
     return pa.concat_tables(parts)
 
 
@@ -134,29 +160,66 @@ def _alike(horizon: Ints) -> Iterator[tuple[Ints, Ints]]:
         yield horizons[chosen], ordered[first[chosen, None] + np.arange(count)]
 
 
-def _yardsticks(variable: PlannedVariable) -> tuple[Floats, Floats]:
-    """Return for each pair, [P], the largest error that is a hit and the denominator of rmsse."""
-    values, pairs = variable.window.learnt.values, variable.pairs
-    origins, at = np.unique(pairs.known, return_inverse=True)
-    reaches, ahead = np.unique(pairs.reach, return_inverse=True)
-    return hit_threshold(values, origins, reaches)[at, ahead], squared_scale(values, origins)[at]
+def _squared_scales(variable: PlannedVariable) -> Floats:
+    """Return the denominator of rmsse of each pair, [P]."""
+    origins, at = np.unique(variable.pairs.known, return_inverse=True)
+    return squared_scale(variable.window.learnt.values, origins)[at]
 
 
-def _columns(verified: Verified, thresholds: Floats, weight: Floats) -> dict[str, np.ndarray]:
+def _columns(verified: Verified, reference: int | None, weight: Floats) -> dict[str, np.ndarray]:
     """Score [M, H, n] forecasts of horizons that have n pairs each; every column is [M, H]."""
-    errors = np.abs(verified.errors)
     scores = {name: metric.function(verified) for name, metric in METRICS.items()}
+    errors = np.abs(verified.errors)
+    naive = np.full(errors.shape[1:], np.nan) if reference is None else errors[reference]
     return scores | {
         "n": verified.counted.sum(axis=-1),
         "missing": (~verified.counted).sum(axis=-1),
-        "hits": (errors <= thresholds).sum(axis=-1),
-        "misses": (errors > thresholds).sum(axis=-1),
+        **_comparison(errors, naive),
         "weight": weight.mean(axis=-1),
     }
 
 
+def _comparison(errors: Floats, naive: Floats) -> dict[str, np.ndarray]:
+    """Set [M, H, n] absolute errors against naive's [H, n], over the pairs that both have."""
+    wins = pair_wins(errors, naive)
+    both = ~np.isnan(wins)
+    with np.errstate(over="ignore"):  # a sum beyond the largest number is infinite
+        return {
+            "compared": both.sum(axis=-1),
+            "abs_error": np.where(both, errors, 0.0).sum(axis=-1),
+            "naive_abs_error": np.where(both, naive, 0.0).sum(axis=-1),
+            "wins": np.where(both, wins, 0.0).sum(axis=-1),
+        }
+
+
+class _RuleErrors(NamedTuple):
+    """Of each model: how many origins it failed from, the first, and what it raised there."""
+
+    origins: list[int]
+    first: list[date | None]
+    type: list[str | None]
+    message: list[str | None]
+
+
+def _rule_errors(rows: pa.Table, models: list[str]) -> _RuleErrors:
+    found = []
+    failed = rows.filter(rows["error"].is_valid()).select(["model", "origin_date", "error"])
+    errors = sorted(failed.to_pylist(), key=itemgetter("origin_date"))
+    for model in models:
+        first = {row["origin_date"]: row["error"] for row in errors if row["model"] == model}
+        origin, text = next(iter(first.items()), (None, None))
+        kind, _, message = text.partition(": ") if text else (None, None, None)
+        found.append((len(first), origin, kind, message))
+    return _RuleErrors(*map(list, zip(*found, strict=True)))
+
+
 def _table(
-    batch_id: str, variable: str, models: list[str], horizons: Ints, columns: dict[str, np.ndarray]
+    batch_id: str,
+    variable: str,
+    models: list[str],
+    horizons: Ints,
+    columns: dict[str, np.ndarray],
+    failed: _RuleErrors,
 ) -> pa.Table:
     """Lay the [M, H] columns out as rows: all models of the first horizon, then of the next."""
     length = len(models) * len(horizons)
@@ -164,8 +227,11 @@ def _table(
     named = {name: values.T.ravel() for name, values in columns.items()} | {
         "batch": constant(batch_id, length),
         "status": constant("completed", length),
-        "error_type": pa.nulls(length, pa.string()),
-        "error": pa.nulls(length, pa.string()),
+        "error_type": pa.array(failed.type * len(horizons), pa.string()),
+        "error": pa.array(failed.message * len(horizons), pa.string()),
+        "rule_errors": pa.array(failed.origins * len(horizons), pa.int64()),
+        "rule_error_origin": pa.array(failed.first * len(horizons), pa.date32()),
+        "skip_reason": pa.nulls(length, pa.string()),
         "variable": constant(variable, length),
         "model": pa.DictionaryArray.from_arrays(model, models),
         "horizon": np.repeat(horizons.astype(np.int32), len(models)),

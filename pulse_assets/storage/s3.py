@@ -1,5 +1,6 @@
 """The connection to S3: one client a process, how long it tries, and what its errors mean."""
 
+import os
 import random
 import re
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -17,9 +19,11 @@ from botocore.exceptions import (
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
+    ProxyConnectionError,
     SSLError,
 )
 from botocore.parsers import ResponseParserError
+from botocore.utils import get_environ_proxies
 
 from pulse_assets.errors import ConfigurationError
 
@@ -46,6 +50,10 @@ _CREDENTIALS: Final = re.compile(r"(?i)(s3|https?)://[^/]*@")
 _NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError)
 _BROKEN: Final = (HTTPClientError, ConnectionError, IncompleteReadError)
 _PASSING_STATUS: Final = {429, 500, 502, 503, 504}
+
+_PROXY_MEND: Final = (
+    "correct HTTP_PROXY or HTTPS_PROXY, or name the S3 host in NO_PROXY to go without a proxy"
+)
 
 #: The answers of S3 that a user can mend, and how.
 _MENDS: Final = {
@@ -129,7 +137,7 @@ class S3Connection:
         if isinstance(error, ClientError):
             status = error.response["ResponseMetadata"].get("HTTPStatusCode")
             return status in _PASSING_STATUS and self._answered
-        if isinstance(error, _NOBODY_THERE):
+        if isinstance(error, _NOBODY_THERE) or _is_proxy_fault(error):
             return self._answered  # an address that never answered is most likely wrong
         return isinstance(error, _BROKEN) and not isinstance(error, SSLError)
 
@@ -191,20 +199,47 @@ def _client(settings: S3Settings) -> Any:  # noqa: ANN401 - see S3Connection
 def explain(error: Exception, settings: S3Settings) -> str:
     """Say in one line what an error of S3 means and how to mend it; it holds no credentials."""
     where = settings.endpoint_url or "AWS"
+    mend = "correct --s3-endpoint-url"
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials: sign in, name a profile (--aws-profile), or set AWS_PROFILE"
+    proxy = _proxy(settings)
+    if _is_proxy_fault(error):
+        return f"the proxy {proxy or 'of this machine'} fails: {_PROXY_MEND}"
+    if proxy:
+        where, mend = f"{where} through the proxy {proxy}", f"{mend}, or {_PROXY_MEND}"
     if isinstance(error, _NOBODY_THERE):
-        return f"nothing answers at {where}: correct --s3-endpoint-url or the AWS region"
+        return f"nothing answers at {where}: {mend} or the AWS region"
     if isinstance(error, SSLError):
-        return f"{where} does not speak TLS as expected: correct --s3-endpoint-url ({_line(error)})"
+        return f"{where} does not speak TLS as expected: {mend} ({_line(error)})"
     if isinstance(error, _BROKEN):
         return f"the connection to {where} fails ({type(error).__name__}): try again later"
     if isinstance(error, ClientError | ResponseParserError):
         code = error_code(error)
         if code is None:
-            return f"{where} does not answer as S3 does: correct --s3-endpoint-url"
+            return f"{where} does not answer as S3 does: {mend}"
         return _MENDS.get(code, _line(error))
     return _line(error)
+
+
+def _is_proxy_fault(error: Exception) -> bool:
+    """Tell whether a proxy does not answer, or its address is none.
+
+    An address that is none comes as botocore's general error round a ValueError of urllib3.
+    """
+    inner = error.kwargs.get("error") if isinstance(error, HTTPClientError) else None
+    return isinstance(error, ProxyConnectionError) or isinstance(inner, ValueError)
+
+
+def _proxy(settings: S3Settings) -> str | None:
+    """Name the proxy on the way to S3 and the variable that sets it, without its credentials."""
+    url = settings.endpoint_url or "https://s3.amazonaws.com"
+    scheme = urlsplit(url).scheme
+    address = get_environ_proxies(url).get(scheme)  # none where NO_PROXY names the host
+    if not address:
+        return None
+    small = f"{scheme}_proxy"
+    variable = small if os.environ.get(small) else small.upper()
+    return f"{address.rpartition('@')[2]} of {variable}"
 
 
 def _line(error: Exception) -> str:

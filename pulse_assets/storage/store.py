@@ -85,6 +85,16 @@ class Store(Protocol):
         """
         ...
 
+    def names(self) -> list[str]:
+        """Name all that lies directly in the store: objects, and folders with a slash after them.
+
+        Also what is neither, such as a broken link. In order; hidden ones are left out.
+
+        Raises:
+            StoreUnavailableError: they cannot be listed.
+        """
+        ...
+
     def check_writable(self) -> None:
         """Fail now if objects cannot be written; leave no trace.
 
@@ -171,10 +181,16 @@ class LocalStore:
             found = sorted((e for e in entries if _is_object(e, start)), key=lambda e: e.name)
             return {f"{folder}{slash}{entry.name}": _file_version(entry) for entry in found}
         except OSError as error:
-            raise StoreUnavailableError(
-                f"{directory}: cannot be listed: {error.strerror}: correct the path or its "
-                "permissions"
-            ) from error
+            raise StoreUnavailableError(_unlistable(directory, error)) from error
+
+    def names(self) -> list[str]:
+        """Name files and folders; see `Store.names`."""
+        try:
+            entries = os.scandir(self.root) if self.root.exists() else ()
+            found = [f"{e.name}/" if e.is_dir() else e.name for e in entries]
+        except OSError as error:
+            raise StoreUnavailableError(_unlistable(self.root, error)) from error
+        return sorted(name for name in found if not name.startswith("."))
 
     def check_writable(self) -> None:
         """Fail now if files cannot be written; see `Store.check_writable`."""
@@ -243,6 +259,18 @@ class S3Store:
         own = self._key("")
         return {k.removeprefix(own): tag for k, tag in found.items() if not k.endswith("/")}
 
+    def names(self) -> list[str]:
+        """Name objects and the folders that keys make; see `Store.names`."""
+        wanted = {"Bucket": self.bucket, "Prefix": self._key(""), "Delimiter": "/"}
+
+        def list_all(client: Any) -> list[str]:  # noqa: ANN401 - see S3Connection
+            pages = list(client.get_paginator("list_objects_v2").paginate(**wanted))
+            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+            return keys + [i["Prefix"] for page in pages for i in page.get("CommonPrefixes", [])]
+
+        found = [key.removeprefix(wanted["Prefix"]) for key in self._call("", "listed", list_all)]
+        return sorted(name for name in found if name and not name.startswith("."))
+
     def check_writable(self) -> None:
         """Fail now if objects cannot be written; see `Store.check_writable`."""
         # Needs the right to put objects but makes none, nor a version or delete marker.
@@ -283,6 +311,10 @@ def _checked(path: str) -> str:
 def _check_size(place: object, size: int, limit: int | None) -> None:
     if limit is not None and size > limit:
         raise StoreError(f"{place}: {size} bytes are more than the {limit} that are read")
+
+
+def _unlistable(directory: Path, error: OSError) -> str:
+    return f"{directory}: cannot be listed: {error.strerror}: correct the path or its permissions"
 
 
 def _is_object(entry: os.DirEntry[str], start: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from pulse_assets import TrainingConfig, train
 from pulse_assets.batches import make_batch
+from pulse_assets.errors import HistoricalDataError
 from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
@@ -76,8 +77,9 @@ def plain_loop(config):
         assert run_batch(BatchTask(batch, settings, options)).status != "failed"
 
 
-def config_for(source, store):
+def config_for(source, store, **more):
     return TrainingConfig(
+        **more,
         source=str(source),
         store=str(store),
         start_date="2005-01-01",
@@ -94,6 +96,8 @@ def whole_graph(workers):
     return run
 
 
+#: Months thinned to every third are quarters, unless they are said to be months of which some miss.
+DECLARED = {"line": "monthly", "wave": "monthly"}
 KINDS = ["changed", "emptied", "deleted", "thinned", "added"]
 RUNS = [pytest.param(kind, plain_loop, id=kind) for kind in KINDS] + [
     pytest.param("changed", whole_graph(1), id="changed-graph", marks=pytest.mark.slow),
@@ -105,7 +109,7 @@ RUNS = [pytest.param(kind, plain_loop, id=kind) for kind in KINDS] + [
 def test_batches_before_the_poison_are_what_they_were(mixed, tmp_path, kind, run):
     run(config_for(mixed, tmp_path / "true"))
     rewritten(mixed, kind)
-    run(config_for(mixed, tmp_path / "false"))
+    run(config_for(mixed, tmp_path / "false", frequencies=DECLARED if kind == "thinned" else {}))
     objects, forecasts = made_before_the_cut(tmp_path / "true")
     again, others = made_before_the_cut(tmp_path / "false")
     assert objects == again
@@ -114,3 +118,12 @@ def test_batches_before_the_poison_are_what_they_were(mixed, tmp_path, kind, run
     common = forecasts.keys() & others.keys()
     assert {key for key in common if forecasts[key] != others[key]} == set()
     assert len(common) >= 200
+
+
+def test_later_dates_cannot_change_a_frequency_quietly(mixed, tmp_path):
+    rewritten(mixed, "thinned")
+    with pytest.raises(
+        HistoricalDataError, match=r"line.csv: the frequency changes: .*; .*wave.csv"
+    ):
+        plain_loop(config_for(mixed, tmp_path / "false"))
+    assert not (tmp_path / "false").exists()

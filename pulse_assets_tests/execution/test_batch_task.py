@@ -151,6 +151,8 @@ def test_the_length_of_a_batch_changes_the_configuration(task):
         ({}, {"trust_discount": 0.5}),
         ({}, {"max_failed_batches": 3}),
         ({}, {"resume": True}),
+        ({}, {"on_rule_error": "fail"}),
+        ({}, {"rule_timeout_seconds": 1.5}),
         ({"store": "/elsewhere"}, {}),
         ({"source": "/elsewhere"}, {}),  # the input has a fingerprint of its own
         ({"end_date": "2006-01-01"}, {}),
@@ -170,6 +172,7 @@ def test_every_option_is_either_decisive_or_without_effect():
     assert set(TrainingOptions.model_fields) == {
         *("variables", "horizons", "models", "history_days", "interval_level", "ensemble"),
         *("max_partners", "frequencies", "trust_discount", "max_failed_batches", "resume"),
+        *("on_rule_error", "rule_timeout_seconds"),
     }
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from pulse_assets.execution import cluster
+from pulse_assets.execution import cluster, executor
 from pulse_assets.execution.cluster import active_client, describe_cluster
 from pulse_assets.execution.executor import batch_dask_executor
 
@@ -99,6 +99,12 @@ def test_other_configuration_is_refused_before_the_run(chosen):
 
 def test_one_local_worker_is_this_process(instance):
     with run(look, instance, IN_PROCESS) as result:
+        assert result.output_for_node("where")["kind"] == "in_process"
+
+
+def test_with_one_processor_the_default_is_this_process(instance, monkeypatch):
+    monkeypatch.setattr(executor, "usable_processors", lambda: 1)
+    with run(look, instance, {"local": {}}) as result:
         assert result.output_for_node("where")["kind"] == "in_process"
 
 

@@ -73,6 +73,58 @@ def test_every_format_gives_the_same_series(read):
     assert series.published_at is None
 
 
+MANY_COLUMNS = dict.fromkeys("abcdefghijklmnopqrst", 0)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda days: [{"timestamp": day, "value": i, **MANY_COLUMNS} for i, day in enumerate(days)],
+        lambda days: "\n".join(
+            json.dumps({"timestamp": day, "value": i, **MANY_COLUMNS}, separators=(",", ":"))
+            for i, day in enumerate(days)
+        ),
+        lambda days: {
+            "timestamp": list(days),
+            "value": list(range(len(days))),
+            **{name: [0] * len(days) for name in MANY_COLUMNS},
+        },
+        lambda days: [
+            {"timestamp": day, "value": i, "note": {"by": "x", "of": [1, 2]}}
+            for i, day in enumerate(days)
+        ],
+    ],
+    ids=["records", "lines", "lists", "nested"],
+)
+def test_other_columns_of_json_are_ignored_however_many(write):
+    days = (np.datetime64("2000-01-01") + np.arange(2000)).astype(str)
+    content = write(days.tolist())
+    text = content if isinstance(content, str) else json.dumps(content, separators=(",", ":"))
+    series = js(text)
+    np.testing.assert_array_equal(series.values, np.arange(2000.0))
+    np.testing.assert_array_equal(series.timestamps.astype(str), days)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("csv", ["line 3 (2020-01-01)", "line 5 (2020-02-01)", "line 2 (2020-03-01)"]),
+        (
+            "json records",
+            ["record 2 (2020-01-01)", "record 3 (2020-02-01)", "record 1 (2020-03-01)"],
+        ),
+        ("parquet", ["row 2 (2020-01-01)", "row 3 (2020-02-01)", "row 1 (2020-03-01)"]),
+    ],
+)
+def test_a_series_knows_the_row_of_each_observation(name, rows):
+    reads = READ | {
+        "csv": lambda: csv("timestamp,value\n2020-03-01,3\n2020-01-01,1.5\n\n2020-02-01,\n")
+    }
+    series = reads[name]()
+    assert series.source == f"historical_gdp.{name.split()[0]}"
+    assert [series.row(i) for i in range(3)] == rows
+
+
 def test_publication_dates_are_sorted_with_their_rows():
     expected = days("NaT", "2020-02-15", "2020-02-29")
     rows = "2020-02-01,2,2020-02-29\n2020-01-01,1,2020-02-15\n2019-12-01,0,\n"
@@ -106,8 +158,16 @@ def test_the_date_as_written_counts_whatever_the_time_of_day():
 HEAD = "timestamp,value\n"
 BAD_CSV = {
     "": r"no column timestamp and value \(found: nothing\)",
-    "date,value\n2020-01-01,1\n": r"no column timestamp \(found: \['date', 'value'\]\): add or ren",
-    "timestamp;value\n2020-01-01;1\n": "no column timestamp and value",
+    "date,value\n2020-01-01,1\n": r"\(found: \['date', 'value'\]\): rename 'date' to timestamp",
+    "timestamp;value\n2020-01-01;1,5\n": "no column timestamp and value .*by commas, not ';', and",
+    "timestamp\tvalue\n2020-01-01\t1\n": r"no column timestamp and value .*by commas, not '\\t'",
+    "Timestamp,VALUE\n2020-01-01,1\n": "rename 'Timestamp' to timestamp and rename .VALUE. to",
+    "'timestamp','value'\n2020-01-01,1\n": "rename \"'timestamp'\" to timestamp and",
+    "ds,y\n2020-01-01,1\n": "rename 'ds' to timestamp and rename 'y' to value",
+    "timestamp,gdp\n2020-01-01,1\n": r"no column value .*'gdp'\]\): add or rename it",
+    "2020-01-01,1\n2020-01-02,1\n": "put a line timestamp,value above the first one",
+    "timestamp,value,Published At\n2020-01-01,1,\n": "column 'Published At' is not read: ren",
+    HEAD + "2020-01-01\n": "line 2: 1 field, but the header has 2: add the missing fields",
     "timestamp,value,value\n2020-01-01,1,2\n": "two columns value: keep one",
     HEAD: "holds no observations: add rows",
     HEAD + "2020-01-01,1\n01/02/2020,1\n": "line 3: timestamp '01/02/2020' is no date: write it li",
@@ -143,7 +203,19 @@ def test_text_that_is_not_utf_8_is_named_with_its_byte():
 
 BAD_JSON = [
     ("", "not JSON"),
-    ("[" * 100_000, "not JSON"),
+    ("[" * 100_000, "100000 characters could take 12000000 bytes of memory, .*write a list of rec"),
+    ("[[[", "not JSON"),
+    (
+        json.dumps(dict.fromkeys(map(str, range(2000)), 1)),
+        "more than 1000 different names, such as",
+    ),
+    ({"date": DATES, "value": VALUES}, r"\(found: \['date', 'value'\]\): rename 'date' to times"),
+    ([{"date": "2020-01-01", "value": 1}], "record 1 has no column timestamp .*rename 'date' to"),
+    (
+        [{"timestamp": "2020-01-01", "value": 1, "Published_At": "2020-01-02"}],
+        "is not read: rename",
+    ),
+    ({"timestamp": {"0": "2020-01-01"}, "value": {"0": 1}}, "timestamp, value must be lists"),
     ('{"timestamp": "2020-01-01", "value": 1}\n{"timestamp": ', "line 2: not JSON"),
     ("3", "neither records nor lists"),
     ({"value": [1]}, r"no column timestamp \(found: \['value'\]\)"),
@@ -152,7 +224,7 @@ BAD_JSON = [
     ([], "holds no observations"),
     (
         [RECORDS[0], {"timestamp": "2020-01-02"}],
-        "record 2: it must be an object with timestamp and",
+        r"record 2 has no column value \(found: \['timestamp'\]\): add or rename it",
     ),
     ([RECORDS[0], 5], "record 2: it must be an object"),
     ([{"timestamp": 1577836800000, "value": 1}], "record 1: timestamp 1577836800000 is no date"),
@@ -178,6 +250,11 @@ BAD_PARQUET = [
     ({"timestamp": [DAY, None], "value": [1, 2]}, "row 2: timestamp None is no date"),
     ({"timestamp": [1577836800], "value": [1]}, "row 1: timestamp 1577836800 is no date"),
     ({"timestamp": [DAY, DAY], "value": [1, 2]}, "row 1 and row 2 both have the date 2020-01-01"),
+    (
+        {"timestamp": pa.array([0, 10**7], pa.date32()), "value": [1, 2]},
+        "row 2: timestamp is 1e[+]07 days from 1970-01-01, outside of the years 1 to 9999",
+    ),
+    ({"Timestamp": [DAY], "value": [1]}, "rename 'Timestamp' to timestamp"),
     ({"timestamp": [DAY], "value": [float("-inf")]}, "row 1: value -inf is no finite number"),
     ({"timestamp": [DAY], "value": [timedelta(1)]}, "row 1: value .*timedelta.* is no finite"),
     (
@@ -260,6 +337,15 @@ LARGE = {
     "numbers.json": "[" + "1," * MANY + "1]",
     "keys.json": "{" + ",".join(f'"{i:x}":1' for i in range(MANY)) + "}",
     "large numbers.json": "[" + "999," * MANY + "1]",
+    "columns.json": json.dumps(
+        [{"timestamp": day, "value": 1, **MANY_COLUMNS} for day in LONG], separators=(",", ":")
+    ),
+    "many lists.json": json.dumps(
+        {"timestamp": LONG, "value": [1] * MANY, **{n: [999] * MANY for n in "abcdefghi"}},
+        separators=(",", ":"),
+    ),
+    "same keys.json": "[{" + '"a":1,' * MANY + '"a":1}]',
+    "small objects.json": "[" + '{"a":1},' * MANY + '{"a":1}]',
     "fields.csv": "timestamp,value" + "," * MANY + "\n",
     "fields below.csv": "timestamp,value\n" + "," * MANY + "\n",
     "names.csv": "timestamp,value," + ",".join(f"{i:x}" for i in range(MANY)) + "\n",

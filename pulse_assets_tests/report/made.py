@@ -50,15 +50,29 @@ def score_pairs(pairs):
         mase=pairs["error"].abs() / pairs["scale"],
         rmsse=pairs["error"] ** 2 / pairs["squared_scale"],
         coverage=(pairs["error"].abs() <= 1.5).astype(float).where(pairs["error"].notna()),
-        hits=(pairs["error"].abs() <= 1).astype(int),
-        misses=(pairs["error"].abs() > 1).astype(int),
+        **_compare_with_naive(pairs),
     )
     means = done.groupby(KEY)[["mae", "mase", "rmsse", "coverage"]].mean()
-    sums = done.groupby(KEY)[["n", "missing", "hits", "misses"]].sum()
+    counts = ["n", "missing", "compared", "abs_error", "naive_abs_error", "wins"]
+    sums = done.groupby(KEY)[counts].sum()
     scores = means.join(sums).reset_index()
     scores["rmsse"] = np.sqrt(scores["rmsse"])
     scores["weight"] = np.where(scores["model"].str.startswith("ensemble"), np.nan, 0.25)
     return scores.assign(status="completed", bias=0.0, rmse=0.0, smape=0.0)
+
+
+def _compare_with_naive(pairs):
+    key = ["batch", "variable", "horizon", "target_date"]
+    naive = pairs[pairs["model"] == "naive"].set_index(key)["error"].abs()
+    theirs = naive.reindex(pd.MultiIndex.from_frame(pairs[key])).to_numpy()
+    mine = pairs["error"].abs().to_numpy()
+    both = ~np.isnan(mine + theirs)
+    return {
+        "compared": both.astype(int),
+        "abs_error": np.where(both, mine, 0.0),
+        "naive_abs_error": np.where(both, theirs, 0.0),
+        "wins": np.where(both, (mine < theirs) + 0.5 * (mine == theirs), 0.0),
+    }
 
 
 def to_metrics(*frames):
@@ -74,13 +88,17 @@ def to_metrics(*frames):
 
 
 def make_ledger(scores):
-    """Trust after each batch without forgetting; the band is trust -+ 0.1."""
-    sums = scores.groupby(["variable", "model", "batch"])[["hits", "misses"]].sum().reset_index()
-    running = sums.groupby(["variable", "model"])[["hits", "misses"]].cumsum() + 1
-    trust = running["hits"] / (running["hits"] + running["misses"])
-    ledger = sums.assign(a=running["hits"], b=running["misses"], trust=trust)
-    ledger = ledger.assign(lower=(trust - 0.1).clip(0, 1), upper=(trust + 0.1).clip(0, 1))
-    return pa.Table.from_pylist(ledger.to_dict("records"), TRUST_LEDGER)
+    """Trust after each batch, nothing forgotten, all pairs independent; the band is -+ 0.1."""
+    parts = []
+    for rule in (["variable", "model", "horizon"], ["variable", "model"]):
+        sums = scores.groupby([*rule, "batch"])[["wins", "compared"]].sum().reset_index()
+        running = sums.groupby(rule)[["wins", "compared"]].cumsum()
+        a, b = 1 + running["wins"], 1 + running["compared"] - running["wins"]
+        trust = a / (a + b)
+        lower, upper = (trust - 0.1).clip(0, 1), (trust + 0.1).clip(0, 1)
+        parts.append(sums.assign(a=a, b=b, trust=trust, lower=lower, upper=upper))
+    rows = [row for part in parts for row in part.to_dict("records")]
+    return pa.Table.from_pylist(rows, TRUST_LEDGER)
 
 
 def make_retrodictions(pairs):
@@ -102,6 +120,7 @@ def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
             "variable": variable,
             "model": model,
             "origin_date": origin,
+            "origin_value": 9.0,
             "horizon": horizon,
             "target_date": dt.date(2020, 4 + horizon, 4),
             "predicted": 9.0 + horizon,

@@ -86,6 +86,7 @@ def test_trust_is_told_in_words(pairs):
     (figure,) = trust_figures(results, ["gdp"], ledger)
     rows = ledger.to_pandas()
     rows = rows[(rows["variable"] == "gdp") & (rows["model"] == "ensemble")]
+    rows = rows[rows["horizon"].isna()]  # those over all horizons
     first, last = rows["trust"].iloc[[0, -1]]
     assert figure.alt == (
         f"Line chart: trust in the ensemble for gdp went from {first:.2f} to {last:.2f}."

@@ -124,6 +124,7 @@ def test_tables_have_captions_and_figures_have_texts(html):
 
 def test_figures_are_xml_and_take_their_colours_from_the_page(html):
     svgs = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    assert svgs
     styles = html[html.index("<style>") : html.index("</style>")]
     for svg in svgs:
         ElementTree.fromstring(svg)
@@ -165,7 +166,7 @@ def test_the_next_forecasts_stand_beside_what_was_retrodicted(html):
     text = text_of(html)
     table = text[text.index("What comes next The") : text.index("Leaderboard Every")]
     assert "1 step 3 steps" in table
-    assert "gdp 10.0 8.5 to 11.5 2020-05-04 12.0 10.5 to 13.5 2020-07-04" in table
+    assert "gdp 9.00 2020-04-04 10.0 8.5 to 11.5 2020-05-04 12.0 10.5 to 13.5 2020-07-04" in table
     assert "what was predicted, horizon 1" in table
 
 
@@ -237,10 +238,12 @@ def test_one_batch_one_horizon_one_rule():
 
 
 def test_long_lists_are_cut_and_say_so():
-    errors = [{"batch": f"b{i:04}", "type": "E", "message": "m" * 5000} for i in range(150)]
+    errors = [
+        {"batch": f"b{i:04}", "type": "E", "message": f"{i}" + "m" * 5000} for i in range(150)
+    ]
     skipped = [{"batch": "2020-01-01", "reason": f"reason {i}"} for i in range(60)]
     text = text_of(build_unscored(errors=errors, skipped=skipped))
-    assert "150 failed; the first 100 are shown" in text
+    assert "150 failed; the first 100 of 150 different errors are shown" in text
     assert "b0099" in text
     assert "b0100" not in text
     assert "m" * 700 not in text
@@ -250,7 +253,8 @@ def test_long_lists_are_cut_and_say_so():
 def test_skipped_batches_stand_in_one_row_a_reason():
     skipped = [{"batch": f"2020-{i:02}-01", "reason": "no data"} for i in range(1, 10)]
     text = text_of(build_unscored(skipped=skipped))
-    assert "9 2020-01-01 to 2020-09-01 no data" in text
+    assert "9 batches in which nothing was predicted, by reason" in text
+    assert "2020-01-01 to 2020-09-01 9 batches no data" in text
 
 
 def test_of_many_variables_the_best_and_the_worst_are_drawn():

@@ -5,6 +5,7 @@ import numpy as np
 from pulse_assets.retrodiction import autoregression as ar
 from pulse_assets.retrodiction import least_squares as ls
 from pulse_assets.retrodiction.asked import Asked
+from pulse_assets.retrodiction.failures import RuleFailedError
 from pulse_assets.retrodiction.partners import PartnerRule
 from pulse_assets.retrodiction.rules import RULES, resolve_rules
 
@@ -24,6 +25,23 @@ def rules(*names):
 def all_rules(length, seed=9):
     """Every built-in rule and a partner rule."""
     return [*rules(), PartnerRule("ar_with_other", random_walk(length, seed))]
+
+
+class InThisProcess:
+    """A user's rule that is run here and not in a rule host, so that it may be a closure."""
+
+    scale_free = False
+
+    def __init__(self, rule):
+        self.rule, self.name, self.guarded = rule, rule.name, rule.guarded
+        self.history_origins = rule.history_origins
+
+    def forecast(self, y, asked):
+        runs = [self.rule.run(*one, *asked[-2:]) for one in asked.one_by_one(y)]
+        made = np.concatenate([forecasts for forecasts, _ in runs])
+        if failures := [one for _, failed in runs for one in failed]:
+            raise RuleFailedError(self.name, made, failures)
+        return made
 
 
 def ask(y, origins, horizons, season=1):

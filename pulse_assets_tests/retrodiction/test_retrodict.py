@@ -4,7 +4,7 @@ import pytest
 from pulse_assets.retrodiction.retrodict import retrodict, slow_origins
 from pulse_assets.retrodiction.user_rules import SlowRule
 from pulse_assets.retrodiction.walk_forward import walk_forward
-from pulse_assets_tests.retrodiction.examples import all_rules, rules, seasonal_walk
+from pulse_assets_tests.retrodiction.examples import InThisProcess, all_rules, rules, seasonal_walk
 from pulse_assets_tests.retrodiction.test_walk_forward import unusual_series
 
 HORIZONS = [1, 3, 12]
@@ -110,7 +110,7 @@ def test_a_slow_rule_is_judged_at_the_origins_before():
         asked.append(len(past) - 1)
         return y[len(past) - 1 + horizons]  # it knows the future, so it is always right
 
-    oracle = SlowRule("oracle", True, 24, 1, fit_predict)
+    oracle = InThisProcess(SlowRule("oracle", True, 24, 1, fit_predict))
     made = retrodict(y, [60, 61], [1, 4], 4, [*rules("naive", "ses"), oracle])
     assert asked == list(range(36, 62))
     np.testing.assert_allclose(made.weights[2], 1.0, atol=0.05)

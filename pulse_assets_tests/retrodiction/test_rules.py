@@ -1,5 +1,4 @@
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -7,108 +6,11 @@ import pytest
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES, BuiltIn, resolve_rules
 from pulse_assets.retrodiction.taming import tame
+from pulse_assets.retrodiction.user_rules import import_rule
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import ask, seasonal_walk
 
-MODULE = "made_rules"
-
-
-class Last:
-    name = "last"
-
-    def forecast(self, y, origins, horizons, season):
-        return np.repeat(y[origins][:, None], len(horizons), axis=1)
-
-
-class Mean:
-    name = "mean_of_past"
-    history_origins = 3
-    min_observations = 4
-
-    def fit_predict(self, y_past, horizons):
-        return np.full(len(horizons), y_past.mean())
-
-
-class Peeking(Last):
-    name = "peeking"
-
-    def forecast(self, y, origins, horizons, season):
-        return np.repeat(y[np.minimum(origins + 1, len(y) - 1)][:, None], len(horizons), axis=1)
-
-
-class Wide(Last):
-    name = "wide"
-
-    def forecast(self, y, origins, horizons, season):
-        return np.zeros((len(origins), 99))
-
-
-class Words(Mean):
-    name = "words"
-    min_observations = 1
-
-    def fit_predict(self, y_past, horizons):
-        return ["up"] * len(horizons)
-
-
-class Unguarded(Last):
-    name = "unguarded"
-    guarded = False
-
-    def forecast(self, y, origins, horizons, season):
-        return np.full((len(origins), len(horizons)), 1e9)
-
-
-class Spoiler(Last):
-    name = "spoiler"
-
-    def forecast(self, y, origins, horizons, season):
-        y[:], origins[:], horizons[:] = 0, 0, 1
-        return np.zeros((len(origins), len(horizons)))
-
-
-class Ensemble(Last):
-    name = "ensemble"
-
-
-class Naive(Last):
-    name = "naive"
-
-
-class Nameless:
-    forecast = Last.forecast
-
-
-class Idle:
-    name = "idle"
-
-
-class Patient(Last):
-    name = "patient"
-    min_observations = 4
-
-
-class Numbered(Last):
-    name = 7
-
-
-class Unnamed(Last):
-    name = ""
-
-
-class Demanding(Last):
-    def __init__(self, order):
-        self.order = order
-
-
-@pytest.fixture(autouse=True)
-def made_module(monkeypatch):
-    module = types.ModuleType(MODULE)
-    for found in list(globals().values()):
-        if isinstance(found, type) and found.__module__ == __name__:
-            setattr(module, found.__name__, found)
-    module.number = 7
-    monkeypatch.setitem(sys.modules, MODULE, module)
+MODULE = "pulse_assets_tests.retrodiction.made_rules"
 
 
 def resolve(name):
@@ -233,8 +135,9 @@ def test_a_rule_cannot_spoil_its_input():
 
 
 def test_a_wrong_shape_names_rule_and_shapes():
-    with pytest.raises(RuleError, match=r"'wide' .*\(1, 99\), expected \(1, 2\)"):
-        forecast("Wide", seasonal_walk(30), [29])
+    message = r"'wide' returned forecasts of shape \(origins, 99\), expected \(origins, 2\)"
+    with pytest.raises(RuleError, match=message):
+        forecast("Wide", seasonal_walk(30), [20, 29, 25])
 
 
 def test_a_result_without_numbers_is_refused():
@@ -257,4 +160,4 @@ def test_statsforecast_not_installed(monkeypatch):
     with pytest.raises(
         RuleError, match=r"needs statsforecast: install pulse-assets\[statsforecast\]"
     ):
-        resolve_rules(["statsforecast:AutoETS"])
+        import_rule("statsforecast:AutoETS")

@@ -9,7 +9,6 @@ from pulse_assets.retrodiction.scores import (
     leaderboard_skill,
     mase_scale,
     squared_scale,
-    win_rate,
 )
 
 NAN = np.nan
@@ -35,7 +34,7 @@ def made_pairs(factor=1.0):
 
 
 def test_the_metrics_are_those_of_the_stored_table():
-    counts = {"n", "missing", "hits", "misses", "weight"}
+    counts = {"n", "missing", "compared", "abs_error", "naive_abs_error", "wins", "weight"}
     numbers = [field.name for field in schema.BATCH_METRICS if field.type == "double"]
     assert list(METRICS) == [name for name in numbers if name not in counts]
     assert all(name == metric.name for name, metric in METRICS.items())
@@ -172,10 +171,5 @@ def test_skill_is_clipped():
     assert leaderboard_skill(np.array([0.0]), np.array([0.0])) == 0.0
 
 
-def test_win_rate_by_hand():
-    assert win_rate(np.array([1.0, 2.0, 3.0, NAN]), np.array([2.0, 2.0, 2.0, 2.0])) == 0.5
-
-
 def test_no_task_no_comparison():
     assert np.isnan(leaderboard_skill(np.array([NAN]), np.array([1.0])))
-    assert np.isnan(win_rate(np.array([NAN]), np.array([1.0])))

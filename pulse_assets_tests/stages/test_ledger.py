@@ -5,39 +5,68 @@ import pytest
 from scipy.stats import beta
 
 from pulse_assets.schema import BATCH_METRICS, TRUST_LEDGER
-from pulse_assets.stages.ledger import build_ledger
+from pulse_assets.stages.ledger import build_ledger, latest_trust
+from pulse_assets_tests.rederived import beta_law
 
 
 def make_metrics(*rows):
-    names = ("batch", "variable", "model", "horizon", "hits", "misses")
+    names = ("batch", "variable", "model", "horizon", "wins", "compared")
     records = [dict(zip(names, row, strict=True)) for row in rows]
     return pa.Table.from_pylist(records, BATCH_METRICS)
 
 
+METRICS = make_metrics(
+    ("2020-03-01", "x", "drift", 1, 0.0, 2),
+    ("2020-01-01", "x", "drift", 1, 3.0, 4),
+    ("2020-01-01", "x", "drift", 3, 0.5, 2),
+    ("2020-01-01", "x", "naive", 1, 2.0, 4),
+    ("2020-02-01", "x", None, None, None, None),
+    ("2020-02-01", None, None, None, None, None),
+)
+
+
+def rows_of(ledger):
+    keys = ("model", "horizon", "batch")
+    return {tuple(row[key] for key in keys): row for row in ledger.to_pylist()}
+
+
 def test_trust_by_hand():
-    metrics = make_metrics(
-        ("2020-03-01", "x", "naive", 1, 0, 2),
-        ("2020-01-01", "x", "naive", 1, 2, 0),
-        ("2020-01-01", "x", "naive", 3, 1, 1),
-        ("2020-01-01", "x", "drift", 1, 0, 1),
-        ("2020-02-01", None, None, None, None, None),
-    )
-    ledger = build_ledger([metrics], discount=0.5)
+    ledger = build_ledger([METRICS], discount=0.5)
     assert ledger.schema == TRUST_LEDGER
-    rows = {(row["model"], row["batch"]): row for row in ledger.to_pylist()}
-    first, second = rows["naive", "2020-01-01"], rows["naive", "2020-03-01"]
-    assert (first["a"], first["b"]) == (4, 2)  # 1 + 3 hits, 1 + 1 miss
+    rows = rows_of(ledger)
+    assert len(rows) == 3 + 1 + 2 + 1  # two horizons and both of them, then naive
+    first = rows["drift", 1, "2020-01-01"]
+    assert (first["a"], first["b"]) == (4, 2)  # 1 + 3 wins, 1 + 1
     assert first["trust"] == pytest.approx(4 / 6)
-    assert (second["a"], second["b"]) == (2.5, 3.5)  # 1 + 3 / 2, 1 + 1 / 2 + 2
-    assert second["lower"] == pytest.approx(beta(2.5, 3.5).ppf(0.05))
-    assert second["upper"] == pytest.approx(beta(2.5, 3.5).ppf(0.95))
-    assert len(rows) == 3
+    assert (first["lower"], first["upper"]) == pytest.approx(tuple(beta(4, 2).ppf([0.05, 0.95])))
+    second = rows["drift", 1, "2020-03-01"]
+    assert (second["a"], second["b"]) == pytest.approx(beta_law([3, 0], [4, 2], 0.5, [1]))
+    overall = rows["drift", None, "2020-01-01"]
+    assert (overall["wins"], overall["compared"]) == (3.5, 6)
+    # each of the six pairs counts 1 / (h H) = 1 / (3 * 2)
+    assert (overall["a"], overall["b"]) == pytest.approx((1 + 3.5 / 6, 1 + 2.5 / 6))
+    assert rows["naive", None, "2020-01-01"]["trust"] == 0.5
 
 
-def test_order_of_rows_does_not_matter():
-    rows = [(f"2020-0{b}-01", "x", m, 1, b, 1) for b in range(1, 6) for m in ("naive", "drift")]
+def test_the_latest_trust_is_over_all_horizons_unless_asked_for():
+    ledger = build_ledger([METRICS], discount=0.5)
+    latest = latest_trust(ledger).set_index("model")
+    assert latest.loc["drift", "batch"] == "2020-03-01"
+    by_horizon = latest_trust(ledger, by_horizon=True).set_index(["model", "horizon"])
+    assert by_horizon["batch"].to_dict() == {
+        ("drift", 1): "2020-03-01",
+        ("drift", 3): "2020-01-01",
+        ("naive", 1): "2020-01-01",
+    }
+    assert latest_trust(ledger.slice(0, 0), by_horizon=True).empty
+
+
+def test_order_of_rows_and_parts_does_not_matter():
+    rows = [(f"2020-0{b}-01", "x", m, 1, b, 9) for b in range(1, 6) for m in ("naive", "drift")]
     straight, backwards = make_metrics(*rows), make_metrics(*rows[::-1])
+    parts = [make_metrics(*rows[5:]), make_metrics(*rows[:5])]
     assert build_ledger([straight], 0.9).equals(build_ledger([backwards], 0.9))
+    assert build_ledger([straight], 0.9).equals(build_ledger(parts, 0.9))
 
 
 def test_no_batch_no_trust():

@@ -66,7 +66,7 @@ def test_missing_periods_and_values_are_counted():
     ("series", "reason"),
     [
         (make_series(monthly("2000-01", 30)), "no observation in the window"),
-        (make_series(monthly("2002-06", 30)), "7 observations before the window: 12"),
+        (make_series(monthly("2002-06", 30)), "too few observations before the window: 12"),
         (make_series(monthly("2000-01", 60), [np.nan] * 60), "no observation with a value"),
         (make_series([]), "no observation in the window"),
     ],

@@ -62,9 +62,12 @@ def test_scores_of_a_line_by_hand():
     assert (naive["bias"], naive["mae"], naive["rmse"]) == (-6.0, 6.0, 6.0)
     assert naive["mase"] == pytest.approx(6 / 24)  # a year moves the line by 24
     assert naive["rmsse"] == pytest.approx(6 / 2)  # a month by 2
-    assert (naive["hits"], naive["misses"]) == (2, 0)  # persistence has always been 6 off
+    assert (naive["compared"], naive["wins"]) == (2, 1.0)  # of each pair one half
+    assert naive["abs_error"] == naive["naive_abs_error"] == 12.0
     drift = row_of(metrics, model="drift", horizon=3)
     assert drift["mae"] == pytest.approx(0, abs=1e-9)
+    assert (drift["compared"], drift["wins"], drift["naive_abs_error"]) == (2, 2.0, 12.0)
+    assert drift["abs_error"] == pytest.approx(0, abs=1e-9)
     assert np.isnan(row_of(metrics, model="ensemble", horizon=3)["weight"])
 
 
@@ -75,7 +78,8 @@ def test_a_rule_without_forecasts_is_counted_and_the_ensemble_goes_on():
         batch=TrainingBatch("2001-03-01", date(2001, 3, 1), date(2001, 4, 1), ("x",)),
     )
     late = row_of(metrics, model="seasonal_holt_winters", horizon=1)
-    assert (late["n"], late["missing"], late["hits"], late["misses"]) == (0, 1, 0, 0)
+    assert (late["n"], late["missing"], late["compared"], late["wins"]) == (0, 1, 0, 0)
+    assert (late["abs_error"], late["naive_abs_error"]) == (0, 0)
     assert np.isnan(late["mae"])
     naive = row_of(made, model="naive", horizon=1)
     assert row_of(made, model="ensemble", horizon=1)["predicted"] == naive["predicted"]
@@ -108,6 +112,8 @@ def test_a_skipped_batch_says_why():
     assert made.num_rows == 0
     row = metrics.to_pylist()[0]
     assert (row["status"], row["error"]) == ("skipped", "no observation in the window")
+    assert (row["variable"], row["skip_reason"]) == ("x", "no observation in the window")
+    assert row["model"] is row["horizon"] is row["n"] is row["wins"] is None
     assert headline_scores(metrics) == {}
 
 
@@ -116,7 +122,9 @@ def test_headline_scores_pool_the_ensemble():
     rows = metrics.filter(pc.equal(metrics["model"], "ensemble"))
     found = headline_scores(metrics)
     assert found["mase"] == pytest.approx(np.mean(rows["mase"].to_numpy()))
-    assert found["hit_rate"] == 1.0
+    assert found["win_share"] == 1.0
+    assert found["skill"] == pytest.approx(0.99)  # no error: the ratio is clipped to 0.01
+    assert found["forecasts"] == 4 * 2 * 2
 
 
 def test_metrics_fit_the_schema():

@@ -32,7 +32,8 @@ UNSCORED = pd.DataFrame(
 def row(batch, model, n, mae, variable="gdp", horizon=1, **scores):
     base = {"status": "completed", "missing": 0, "mase": mae, "rmsse": mae, "coverage": 0.5}
     named = {"batch": batch, "variable": variable, "model": model, "horizon": horizon}
-    return base | named | {"n": n, "mae": mae} | scores
+    compared = {"compared": n, "abs_error": n * mae, "naive_abs_error": n * mae, "wins": n / 2}
+    return base | named | {"n": n, "mae": mae} | compared | scores
 
 
 def summarise_rows(*rows, ledger=None):
@@ -143,8 +144,9 @@ def test_naive_has_no_skill_and_the_best_stands_first(results):
 
 def test_trust_is_that_after_the_last_batch(pairs, results):
     ensemble = pairs[(pairs["model"] == "ensemble") & (pairs["variable"] == "gdp")]
-    hits = (ensemble["error"].abs() <= 1).sum()
-    expected = (hits + 1) / (len(ensemble) + 2)
+    naive = pairs[(pairs["model"] == "naive") & (pairs["variable"] == "gdp")]
+    wins = (ensemble["error"].abs().to_numpy() < naive["error"].abs().to_numpy()).sum()
+    expected = (wins + 1) / (len(ensemble) + 2)
     assert results["variables"]["trust_scores"]["gdp"] == pytest.approx(expected)
     details = results["variables"]["details"]["gdp"]
     assert (details["trust_lower"], details["trust_upper"]) == pytest.approx(
@@ -153,7 +155,24 @@ def test_trust_is_that_after_the_last_batch(pairs, results):
     trusts = [
         by_model(results["models_by_variable"][v])["ensemble"]["trust"] for v in ("gdp", "cpi")
     ]
-    assert by_model(results["models"])["ensemble"]["trust"] == pytest.approx(np.mean(trusts))
+    ours = by_model(results["models"])["ensemble"]
+    assert ours["trust"] == pytest.approx(np.mean(trusts))
+    assert ours["trust_lower"] == pytest.approx(np.mean(trusts) - 0.1)
+    assert ours["trust_upper"] == pytest.approx(np.mean(trusts) + 0.1)
+
+
+def test_trust_by_horizon_stands_beside_skill(pairs, results):
+    rows = {(r["variable"], r["model"], r["horizon"]): r for r in results["skill_by_horizon"]}
+    assert {r["trust"] for key, r in rows.items() if key[1] == "naive"} == {0.5}
+    errors = pairs[(pairs["variable"] == "gdp") & (pairs["horizon"] == 3)].copy()
+    errors["error"] = errors["error"].abs()
+    mine, naive = (
+        errors.loc[errors["model"] == m, "error"].to_numpy() for m in ("ensemble", "naive")
+    )
+    expected = (1 + (mine < naive).sum()) / (2 + len(mine))
+    assert rows["gdp", "ensemble", 3]["trust"] == pytest.approx(expected)
+    both = [rows[v, "ensemble", 3]["trust"] for v in ("gdp", "cpi")]
+    assert rows[None, "ensemble", 3]["trust"] == pytest.approx(np.mean(both))
 
 
 def test_a_mean_over_pairs_is_not_a_mean_of_batch_means():
@@ -163,13 +182,76 @@ def test_a_mean_over_pairs_is_not_a_mean_of_batch_means():
     assert naive["rmsse"] == pytest.approx(np.sqrt(7 / 4))
 
 
-def test_a_late_rule_is_set_against_naive_in_its_own_batches():
+def test_a_late_rule_is_set_against_naive_on_its_own_pairs():
     results = summarise_rows(
         row("2020-01-01", "naive", 1, 100.0),
         row("2020-01-31", "naive", 1, 2.0),
-        row("2020-01-31", "drift", 1, 1.0),
+        row("2020-01-31", "drift", 1, 1.0, naive_abs_error=2.0),
     )
     assert by_model(results["models"])["drift"]["skill"] == 0.5
+
+
+def test_a_rule_that_is_silent_where_it_is_hard_gains_nothing():
+    results = summarise_rows(
+        row("2020-01-01", "naive", 100, 2.0),
+        row("2020-01-01", "a_shy", 96, 0.7, abs_error=0.1 + 0.2, naive_abs_error=0.1 + 0.2),
+    )
+    shy = by_model(results["models"])["a_shy"]
+    assert (shy["skill"], shy["win_rate"], shy["partial"]) == (0.0, 0.5, False)
+    assert [entry["model"] for entry in results["models"]] == ["naive", "a_shy"]
+    assert by_model(results["models_by_variable"]["gdp"])["a_shy"]["skill"] == 0.0
+    assert all(entry["skill"] == 0.0 for entry in results["skill_by_horizon"])
+
+
+def test_relative_errors_are_of_sums_over_batches_and_geometric_over_tasks():
+    results = summarise_rows(
+        row("2020-01-01", "naive", 1, 1.0),
+        row("2020-01-01", "drift", 1, 1.0, abs_error=1.0, naive_abs_error=4.0),
+        row("2020-01-31", "drift", 1, 1.0, abs_error=5.0, naive_abs_error=8.0),
+        row("2020-01-31", "drift", 1, 1.0, horizon=3, abs_error=2.0, naive_abs_error=1.0),
+    )
+    drift = by_model(results["models"])["drift"]
+    assert drift["skill"] == pytest.approx(1 - np.sqrt(6 / 12 * 2 / 1))
+    assert drift["win_rate"] == 0.5
+
+
+@pytest.mark.parametrize(("n", "partial"), [(94, True), (95, False)])
+def test_a_rule_is_partial_below_95_percent_of_the_pairs_of_naive(n, partial):
+    results = summarise_rows(
+        row("2020-01-01", "naive", 60, 1.0),
+        row("2020-01-01", "naive", 40, 1.0, horizon=3),
+        row("2020-01-01", "drift", n, 1.0),
+    )
+    assert by_model(results["models"])["drift"]["partial"] is partial
+
+
+def test_a_skipped_variable_is_no_score_and_no_batch():
+    scores = row("2020-01-01", "naive", 2, 1.0)
+    skipped = {"batch": "2020-01-01", "status": "completed", "variable": "cpi"}
+    results = summarise_rows(scores, skipped | {"skip_reason": "no observation in the window"})
+    assert results["batches"]["total"] == results["batches"]["completed"] == 1
+    assert results["variables"]["total"] == 1
+    assert results["skipped"] == []
+    (left_out,) = results.pop("skipped_variables")
+    assert (left_out["variable"], left_out["count"]) == ("cpi", 1)
+    without = summarise_rows(scores)
+    assert without.pop("skipped_variables") == []
+    assert json.dumps(results) == json.dumps(without)
+
+
+def test_a_batch_whose_variables_are_all_skipped_is_one_skipped_batch():
+    base = {"batch": "2020-01-01", "status": "skipped", "error": "a: x; b: y"}
+    results = summarise_rows(*(base | {"variable": v, "skip_reason": "x"} for v in "ab"))
+    assert results["batches"]["skipped"] == results["batches"]["total"] == 1
+    assert results["skipped"] == [{"batch": "2020-01-01", "reason": "a: x; b: y"}]
+
+
+def test_a_batch_with_errors_beyond_the_largest_number_is_not_compared():
+    results = summarise_rows(
+        row("2020-01-01", "drift", 1, 1.0, abs_error=np.inf, naive_abs_error=1.0),
+        row("2020-01-31", "drift", 1, 1.0, abs_error=1.0, naive_abs_error=2.0),
+    )
+    assert results["models"][0]["skill"] == 0.5
 
 
 def test_the_best_model_has_a_forecast_for_every_pair():
@@ -188,8 +270,8 @@ def test_undefined_scores_are_null_and_left_out_of_the_pool():
     results = summarise_rows(
         row("2020-01-01", "naive", 2, 0.0, mase=nan, rmsse=nan),
         row("2020-01-01", "ensemble", 2, 0.0, mase=nan, rmsse=nan),
-        row("2020-01-01", "ar", 0, nan, coverage=nan, missing=2),
-        row("2020-01-31", "drift", 2, 1.0),
+        row("2020-01-01", "ar", 0, nan, coverage=nan, missing=2, abs_error=0, naive_abs_error=0),
+        row("2020-01-31", "drift", 2, 1.0, compared=0, abs_error=0.0, naive_abs_error=0.0),
     )
     rows = by_model(results["models"])
     assert rows["ensemble"]["mase"] is None
@@ -202,6 +284,8 @@ def test_undefined_scores_are_null_and_left_out_of_the_pool():
         "win_rate": None,
         "coverage": None,
         "trust": None,
+        "trust_lower": None,
+        "trust_upper": None,
         "weight": None,
         "n": 0,
         "missing": 2,
@@ -214,7 +298,8 @@ def test_undefined_scores_are_null_and_left_out_of_the_pool():
 
 
 def test_without_naive_there_is_no_skill():
-    results = summarise_rows(row("2020-01-01", "ensemble", 2, 1.0))
+    alone = row("2020-01-01", "ensemble", 2, 1.0, compared=0, abs_error=0.0, naive_abs_error=0.0)
+    results = summarise_rows(alone)
     assert results["models"][0]["skill"] is None
     jsonschema.validate(results, SCHEMA)
 
@@ -233,7 +318,8 @@ def test_without_a_completed_batch_the_lists_are_empty(unscored):
     results = summarise_made(to_metrics(unscored), TRUST_LEDGER.empty_table())
     jsonschema.validate(results, SCHEMA)
     assert results["models"] == results["skill_by_horizon"] == []
-    assert results["variables"] == {"total": 0, "trust_scores": {}, "details": {}}
+    nothing = {"total": 0, "never_predicted": [], "trust_scores": {}, "details": {}}
+    assert results["variables"] == nothing
     assert results["batches"]["success_rate"] == (0.0 if len(unscored) else None)
     assert results["batches"]["not_run"] == len(BATCHES)
 

@@ -1,0 +1,103 @@
+"""The records of a source file as its format gives them, and what is wrong with their columns."""
+
+import reprlib
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+REQUIRED: Final = ("timestamp", "value")
+COLUMNS: Final = (*REQUIRED, "published_at")
+#: Names that other programs give to the required columns.
+_OTHER_NAMES: Final = {
+    "timestamp": ("date", "datetime", "time", "ds", "day", "month", "period", "observation_date"),
+    "value": ("y", "values", "val", "close", "price", "obs_value", "observation"),
+}
+
+
+class DefectError(Exception):
+    """What is wrong, where in the file, and the mend; the file's name is added outside."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of a file: names of the columns, and its rows as they are read.
+
+    A row is its number in the file, counted in `unit`s, and a cell for each name.
+    """
+
+    names: Sequence[str]
+    unit: str
+    rows: Iterable[tuple[int, Sequence[Any]]]
+
+
+def decoded(data: bytes) -> str:
+    """Decode UTF-8, with or without the mark that Excel puts first."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DefectError(f"byte {error.start + 1} is not UTF-8: save it as UTF-8 text") from error
+    before, nul, _ = text.partition("\0")
+    if nul:
+        line = before.count("\n") + 1
+        raise DefectError(f"line {line}: there is a NUL character: save it as plain UTF-8 text")
+    return text
+
+
+def check_columns(names: Sequence[str], place: str = "it") -> None:
+    """Refuse columns of which a required one is missing, misnamed or there twice.
+
+    Args:
+        names: the columns that were found.
+        place: what has them, for messages.
+
+    Raises:
+        DefectError: the message names what was found and how to fix it.
+    """
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        found = reprlib.repr(list(names)) if names else "nothing"
+        raise DefectError(
+            f"{place} has no column {' and '.join(missing)} (found: {found}): "
+            f"{_column_fix(names, missing)}"
+        )
+    twice = [name for name in COLUMNS if list(names).count(name) > 1]
+    if twice:
+        raise DefectError(f"{place} has two columns {twice[0]}: keep one")
+    check_optional(names)
+
+
+def check_optional(names: Collection[str]) -> None:
+    """Refuse a misnamed `published_at`: its dates would be ignored without a word."""
+    like = [name for name in names if _plain(name) == "published_at"]
+    if like and "published_at" not in names:
+        raise DefectError(f"its column {like[0]!r} is not read: rename it to published_at")
+
+
+def _column_fix(names: Sequence[str], missing: Sequence[str]) -> str:
+    """Say how to fix missing columns."""
+    if len(names) == 1 and (separators := [mark for mark in ";\t|" if mark in names[0]]):
+        return f"separate fields by commas, not {separators[0]!r}, and write decimals with a point"
+    if any(map(_is_date, names)):
+        return "put a line timestamp,value above the first one"
+    meant = {name: _meant(name, names) for name in missing}
+    fixes = [f"rename {found!r} to {name}" for name, found in meant.items() if found]
+    return " and ".join(fixes) if len(fixes) == len(missing) else "add or rename it"
+
+
+def _meant(column: str, names: Sequence[str]) -> str | None:
+    """Return the column that is meant as the required `column`; None if none looks like it."""
+    plain = {_plain(name): name for name in names if name not in REQUIRED}
+    return next((plain[name] for name in (column, *_OTHER_NAMES[column]) if name in plain), None)
+
+
+def _plain(name: str) -> str:
+    """Return a column's name without case, blanks and quotation marks."""
+    return name.strip("\ufeff \t\"'").casefold().replace(" ", "_").replace("-", "_")
+
+
+def _is_date(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(date.fromisoformat(text.strip()[:10]))
+    return False

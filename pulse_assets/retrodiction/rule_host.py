@@ -1,0 +1,186 @@
+"""The rule host: the process in which rules that are not ours are imported and run.
+
+It answers one request at a time, read from its standard input, until that ends. What a rule prints
+goes to the standard error, and what it reads is empty: both pipes of the run are out of its reach.
+
+A host must not outlive its run. It leads a process group of its own, so Ctrl-C on a terminal does
+not reach it, and the run ends the whole group, with all that a rule has started. If the run is
+killed, the kernel ends the group as soon as the pipe breaks (on Linux), else the host ends with
+its request, and at the latest when the time of the request is over.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import numpy as np
+
+from pulse_assets.errors import RuleError
+from pulse_assets.retrodiction.failures import OriginFailure, nowhere
+from pulse_assets.retrodiction.rule_wire import Message, pack, receive
+from pulse_assets.retrodiction.user_rules import FastRule, ImportedRule, UserRule, import_rule
+
+#: Seconds after the end of a request's time at which the host ends itself, if the run has not.
+_GRACE: Final = 5.0
+#: Sent to the process group of a command, or for using a terminal from the background.
+_NOT_OURS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGTTIN, signal.SIGTTOU)
+#: What ends the host if the run does not.
+_DEADLY: Final = {signal.SIGALRM, signal.SIGIO}
+
+
+class _Pipes:
+    """The two ends that lead to the run, out of reach of what rules print and read."""
+
+    def __init__(self) -> None:
+        self.requests, self._answers = os.dup(0), os.dup(1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        os.dup2(2, 1)
+
+    def read(self, size: int) -> bytes:
+        """Read so many bytes; end the host where there are no more."""
+        parts = []
+        while size:
+            parts.append(os.read(self.requests, min(size, 1 << 20)))
+            if not parts[-1]:
+                end()
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    def write(self, data: bytes) -> None:
+        """Write all of it; end the host if nobody reads."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._answers, view) :]
+            except OSError:
+                end()
+
+    def watch(self, *, on: bool) -> None:
+        """Have the kernel end this process group when the run closes its end, or no longer."""
+        flags = fcntl.fcntl(self.requests, fcntl.F_GETFL)
+        changed = flags | os.O_ASYNC if on else flags & ~os.O_ASYNC
+        fcntl.fcntl(self.requests, fcntl.F_SETFL, changed)
+        if on and self._is_broken():  # before the kernel was asked to watch
+            end()
+
+    def _is_broken(self) -> bool:
+        poll = select.poll()
+        poll.register(self.requests, 0)
+        return bool(poll.poll(0))
+
+
+def end() -> None:
+    """End the host and all that its rules have started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+class _Rules:
+    """The rules that were imported, each made anew for each batch."""
+
+    def __init__(self) -> None:
+        self._imported: dict[str, ImportedRule] = {}
+        self._made: dict[str, tuple[int, UserRule]] = {}
+
+    def get(self, reference: str, batch: int) -> tuple[UserRule, str]:
+        """Return a rule and its version.
+
+        Args:
+            reference: as the user wrote it.
+            batch: number of the batch: what an instance remembers does not outlive one.
+
+        Raises:
+            RuleError: it cannot be imported or made.
+        """
+        if reference not in self._imported:
+            self._imported[reference] = import_rule(reference)
+        imported, made = self._imported[reference], self._made.get(reference)
+        if made is None or made[0] != batch:
+            self._made[reference] = made = batch, imported.make()
+        return made[1], imported.version
+
+    def describe(self, request: Message) -> Message:
+        """Answer what a rule is."""
+        header = request.header
+        try:
+            rule, version = self.get(header["reference"], header["batch"])
+        except RuleError as error:
+            return Message({"error": str(error)}, [])
+        described = {
+            "name": rule.name,
+            "guarded": rule.guarded,
+            "history_origins": rule.history_origins,
+            "min_observations": rule.min_observations,
+            "kind": "fast" if isinstance(rule, FastRule) else "slow",
+            "version": version,
+        }
+        return Message(described, [])
+
+    def forecast(self, request: Message) -> Message:
+        """Answer what a rule forecasts, and where it fails."""
+        header, (y, origins, horizons) = request
+        shape = len(origins), len(horizons)
+        try:
+            rule, version = self.get(header["reference"], header["batch"])
+            if version != header["version"]:
+                raise RuleError("was edited while the run was under way: start it again")
+        except RuleError as error:
+            failures = nowhere(shape, RuleError.__name__, str(error))
+            return _answer(np.full(shape, np.nan), failures)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _answer(*rule.run(y, origins, horizons, header["season"]))
+
+
+def _answer(forecasts: np.ndarray, failures: list[OriginFailure]) -> Message:
+    """Say equal failures once: there may be one for each of thousands of origins."""
+    said: dict[tuple[str, str], list[int]] = {}
+    for place, kind, message in failures:
+        said.setdefault((kind, message), []).append(place)
+    return Message({"failures": [[*words, at] for words, at in said.items()]}, [forecasts])
+
+
+def _under_watch(
+    pipes: _Pipes, answer: Callable[[Message], Message], request: Message, process: int
+) -> Message:
+    """Answer while the host dies if the run does or if the time is over by far."""
+    pipes.watch(on=True)
+    signal.setitimer(signal.ITIMER_REAL, request.header["seconds"] + _GRACE)
+    try:
+        return answer(request)
+    finally:
+        if os.getpid() != process:  # a rule forked, and this is the copy
+            os._exit(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        pipes.watch(on=False)
+
+
+def _prepare(pipes: _Pipes) -> None:
+    for one in _NOT_OURS:
+        signal.signal(one, signal.SIG_IGN)
+    for one in _DEADLY:
+        signal.signal(one, signal.SIG_DFL)
+    # The run may have held signals back while it started this process.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)
+    if os.getpgrp() == os.getpid():
+        fcntl.fcntl(pipes.requests, fcntl.F_SETOWN, -os.getpgrp())
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    process, pipes, rules = os.getpid(), _Pipes(), _Rules()
+    _prepare(pipes)
+    answers: dict[str, Any] = {"describe": rules.describe, "forecast": rules.forecast}
+    while True:
+        request = receive(pipes.read)
+        answer = _under_watch(pipes, answers[request.header["ask"]], request, process)
+        with suppress(Exception):  # a rule may have closed or replaced it
+            sys.stdout.flush()
+        pipes.write(pack(*answer))

@@ -1,0 +1,255 @@
+"""The rule hosts of this process: one for each thread that runs rules which are not ours.
+
+A host is started when a rule is first asked for. What a rule cannot survive, its host does not: a
+new one is started for the next request.
+"""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import numpy as np
+
+from pulse_assets.errors import RuleError
+from pulse_assets.retrodiction.rule_wire import BadMessageError, Message, pack, receive
+
+#: Seconds between two looks at whether a host lives that does not answer.
+_LOOK_AGAIN: Final = 0.2
+#: Seconds that a host has to end once its pipe is closed.
+_FAREWELL: Final = 2.0
+
+#: What a host runs. It finds modules where this process does.
+_PROGRAM: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from pulse_assets.retrodiction.rule_host import main; main()"
+)
+
+
+class HostDiedError(Exception):
+    """A host ended in the middle of a request; the message says how."""
+
+
+class HostTimeoutError(Exception):
+    """A host did not answer in time."""
+
+
+class _Process:
+    """A host and the pipes to it."""
+
+    def __init__(self) -> None:
+        try:
+            # Dask's workers may not start processes by multiprocessing.
+            self._popen = subprocess.Popen(  # noqa: S603 - no shell, and no text of a user's
+                [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                process_group=0,
+            )
+        except OSError as error:
+            raise RuleError(f"the process that runs users' rules cannot start: {error}") from error
+        self._requests, self._answers = _pipes(self._popen)
+        # When the thread ends, and when the process does.
+        self._finalizer = weakref.finalize(self, _end, self._popen, os.getpid())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked; a fork of this process has none of its own."""
+        return self._finalizer.alive and self._popen.poll() is None
+
+    def ask(self, data: bytes, until: float) -> Message:
+        """Send a request and wait for the answer, or for an interrupt.
+
+        Raises:
+            HostDiedError: the host ended.
+            HostTimeoutError: the clock reached `until`.
+        """
+        self._send(data, until)
+        try:
+            return receive(lambda size: self._read(size, until))
+        except BadMessageError as error:
+            raise HostDiedError(f"its process sent no answer but {error}") from error
+
+    def _send(self, data: bytes, until: float) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait(self._requests, select.POLLOUT, until)
+            try:
+                view = view[os.write(self._requests, view) :]
+            except OSError as error:
+                raise HostDiedError(self._how_it_ended()) from error
+
+    def _read(self, size: int, until: float) -> bytes:
+        parts = []
+        while size:
+            self._wait(self._answers, select.POLLIN, until)
+            parts.append(os.read(self._answers, min(size, 1 << 20)))
+            if not parts[-1]:
+                raise HostDiedError(self._how_it_ended())
+            size -= len(parts[-1])
+        return b"".join(parts)
+
+    def _wait(self, pipe: int, event: int, until: float) -> None:
+        """Wait until a pipe can be used; what a dead host had started may hold its pipes open."""
+        poll = select.poll()
+        poll.register(pipe, event)
+        while True:
+            left, alive = until - time.monotonic(), self.alive
+            if left <= 0:
+                raise HostTimeoutError
+            if poll.poll(1000 * min(left, _LOOK_AGAIN)):
+                return
+            if not alive:
+                raise HostDiedError(self._how_it_ended())
+
+    def _how_it_ended(self) -> str:
+        self.close()
+        code = self._popen.returncode
+        if code >= 0:
+            return f"its process ended with exit code {code}"
+        names = {one.value: one.name for one in signal.Signals}
+        hint = ", as one that runs out of memory is" if code == -signal.SIGKILL else ""
+        return f"its process was ended by {names.get(-code, f'signal {-code}')}{hint}"
+
+    def close(self) -> None:
+        """End the process, which ends with its pipe, and all that it has started."""
+        self._finalizer()
+
+    def kill(self) -> None:
+        """End the process in the middle of a request, and all that it has started."""
+        with suppress(ProcessLookupError):
+            self._popen.kill()
+        self.close()
+
+
+def _pipes(popen: "subprocess.Popen[bytes]") -> tuple[int, int]:
+    """Return the pipes to and from a process, made such that neither keeps this one waiting."""
+    if popen.stdin is None or popen.stdout is None:
+        raise TypeError("the process was started without pipes")
+    for pipe in (popen.stdin, popen.stdout):
+        os.set_blocking(pipe.fileno(), False)
+    return popen.stdin.fileno(), popen.stdout.fileno()
+
+
+def _end(popen: "subprocess.Popen[bytes]", owner: int) -> None:
+    """End a process and its group: by closing its pipe, else by force."""
+    for pipe in (popen.stdin, popen.stdout):
+        if pipe:
+            pipe.close()
+    if os.getpid() != owner:  # a fork must not end its parent's host
+        return
+    with suppress(subprocess.TimeoutExpired):
+        popen.wait(_FAREWELL)
+    with suppress(ProcessLookupError, PermissionError):  # nobody is left in the group
+        os.killpg(popen.pid, signal.SIGKILL)
+    popen.wait()
+
+
+class RuleHost:
+    """The host of one thread; its process is started, and started again, when it is needed.
+
+    Attributes:
+        told: what was told of rules, by their reference, until the host is closed.
+    """
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self.told: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+        self._process: _Process | None = None
+        self._owner = os.getpid()
+        self._served: set[str] = set()
+        _every_host.add(self)
+
+    def ask(
+        self, header: dict[str, Any], arrays: Sequence[np.ndarray] = (), *, seconds: float
+    ) -> Message:
+        """Return the answer to a request about a rule.
+
+        A host may die of what another rule has left in it, such as a thread: the request is made
+        again then, of a new one.
+
+        Raises:
+            HostDiedError: the host ended.
+            HostTimeoutError: it did not answer in so many seconds.
+            RuleError: it cannot be started.
+        """
+        reference, until = header["reference"], time.monotonic() + seconds
+        data = pack({**header, "seconds": seconds}, arrays)
+        with self._lock:
+            try:
+                return self._ask(reference, data, until)
+            except HostDiedError:
+                if self._served <= {reference}:
+                    raise
+            return self._ask(reference, data, until)
+
+    def _ask(self, reference: str, data: bytes, until: float) -> Message:
+        if self._process is None or not self._process.alive or os.getpid() != self._owner:
+            self._end()
+            self._process, self._served, self._owner = _Process(), set(), os.getpid()
+        self._served.add(reference)
+        try:
+            return self._process.ask(data, until)
+        except BaseException:  # an interrupt too: the answer is on its way, and nobody reads it
+            self._process.kill()
+            self._process = None
+            raise
+
+    def _end(self) -> None:
+        if self._process:
+            self._process.close()
+        self._process = None
+
+    def close(self) -> None:
+        """End the process and forget what was told, unless a request is under way."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._end()
+                self.told.clear()
+            finally:
+                self._lock.release()
+
+
+_every_host: Final[weakref.WeakSet[RuleHost]] = weakref.WeakSet()
+_own: Final = threading.local()
+
+
+def this_threads_host() -> RuleHost:
+    """Return the host of this thread."""
+    if not hasattr(_own, "host"):
+        _own.host = RuleHost()
+    return _own.host
+
+
+def close_hosts() -> None:
+    """End the hosts of this process that are idle; they start again when needed."""
+    for host in list(_every_host):
+        host.close()
+
+
+@contextmanager
+def fresh_hosts() -> Iterator[None]:
+    """Import rules anew in a `with` block, as they are now, and leave no host after it.
+
+    Within another such block nothing happens: a run imports each rule once.
+    """
+    outermost = not getattr(_own, "inside", False)
+    if outermost:
+        close_hosts()
+        _own.inside = True
+    try:
+        yield
+    finally:
+        if outermost:
+            _own.inside = False
+            close_hosts()

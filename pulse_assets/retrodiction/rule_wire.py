@@ -1,0 +1,70 @@
+"""Messages between a run and its rule host: a JSON header, then the bytes of arrays.
+
+Nothing is unpickled, on either side.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+#: Length of the header and of all arrays, in bytes.
+_FRAME: Final = struct.Struct("<QQ")
+#: Longest header and arrays that are read: what is longer is no message.
+_LONGEST: Final = 2**32
+#: Kinds of numbers that arrays may hold.
+_KINDS: Final = ("<f8", "<i8")
+
+
+class Message(NamedTuple):
+    """A header and arrays of `float64` or `int64`."""
+
+    header: dict[str, Any]
+    arrays: list[np.ndarray]
+
+
+class BadMessageError(ValueError):
+    """What was read is no message."""
+
+
+def pack(header: dict[str, Any], arrays: Sequence[np.ndarray] = ()) -> bytes:
+    """Return the bytes of a message."""
+    parts = [np.ascontiguousarray(one, "<i8" if one.dtype.kind == "i" else "<f8") for one in arrays]
+    described = [[one.dtype.str, one.shape] for one in parts]
+    head = json.dumps({"header": header, "arrays": described}).encode()
+    body = b"".join(one.tobytes() for one in parts)
+    return _FRAME.pack(len(head), len(body)) + head + body
+
+
+def receive(read: Callable[[int], bytes]) -> Message:
+    """Read one message.
+
+    Args:
+        read: returns so many bytes.
+
+    Raises:
+        BadMessageError: the bytes are no message.
+    """
+    sizes = _FRAME.unpack(read(_FRAME.size))
+    if max(sizes) > _LONGEST:
+        raise BadMessageError(f"a message of {max(sizes)} bytes")
+    try:
+        described = json.loads(read(sizes[0]))
+        return Message(described["header"], _arrays(described["arrays"], read(sizes[1])))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadMessageError(str(error)) from error
+
+
+def _arrays(described: Sequence[tuple[str, list[int]]], body: bytes) -> list[np.ndarray]:
+    arrays, at = [], 0
+    for kind, shape in described:
+        if kind not in _KINDS:
+            raise BadMessageError(f"an array of {kind}")
+        count = math.prod(shape)
+        flat = np.frombuffer(body, kind, count, at)
+        arrays.append(flat.reshape(shape).copy())
+        at += count * 8
+    return arrays

@@ -1,0 +1,150 @@
+"""The stored numbers once more, in plain Python loops over plain rows.
+
+Nothing of the package is imported: each function is its definition, written as it is read.
+"""
+
+import math
+from collections import defaultdict
+
+from scipy.stats import beta
+
+NAN = float("nan")
+
+
+def mean(values):
+    values = list(values)
+    return math.fsum(values) / len(values) if values else NAN
+
+
+def is_number(value):
+    return value is not None and not math.isnan(value)
+
+
+def pair_win(error, reference):
+    """1 closer than the reference, 1/2 equal to a relative 1e-12, 0 further."""
+    if abs(error - reference) <= 1e-12 * max(error, reference):
+        return 0.5
+    return 1.0 if error < reference else 0.0
+
+
+def scales(values, origin, season):
+    """Mean absolute seasonal and mean squared one-step difference of values[: origin + 1]."""
+    seasonal, squared = [], []
+    for t in range(origin + 1):
+        if t >= season and is_number(values[t]) and is_number(values[t - season]):
+            seasonal.append(abs(values[t] - values[t - season]))
+        if t >= 1 and is_number(values[t]) and is_number(values[t - 1]):
+            squared.append((values[t] - values[t - 1]) ** 2)
+    return mean(seasonal), mean(squared)
+
+
+def scores(pairs, level):
+    """Every score of `batch_metrics` of one rule, from its pairs (dictionaries)."""
+    known = [p for p in pairs if is_number(p["predicted"])]
+    errors = [p["predicted"] - p["observed"] for p in known]
+    winkler = []
+    for p in known:
+        below, above = p["lower"] - p["observed"], p["observed"] - p["upper"]
+        outside = max(below, 0.0) + max(above, 0.0)
+        winkler.append(p["upper"] - p["lower"] + 2 / (1 - level) * outside)
+    bounded = [p for p in known if is_number(p["upper"] - p["lower"])]
+    sizes = [abs(p["observed"]) + abs(p["predicted"]) for p in known]
+    inside = [p["lower"] <= p["observed"] <= p["upper"] for p in known]
+    both = [(abs(e), p["naive"]) for e, p in zip(errors, known, strict=True) if "naive" in p]
+    return {
+        "n": len(known),
+        "missing": len(pairs) - len(known),
+        "bias": mean(errors),
+        "mae": mean(abs(e) for e in errors),
+        "rmse": math.sqrt(mean(e * e for e in errors)),
+        "mase": mean(abs(e) / p["scale"] for e, p in zip(errors, known, strict=True)),
+        "rmsse": math.sqrt(mean(e * e / p["square"] for e, p in zip(errors, known, strict=True))),
+        "smape": mean(200 * abs(e) / s if s else 0.0 for e, s in zip(errors, sizes, strict=True)),
+        "interval_score": mean(winkler) if len(bounded) == len(known) else NAN,
+        "msis": mean(w / p["scale"] for w, p in zip(winkler, known, strict=True)),
+        "coverage": mean(inside) if len(bounded) == len(known) else NAN,
+        "width": mean(p["upper"] - p["lower"] for p in known),
+        "compared": len(both),
+        "abs_error": math.fsum(mine for mine, _ in both),
+        "naive_abs_error": math.fsum(theirs for _, theirs in both),
+        "wins": math.fsum(pair_win(mine, theirs) for mine, theirs in both),
+        "weight": mean(p["weight"] for p in pairs),
+    }
+
+
+def beta_law(wins, compared, discount, horizons):
+    """Return a and b of trust after the last of these batches, see `trust.scan_trust`."""
+    last = len(wins) - 1
+    u = [discount ** (last - t) for t in range(last + 1)]
+    total = math.fsum(u[t] * compared[t] for t in range(last + 1))
+    if total == 0:
+        return 1.0, 1.0
+    p = math.fsum(u[t] * wins[t] for t in range(last + 1)) / total
+    pairs = total**2 / math.fsum(u[t] ** 2 * compared[t] for t in range(last + 1))
+    size = math.ceil(len(horizons) * max(24, 3 * max(horizons)) * (last + 1) / math.fsum(compared))
+    b = size * math.fsum((u[t] * compared[t]) ** 2 for t in range(last + 1)) / total**2
+    if b >= 1:
+        evidence = pairs / (len(horizons) * max(horizons))
+        return 1 + evidence * p, 1 + evidence * (1 - p)
+    squares = 0.0
+    for first in range(1 - size, last + 1):  # every run of `size` batches, those at the ends too
+        inside = range(max(first, 0), min(first + size, last + 1))
+        squares += math.fsum(u[t] * (wins[t] - p * compared[t]) for t in inside) ** 2
+    variance = squares / size / total**2 + (p**2 + (1 - p) ** 2) / pairs**2
+    q = (p * pairs + 1) / (pairs + 2)
+    allowance = (1.6449 / (1.6449 + 2.1859 * b + 0.3142 * b**2 - 0.3427 * b**3)) ** 2
+    evidence = q * (1 - q) / variance * allowance
+    return 1 + evidence * p, 1 + evidence * (1 - p)
+
+
+def ledger(rows, discount):
+    """Return {(variable, model, horizon or None, batch): row} from the scored rows."""
+    series = defaultdict(lambda: defaultdict(lambda: [0.0, 0]))
+    for row in rows:
+        for horizon in (row["horizon"], None):
+            sums = series[row["variable"], row["model"], horizon][row["batch"]]
+            sums[0] += row["wins"]
+            sums[1] += row["compared"]
+    found = {}
+    for (variable, model, horizon), batches in series.items():
+        horizons = (
+            [horizon] if horizon else [h for v, m, h in series if (v, m) == (variable, model) and h]
+        )
+        keys = sorted(batches)
+        for end in range(len(keys)):
+            wins, compared = zip(*(batches[key] for key in keys[: end + 1]), strict=True)
+            a, b = beta_law(wins, compared, discount, horizons)
+            found[variable, model, horizon, keys[end]] = {
+                "wins": wins[-1],
+                "compared": compared[-1],
+                "a": a,
+                "b": b,
+                "trust": a / (a + b),
+                "lower": beta.ppf(0.05, a, b),
+                "upper": beta.ppf(0.95, a, b),
+            }
+    return found
+
+
+def leaderboard_row(rows):
+    """Pool the scored rows of one rule: of all variables, of one, or of one horizon."""
+    pooled = {}
+    for score in ("mase", "rmsse", "coverage", "weight"):
+        power = 2 if score == "rmsse" else 1
+        defined = [row for row in rows if is_number(row[score])]
+        n = sum(row["n"] for row in defined)
+        total = math.fsum(row["n"] * row[score] ** power for row in defined)
+        pooled[score] = (total / n) ** (1 / power) if n else NAN
+    tasks = defaultdict(list)
+    for row in rows:
+        tasks[row["variable"], row["horizon"]].append(row)
+    logs, wins = [], []
+    for task in tasks.values():
+        mine, theirs = (math.fsum(r[c] for r in task) for c in ("abs_error", "naive_abs_error"))
+        if sum(row["compared"] for row in task):
+            ratio = 1.0 if mine == theirs == 0 else mine / theirs if theirs else 100.0
+            logs.append(math.log(min(max(ratio, 0.01), 100.0)))
+            wins.append(pair_win(mine, theirs))
+    counts = {name: sum(row[name] for row in rows) for name in ("n", "missing")}
+    skill = 1 - math.exp(mean(logs)) if logs else NAN
+    return pooled | counts | {"skill": skill, "win_rate": mean(wins)}

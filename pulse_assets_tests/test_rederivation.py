@@ -1,0 +1,275 @@
+"""A stored training once more in plain Python: scores, trust and leaderboard from raw rows.
+
+Inputs are the source files and the stored tables as pyarrow reads them; `rederived` holds the
+definitions. Nothing of the package's maths is used.
+"""
+
+import csv
+import datetime as dt
+import json
+import math
+from collections import defaultdict
+from importlib.resources import files
+
+import pyarrow.parquet as pq
+import pytest
+
+from pulse_assets import TrainingConfig, train
+from pulse_assets_tests import rederived
+
+pytestmark = pytest.mark.slow
+
+SEASONS = {"gdp_growth": 4, "unemployment_rate": 12, "us_10y_yield": 12}
+MONTHS_APART = {"gdp_growth": 3, "unemployment_rate": 1, "us_10y_yield": 1}
+HORIZONS = [1, 3, 12]
+DISCOUNT = 0.98
+LEVEL = 0.8
+HISTORY_DAYS = 7305
+SHY = '''
+import numpy as np
+
+
+class Shy:
+    """Persistence that says nothing after a large move."""
+
+    name = "a_shy"
+
+    def forecast(self, y, origins, horizons, season):
+        made = np.repeat(y[origins][:, None], len(horizons), 1).astype(float)
+        for row, origin in enumerate(origins):
+            moves = np.abs(np.diff(y[: origin + 1]))
+            moves = moves[np.isfinite(moves)]
+            if len(moves) and moves[-1] > np.quantile(moves, 0.7):
+                made[row] = np.nan
+        return made
+'''
+
+
+def write_source(folder):
+    """Copy three bundled series; some values are empty and some rows are gone."""
+    folder.mkdir()
+    for name in SEASONS:
+        text = (files("pulse_assets") / "sample_data" / f"historical_{name}.csv").read_text()
+        head, *rows = text.splitlines()
+        if name == "us_10y_yield":
+            rows = [row for i, row in enumerate(rows) if i % 71 != 5]
+            rows = [row.split(",")[0] + "," if i % 53 == 7 else row for i, row in enumerate(rows)]
+        (folder / f"historical_{name}.csv").write_text("\n".join([head, *rows]) + "\n")
+    return folder
+
+
+class Training:
+    """A training of 30 batches, and everything that it stored as plain rows."""
+
+    def __init__(self, folder):
+        self.source = write_source(folder / "source")
+        self.store = folder / "store"
+        (folder / "rule_that_is_shy.py").write_text(SHY)
+        results = train(
+            TrainingConfig(
+                source=str(self.source),
+                store=str(self.store),
+                start_date="1999-01-01",
+                end_date="2001-06-30",
+                models=["naive", "ses", "drift", "ar_diff_3", "rule_that_is_shy:Shy"],
+                horizons=HORIZONS,
+                interval_level=LEVEL,
+                trust_discount=DISCOUNT,
+                max_workers=1,
+            )
+        )
+        assert results.success
+        self.metrics = self.rows("batch_metrics")
+        self.retrodictions = self.rows("retrodictions")
+        self.ledger = self.rows("trust_ledger")
+        (path,) = (self.store / "training_results").rglob("*.json")
+        self.results = json.loads(path.read_text())
+        self.scored = [row for row in self.metrics if row["model"] is not None]
+
+    def rows(self, asset):
+        paths = sorted((self.store / asset).rglob("*.parquet"))
+        return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rederivation")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield Training(folder)
+
+
+def periods(source, name, batch):
+    """Return {date: position} and the values of what a batch sees, a NaN for each gap."""
+    start = dt.date.fromisoformat(batch) - dt.timedelta(days=HISTORY_DAYS)
+    with (source / f"historical_{name}.csv").open() as file:
+        found = {
+            dt.date.fromisoformat(row["timestamp"]): float(row["value"] or "nan")
+            for row in csv.DictReader(file)
+        }
+    found = {date: value for date, value in found.items() if date >= start}
+    months = [12 * date.year + date.month - 1 for date in found]
+    dates = [
+        dt.date(month // 12, month % 12 + 1, 1)
+        for month in range(min(months), max(months) + 1, MONTHS_APART[name])
+    ]
+    assert found.keys() <= set(dates)
+    values = [found.get(date, math.nan) for date in dates]
+    return {date: position for position, date in enumerate(dates)}, values
+
+
+def pairs_by_row(training):
+    """Return the pairs of each (batch, variable, model, horizon), checked against the source."""
+    naive, found, seen = {}, defaultdict(list), {}
+    for row in training.retrodictions:
+        if row["model"] == "naive":
+            pair = (row["batch"], row["variable"], row["origin_date"], row["horizon"])
+            naive[pair] = abs(row["predicted"] - row["observed"])
+    for row in training.retrodictions:
+        key = row["batch"], row["variable"]
+        if key not in seen:
+            seen[key] = periods(training.source, row["variable"], row["batch"])
+        position, values = seen[key]
+        origin = position[row["origin_date"]]
+        assert position[row["target_date"]] == origin + row["horizon"]
+        assert row["observed"] == values[origin + row["horizon"]]
+        scale, square = rederived.scales(values, origin, SEASONS[row["variable"]])
+        assert row["scale"] == pytest.approx(scale, rel=1e-9)
+        pair = (*key, row["origin_date"], row["horizon"])
+        place = row["batch"], row["variable"], row["model"], row["horizon"]
+        found[place].append(row | {"square": square, "naive": naive[pair]})
+    return found
+
+
+def assert_same(found, expected, place=None):
+    for name, value in expected.items():
+        stored = math.nan if found[name] is None else found[name]
+        # A sum that cancels (bias) is as exact as its terms, not as itself.
+        assert stored == pytest.approx(value, rel=1e-8, abs=1e-9, nan_ok=True), (place, name)
+
+
+def test_every_score_of_every_batch(training):
+    pairs = pairs_by_row(training)
+    assert len(pairs) == len(training.scored) > 1000
+    for row in training.scored:
+        place = row["batch"], row["variable"], row["model"], row["horizon"]
+        assert_same(row, rederived.scores(pairs[place], LEVEL), place)
+    silent = [row for row in training.scored if row["model"] == "a_shy"]
+    assert sum(row["missing"] for row in silent) > 0.05 * sum(row["n"] for row in silent) > 0
+
+
+def test_every_variable_of_every_batch_is_scored_or_has_its_reason(training):
+    planned = {(row["batch"], row["variable"]): row for row in training.rows("training_batches")}
+    scored = {(row["batch"], row["variable"]) for row in training.scored}
+    skipped = {
+        (row["batch"], row["variable"]): row for row in training.metrics if row["model"] is None
+    }
+    assert scored | skipped.keys() == planned.keys()
+    assert not scored & skipped.keys()
+    assert len(skipped) > 15  # two months of each quarter have no growth
+    for key, row in skipped.items():
+        assert row["skip_reason"] == planned[key]["skip_reason"] is not None
+        assert all(row[name] is None for name in ("horizon", "n", "wins", "mae"))
+        some_are_scored = key[0] in {batch for batch, _ in scored}
+        assert row["status"] == ("completed" if some_are_scored else "skipped")
+        assert (row["error"] is None) is some_are_scored
+
+
+def test_every_row_of_the_ledger(training):
+    expected = rederived.ledger(training.scored, DISCOUNT)
+    found = {
+        (row["variable"], row["model"], row["horizon"], row["batch"]): row
+        for row in training.ledger
+    }
+    assert found.keys() == expected.keys()
+    for key, row in found.items():
+        assert_same(row, expected[key], key)
+    latest = {row["trust"] for row in training.ledger if row["model"] in ("naive", "a_shy")}
+    assert latest == {0.5}
+
+
+def latest_trust(training, horizon):
+    """Return {(variable, model): ledger row after its last batch}."""
+    rows = [row for row in training.ledger if row["horizon"] == horizon]
+    return {(r["variable"], r["model"]): r for r in sorted(rows, key=lambda row: row["batch"])}
+
+
+def expected_board(training, variable):
+    """Rebuild the leaderboard of one variable, or of all with None, in its order."""
+    chosen = [row for row in training.scored if variable in (None, row["variable"])]
+    trust = latest_trust(training, None)
+    pairs = sum(row["n"] for row in chosen if row["model"] == "naive")
+    board = []
+    for model in {row["model"] for row in chosen}:
+        row = rederived.leaderboard_row([row for row in chosen if row["model"] == model])
+        laws = [trust[v, m] for v, m in trust if m == model and variable in (None, v)]
+        names = {"trust": "trust", "trust_lower": "lower", "trust_upper": "upper"}
+        row |= {name: rederived.mean(law[of] for law in laws) for name, of in names.items()}
+        board.append(row | {"model": model, "partial": row["n"] < 0.95 * pairs})
+
+    def rank(row):
+        undefined = math.isnan(row["skill"])
+        skill = 0.0 if undefined else round(row["skill"], 12)
+        return row["partial"], undefined, -skill, row["model"] != "naive", row["model"]
+
+    return sorted(board, key=rank)
+
+
+def assert_boards_agree(found, expected):
+    assert [row["model"] for row in found] == [row["model"] for row in expected]
+    for row, other in zip(found, expected, strict=True):
+        assert row["partial"] is other.pop("partial")
+        assert row["model"] == other.pop("model")
+        assert row.keys() - {"model", "partial"} == other.keys()
+        assert_same(row, other, row["model"])
+
+
+def test_the_leaderboards(training):
+    results = training.results
+    assert_boards_agree(results["models"], expected_board(training, None))
+    assert results["models_by_variable"].keys() == SEASONS.keys()
+    for variable, board in results["models_by_variable"].items():
+        assert_boards_agree(board, expected_board(training, variable))
+
+
+def test_a_rule_that_repeats_naive_and_is_silent_at_times_has_skill_zero(training):
+    boards = [training.results["models"], *training.results["models_by_variable"].values()]
+    for board in boards:
+        (shy,) = [row for row in board if row["model"] == "a_shy"]
+        assert shy["skill"] == 0.0
+        assert (shy["win_rate"], shy["trust"], shy["partial"]) == (0.5, 0.5, True)
+
+
+def test_skill_and_trust_by_horizon(training):
+    rows = training.results["skill_by_horizon"]
+    expected = {
+        (v, r["model"], r["horizon"]) for r in training.scored for v in (None, r["variable"])
+    }
+    assert {(row["variable"], row["model"], row["horizon"]) for row in rows} == expected
+    assert len(rows) == len(expected)
+    for row in rows:
+        of = [
+            r
+            for r in training.scored
+            if (r["model"], r["horizon"]) == (row["model"], row["horizon"])
+            and row["variable"] in (None, r["variable"])
+        ]
+        pooled = rederived.leaderboard_row(of)
+        assert_same(row, {name: pooled[name] for name in ("skill", "mase", "n")}, row)
+        trust = latest_trust(training, row["horizon"])
+        laws = [trust[v, row["model"]]["trust"] for v in {r["variable"] for r in of}]
+        assert row["trust"] == pytest.approx(rederived.mean(laws), rel=1e-9)
+
+
+def test_the_details_of_each_variable(training):
+    details = training.results["variables"]["details"]
+    assert details.keys() == SEASONS.keys()
+    for variable, entry in details.items():
+        board = expected_board(training, variable)
+        (ours,) = [row for row in board if row["model"] == "ensemble"]
+        names = ("trust", "trust_lower", "trust_upper", "skill", "mase", "n")
+        assert_same(entry, {name: ours[name] for name in names}, variable)
+        (naive,) = [row for row in board if row["model"] == "naive"]
+        complete = [row for row in board if row["n"] == naive["n"]]
+        assert entry["best_model"] == min(complete, key=lambda r: (r["mase"], r["model"]))["model"]
+        assert training.results["variables"]["trust_scores"][variable] == entry["trust"]
