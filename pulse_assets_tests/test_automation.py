@@ -13,7 +13,7 @@ from dagster._core.test_utils import create_run_for_test
 from pulse_assets.automation import build_schedule, build_source_sensor
 from pulse_assets.definitions import build_definitions, defs
 from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.fingerprint import FAILED_INPUT
+from pulse_assets.fingerprint import FAILED_INPUT, INCOMPLETE_INPUT
 from pulse_assets.jobs import JOB_NAME, STORE_TAG
 from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import Settings
@@ -85,7 +85,9 @@ def test_windows_of_days_end_too(settings, instance):
     assert (request.tags[START], request.tags[END]) == ("2005-01-01", "2005-01-31")
 
 
-@pytest.mark.parametrize("kind", ["failed", "deleted", "truncated", "of another schema"])
+@pytest.mark.parametrize(
+    "kind", [FAILED_INPUT, INCOMPLETE_INPUT, "deleted", "truncated", "of another schema"]
+)
 @pytest.mark.parametrize("table", BATCH_TABLES)
 def test_the_schedule_asks_each_morning_for_what_the_store_lacks(monthly, instance, kind, table):
     """Whatever Dagster has recorded: its records say that each of the batches was made."""
@@ -93,8 +95,9 @@ def test_the_schedule_asks_each_morning_for_what_the_store_lacks(monthly, instan
     make(instance, *keys)
     store_batches(monthly, *keys)
     file = Path(monthly.store) / object_path(table, "2005-02-01", "monthly")
-    if kind == "failed":
-        store_batches(monthly, "2005-02-01", made=FAILED_INPUT)
+    failed = kind in (FAILED_INPUT, INCOMPLETE_INPUT)
+    if failed:
+        store_batches(monthly, "2005-02-01", made=kind)
     elif kind == "deleted":
         file.unlink()
     elif kind == "truncated":
@@ -104,7 +107,7 @@ def test_the_schedule_asks_each_morning_for_what_the_store_lacks(monthly, instan
     requests = [evaluate(monthly, instance, 2005, 4, day) for day in (1, 2, 9)]
     assert [one.tags[START] for one in requests] == ["2005-02-01"] * 3
     assert [one.tags[END] for one in requests] == ["2005-02-01"] * 3
-    assert {one.tags["pulse/failed"] for one in requests} == {"1" if kind == "failed" else "0"}
+    assert {one.tags["pulse/failed"] for one in requests} == {str(int(failed))}
     assert len({one.run_key for one in requests}) == 3
 
 

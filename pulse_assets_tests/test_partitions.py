@@ -184,8 +184,11 @@ def test_the_batches_of_a_run_are_those_of_its_tags():
     assert batches_of_run({}, settings) == []
 
 
-def test_an_open_grid_of_days_is_trained(settings):
+def test_an_open_grid_of_days_is_trained(settings, source):
     start = datetime.now(UTC).date() - timedelta(days=65)
+    rows = [f"{start + timedelta(days=i)},{i % 7}" for i in range(-100, 65)]
+    file = source / "historical_line.csv"
+    file.write_text("timestamp,value\n" + "\n".join(rows) + "\n")
     recent = {"start_date": start, "end_date": "today", "variables": ["line"]}
     config = TrainingConfig(
         **settings.model_dump() | recent, models=["naive"], horizons=[1], max_workers=1
