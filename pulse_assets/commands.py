@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
 from pulse_assets.jobs import JOB_NAME
+from pulse_assets.partitions import register_batches
 from pulse_assets.preflight import check_ready
 from pulse_assets.report.serve import report_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
@@ -112,6 +113,7 @@ def _materialize_with(config: TrainingConfig, assets: Sequence[str]) -> dg.Execu
     options = check_ready(settings, config.options())
     job = build_definitions(settings).resolve_job_def(JOB_NAME)
     with open_instance(dagster_home()) as instance:
+        register_batches(settings, instance)
         return job.execute_in_process(
             run_config=run_config(settings, options),
             instance=instance,

@@ -33,7 +33,7 @@ from pulse_assets.execution.records import keep_connections
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.jobs import JOB_NAME
-from pulse_assets.partitions import batch_partitions
+from pulse_assets.partitions import batch_keys, register_batches
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.retrodiction.compilation import compile_kernels
@@ -227,6 +227,7 @@ def _execute(
     job, run_id, outcome = definitions.resolve_job_def(JOB_NAME), make_new_run_id(), _Outcome()
     interrupted = False
     try:
+        register_batches(settings, instance)
         run = instance.create_run_for_job(
             job,
             run_id=run_id,
@@ -246,7 +247,7 @@ def _execute(
 
 
 def _tags(settings: Settings, run_id: str) -> dict[str, str]:
-    keys = batch_partitions(settings).get_partition_keys()
+    keys = batch_keys(settings)
     return {
         "dagster/asset_partition_range_start": keys[0],
         "dagster/asset_partition_range_end": keys[-1],
