@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
+from pulse_assets.instance import open_instance
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.partitions import register_batches
 from pulse_assets.preflight import check_ready
@@ -27,7 +28,7 @@ from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table
 from pulse_assets.terminal import print_error, print_forecasts, print_json, print_status
-from pulse_assets.training import failure_of, open_instance, run_config
+from pulse_assets.training import failure_of, run_config
 
 _AGGREGATES: Final = ("trust_ledger", "next_forecasts", "training_results", "training_report")
 _REPORT: Final = object_path("training_report", suffix="html")

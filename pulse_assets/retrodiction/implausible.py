@@ -110,8 +110,9 @@ def _undone_at(y: Floats) -> Ints:
             waits = 0
         elif waits > 0 and (waits == RUN or not far):  # they stay: a step, no typing errors
             for i in range(waits):
-                count = note(abs(y[waiting[i]] - last), sizes, count, buckets)
-                last = y[waiting[i]]
+                value = float(y[waiting[i]])
+                count = note(abs(value - last), sizes, count, buckets)
+                last = value
             waits = 0
             far = beyond(abs(y[t] - last), sizes, count, buckets)
         if far:
