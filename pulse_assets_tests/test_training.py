@@ -270,9 +270,8 @@ def test_copies_of_the_results(small, tmp_path):
 )
 def test_bad_input_is_explained_and_nothing_is_written(small, changes, error, texts, monkeypatch):
     monkeypatch.setattr("pulse_assets.execution.cluster.CONNECT_SECONDS", 1)
-    config = TrainingConfig(**{**small, **changes})
     with pytest.raises(error) as caught:
-        train(config)
+        train(TrainingConfig(**{**small, **changes}))
     for text in texts:
         assert text in str(caught.value)
     assert not Path(small["store"]).exists()
@@ -291,6 +290,15 @@ def test_a_home_that_cannot_be_written_is_explained(small, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", "/dev/null/home")
     with pytest.raises(ConfigurationError, match="DAGSTER_HOME /dev/null/home cannot be used"):
         train(TrainingConfig(**small))
+
+
+def test_a_default_home_that_cannot_be_written_is_named_as_the_default(monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME")
+    with (
+        pytest.raises(ConfigurationError, match="DAGSTER_HOME /dev/null/x, the default as it is"),
+        open_instance(Path("/dev/null/x")),
+    ):
+        pytest.fail("it was opened")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from pulse_assets.partitions import batch_of, batch_partitions, check_keys
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.hosted_rules import rule_versions
+from pulse_assets.retrodiction.kernel_cache import warn_of_compilation
 from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.storage.layout import object_path
@@ -69,6 +70,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
             run = data.applied_to(settings)
             check_keys(context.partition_keys, settings)
             options = check_ready(run, training)
+            warn_of_compilation()
             tasks = _tasks(run, options, context.partition_keys, tables)
             _link_dashboard(context)
             tally = RunTally(len(tasks), progress)

@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from pulse_assets.retrodiction.kernel_cache import can_keep_kernels
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -15,14 +17,19 @@ Bools = NDArray[np.bool_]
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_OPTIONS: Final = {"cache": True, "nogil": True, "error_model": "numpy", "forceinline": True}
+_OPTIONS: Final = {
+    "cache": can_keep_kernels(),
+    "nogil": True,
+    "error_model": "numpy",
+    "forceinline": True,
+}
 
 LARGEST_EXPONENT: Final = 500
 LARGEST: Final = float(np.finfo(np.float64).max)
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile `function` to machine code at its first call, and keep that on disk.
+    """Compile `function` to machine code at its first call, and keep that on disk if possible.
 
     Division by zero follows IEEE 754, as in NumPy; the interpreter lock is released meanwhile. A
     kernel that calls another takes in its code, as a call would pass nine numbers an array. The

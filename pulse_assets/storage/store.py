@@ -203,7 +203,7 @@ class LocalStore:
         except OSError as error:
             raise StoreUnavailableError(
                 f"store {self.uri}: cannot be written: {error.strerror}: choose another directory "
-                "or mend its permissions"
+                "(--store, or DAGSTER_HOME for the default) or mend its permissions"
             ) from error
 
     def clear_abandoned(self) -> None:
