@@ -80,11 +80,12 @@ def retrodict(
         [4.0, 8.5, 6.25, 6.25]
     """
     wanted = np.array(origins, np.int64)
+    first = wanted.min() if len(wanted) else -1
     call = partial(_retrodict, horizons=horizons, season=season, rules=rules)
     parts = []
     for known, of in vintages(y, wanted):
         # With the first origin, at which slow rules begin, so that they begin at the same in each.
-        asked = np.append(wanted.min(initial=0), wanted[of])
+        asked = np.append(first, wanted[of])
         made = call(known, asked, ensemble=ensemble, level=level, strict=strict)
         parts.append((made, of))
     return _joined(parts, len(wanted))
