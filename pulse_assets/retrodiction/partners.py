@@ -15,8 +15,8 @@ from scipy.special import ndtri
 from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel, unit_of
 from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.autoregression import regress_on_partner
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.rules import RULES, Rule
-from pulse_assets.retrodiction.taming import tame
 
 #: Past changes of the variable and of its partner that enter.
 OWN_LAGS: Final = 3
@@ -30,7 +30,11 @@ ROUNDING: Final = 1e-9
 
 
 def find_partners(
-    y: Floats, others: Mapping[str, Floats], until: int, *, limit: int = 3
+    y: Floats,
+    others: Mapping[str, Floats | KnownSeries],
+    until: int,
+    *,
+    limit: int = 3,
 ) -> list[Rule]:
     """Find the variables that have led `y`, and make a rule of each.
 
@@ -52,14 +56,23 @@ def find_partners(
         return []
     start = int(known.argmax())
     surprise = ranks(_surprise(y[start : until + 1]))
+    indicators = {
+        name: KnownSeries(x) if isinstance(x, np.ndarray) else x for name, x in others.items()
+    }
     strengths = {
-        name: strongest_link(surprise, ranks(_changes(x[start : until + 1])))
-        for name, x in others.items()
+        name: strongest_link(surprise, ranks(_changes(x.at(until)[start:])))
+        for name, x in indicators.items()
     }
     needed = -ndtri(FALSE_ALARM / (2.0 * PARTNER_LAGS * max(len(others), 1)))
     found = [name for name in sorted(strengths) if strengths[name] > needed]
     found.sort(key=lambda name: -strengths[name])
-    return [PartnerRule(f"ar_with_{name}", others[name][start:]) for name in found[:limit]]
+    chosen = [(name, indicators[name]) for name in found[:limit]]
+    return [_rule(name, indicator, start) for name, indicator in chosen]
+
+
+def _rule(name: str, indicator: KnownSeries, start: int) -> Rule:
+    rows = None if indicator.rows is None else indicator.rows[start:]
+    return PartnerRule(f"ar_with_{name}", indicator.values[start:], rows)
 
 
 def _changes(x: Floats) -> Floats:
@@ -139,6 +152,7 @@ class PartnerRule:
         name: `ar_with_<partner>`.
         partner: the partner's values from the variable's first known one on, NaN at the head
             where it begins later.
+        rows: see `KnownSeries`.
         guarded: its forecasts are bounded.
         scale_free: it sees the variable in a unit that makes it near 1.
         history_origins: it runs over the whole history.
@@ -146,19 +160,31 @@ class PartnerRule:
 
     name: str
     partner: Floats
+    rows: Ints | None = None
     guarded: bool = True
     scale_free: bool = True
     history_origins: int | None = None
 
     def forecast(self, y: Floats, asked: Asked) -> Floats:
-        """Forecast from each origin of the one series `[O]`: `[O, H]`; see `Rule`."""
-        partner = carry_forward(self.partner[: len(y)])
-        begun = np.isfinite(partner)
-        first = int(begun.argmax()) if begun.any() else len(y)
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = partner / unit_of(partner[first:])
-            # A typing error in the partner must not decide the regression for years.
-            scaled[first:] = tame(scaled[first:], np.zeros(1, np.int64))
-            start = max(OWN_LAGS, first + PARTNER_LAGS)
-            made = regress_on_partner(y, scaled, start, asked.horizons, OWN_LAGS, PARTNER_LAGS)
-        return made[asked.origins]
+        """Forecast from each origin of the one series `[O]`: `[O, H]`; see `Rule`.
+
+        Implausible values of the partner count as missing once they are revealed.
+        """
+        forecasts = np.empty((len(asked.origins), len(asked.horizons)))
+        rows = None if self.rows is None else self.rows[: len(y)]
+        known = KnownSeries(self.partner[: len(y)], rows=rows)
+        for partner, of in known.vintages(asked.origins):
+            made = _regress(y[: len(partner)], partner, asked.horizons)
+            forecasts[of] = made[asked.origins[of]]
+        return forecasts
+
+
+def _regress(y: Floats, partner: Floats, horizons: Ints) -> Floats:
+    """Forecast from every index by a regression on the last changes of both `[T, H]`."""
+    partner = carry_forward(partner)
+    begun = np.isfinite(partner)
+    first = int(begun.argmax()) if begun.any() else len(y)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = partner / unit_of(partner[first:])
+        start = max(OWN_LAGS, first + PARTNER_LAGS)
+        return regress_on_partner(y, scaled, start, horizons, OWN_LAGS, PARTNER_LAGS)

@@ -9,8 +9,8 @@ import numpy as np
 from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.failures import RuleFailure
-from pulse_assets.retrodiction.implausible import vintages
 from pulse_assets.retrodiction.intervals import interval_radius
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.panel import fold, unfold, unfold_weights
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.walk_forward import Task
@@ -53,7 +53,7 @@ def retrodict(
 
     Rules run over the whole history, so that the weights and intervals at an origin rest on every
     forecast verified by then. A value that the next one shows to be implausible counts as missing
-    from then on, see `implausible_values`: neither rules nor weights nor intervals remember it.
+    from then on, see `KnownSeries`: neither rules nor weights nor intervals remember it.
 
     Args:
         y: the series `[T]`, NaN where missing; values after the last origin are not read.
@@ -80,31 +80,41 @@ def retrodict(
         [4.0, 8.5, 6.25, 6.25]
     """
     wanted = np.array(origins, np.int64)
-    first = wanted.min() if len(wanted) else -1
-    call = partial(_retrodict, horizons=horizons, season=season, rules=rules)
-    parts = []
-    for known, of in vintages(y, wanted):
-        # With the first origin, at which slow rules begin, so that they begin at the same in each.
-        asked = np.append(first, wanted[of])
-        made = call(known, asked, ensemble=ensemble, level=level, strict=strict)
-        parts.append((made, of))
-    return _joined(parts, len(wanted))
+    series = KnownSeries(y[: wanted.max(initial=-1) + 1], season)
+    make = partial(
+        _retrodict,
+        horizons=horizons,
+        season=season,
+        rules=rules,
+        ensemble=ensemble,
+        level=level,
+        strict=strict,
+    )
+    vintages = list(series.vintages(wanted))
+    if len(vintages) == 1:
+        return make(vintages[0][0], wanted)
+    # With the first origin in each, at which slow rules begin.
+    parts = [(make(known, np.append(wanted.min(), wanted[of])), of) for known, of in vintages]
+    return _joined(parts, wanted)
 
 
-def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: int) -> Retrodiction:
-    """Put the forecasts of several vintages into the order of the origins asked for.
+def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: Ints) -> Retrodiction:
+    """Put the forecasts of several vintages into the order of the origins.
 
     Args:
-        parts: forecasts from the first origin and those of a vintage, and which those are `[O]`.
-        origins: how many there are.
+        parts: the forecasts from the first origin and from those of a vintage, and which those are
+            `[O]`.
+        origins: all origins `[O]`.
     """
     models, steps = parts[0][0].models, parts[0][0].predicted.shape[2]
     names = ("predicted", "lower", "upper", "weights")
-    arrays = {name: np.empty((len(models), origins, steps)) for name in names}
+    arrays = {name: np.empty((len(models), len(origins), steps)) for name in names}
+    errors: dict[RuleFailure, None] = {}
     for made, of in parts:
         for name, array in arrays.items():
             array[:, of] = getattr(made, name)[:, 1:]
-    errors = dict.fromkeys(one for made, _ in parts for one in made.errors)
+        others = {*origins[~of].tolist()}
+        errors |= dict.fromkeys(one for one in made.errors if one.origin not in others)
     return Retrodiction(models, **arrays, errors=tuple(errors))
 
 
