@@ -98,17 +98,18 @@ def _find(values: Floats, lag: int) -> Ints:
 
     Args:
         values: the known values `[T]`.
-        lag: changes are judged beside those so many values before; 0: as they are.
+        lag: each change is judged less the change so many values before; 0: as it is.
     """
     length = len(values)
-    revealed, jumps, filled = np.full(length, -1), np.zeros(length, np.bool_), values.copy()
+    revealed, filled = np.full(length, -1), values.copy()
     sizes, state, last = np.empty(length), np.zeros(STATE), lag
     if lag == 0:
         for known in range(FEWEST + 1, min(length, HEAD) + 1):
             _judge_head(values[:known], sizes, state, revealed)
         last = _note_changes(values[: HEAD - 1], sizes, state, revealed)
-    # The values from `begin` on wait until the next ones show what becomes of their jump.
-    begin, lowest, found = -1, 0.0, 0
+    jumps = revealed >= 0
+    # The values from `begin` on wait until the next ones show what becomes of their change.
+    begin, lowest = -1, 0.0
     for t in range(max(lag + 1, HEAD - 1), length):
         size = _surprise(filled, last, t, lag)
         if begin >= 0:
@@ -117,12 +118,13 @@ def _find(values: Floats, lag: int) -> Ints:
                 lowest = min(lowest, size)
                 continue
             if undone and (t - begin == 1 or _is_jump(lowest / STRICTER, sizes, state)):
-                found += 1
                 jumps[begin] = True
-                undone = not _recurs(jumps, begin, found)
+                if _recurs(jumps, begin):
+                    _note(lowest, sizes, state)
+                else:
+                    _take_away(filled, begin, t, last, lag, revealed)
             else:
-                undone = False
-            last = _settle(filled, begin, t, last, lag, sizes, state, revealed, undone)
+                last = _keep(filled, begin, t, last, lag, sizes, state)
             begin, size = -1, _surprise(filled, last, t, lag)
         if _is_jump(size, sizes, state):
             begin, lowest = t, size
@@ -146,29 +148,22 @@ def _surprise(filled: Floats, last: int, t: int, lag: int) -> float:
 
 
 @kernel  # pragma: no cover
-def _settle(
-    filled: Floats,
-    begin: int,
-    end: int,
-    last: int,
-    lag: int,
-    sizes: Floats,
-    state: Floats,
-    revealed: Ints,
-    implausible: bool,
-) -> int:
-    """Decide on the values that waited; return the last plausible one.
-
-    Implausible ones become what was to be expected.
-    """
+def _take_away(filled: Floats, begin: int, end: int, last: int, lag: int, revealed: Ints) -> None:
+    """Mark the values that waited as implausible, and replace them by what was expected."""
     for s in range(begin, end):
-        if implausible:
-            revealed[s] = end
-            expected = filled[s - lag] - filled[last - lag] if lag > 0 else 0.0
-            filled[s] = filled[last] + expected
-        else:
-            _note(_surprise(filled, last, s, lag), sizes, state)
-            last = s
+        revealed[s] = end
+        expected = filled[s - lag] - filled[last - lag] if lag > 0 else 0.0
+        filled[s] = filled[last] + expected
+
+
+@kernel  # pragma: no cover
+def _keep(
+    filled: Floats, begin: int, end: int, last: int, lag: int, sizes: Floats, state: Floats
+) -> int:
+    """Note the changes of the values that waited; return the last of them."""
+    for s in range(begin, end):
+        _note(_surprise(filled, last, s, lag), sizes, state)
+        last = s
     return last
 
 
@@ -242,14 +237,14 @@ def _is_jump(size: float, sizes: Floats, state: Floats) -> bool:
 
 
 @kernel  # pragma: no cover
-def _recurs(jumps: Bools, place: int, found: int) -> bool:
+def _recurs(jumps: Bools, place: int) -> bool:
     """Return whether a jump that was undone belongs to the series, as one of many or of a season.
 
     Args:
         jumps: where there was one `[T]`.
-        place: of this one.
-        found: how many there were, with this one.
+        place: of the latest.
     """
+    found = jumps[: place + 1].sum()
     if found > FEW and found * SHARE > place:
         return True
     for season in SEASONS:

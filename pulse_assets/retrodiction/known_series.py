@@ -5,7 +5,7 @@ sees the value, and all later origins see a missing value, in the whole of the p
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,35 +60,6 @@ class KnownSeries:
             cleaned[places[0]] = cleaned[first_known(cleaned)]
         return cleaned
 
-    def at(self, origin: int) -> Floats:
-        """Return the values up to an origin as it knows them."""
-        return self._known(origin, origin + 1)
-
-    def vintages(self, origins: Ints) -> Iterator[tuple[Floats, Bools]]:
-        """Yield the series as origins know it, and the origins `[O]` that know it so.
-
-        Values after an origin may be in its series; each origin is yielded once.
-
-        Args:
-            origins: indices `[O]` of the last value that each may use, in any order.
-
-        Example:
-            >>> walk = np.arange(20) % 2.0
-            >>> walk[15] = 1000.0
-            >>> known = KnownSeries(walk).vintages(np.array([14, 15, 16]))
-            >>> [(len(values), of.tolist()) for values, of in known]
-            [(16, [False, True, False]), (20, [True, False, True])]
-        """
-        settled = np.ones(len(origins), bool)
-        # Between two of these indices the values that are not yet revealed are the same.
-        for begin, end in itertools.pairwise(np.unique(self.implausible)):
-            of = (origins >= begin) & (origins < end)
-            if of.any() and len(self._hidden(begin)):
-                settled &= ~of
-                yield self._known(begin, end), of
-        if settled.any() or not len(origins):
-            yield self.cleaned, settled
-
     def measure(self, origins: Ints, function: Callable[[Floats, Ints], Floats]) -> Floats:
         """Return a function of the series as it is known at each origin `[O]`.
 
@@ -97,20 +68,50 @@ class KnownSeries:
             function: makes of a series and origins one number per origin, from values up to each.
         """
         measured = np.empty(len(origins))
-        for known, of in self.vintages(origins):
+        for (known,), of in vintages([self], origins):
             measured[of] = function(known, origins[of])
         return measured
 
-    def _hidden(self, origin: int) -> Ints:
+    def hidden(self, origin: int) -> Ints:
         """Return the indices of implausible values that an origin does not know to be so."""
         places, revealed = self.implausible
         return places[(places <= origin) & (revealed > origin)]
 
-    def _known(self, origin: int, end: int) -> Floats:
-        """Return the values before `end`, as an origin knows them."""
-        hidden = self._hidden(origin)
-        known = self.cleaned[:end]
+    def at(self, origin: int, end: int | None = None) -> Floats:
+        """Return the values up to an origin, or before `end`, as the origin knows them."""
+        hidden = self.hidden(origin)
+        known = self.cleaned[: origin + 1 if end is None else end]
         if len(hidden):
             known = known.copy()
             known[hidden] = self.values[hidden]
         return known
+
+
+def vintages(
+    series: Sequence[KnownSeries], origins: Ints
+) -> Iterator[tuple[tuple[Floats, ...], Bools]]:
+    """Yield several series as origins know them, and the origins `[O]` that know them so.
+
+    Values after an origin may be in its series. Each origin is in one of what is yielded.
+
+    Args:
+        series: the series, `[T]` each.
+        origins: indices `[O]` of the last value that each may use, in any order.
+
+    Example:
+        >>> walk = np.arange(20) % 2.0
+        >>> walk[15] = 1000.0
+        >>> known = vintages([KnownSeries(walk)], np.array([14, 15, 16]))
+        >>> [(len(values), of.tolist()) for (values,), of in known]
+        [(16, [False, True, False]), (20, [True, False, True])]
+    """
+    settled = np.ones(len(origins), bool)
+    # Between two of these indices the values that are not yet revealed are the same.
+    changes = np.unique(np.concatenate([places for one in series for places in one.implausible]))
+    for begin, end in itertools.pairwise(changes):
+        of = (origins >= begin) & (origins < end)
+        if of.any() and any(len(one.hidden(begin)) for one in series):
+            settled &= ~of
+            yield tuple(one.at(begin, end) for one in series), of
+    if settled.any() or not len(origins):
+        yield tuple(one.cleaned for one in series), settled

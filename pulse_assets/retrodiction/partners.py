@@ -6,8 +6,8 @@ last changes and the partner's: one regression a horizon, fitted as in `autoregr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import numpy as np
 from scipy.special import ndtri
@@ -166,25 +166,24 @@ class PartnerRule:
     history_origins: int | None = None
 
     def forecast(self, y: Floats, asked: Asked) -> Floats:
-        """Forecast from each origin of the one series `[O]`: `[O, H]`; see `Rule`.
+        """Forecast from each origin of the one series `[O]`: `[O, H]`; see `Rule`."""
+        partner = carry_forward(self.partner[: len(y)])
+        begun = np.isfinite(partner)
+        first = int(begun.argmax()) if begun.any() else len(y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = partner / unit_of(partner[first:])
+            start = max(OWN_LAGS, first + PARTNER_LAGS)
+            made = regress_on_partner(y, scaled, start, asked.horizons, OWN_LAGS, PARTNER_LAGS)
+        return made[asked.origins]
 
-        Implausible values of the partner count as missing once they are revealed.
-        """
-        forecasts = np.empty((len(asked.origins), len(asked.horizons)))
-        rows = None if self.rows is None else self.rows[: len(y)]
-        known = KnownSeries(self.partner[: len(y)], rows=rows)
-        for partner, of in known.vintages(asked.origins):
-            made = _regress(y[: len(partner)], partner, asked.horizons)
-            forecasts[of] = made[asked.origins[of]]
-        return forecasts
+    def known(self, start: int) -> KnownSeries:
+        """Return the partner's values beside a series whose first known value is at `start`."""
+        rows = np.arange(len(self.partner)) if self.rows is None else self.rows
+        return KnownSeries(
+            np.append(np.full(start, np.nan), self.partner),
+            rows=np.append(np.full(start, min(rows.min(initial=0), 0) - 1), rows),
+        )
 
-
-def _regress(y: Floats, partner: Floats, horizons: Ints) -> Floats:
-    """Forecast from every index by a regression on the last changes of both `[T, H]`."""
-    partner = carry_forward(partner)
-    begun = np.isfinite(partner)
-    first = int(begun.argmax()) if begun.any() else len(y)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = partner / unit_of(partner[first:])
-        start = max(OWN_LAGS, first + PARTNER_LAGS)
-        return regress_on_partner(y, scaled, start, horizons, OWN_LAGS, PARTNER_LAGS)
+    def with_partner(self, values: Floats, start: int) -> Self:
+        """Return the rule with other values of the partner, see `known`."""
+        return replace(self, partner=values[start:], rows=None)

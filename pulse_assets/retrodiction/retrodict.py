@@ -1,17 +1,18 @@
 """Retrodict one series: every rule, the combinations, their weights and intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
+from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, first_known
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.intervals import interval_radius
-from pulse_assets.retrodiction.known_series import KnownSeries
+from pulse_assets.retrodiction.known_series import KnownSeries, vintages
 from pulse_assets.retrodiction.panel import fold, unfold, unfold_weights
+from pulse_assets.retrodiction.partners import PartnerRule
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.walk_forward import Task
 
@@ -80,22 +81,37 @@ def retrodict(
         [4.0, 8.5, 6.25, 6.25]
     """
     wanted = np.array(origins, np.int64)
-    series = KnownSeries(y[: wanted.max(initial=-1) + 1], season)
+    known = list(_vintages(y[: wanted.max(initial=-1) + 1], season, rules, wanted))
     make = partial(
         _retrodict,
         horizons=horizons,
         season=season,
-        rules=rules,
         ensemble=ensemble,
         level=level,
         strict=strict,
     )
-    vintages = list(series.vintages(wanted))
-    if len(vintages) == 1:
-        return make(vintages[0][0], wanted)
+    if len(known) == 1:
+        ((values, pool, _),) = known
+        return make(values, wanted, pool)
     # With the first origin in each, at which slow rules begin.
-    parts = [(make(known, np.append(wanted.min(), wanted[of])), of) for known, of in vintages]
+    first = wanted.min()
+    parts = [(make(values, np.append(first, wanted[of]), pool), of) for values, pool, of in known]
     return _joined(parts, wanted)
+
+
+def _vintages(
+    y: Floats, season: int, rules: Sequence[Rule], origins: Ints
+) -> Iterator[tuple[Floats, list[Rule], Bools]]:
+    """Yield the series and the rules, with their partners, as origins know them; see `vintages`."""
+    start = first_known(y)
+    partners = [rule.known(start) for rule in rules if isinstance(rule, PartnerRule)]
+    for (known, *others), of in vintages([KnownSeries(y, season), *partners], origins):
+        values = iter(others)
+        pool = [
+            rule.with_partner(next(values), start) if isinstance(rule, PartnerRule) else rule
+            for rule in rules
+        ]
+        yield known, pool, of
 
 
 def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: Ints) -> Retrodiction:
@@ -121,10 +137,10 @@ def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: Ints) -> Retro
 def _retrodict(
     y: Floats,
     origins: Ints,
+    rules: Sequence[Rule],
     *,
     horizons: Sequence[int] | Ints,
     season: int,
-    rules: Sequence[Rule],
     ensemble: Method,
     level: float,
     strict: bool,
