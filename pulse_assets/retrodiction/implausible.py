@@ -190,11 +190,10 @@ def _judge_head(head: Floats, sizes: Floats, state: Floats, revealed: Ints) -> N
 def _judge_first(head: Floats, sizes: Floats, state: Floats, revealed: Ints) -> None:
     """Judge the very first values, which follow no other: a jump leads away from them."""
     for run in range(RUN, 0, -1):
-        if revealed[run] < 0 and revealed[run - 1] < 0:
-            size = abs(head[run] - head[run - 1])
-            if _is_jump(size / STRICTER if run > 1 else size, sizes, state):
-                revealed[:run] = len(head) - 1
-                return
+        known, size = revealed[run] < 0 and revealed[run - 1] < 0, abs(head[run] - head[run - 1])
+        if known and _is_jump(size, sizes, state):
+            revealed[:run] = len(head) - 1
+            return
 
 
 @kernel  # pragma: no cover

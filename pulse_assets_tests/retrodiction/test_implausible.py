@@ -47,8 +47,8 @@ def plain_head(values):
             else:
                 last = i
         for first in (3, 2, 1) if end == 11 else ():
-            size = one.surprise(first - 1, first) / (4 if first > 1 else 1)
-            if not {first, first - 1} & revealed.keys() and one.is_jump(size):
+            known = not {first, first - 1} & revealed.keys()
+            if known and one.is_jump(one.surprise(first - 1, first)):
                 revealed |= dict.fromkeys(range(first), end)
                 break
     return revealed
