@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, kernel
+from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, kernel, summing_kernel
 
 #: A jump is larger than this many times the median absolute change.
 JUMP: Final = 50.0
@@ -80,14 +80,26 @@ def find_implausible(values: Floats, season: int = 1) -> tuple[Ints, Ints]:
         values: the series `[T]`; NaN where missing.
         season: observations per season; 1: none.
     """
-    known = np.flatnonzero(np.isfinite(values))
-    given = np.asarray(values, np.float64)[known]
+    return _find_by_index(np.ascontiguousarray(values, np.float64), season)
+
+
+@kernel  # pragma: no cover
+def _find_by_index(values: Floats, season: int) -> tuple[Ints, Ints]:
+    """Return what `find_implausible` does."""
+    known, count = np.empty(len(values), np.int64), 0
+    for t in range(len(values)):
+        if np.isfinite(values[t]):
+            known[count] = t
+            count += 1
+    known = known[:count]
+    given = values[known]
     revealed = _find(given, 0)
     if season > RUN:
-        adjusted = _find(given, season)
         # Each way of looking reveals a value on its own; the earlier counts.
-        both = np.where(revealed < 0, adjusted, np.minimum(revealed, adjusted))
-        revealed = np.where(adjusted < 0, revealed, both)
+        adjusted = _find(given, season)
+        for i in range(count):
+            if adjusted[i] >= 0 and (revealed[i] < 0 or adjusted[i] < revealed[i]):
+                revealed[i] = adjusted[i]
     places = np.flatnonzero(revealed >= 0)
     return known[places], known[revealed[places]]
 
@@ -226,13 +238,20 @@ def _is_jump(size: float, sizes: Floats, state: Floats) -> bool:
     moved, limit = int(state[MOVED]), size / JUMP
     if moved < FEWEST or (state[STILL] > moved and size <= RECORD * state[LARGEST_SIZE]):
         return False
-    late, smaller = sizes[max(moved - RECENT, 0) : moved], 0
-    for i in range(len(late)):
-        smaller += late[i] < limit
+    late = sizes[max(moved - RECENT, 0) : moved]
     # Most changes end here: medians take time.
-    if 2 * smaller < len(late):
+    if 2.0 * _count_from(late, limit) > len(late):
         return False
     return bool(np.median(late) < limit and np.median(sizes[:moved]) < limit)
+
+
+@summing_kernel  # pragma: no cover
+def _count_from(sizes: Floats, limit: float) -> float:
+    """Return how many sizes are not below a limit."""
+    count = 0.0
+    for i in range(len(sizes)):
+        count += 1.0 if sizes[i] >= limit else 0.0
+    return count
 
 
 @kernel  # pragma: no cover

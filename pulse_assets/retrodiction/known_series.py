@@ -106,6 +106,9 @@ def vintages(
         [(16, [False, True, False]), (20, [True, False, True])]
     """
     settled = np.ones(len(origins), bool)
+    if not any(len(one.implausible[0]) for one in series):
+        yield tuple(one.values for one in series), settled
+        return
     # Between two of these indices the values that are not yet revealed are the same.
     changes = np.unique(np.concatenate([places for one in series for places in one.implausible]))
     for begin, end in itertools.pairwise(changes):

@@ -103,9 +103,10 @@ def _vintages(
     y: Floats, season: int, rules: Sequence[Rule], origins: Ints
 ) -> Iterator[tuple[Floats, list[Rule], Bools]]:
     """Yield the series and the rules, with their partners, as origins know them; see `vintages`."""
-    start = first_known(y)
-    partners = [rule.known(start) for rule in rules if isinstance(rule, PartnerRule)]
-    for (known, *others), of in vintages([KnownSeries(y, season), *partners], origins):
+    series = [KnownSeries(y, season)]
+    start = first_known(y) if any(isinstance(rule, PartnerRule) for rule in rules) else 0
+    series += [rule.known(start) for rule in rules if isinstance(rule, PartnerRule)]
+    for (known, *others), of in vintages(series, origins):
         values = iter(others)
         pool = [
             rule.with_partner(next(values), start) if isinstance(rule, PartnerRule) else rule
