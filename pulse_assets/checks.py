@@ -24,7 +24,7 @@ from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.partitions import batch_partitions
+from pulse_assets.partitions import batch_keys
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.implausible import implausible_values
@@ -71,7 +71,7 @@ class Stored:
 
     def tables(self, asset: str, among: Sequence[str] | None = None) -> PartitionedTables:
         """Return the partitions of an asset, all of the grid unless some are named."""
-        every = batch_partitions(self.settings).get_partition_keys()
+        every = batch_keys(self.settings)
         store = open_store(self.settings.store, self.settings.s3)
         return PartitionedTables(
             store, asset, self.settings.batch_length, every if among is None else among

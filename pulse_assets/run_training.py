@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ from pydantic_core import PydanticUndefined
 
 from pulse_assets.errors import ConfigurationError, PulseError
 from pulse_assets.settings import Settings, TrainingConfig
+from pulse_assets.storage.address import address_fault
+from pulse_assets.storage.s3 import refuse_credentials
 from pulse_assets.terminal import TrainingProgress, print_error, print_json, print_summary
 
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -201,6 +204,8 @@ def create_config_from_args(
             chosen[name] = _pairs(_flag(name), _parts(chosen[name]))
     in_file = _read_file(given["config"]) if "config" in given else {}
     buckets = {field: environment.get(name) for field, name in _BUCKETS.items()}
+    for field, name in _BUCKETS.items():
+        _check_bucket(name, buckets[field])
     usual = {field: f"s3://{bucket}" for field, bucket in buckets.items() if bucket}
     values: dict[str, Any] = {**usual, **Settings.in_environment(environment), **in_file}
     return TrainingConfig(**values | chosen | _from_buckets(given, buckets))
@@ -249,6 +254,7 @@ def _from_buckets(given: Mapping[str, Any], usual: Mapping[str, str | None]) -> 
         options = [name for name in (f"s3_{kind}_bucket", f"s3_{kind}_prefix") if name in given]
         if not options:
             continue
+        _check_bucket(f"--s3-{kind}-bucket", given.get(f"s3_{kind}_bucket"))
         bucket = given.get(f"s3_{kind}_bucket") or usual[field]
         if not bucket:
             raise ConfigurationError(
@@ -261,6 +267,16 @@ def _from_buckets(given: Mapping[str, Any], usual: Mapping[str, str | None]) -> 
             )
         found[field] = f"s3://{bucket}/{given.get(f's3_{kind}_prefix', '')}".rstrip("/")
     return found
+
+
+def _check_bucket(name: str, bucket: str | None) -> None:
+    """Refuse an address or a path in place of the name of a bucket."""
+    refuse_credentials(name, bucket or "")
+    if bucket and re.search(r"[/\\:\s]", bucket):
+        raise ConfigurationError(
+            f"{name} {bucket!r} is no name of a bucket: give the name alone, or the whole address "
+            "with --source or --store, such as s3://bucket/prefix"
+        )
 
 
 def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
@@ -296,6 +312,8 @@ def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
 
 
 def _log_file(folder: Path) -> logging.FileHandler:
+    if address_fault(str(folder)):  # a Path has lost a slash of s3://
+        raise ConfigurationError(f"--log-dir {folder} is no directory: name one of this machine")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return logging.FileHandler(folder / "pulse-train.log", encoding="utf-8")

@@ -23,6 +23,7 @@ from pulse_assets.history.source import Source, check_variable_name, open_source
 from pulse_assets.retrodiction.ensemble import Method
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
+from pulse_assets.storage.address import address_fault
 from pulse_assets.storage.s3 import S3Settings
 
 #: Bounds that keep every date computed from them within the calendar.
@@ -116,9 +117,9 @@ class Settings(Checked):
     @field_validator("store", "source")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("is empty: name a directory or s3://bucket/prefix")
-        if value == "sample" or "://" in value:
+        if fault := address_fault(value):
+            raise ValueError(fault)
+        if value == "sample" or value.startswith("s3://"):
             return value
         # Workers may have another working directory.
         return str(Path(value).expanduser().absolute())
@@ -338,6 +339,15 @@ class TrainingConfig(Settings, TrainingOptions):
             raise ValueError("is no file: name a PEM file")
         return value
 
+    @field_validator("output_file", mode="before")
+    @classmethod
+    def _on_this_machine(cls, value: object) -> object:
+        if isinstance(value, str | Path) and str(value) and (fault := address_fault(str(value))):
+            raise ValueError(fault)
+        if isinstance(value, str) and value.startswith("s3://"):
+            raise ValueError("lies in S3: use s3_output_file (--s3-output-file) for it")
+        return value
+
     @field_validator("output_file")
     @classmethod
     def _names_a_file(cls, value: Path | None) -> Path | None:
@@ -348,6 +358,8 @@ class TrainingConfig(Settings, TrainingOptions):
     @field_validator("s3_output_file")
     @classmethod
     def _s3_address(cls, value: str | None) -> str | None:
+        if value and (fault := address_fault(value)):
+            raise ValueError(fault)
         if value and not re.fullmatch(r"s3://[^/]+/.*[^/]", value):
             raise ValueError("must look like s3://bucket/key")
         return value

@@ -322,7 +322,7 @@ def test_a_dagster_yaml_that_cannot_be_used_is_explained(small, monkeypatch, tex
 def test_an_address_that_is_no_database_is_explained(small):
     dagster_home().mkdir()
     (dagster_home() / "dagster.yaml").write_text("storage: {postgres: {postgres_url: nowhere}}")
-    with pytest.raises(TrainingError, match=r"Dagster's records \(DAGSTER_HOME .*see to their"):
+    with pytest.raises(TrainingError, match=r"Dagster's records \(DAGSTER_HOME .*check that their"):
         train(TrainingConfig(**small))
 
 
@@ -358,7 +358,8 @@ class DatabaseLost(NoProgress):
 def test_a_step_that_loses_the_database_says_whose_it_is_and_how_to_go_on(small):
     text = (
         rf"^Dagster's records \(DAGSTER_HOME {dagster_home()}\) .*server closed the connection\): "
-        "see to their database; finished batches are kept, --resume computes the others$"
+        "check that their database is running; finished batches are kept, "
+        "--resume computes the others$"
     )
     with pytest.raises(TrainingError, match=text):
         train(TrainingConfig(**small), progress=DatabaseLost())

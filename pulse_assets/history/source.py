@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib.resources import files
 from typing import Final
 
@@ -22,6 +22,7 @@ from pulse_assets.history.near_misses import (
 )
 from pulse_assets.history.readers import MAX_BYTES, SUFFIXES, read_series
 from pulse_assets.history.series import Series
+from pulse_assets.history.series_cache import SeriesCache
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import Store, open_store
 
@@ -186,9 +187,7 @@ class Source:
         )
 
 
-@lru_cache(maxsize=128)
-def _load(store: Store, path: str, version: str, variable: str, max_bytes: int) -> Series:
-    """Read a file; `version` is part of the cache's key, so that a new file is read anew."""
+def _read(store: Store, path: str, variable: str, max_bytes: int) -> Series:
     try:
         data = store.read(path, limit=max_bytes)
     except StoreUnavailableError:
@@ -196,6 +195,10 @@ def _load(store: Store, path: str, version: str, variable: str, max_bytes: int) 
     except StoreError as error:
         raise HistoricalDataError(f"source: {error}") from error
     return read_series(data, variable, f"{store.uri}/{path}", max_bytes)
+
+
+#: What this process has read.
+_load: Final = SeriesCache(_read)
 
 
 def _listed(names: Sequence[str]) -> str:

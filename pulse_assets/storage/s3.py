@@ -44,8 +44,8 @@ _READ_SECONDS: Final = 10
 #: What can go wrong on the way to S3; the parser's error is of none of botocore's families.
 S3_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
 
-#: The start of an address with a user or a password in it.
-_CREDENTIALS: Final = re.compile(r"(?i)(s3|https?)://[^/]*@")
+#: The start of an address with a user or a password in it, also of one with slashes missing.
+_CREDENTIALS: Final = re.compile(r"(?i)\s*([a-z][a-z0-9+.-]*:[/\\]+|s3[an]?:)[^/\\]*@")
 
 _NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError)
 _BROKEN: Final = (HTTPClientError, ConnectionError, IncompleteReadError)

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 from uuid import uuid4
 
 from pulse_assets.errors import ConfigurationError, StoreError, StoreUnavailableError
+from pulse_assets.storage.address import address_fault
 from pulse_assets.storage.s3 import (
     AWS,
     S3_ERRORS,
@@ -112,19 +113,21 @@ def open_store(uri: str, s3: S3Settings = AWS) -> Store:
     """Return the store at `uri`, a directory or s3://bucket/prefix; nothing is touched yet.
 
     Raises:
-        ConfigurationError: `uri` is neither, or holds credentials.
+        ConfigurationError: `uri` is neither, or holds credentials; the message says what may have
+            been meant.
 
     Example:
         >>> open_store("s3://bucket/a/b/").uri
         's3://bucket/a/b'
     """
     refuse_credentials("store", uri)
-    scheme, separator, rest = uri.partition("://")
-    bucket, _, prefix = rest.partition("/")
-    if scheme == "s3" and bucket:
-        return S3Store(bucket, prefix.strip("/"), s3)
-    if separator or not uri.strip() or "\0" in uri:
+    if "\0" in uri:
         raise ConfigurationError(f"store {uri!r}: give a directory or s3://bucket/prefix")
+    if fault := address_fault(uri):
+        raise ConfigurationError(f"store {uri!r} {fault}")
+    if uri.startswith("s3://"):
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        return S3Store(bucket, prefix.removesuffix("/"), s3)
     return LocalStore(Path(uri).expanduser().absolute())
 
 
