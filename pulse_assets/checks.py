@@ -345,7 +345,10 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
                 if check.key in context.selected_asset_check_keys:
                     outcomes.append(check.run(stored))
                     yield checked.evaluation(outcomes[-1])
-        fail_on_errors(outcomes)
+        # The aggregates of a backfill are a second run, which Dagster leaves out after a red first
+        # one: that second run is red then.
+        if BACKFILL_TAG not in context.run.tags:
+            fail_on_errors(outcomes)
 
     # Not @multi_asset_check, which would make the step depend on every asset that it looks at.
     definition = dg.AssetChecksDefinition.create(

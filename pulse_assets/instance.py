@@ -133,8 +133,7 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
     except OSError as error:
         unset = "" if os.environ.get("DAGSTER_HOME") else ", the default as it is not set,"
         raise ConfigurationError(
-            f"DAGSTER_HOME {home}{unset} cannot be used ({error}): fix it or name another "
-            "directory"
+            f"DAGSTER_HOME {home}{unset} cannot be used ({error}): fix it or name another directory"
         ) from error
     except (dg.DagsterInvalidConfigError, CheckError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{file} {_unusable(error)}") from error

@@ -258,7 +258,7 @@ def test_copies_of_the_results(small, tmp_path):
         ({"models": ["naiv"]}, RuleError, ["'naiv'", "'naive'"]),
         ({"models": ["no.such:Rule"]}, RuleError, ["no.such"]),
         ({"source": "/no/such/place"}, HistoricalDataError, ["/no/such/place"]),
-        ({"source": "ftp://host/x"}, ConfigurationError, ["ftp://host/x"]),
+        ({"source": "ftp://host/x"}, ConfigurationError, ["'ftp://host/x'"]),
         ({"store": "/dev/null/store"}, StoreError, ["/dev/null"]),
         ({"output_file": "/dev/null/x.json"}, StoreError, ["/dev/null"]),
         (
