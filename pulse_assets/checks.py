@@ -301,6 +301,9 @@ def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Verdict:
     return Verdict(False, seen, message)
 
 
+#: Tag of a run that a backfill has launched.
+BACKFILL_TAG: Final = "dagster/backfill"
+
 BATCH_CHECKS: Final[tuple[Check[Stored], ...]] = (
     Check("no_failed_batches", "batch_metrics", no_failed_batches, quick=True),
     Check("no_failed_rules", "retrodictions", no_failed_rules, quick=True),
