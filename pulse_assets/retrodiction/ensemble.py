@@ -187,10 +187,9 @@ def face_outcome(said: Floats, s: int, last: float, outcome: float, state: Float
 @kernel  # pragma: no cover
 def judge(said: Floats, s: int, outcome: float, lanes: Floats, state: Floats) -> None:
     """Add the errors of the lanes' combinations to their records."""
-    largest = state[LARGEST_COUNTED]
     for c in range(LANES):
         if not np.isnan(said[s, c]):
-            error = min(abs(said[s, c] - outcome), largest)
+            error = min(abs(said[s, c] - outcome), state[LARGEST_COUNTED])
             lanes[c, OWN_LOSS] = CHOICE_DISCOUNT * lanes[c, OWN_LOSS] + error
 
 
