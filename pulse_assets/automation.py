@@ -1,51 +1,76 @@
 """What starts runs without a person: a schedule, a sensor and a condition, all off until asked for.
 
-Each asks for the whole job over a range of batches with `resume`, so that batches which are stored
-and made of the same input cost nothing, however wide the range is.
+Schedule and sensor ask for the whole job over a range of batches with `resume`, so batches which
+are stored and made of the same input cost next to nothing, however wide the range is. The truth is
+the store of the deployment: what Dagster has recorded may be of another store.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import dagster as dg
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from pulse_assets.assets.failures import plain_failures
-from pulse_assets.jobs import JOB_NAME
-from pulse_assets.partitions import batch_partitions, completed_keys
+from pulse_assets.execution.batch_task import BATCH_TABLES
+from pulse_assets.execution.run_process import UNFINISHED, fail_dead_runs
+from pulse_assets.fingerprint import FAILED_INPUT, INCOMPLETE_INPUT
+from pulse_assets.jobs import JOB_NAME, STORE_TAG
+from pulse_assets.partitions import batch_keys, completed_keys, register_batches
 from pulse_assets.settings import Settings
+from pulse_assets.source_watch import Attempt, Memory, decide
+from pulse_assets.storage.layout import PartitionedTables
+from pulse_assets.storage.store import open_store
 
 #: Make the aggregates anew once batches are, but not because some batches of the grid are missing.
 AGGREGATE_CONDITION: Final = dg.AutomationCondition.eager().without(
     ~dg.AutomationCondition.any_deps_missing()
 )
 
+#: Tag of a run that the sensor asked for: the name of the request.
+REQUEST_TAG: Final = "pulse/request"
+
+#: Instead of the hash of the input, in the fingerprint of a batch that is requested again.
+_AGAIN: Final = {FAILED_INPUT, INCOMPLETE_INPUT}
 _RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+_RUNNING: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
 _RESUME: Final = {"resources": {"training": {"config": {"resume": True}}}}
 
 
 def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Train, every morning, the batches whose window has ended since the last run."""
+    """Train, every morning, the batches that have ended and that the store lacks."""
 
     @dg.schedule(
         name="train_completed_batches",
         cron_schedule="0 6 * * *",
         job_name=JOB_NAME,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Trains the batches whose window of target dates has ended and that no run "
-        "has made yet. With a calendar cadence the grid grows by itself.",
+        description="Trains the batches whose window of target dates has ended and that the "
+        "store lacks or that failed. With an open end (`today`) the grid grows by itself.",
     )
     def train_completed_batches(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
-        today = context.scheduled_execution_time.date()
-        ended = completed_keys(settings, today)
-        made = context.instance.get_materialized_partitions(dg.AssetKey("batch_metrics"))
-        due = [key for key in ended if key not in made]
+        tick = context.scheduled_execution_time
+        run_key = tick.isoformat()
+        with plain_failures():
+            register_batches(settings, context.instance, tick.date())
+            if run := _unfinished_run(settings, context.instance, run_key):
+                return dg.SkipReason(
+                    f"run {run.run_id} over {settings.store} is {run.status.value}: the next "
+                    "morning asks again (if it is dead, end it in the UI)"
+                )
+            ended = completed_keys(settings, tick.date())
+            missing, failed = unmade_batches(settings, ended)
+        due = sorted([*missing, *failed])
         if not due:
-            return dg.SkipReason(f"all {len(ended)} batches that ended before {today} are made")
-        return _request(f"until {ended[-1]}, from {due[0]}", [due[0], due[-1]])
+            return dg.SkipReason(
+                f"all {len(ended)} batches that ended before {tick.date()} are in "
+                f"{settings.store}, and none failed"
+            )
+        counts = {"pulse/missing": str(len(missing)), "pulse/failed": str(len(failed))}
+        return _request(settings, run_key, [due[0], due[-1]], counts)
 
     return train_completed_batches
 
@@ -59,22 +84,27 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=300,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Watches the versions (ETag or modification time) of the source's files. A "
-        "change starts a run over all batches that recomputes those whose input changed.",
+        "change starts a run over all batches that recomputes those whose input changed. If the "
+        "run fails, it is asked for again after a growing pause.",
     )
     def source_changed(
         context: dg.SensorEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         with plain_failures():
             found = settings.open_source().versions()
-        changed = _differences(json.loads(context.cursor or "{}"), found)
-        if not changed:
-            yield dg.SkipReason(f"none of {len(found)} files has changed")
+            register_batches(settings, context.instance)
+            keys = batch_keys(settings)
+        fail_dead_runs(context.instance)
+        before = Memory.of(context.cursor)
+        attempts = [_attempt(context.instance, name, before.at) for name in before.requests]
+        decision = decide(before, found, attempts, datetime.now(UTC))
+        context.update_cursor(decision.memory.cursor())
+        if not decision.ask:
+            yield dg.SkipReason(decision.reason)
             return
-        versions = json.dumps(found, sort_keys=True)
-        context.log.info(f"new, changed or gone: {', '.join(changed)}")
-        keys = batch_partitions(settings).get_partition_keys()
-        yield _request(hashlib.sha256(versions.encode()).hexdigest(), [keys[0], keys[-1]])
-        context.update_cursor(versions)
+        context.log.info(decision.reason)
+        request = decision.memory.requests[-1]
+        yield _request(settings, request, [keys[0], keys[-1]], {REQUEST_TAG: request})
 
     return source_changed
 
@@ -89,17 +119,74 @@ def build_condition_sensor() -> dg.AutomationConditionSensorDefinition:
     )
 
 
-def _request(run_key: str, ends: Sequence[str]) -> dg.RunRequest:
-    return dg.RunRequest(
-        run_key=run_key, run_config=_RESUME, tags=dict(zip(_RANGE, ends, strict=True))
-    )
+def unmade_batches(settings: Settings, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the batches that the store lacks or holds damaged, and those that failed.
 
+    A batch in which only a rule failed counts as failed too.
 
-def _differences(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """Name what is new, changed or gone.
+    Args:
+        settings: where the store is.
+        keys: the batches in question.
 
-    Example:
-        >>> _differences({"a": "1", "b": "1"}, {"a": "2", "b": "1", "c": "1"})
-        ['a', 'c']
+    Raises:
+        StoreError: the store cannot be read.
     """
-    return sorted(name for name in before | now if before.get(name) != now.get(name))
+    store = open_store(settings.store, settings.s3)
+    stored = {
+        name: PartitionedTables(store, name, settings.batch_length, keys).fingerprints()
+        for name in BATCH_TABLES
+    }
+    status = stored["batch_metrics"]
+    failed = [key for key in keys if status.get(key, {}).get("input") in _AGAIN]
+    # Of a damaged table the fingerprint is empty.
+    whole = [key for key in keys if all(tables.get(key) for tables in stored.values())]
+    return sorted({*keys} - {*whole, *failed}), failed
+
+
+def _unfinished_run(
+    settings: Settings, instance: dg.DagsterInstance, run_key: str
+) -> dg.DagsterRun | None:
+    """Return a run of the job over the store of this deployment that is queued or running.
+
+    The run of this very tick does not count: a daemon that was killed before it launched the run
+    evaluates the tick again, and launches it if it is asked for.
+    """
+    fail_dead_runs(instance)
+    ours = settings.store.rstrip("/")
+    for run in instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED)):
+        if _store_of(run) == ours and run.tags.get(RUN_KEY_TAG) != run_key:
+            return run
+    return None
+
+
+def _store_of(run: dg.DagsterRun) -> str:
+    """Return the store that a run writes: its configuration's, else its deployment's."""
+    found: Any = run.run_config
+    for name in ("resources", "data", "config", "store"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return str(found or run.tags.get(STORE_TAG, "")).rstrip("/")
+
+
+def _attempt(instance: dg.DagsterInstance, request: str, asked: float) -> Attempt:
+    """Return what became of a request: of its newest run, which may be a re-execution."""
+    records = instance.get_run_records(dg.RunsFilter(tags={REQUEST_TAG: request}), limit=1)
+    if not records:
+        return Attempt(request, "lost", request, "", asked)
+    run, ended = records[0].dagster_run, records[0].end_time or asked
+    if run.is_success:
+        state = "succeeded"
+    elif run.is_finished:
+        state = "failed"
+    else:
+        state = "running" if run.status in _RUNNING else "waiting"
+    return Attempt(request, state, run.run_id, run.status.value, ended)
+
+
+def _request(
+    settings: Settings, run_key: str, ends: Sequence[str], tags: dict[str, str]
+) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run_key,
+        run_config=_RESUME,
+        tags={STORE_TAG: settings.store, **dict(zip(_RANGE, ends, strict=True)), **tags},
+    )

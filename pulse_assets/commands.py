@@ -14,7 +14,9 @@ import pyarrow.compute as pc
 
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
+from pulse_assets.instance import open_instance
 from pulse_assets.jobs import JOB_NAME
+from pulse_assets.partitions import register_batches
 from pulse_assets.preflight import check_ready
 from pulse_assets.report.serve import report_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
@@ -26,7 +28,7 @@ from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table
 from pulse_assets.terminal import print_error, print_forecasts, print_json, print_status
-from pulse_assets.training import failure_of, open_instance, run_config
+from pulse_assets.training import failure_of, run_config
 
 _AGGREGATES: Final = ("trust_ledger", "next_forecasts", "training_results", "training_report")
 _REPORT: Final = object_path("training_report", suffix="html")
@@ -112,6 +114,7 @@ def _materialize_with(config: TrainingConfig, assets: Sequence[str]) -> dg.Execu
     options = check_ready(settings, config.options())
     job = build_definitions(settings).resolve_job_def(JOB_NAME)
     with open_instance(dagster_home()) as instance:
+        register_batches(settings, instance)
         return job.execute_in_process(
             run_config=run_config(settings, options),
             instance=instance,

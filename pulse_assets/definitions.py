@@ -1,6 +1,7 @@
 """What Dagster loads: `dagster dev`, `dagster job execute`, `workspace.yaml` and `pulse-train`."""
 
 import logging
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from pulse_assets.automation import (
 from pulse_assets.checks import build_checks
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.jobs import retrodiction_training
+from pulse_assets.partitions import dynamic_grid, register_batches
 from pulse_assets.resources import DataResource, training
 from pulse_assets.settings import Settings
 from pulse_assets.storage.io_managers import (
@@ -28,6 +30,8 @@ from pulse_assets.storage.io_managers import (
     ParquetIOManager,
     StoreIOManager,
 )
+
+_log: Final = logging.getLogger(__name__)
 
 _IO_MANAGERS: Final[dict[str, type[StoreIOManager]]] = {
     "io_manager": ParquetIOManager,
@@ -67,7 +71,7 @@ def build_definitions(
     return dg.Definitions(
         assets=_with_code_links(assets, settings.code_url),
         asset_checks=build_checks(settings),
-        jobs=[retrodiction_training(executor)],
+        jobs=[retrodiction_training(executor, settings.store)],
         schedules=[build_schedule(settings)],
         sensors=[build_source_sensor(settings), build_condition_sensor()],
         resources={**standard, **(resources or {})},
@@ -121,7 +125,25 @@ def _python_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     return logging.getLogger("pulse_assets.run")
 
 
+def _show_batches(settings: Settings) -> None:
+    """Add the batches of a growing grid to the Dagster instance, so that the UI shows them.
+
+    Without an instance that can be used, the code location is loaded all the same: whatever
+    creates a run adds them too.
+    """
+    if dynamic_grid(settings) is None or not os.environ.get("DAGSTER_HOME"):
+        return
+    try:
+        with dg.DagsterInstance.get() as instance:
+            register_batches(settings, instance)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        _log.warning("the batches that have ended are not added to DAGSTER_HOME yet: %s", reason)
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of the deployment that the environment describes."""
-    return build_definitions(Settings.from_environment())
+    settings = Settings.from_environment()
+    _show_batches(settings)
+    return build_definitions(settings)

@@ -10,11 +10,18 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 JOB_NAME: Final = "retrodiction_training"
 
 
-def retrodiction_training(executor: dg.ExecutorDefinition) -> UnresolvedAssetJobDefinition:
-    """Materialize the whole graph over a range of batches."""
+#: Tag of a run of the job: the store of its deployment, unless the run's configuration names one.
+STORE_TAG: Final = "pulse/store"
+
+
+def retrodiction_training(
+    executor: dg.ExecutorDefinition, store: str
+) -> UnresolvedAssetJobDefinition:
+    """Materialize the whole graph over a range of batches; its runs are tagged with the store."""
     return dg.define_asset_job(
         JOB_NAME,
         selection=dg.AssetSelection.all(),
         executor_def=executor,
+        tags={STORE_TAG: store},
         description="Retrodict a range of batches and aggregate all of them.",
     )

@@ -1,9 +1,11 @@
 """The batch grid as Dagster partitions, built in this one place.
 
-Batches of a number of days are static partitions, for they fit no calendar schedule of Dagster: the
-grid is built when the code location is loaded, and grows when it is loaded again. Batches of a
-calendar cadence are time windows, which Dagster itself counts on as time passes: with an open end
-new ones appear without a reload, so this is the grid for a deployment that goes on.
+- A closed range of windows of days: static partitions.
+- An open range (`end_date: today`) of windows of days: dynamic partitions. Dagster keeps their keys
+  in its instance, so `register_batches` adds the windows that have ended; no reload is needed.
+- Windows of a calendar cadence: time-window partitions, which Dagster computes from the clock.
+
+Our own code computes keys from the settings and the date: see `batch_keys`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 import dagster as dg
+from sqlalchemy.exc import IntegrityError
 
 from pulse_assets.batches import (
     Cadence,
@@ -28,12 +31,15 @@ _CRON: Final[dict[Cadence, str]] = {
     "quarterly": "0 0 1 */3 *",
     "yearly": "0 0 1 1 *",
 }
+_DAY: Final = timedelta(days=1)
+_LAST_DATE: Final = date(9000, 1, 1)
+
+#: Keys that are added to the instance in one statement; SQLite bounds its parameters.
+_KEYS_PER_STATEMENT: Final = 1000
 
 
-def batch_partitions(
-    settings: Settings,
-) -> dg.StaticPartitionsDefinition | dg.TimeWindowPartitionsDefinition:
-    """Return one partition a batch; its key is the ISO date of the first day of the window.
+def batch_partitions(settings: Settings) -> dg.PartitionsDefinition[str]:
+    """Return one partition per batch; its key is the ISO date of the first day of the window.
 
     Calendar windows are those that lie in the range whole: the first begins at or after
     `start_date`, the last ends at or before `end_date`.
@@ -41,16 +47,31 @@ def batch_partitions(
     Raises:
         ConfigurationError: the range holds no window.
     """
-    cadence = settings.batch_cadence
-    partitions = _calendar(settings, cadence) if cadence else _static(settings)
-    keys = partitions.get_partition_keys()
-    # Of a range within one window Dagster lists the window after it.
-    if not keys or batch_of(settings, keys[0], ()).end > settings.last_day + timedelta(days=1):
+    keys = batch_keys(settings)
+    if settings.batch_cadence:
+        return _calendar(settings, settings.batch_cadence)
+    if grid := dynamic_grid(settings):
+        return dg.DynamicPartitionsDefinition(name=grid)
+    return dg.StaticPartitionsDefinition(keys)
+
+
+def batch_keys(settings: Settings, today: date | None = None) -> list[str]:
+    """Return the keys of the grid in order of date.
+
+    Args:
+        settings: what fixes the batch grid.
+        today: the date (UTC) until which an open range reaches; default: the current one.
+
+    Raises:
+        ConfigurationError: the range holds no window.
+    """
+    keys = _keys(settings, today)
+    if not keys:
         raise ConfigurationError(
             f"from {settings.start_date} to {settings.last_day} there is no whole window of "
             f"{settings.batch_length}: widen start_date and end_date"
         )
-    return partitions
+    return keys
 
 
 def batch_of(settings: Settings, key: str, variables: Sequence[str]) -> TrainingBatch:
@@ -62,17 +83,7 @@ def batch_of(settings: Settings, key: str, variables: Sequence[str]) -> Training
 
 def completed_keys(settings: Settings, today: date) -> list[str]:
     """Return the keys of the batches whose window has ended before `today`."""
-    now = datetime.combine(today, time(), UTC)
-    keys = batch_partitions(settings).get_partition_keys(current_time=now)
-    return [key for key in keys if batch_of(settings, key, ()).end <= today]
-
-
-def _static(settings: Settings) -> dg.StaticPartitionsDefinition:
-    days, last = settings.batch_size_days, settings.last_day
-    starts = batch_starts(settings.start_date, last, days, settings.batch_limit)
-    if settings.end_date is None:  # the window that has not ended is none yet
-        starts = [start for start in starts if start + timedelta(days=days - 1) <= last]
-    return dg.StaticPartitionsDefinition([start.isoformat() for start in starts])
+    return [key for key in _keys(settings, today) if batch_of(settings, key, ()).end <= today]
 
 
 def batches_of_run(tags: Mapping[str, str], settings: Settings) -> list[str]:
@@ -87,18 +98,110 @@ def batches_of_run(tags: Mapping[str, str], settings: Settings) -> list[str]:
     last = tags.get("dagster/asset_partition_range_end", one)
     if first is None or last is None:
         return []
-    keys = batch_partitions(settings).get_partition_keys()
-    return list(keys[keys.index(first) : keys.index(last) + 1])
+    return [key for key in batch_keys(settings) if first <= key <= last]
+
+
+def check_keys(keys: Sequence[str], settings: Settings) -> None:
+    """Refuse partition keys that are not in the grid, which someone added in Dagster's UI.
+
+    Raises:
+        ConfigurationError: a key is not in the grid.
+    """
+    if unknown := sorted({*keys} - {*batch_keys(settings)}):
+        raise ConfigurationError(
+            f"partition {unknown[0]} is no batch of the grid ({settings.batch_length} from "
+            f"{settings.start_date}): delete it from the partitions of batch_metrics"
+        )
+
+
+def dynamic_grid(settings: Settings) -> str | None:
+    """Return the name of the dynamic partitions of the grid; None if it has other ones.
+
+    Example:
+        >>> dynamic_grid(Settings(start_date="2020-01-01", end_date="today", batch_limit=9))
+        'batches of 30 days from 2020-01-01, at most 9'
+        >>> dynamic_grid(Settings())
+    """
+    if settings.batch_cadence or settings.end_date:
+        return None
+    limit = f", at most {settings.batch_limit}" if settings.batch_limit else ""
+    return f"batches of {settings.batch_size_days} days from {settings.start_date}{limit}"
+
+
+def register_batches(
+    settings: Settings, instance: dg.DagsterInstance, today: date | None = None
+) -> None:
+    """Add the batches that have ended to the instance, if their partitions are dynamic.
+
+    Dagster takes a range of dynamic partitions in the order in which they were added. If a key is
+    missing in between or foreign, the keys from there on are added again.
+
+    Args:
+        settings: what fixes the batch grid.
+        instance: the Dagster instance in which runs are created.
+        today: the date (UTC) until which the grid reaches; default: the current one.
+    """
+    grid = dynamic_grid(settings)
+    if grid is None:
+        return
+    keys = _keys(settings, today)
+    known = instance.get_dynamic_partitions(grid)
+    same = next((i for i, (a, b) in enumerate(zip(keys, known, strict=False)) if a != b), None)
+    if same is not None:
+        for key in known[same:]:
+            instance.delete_dynamic_partition(grid, key)
+        known = known[:same]
+    for at in range(len(known), len(keys), _KEYS_PER_STATEMENT):
+        _add(instance, grid, keys[at : at + _KEYS_PER_STATEMENT])
+
+
+def _add(instance: dg.DagsterInstance, grid: str, keys: Sequence[str]) -> None:
+    try:
+        instance.add_dynamic_partitions(grid, keys)
+    except IntegrityError:  # another process has just added some of them
+        instance.add_dynamic_partitions(grid, keys)
+
+
+def _keys(settings: Settings, today: date | None) -> list[str]:
+    last = today - _DAY if today and settings.end_date is None else settings.last_day
+    if settings.batch_cadence:
+        return _calendar_keys(settings, settings.batch_cadence, today, last)
+    days = settings.batch_size_days
+    starts = batch_starts(settings.start_date, last, days, settings.batch_limit)
+    if settings.end_date is None:  # the window that has not ended is none yet
+        starts = [start for start in starts if start + timedelta(days=days - 1) <= last]
+    return [start.isoformat() for start in starts]
+
+
+def _calendar_keys(
+    settings: Settings, cadence: Cadence, today: date | None, last: date
+) -> list[str]:
+    if settings.end_date is None:
+        today = last + _DAY
+    now = today and datetime.combine(today, time(), UTC)
+    keys = _calendar(settings, cadence).get_partition_keys(current_time=now)
+    # Of a range within one window Dagster lists the window after it.
+    return [key for key in keys if calendar_batch(key, cadence, ()).end <= last + _DAY]
 
 
 def _calendar(settings: Settings, cadence: Cadence) -> dg.TimeWindowPartitionsDefinition:
-    end = settings.end_date and settings.end_date + timedelta(days=1)
+    end = settings.end_date and settings.end_date + _DAY
     windows = _windows(settings.start_date, end, cadence)
     keys = windows.get_partition_keys()
-    if not settings.batch_limit or len(keys) <= settings.batch_limit:
+    if not settings.batch_limit or not keys:
         return windows
-    limited = calendar_batch(keys[settings.batch_limit - 1], cadence, ()).end
-    return _windows(settings.start_date, limited, cadence)
+    limited = _end_of(keys[0], cadence, settings.batch_limit)
+    return _windows(settings.start_date, min(limited, end or limited), cadence)
+
+
+def _end_of(first: str, cadence: Cadence, count: int) -> date:
+    """Return where the last of `count` windows ends, or a date after all ranges."""
+    end = date.fromisoformat(first)
+    for _ in range(count):
+        end = calendar_batch(end.isoformat(), cadence, ()).end
+        if end > _LAST_DATE:
+            break
+    return end
 
 
 def _windows(start: date, end: date | None, cadence: Cadence) -> dg.TimeWindowPartitionsDefinition:

@@ -17,7 +17,7 @@ from pulse_assets.history.calendars import decide_frequency
 from pulse_assets.history.frequency import Frequency, dates_ahead, get_frequency, steps_between
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.partitions import batch_of, batch_partitions
+from pulse_assets.partitions import batch_keys, batch_of
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.results import REFERENCE
@@ -141,7 +141,7 @@ class _Grid:
         Raises:
             ConfigurationError: the range holds no window.
         """
-        keys = batch_partitions(settings).get_partition_keys()
+        keys = batch_keys(settings)
         last = batch_of(settings, keys[-1], ()).end - timedelta(days=1)
         return cls(np.datetime64(keys[0]), np.datetime64(last), settings)
 

@@ -14,7 +14,7 @@ from pulse_assets.fingerprint import (
     input_hash,
     is_current,
 )
-from pulse_assets.partitions import batch_of, batch_partitions
+from pulse_assets.partitions import batch_keys, batch_of
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
@@ -52,7 +52,7 @@ def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
         StoreError: the store cannot be read.
     """
     options = resolve_options(settings, options)
-    keys = batch_partitions(settings).get_partition_keys()
+    keys = batch_keys(settings)
     store = open_store(settings.store, settings.s3)
     found = {
         name: PartitionedTables(store, name, settings.batch_length, keys).fingerprints()

@@ -5,36 +5,28 @@ put itself in the place of the function.
 """
 
 import json
-import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 import pandas as pd
-import yaml
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.execution.api import execute_run_iterator
-from dagster._core.instance.ref import InstanceRef
 from dagster._core.utils import make_new_run_id
-from dagster_shared.check import CheckError
 from dagster_shared.error import SerializableErrorInfo
-from sqlalchemy import exc as database_errors
-from sqlalchemy.exc import SQLAlchemyError
 
 from pulse_assets.definitions import build_definitions
-from pulse_assets.errors import ConfigurationError, TrainingError
+from pulse_assets.errors import TrainingError
 from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.interrupts import lasting_interrupts
-from pulse_assets.execution.records import keep_connections
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.tally import NoProgress, Progress
+from pulse_assets.instance import DATABASE_ERRORS, lost_records, open_instance
 from pulse_assets.jobs import JOB_NAME
-from pulse_assets.partitions import batch_partitions
+from pulse_assets.partitions import batch_keys, register_batches
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.retrodiction.compilation import compile_kernels
@@ -42,25 +34,6 @@ from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
-
-#: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, and no
-#: invitation to join mailing lists when the UI is opened.
-_INSTANCE: Final = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
-
-#: Names of the errors of the database of Dagster's records: of errors in events there is no more.
-_DATABASE_ERRORS: Final = {
-    name
-    for name, one in vars(database_errors).items()
-    if isinstance(one, type) and issubclass(one, SQLAlchemyError)
-}
-
-#: How Dagster says that a variable which `dagster.yaml` names is not in the environment.
-_NOT_SET: Final = re.compile('environment variable "(.+?)" which is not set')
-
-_NO_COPY: Final = {
-    "module": "dagster._core.storage.noop_compute_log_manager",
-    "class": "NoOpComputeLogManager",
-}
 
 
 @dataclass(frozen=True)
@@ -163,36 +136,6 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
     return results
 
 
-@contextmanager
-def _explained_records(home: Path) -> Iterator[None]:
-    """Turn an error of the database of Dagster's records into one that says how to go on.
-
-    Raises:
-        TrainingError: the database cannot be reached or written.
-    """
-    try:
-        yield
-    except Exception as error:
-        reason = next((e for e in _chain(error) if isinstance(e, SQLAlchemyError)), None)
-        if reason is None:
-            raise
-        raise TrainingError(_lost_records(str(reason), home)) from error
-
-
-def _lost_records(reason: str, home: Path) -> str:
-    return (
-        f"Dagster's records (DAGSTER_HOME {home}) cannot be read or written "
-        f"({reason.splitlines()[0]}): see to their database; finished batches are kept, "
-        "--resume computes the others"
-    )
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
 @dataclass
 class _Outcome:
     """What is kept of the events of a run, however many they are."""
@@ -228,6 +171,7 @@ def _execute(
     job, run_id, outcome = definitions.resolve_job_def(JOB_NAME), make_new_run_id(), _Outcome()
     interrupted = False
     try:
+        register_batches(settings, instance)
         run = instance.create_run_for_job(
             job,
             run_id=run_id,
@@ -247,7 +191,7 @@ def _execute(
 
 
 def _tags(settings: Settings, run_id: str) -> dict[str, str]:
-    keys = batch_partitions(settings).get_partition_keys()
+    keys = batch_keys(settings)
     return {
         "dagster/asset_partition_range_start": keys[0],
         "dagster/asset_partition_range_end": keys[-1],
@@ -288,56 +232,6 @@ def run_config(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
         },
         "loggers": {"python": {}},
     }
-
-
-@contextmanager
-def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    """Open the Dagster instance at `home`, and create it on first use.
-
-    Raises:
-        ConfigurationError: the directory or its `dagster.yaml` cannot be used.
-        TrainingError: the database of the records cannot be reached or written.
-    """
-    with _explained_records(home), _instance_at(home) as instance:
-        yield instance
-
-
-def _instance_at(home: Path) -> dg.DagsterInstance:
-    """Open an instance as its `dagster.yaml` says.
-
-    What the steps print is not copied for the UI unless the file says where to: it is on the
-    terminal already, and the two processes that copy it answer Ctrl-C with a traceback.
-    """
-    file = home / "dagster.yaml"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            file.write_text(_INSTANCE, encoding="utf-8")
-        ref = InstanceRef.from_dir(str(home))
-        if ref.compute_logs_data.class_name == "LocalComputeLogManager":
-            ref = InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_COPY})
-        instance = dg.DagsterInstance.from_ref(ref)
-        keep_connections(instance)
-        return instance
-    except OSError as error:
-        unset = "" if os.environ.get("DAGSTER_HOME") else ", the default as it is not set,"
-        raise ConfigurationError(
-            f"DAGSTER_HOME {home}{unset} cannot be used ({error}): mend it or name another "
-            "directory"
-        ) from error
-    except (dg.DagsterInvalidConfigError, CheckError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{file} {_unusable(error)}") from error
-
-
-def _unusable(error: Exception) -> str:
-    """Say on one line why Dagster cannot use a `dagster.yaml`, and the mend."""
-    invalid = isinstance(error, dg.DagsterInvalidConfigError)
-    text = error.errors[0].message if invalid else str(error)
-    if unset := _NOT_SET.search(text):
-        return f"needs the environment variable {unset[1]}, which is not set: set it"
-    # What Dagster would take instead are pages.
-    reason = " ".join(text.partition(" Expected: ")[0].split()).rstrip(".")
-    return f"cannot be used ({reason}): correct it"
 
 
 def _cluster_of(config: TrainingConfig) -> ClusterSpec:
@@ -398,8 +292,8 @@ def _said_by(error: SerializableErrorInfo) -> str:
         name, _, text = link.message.strip().partition(": ")
         if name.startswith(f"{__package__}."):
             return text
-        if link.cls_name in _DATABASE_ERRORS:
-            return _lost_records(text, dagster_home())
+        if link.cls_name in DATABASE_ERRORS:
+            return lost_records(text, dagster_home())
     return _root_cause(error).message.strip()
 
 

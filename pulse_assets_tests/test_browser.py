@@ -27,7 +27,9 @@ from pulse_assets_tests.test_four_ways import (
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CONFIG = f"""
 execution: {{config: {{cluster: {{local: {{n_workers: 1}}}}}}}}
-resources: {{training: {{config: {{models: [naive, "{BREAKABLE}"], horizons: [1], on_rule_error: fail}}}}}}
+resources:
+  training:
+    config: {{models: [naive, "{BREAKABLE}"], horizons: [1], on_rule_error: fail}}
 """
 #: Milliseconds that a page, and that a backfill, may take on a busy machine.
 PAGE, BACKFILL = 60_000, 240_000

@@ -228,9 +228,7 @@ def test_an_ensemble_worse_than_naive_is_told(skill, passed):
 def test_the_checks_of_an_empty_store_say_that_nothing_was_seen(settings, options):
     empty = Stored(settings, resolve_options(settings, options))
     found = {(one.asset, one.name): one.run(empty) for one in BATCH_CHECKS}
-    assert [one.message for one in found.values() if not one.passed] == [
-        "no batch was predicted: none is stored"
-    ]
+    assert all(one.passed for one in found.values())
     assert found["retrodictions", "no_lookahead"].values["forecasts"] == 0
 
 

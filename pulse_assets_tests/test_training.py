@@ -258,7 +258,7 @@ def test_copies_of_the_results(small, tmp_path):
         ({"models": ["naiv"]}, RuleError, ["'naiv'", "'naive'"]),
         ({"models": ["no.such:Rule"]}, RuleError, ["no.such"]),
         ({"source": "/no/such/place"}, HistoricalDataError, ["/no/such/place"]),
-        ({"source": "ftp://host/x"}, ConfigurationError, ["ftp://host/x"]),
+        ({"source": "ftp://host/x"}, ConfigurationError, ["'ftp://host/x'"]),
         ({"store": "/dev/null/store"}, StoreError, ["/dev/null"]),
         ({"output_file": "/dev/null/x.json"}, StoreError, ["/dev/null"]),
         (
@@ -330,7 +330,7 @@ def test_a_dagster_yaml_that_cannot_be_used_is_explained(small, monkeypatch, tex
 def test_an_address_that_is_no_database_is_explained(small):
     dagster_home().mkdir()
     (dagster_home() / "dagster.yaml").write_text("storage: {postgres: {postgres_url: nowhere}}")
-    with pytest.raises(TrainingError, match=r"Dagster's records \(DAGSTER_HOME .*see to their"):
+    with pytest.raises(TrainingError, match=r"Dagster's records \(DAGSTER_HOME .*check that their"):
         train(TrainingConfig(**small))
 
 
@@ -366,7 +366,8 @@ class DatabaseLost(NoProgress):
 def test_a_step_that_loses_the_database_says_whose_it_is_and_how_to_go_on(small):
     text = (
         rf"^Dagster's records \(DAGSTER_HOME {dagster_home()}\) .*server closed the connection\): "
-        "see to their database; finished batches are kept, --resume computes the others$"
+        "check that their database is running; finished batches are kept, "
+        "--resume computes the others$"
     )
     with pytest.raises(TrainingError, match=text):
         train(TrainingConfig(**small), progress=DatabaseLost())
@@ -379,6 +380,6 @@ def test_a_run_that_fails_outside_of_its_steps_says_why(small, monkeypatch):
         raise OperationalError("INSERT", {}, OSError("connection to server at host failed\nis it?"))
 
     monkeypatch.setattr(InProcessExecutor, "execute", execute)
-    text = "^the run ended without results: Dagster's .*connection to server at host failed\\): see"
+    text = "^the run ended without results: .*connection to server at host failed\\): check"
     with pytest.raises(TrainingError, match=text):
         train(TrainingConfig(**small))

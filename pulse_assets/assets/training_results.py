@@ -21,7 +21,7 @@ from pulse_assets.automation import AGGREGATE_CONDITION
 from pulse_assets.check_records import CheckedData
 from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
 from pulse_assets.fingerprint import configuration_fingerprint
-from pulse_assets.partitions import batch_partitions, batches_of_run
+from pulse_assets.partitions import batch_keys, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
 from pulse_assets.resources import DataResource
@@ -82,7 +82,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
                     required=batches_of_run(context.run.tags, settings),
                 ),
                 trust_ledger,
-                planned=batch_partitions(settings).get_partition_keys(),
+                planned=batch_keys(settings),
                 performance=performance,
                 cluster=cluster,
                 configuration=describe(run, options),

@@ -16,7 +16,8 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 #: Tag of a run: host, process id, the process's start in seconds since 1970, and the run's id.
 PROCESS_TAG: Final = "pulse/process"
 
-_UNFINISHED: Final = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.NOT_STARTED]
+#: Statuses of a run that has not ended.
+UNFINISHED: Final = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.NOT_STARTED]
 
 
 def process_tags(run_id: str) -> Mapping[str, str]:
@@ -26,7 +27,7 @@ def process_tags(run_id: str) -> Mapping[str, str]:
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
     """Mark runs as failed whose process on this host has died; those of other hosts are left."""
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         name, _, run_id = run.tags.get(PROCESS_TAG, "").rpartition(" ")
         # Dagster copies the tags of a run to its re-execution, which is in another process.
         if run_id == run.run_id and _is_dead(name):

@@ -29,6 +29,7 @@ from pulse_assets.retrodiction.records import (
     INVERSE_UNIT,
     LANE,
     LANES,
+    LARGEST_COUNTED,
     LEAD,
     LOSS,
     OWN_LOSS,
@@ -63,6 +64,10 @@ MIN_VERIFIED: Final = 5
 REST: Final = 3
 #: Larger errors and forecasts count as this large: their sums must stay finite.
 LARGEST_ERROR: Final = 1e150
+#: An error counts as at most this many times the typical error of persistence, once that rests on
+#: so many: one typing error must not decide the weights for years.
+LARGEST_COUNTED_UNITS: Final = 10.0
+COUNTED_FROM: Final = 12.0
 LARGEST_FORECAST: Final = 1e300
 
 
@@ -134,12 +139,13 @@ def _combine_horizon(
     length, width = forecasts.shape
     record, errors = np.zeros(RECORD), np.zeros(len(DISCOUNTS) * ERRORS)
     lanes, state = np.zeros((LANES, LANE)), np.zeros(STATE)
+    state[LARGEST_COUNTED] = LARGEST_ERROR
     said, combined = np.empty((length, LANES)), np.empty((length, 2))
     for t in range(length):
         if t >= h and not np.isnan(observed[t]):
             s, outcome = t - h, observed[t]
             face_outcome(said, s, filled[s], outcome, state)
-            judge(said, s, outcome, lanes)
+            judge(said, s, outcome, lanes, state)
             learn(forecasts, s, outcome, record, state, errors)
             if boa:
                 regret_boa(forecasts, s, record, state)
@@ -162,11 +168,13 @@ def _combine_horizon(
 @kernel  # pragma: no cover
 def face_outcome(said: Floats, s: int, last: float, outcome: float, state: Floats) -> None:
     """Judge persistence by the outcome, and find the slope of the last lane's loss."""
-    reference = min(abs(last - outcome), LARGEST_ERROR)
+    reference = min(abs(last - outcome), state[LARGEST_COUNTED])
     state[REFERENCE] = reference
     state[TYPICAL] = CHOICE_DISCOUNT * state[TYPICAL] + reference
     state[TYPICAL_COUNT] = CHOICE_DISCOUNT * state[TYPICAL_COUNT] + 1.0
     unit = state[TYPICAL] / state[TYPICAL_COUNT]
+    many = state[TYPICAL_COUNT] >= COUNTED_FROM and unit > 0.0
+    state[LARGEST_COUNTED] = LARGEST_COUNTED_UNITS * unit if many else LARGEST_ERROR
     state[PRIOR_ERROR] = PRIOR * unit
     # While nothing has moved there is no unit, and no regret.
     state[INVERSE_UNIT] = min(1.0 / unit, LARGEST_INVERSE) if unit > 0.0 else 0.0
@@ -177,11 +185,11 @@ def face_outcome(said: Floats, s: int, last: float, outcome: float, state: Float
 
 
 @kernel  # pragma: no cover
-def judge(said: Floats, s: int, outcome: float, lanes: Floats) -> None:
+def judge(said: Floats, s: int, outcome: float, lanes: Floats, state: Floats) -> None:
     """Add the errors of the lanes' combinations to their records."""
     for c in range(LANES):
         if not np.isnan(said[s, c]):
-            error = min(abs(said[s, c] - outcome), LARGEST_ERROR)
+            error = min(abs(said[s, c] - outcome), state[LARGEST_COUNTED])
             lanes[c, OWN_LOSS] = CHOICE_DISCOUNT * lanes[c, OWN_LOSS] + error
 
 
@@ -193,11 +201,11 @@ def learn(
 
     Count these forecasts, too.
     """
-    prior, reference = state[PRIOR_ERROR], state[REFERENCE]
+    prior, reference, largest = state[PRIOR_ERROR], state[REFERENCE], state[LARGEST_COUNTED]
     for k in range(forecasts.shape[1]):
         forecast = forecasts[s, k]
         awake = forecast == forecast
-        error = min(abs(forecast - outcome), LARGEST_ERROR) if awake else 0.0
+        error = min(abs(forecast - outcome), largest) if awake else 0.0
         beside = reference if awake else 0.0
         record[VERIFIED + k] += 1.0 if awake else 0.0
         keep = DISCOUNTS[0] if awake else 1.0

@@ -34,7 +34,7 @@ def can_keep_kernels() -> bool:
     atexit.register(_remove, folder, os.getpid())
     os.environ["NUMBA_CACHE_DIR"] = folder
     # numba has read the environment already. Its modules hold no annotation of what it read.
-    numba.config.CACHE_DIR = folder  # pyright: ignore[reportAttributeAccessIssue]
+    numba.config.CACHE_DIR = folder  # pyright: ignore[reportAttributeAccessIssue, reportPrivateImportUsage]
     return _finds_a_place()
 
 

@@ -16,6 +16,7 @@ from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel
 from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.autoregression import regress_on_partner
 from pulse_assets.retrodiction.rules import RULES, Rule
+from pulse_assets.retrodiction.taming import tame
 
 #: Past changes of the variable and of its partner that enter.
 OWN_LAGS: Final = 3
@@ -156,6 +157,8 @@ class PartnerRule:
         first = int(begun.argmax()) if begun.any() else len(y)
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = partner / unit_of(partner[first:])
+            # A typing error in the partner must not decide the regression for years.
+            scaled[first:] = tame(scaled[first:], np.zeros(1, np.int64))
             start = max(OWN_LAGS, first + PARTNER_LAGS)
             made = regress_on_partner(y, scaled, start, asked.horizons, OWN_LAGS, PARTNER_LAGS)
         return made[asked.origins]

@@ -61,4 +61,6 @@ UNSHARED: Final = 12
 TRUST_SUM: Final = 13
 #: What closeness is multiplied by, a number for each discount: the closest rule then has 1.
 CLOSEST: Final = 14
-STATE: Final = CLOSEST + len(DISCOUNTS)
+#: The largest error that counts.
+LARGEST_COUNTED: Final = CLOSEST + len(DISCOUNTS)
+STATE: Final = LARGEST_COUNTED + 1

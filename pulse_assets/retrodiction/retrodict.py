@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, Ints
+from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.implausible import vintages
 from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.panel import fold, unfold, unfold_weights
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
@@ -50,7 +52,8 @@ def retrodict(
     """Forecast from each origin, combine and bound, by what was known at the origin alone.
 
     Rules run over the whole history, so that the weights and intervals at an origin rest on every
-    forecast verified by then.
+    forecast verified by then. A value that the next one shows to be implausible counts as missing
+    from then on, see `implausible_values`: neither rules nor weights nor intervals remember it.
 
     Args:
         y: the series `[T]`, NaN where missing; values after the last origin are not read.
@@ -67,7 +70,7 @@ def retrodict(
         were known.
 
     Raises:
-        RuleFailedError: a rule failed or broke its contract, in strict mode; it is named.
+        RuleError: a rule failed or broke its contract, in strict mode; it is named.
 
     Example:
         >>> from pulse_assets.retrodiction.rules import resolve_rules
@@ -76,7 +79,48 @@ def retrodict(
         >>> made.predicted[:, 0, 0].tolist()  # naive, drift, ensemble, ensemble_equal
         [4.0, 8.5, 6.25, 6.25]
     """
-    asked, at = np.unique(np.array(origins, np.int64), return_inverse=True)
+    wanted = np.array(origins, np.int64)
+    first = wanted.min() if len(wanted) else -1
+    call = partial(_retrodict, horizons=horizons, season=season, rules=rules)
+    parts = []
+    for known, of in vintages(y, wanted):
+        # With the first origin, at which slow rules begin, so that they begin at the same in each.
+        asked = np.append(first, wanted[of])
+        made = call(known, asked, ensemble=ensemble, level=level, strict=strict)
+        parts.append((made, of))
+    return _joined(parts, len(wanted))
+
+
+def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: int) -> Retrodiction:
+    """Put the forecasts of several vintages into the order of the origins asked for.
+
+    Args:
+        parts: forecasts from the first origin and those of a vintage, and which those are `[O]`.
+        origins: how many there are.
+    """
+    models, steps = parts[0][0].models, parts[0][0].predicted.shape[2]
+    names = ("predicted", "lower", "upper", "weights")
+    arrays = {name: np.empty((len(models), origins, steps)) for name in names}
+    for made, of in parts:
+        for name, array in arrays.items():
+            array[:, of] = getattr(made, name)[:, 1:]
+    errors = dict.fromkeys(one for made, _ in parts for one in made.errors)
+    return Retrodiction(models, **arrays, errors=tuple(errors))
+
+
+def _retrodict(
+    y: Floats,
+    origins: Ints,
+    *,
+    horizons: Sequence[int] | Ints,
+    season: int,
+    rules: Sequence[Rule],
+    ensemble: Method,
+    level: float,
+    strict: bool,
+) -> Retrodiction:
+    """Forecast from origins that know the same series; see `retrodict`."""
+    asked, at = np.unique(origins, return_inverse=True)
     task = Task.of([y], [asked], horizons, season)
     begun, unit = task.asked.origins, task.units[0] if len(task.units) else 1.0
     models = (*(rule.name for rule in rules), *ENSEMBLES)

@@ -160,6 +160,8 @@ def as_numbers(made: object, expected: tuple[int, ...]) -> Floats:
         RuleError: it does not hold real numbers or has another shape than `expected`.
     """
     try:
+        if made is None:
+            raise TypeError("it returned nothing")
         found = np.asarray(made)
         if found.dtype.kind not in "biufO" or any(map(_is_no_number, found.ravel()[:1])):
             raise TypeError(f"it holds {found.dtype}")

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import (
     LARGEST,
     Floats,
@@ -94,7 +95,7 @@ class Task:
         """Run a rule: `[O, H]`, unit of the series, bounded and never infinite.
 
         Raises:
-            RuleFailedError: the rule failed or broke its contract.
+            RuleError: the rule failed or broke its contract.
         """
         forecasts = self.run(rule)
         if rule.guarded:
@@ -114,7 +115,7 @@ class Task:
             failures: takes the origins from which the rule failed; None raises them.
 
         Raises:
-            RuleFailedError: the rule failed or broke its contract.
+            RuleError: the rule failed or broke its contract.
         """
         made = self.run(rule, failures)
         if rule.guarded:
@@ -131,14 +132,14 @@ class Task:
             failures: takes the origins from which the rule failed; None raises them.
 
         Raises:
-            RuleFailedError: the rule failed or broke its contract.
+            RuleError: the rule failed or broke its contract.
         """
         asked, free = self.asked, rule.scale_free
         try:
             forecasts = self._run(rule)
         except RuleFailedError as error:
             if failures is None:
-                raise
+                raise RuleError(str(error)) from error
             forecasts = error.forecasts
             origins = asked.origins.tolist()
             failures += [RuleFailure(rule.name, origins[at], *why) for at, *why in error.failures]
@@ -195,7 +196,7 @@ def walk_forward(
         known value.
 
     Raises:
-        RuleFailedError: a rule failed or returned another shape; the message names it.
+        RuleError: a rule failed or returned another shape; the message names it.
 
     Example:
         >>> from pulse_assets.retrodiction.rules import resolve_rules

@@ -340,10 +340,10 @@ def describe_rule_errors(errors: Sequence[RuleErrors]) -> str:
     if len(errors) == 1:
         return f"rule {first.model} failed from {describe_rule_error(first)}"
     origins = sum(one.count for one in errors)
-    noun = "rule" if len(rules) == 1 else "rules"
+    noun, often = ("rule", "") if len(rules) == 1 else ("rules", f"{first.model} ")
     return (
         f"{noun} {list_some(rules)} failed from {origins:,} origins with {len(errors):,} different "
-        f"errors; most often {first.model} from {describe_rule_error(first)}"
+        f"errors; most often {often}from {describe_rule_error(first)}"
     )
 
 
@@ -362,13 +362,15 @@ def _error(kind: str, message: str) -> str:
 
 
 def describe_unpredicted(outcomes: Outcomes, variables: Iterable[str]) -> str:
-    """Return one sentence about what was never predicted; empty when all was.
+    """Return one sentence about what was never predicted; empty when all was, or none is stored.
 
     A variable's most frequent reason is named.
     """
+    if not outcomes.batches:
+        return ""
     if not outcomes.predicted:
         counts = [f"{n:,} {status}" for status, n in sorted(outcomes.batches.items())]
-        return f"no batch was predicted: {', '.join(counts) or 'none is stored'}"
+        return f"no batch was predicted: {', '.join(counts)}"
     never = outcomes.never_predicted(variables)
     reasons = {one.variable: one.reason for one in reversed(outcomes.skipped)}
     if len(never) == 1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.implausible import as_known
 from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
@@ -75,7 +77,8 @@ def _predict_one(
     made = forecast_series(
         variable.name, window.learnt, window.frequency, (origins, reaches), seen, rules, options
     )
-    scale = mase_scale(window.learnt.values, origins, window.frequency.scale_season)[at]
+    measure = partial(mase_scale, season=window.frequency.scale_season)
+    scale = as_known(window.learnt.values, origins, measure)[at]
     return _table(batch_id, variable, made, (at, ahead), scale, _error_column(made, origins, at))
 
 

@@ -152,7 +152,7 @@ def test_the_length_of_a_batch_changes_the_configuration(task):
         ({}, {"max_failed_batches": 3}),
         ({}, {"resume": True}),
         ({}, {"on_rule_error": "fail"}),
-        ({}, {"rule_timeout_seconds": 7.0}),
+        ({}, {"rule_timeout_seconds": 1.5}),
         ({"store": "/elsewhere"}, {}),
         ({"source": "/elsewhere"}, {}),  # the input has a fingerprint of its own
         ({"end_date": "2006-01-01"}, {}),

@@ -36,6 +36,19 @@ def test_thin_evidence_means_equal_weights():
     assert made[9, 1] > made[5, 1]
 
 
+def winsorised(errors):
+    """Persistence's errors as they count, and the largest error that counts beside each."""
+    counted, largest = [], []
+    limit, total, count = np.inf, 0.0, 0.0
+    for error in errors:
+        counted.append(min(error, limit))
+        total = ensemble.CHOICE_DISCOUNT * total + counted[-1]
+        count = ensemble.CHOICE_DISCOUNT * count + 1.0
+        limit = 10 * total / count if count >= 12 else np.inf
+        largest.append(limit)
+    return np.array(counted), np.array(largest)
+
+
 def plain_dmsfe(y, members, h):
     """The definition, anew at every index, for members of which one is always awake."""
     members, length = np.array(members), len(y)
@@ -45,9 +58,10 @@ def plain_dmsfe(y, members, h):
     combined = np.zeros((length, len(settings) + 1))
     own_boa = np.zeros((length, len(members)))
     result, judged = [], np.zeros(length, bool)
+    references, largest = winsorised(np.abs(y[h:] - y[:-h]))
     for t in range(length):
         s = np.arange(max(t - h + 1, 0))
-        reference = np.abs(y[s + h] - y[s])
+        reference = references[s]
         slow = ensemble.CHOICE_DISCOUNT ** (len(s) - 1 - s)
         prior = ensemble.PRIOR * (slow @ reference / slow.sum() if len(s) else 0.0)
         # A forecast's age is the number of later ones of the same rule.
@@ -60,7 +74,8 @@ def plain_dmsfe(y, members, h):
         shares = []
         for discount, power in settings:
             d = np.where(seen, discount**ages, 0.0)
-            loss = (d * np.abs(said[:, s] - y[s + h])).sum(axis=1) + prior
+            errors = np.minimum(np.abs(said[:, s] - y[s + h]), largest[s])
+            loss = (d * errors).sum(axis=1) + prior
             closeness = ready * ((d @ reference + prior) / loss if len(s) else 1.0)
             w = ready * (closeness / closeness.max()) ** power
             shares.append(w / w.sum())
@@ -82,7 +97,7 @@ def plain_dmsfe(y, members, h):
         combined[t] = shares @ said[:, t]
         later = judged[s][::-1].cumsum()[::-1] - 1
         own = np.where(judged[s], ensemble.CHOICE_DISCOUNT**later, 0.0)
-        own = own @ np.abs(combined[s] - y[s + h, None]) + prior
+        own = own @ np.minimum(np.abs(combined[s] - y[s + h, None]), largest[s, None]) + prior
         own = own if len(s) else np.ones(len(shares))
         trust = (own.min() / own) ** 2**lanes.CHOICE_SQUARINGS
         trust[-1] *= lanes.BOA_PRIOR

@@ -69,9 +69,10 @@ def test_variables_that_cannot_be_predicted_are_left_out_with_the_reason():
     gone = Series("gone", monthly("gone", np.zeros(24)).timestamps, np.full(24, np.nan))
     odd = Series("odd", np.cumsum(np.arange(1, 40)).astype("M8[D]") + 11000, np.ones(39))
     made = forecast(monthly("line", np.arange(24)), monthly("short", [1, 2]), gone, odd)
+    without = [row for row in made.table.to_pylist() if row["model"] is None]
+    assert {row["variable"]: row["error"] for row in without} == made.left_out
+    assert {row["horizon"] for row in without} == {None}
     assert {row["variable"] for row in made.table.to_pylist() if row["model"]} == {"line"}
-    without = {r["variable"]: r["error"] for r in made.table.to_pylist() if r["model"] is None}
-    assert without == made.left_out
     assert "2 observations in the last 7305 days: 12 are needed" in made.left_out["short"]
     assert "no observation has a value" in made.left_out["gone"]
     assert "fit no frequency" in made.left_out["odd"]

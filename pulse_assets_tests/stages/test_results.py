@@ -234,8 +234,9 @@ def test_a_skipped_variable_is_no_score_and_no_batch():
     assert results["skipped"] == []
     (left_out,) = results.pop("skipped_variables")
     assert (left_out["variable"], left_out["count"]) == ("cpi", 1)
+    assert results["variables"].pop("never_predicted") == ["cpi"]
     without = summarise_rows(scores)
-    assert without.pop("skipped_variables") == []
+    assert without.pop("skipped_variables") == without["variables"].pop("never_predicted") == []
     assert json.dumps(results) == json.dumps(without)
 
 
