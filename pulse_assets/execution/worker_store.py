@@ -5,7 +5,7 @@ Without this check each batch would fail, or its objects would be written where 
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from uuid import uuid4
 
 from pulse_assets.errors import ClusterError, PulseError
@@ -42,24 +42,32 @@ def check_workers_store(client: "Client", settings: Settings, variables: Sequenc
         ClusterError: a worker does not see what this process sees.
         StoreUnavailableError: this process cannot use the store.
     """
-    store = open_store(settings.store, settings.s3)
+    store, faults = open_store(settings.store, settings.s3), {}
     for _ in range(_TRIES):
-        token = uuid4().hex
-        path = f"worker_check-{token}.txt" if isinstance(store, LocalStore) else "worker_check.txt"
-        store.write(path, token.encode())
-        try:
-            workers = list(threads_of(client))
-            seen = client.sync(_ask_all, client, workers, settings, path, variables)
-            replaced = store.read(path) != token.encode()
-        finally:
-            if isinstance(store, LocalStore):
-                store.remove(path)
-        faults = {worker: text for worker, one in seen.items() if (text := _fault(one, token))}
+        faults, replaced = _check_once(client, store, settings, variables)
         if not (faults and replaced):
             break
     present = threads_of(client)
     if faults := {worker: text for worker, text in faults.items() if worker in present}:
         raise ClusterError(_explain(faults, store, settings))
+
+
+def _check_once(
+    client: "Client", store: Store, settings: Settings, variables: Sequence[str]
+) -> tuple[dict[str, str], bool]:
+    """Return the faults of workers, and whether another run replaced the token meanwhile."""
+    token = uuid4().hex
+    path = f"worker_check-{token}.txt" if isinstance(store, LocalStore) else "worker_check.txt"
+    store.write(path, token.encode())
+    try:
+        workers = list(threads_of(client))
+        asked = client.sync(_ask_all, client, workers, settings, path, variables)
+        seen = cast("dict[str, Seen]", asked)
+        replaced = store.read(path) != token.encode()
+    finally:
+        if isinstance(store, LocalStore):
+            store.remove(path)
+    return {worker: text for worker, one in seen.items() if (text := _fault(one, token))}, replaced
 
 
 async def _ask_all(
