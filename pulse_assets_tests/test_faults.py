@@ -138,7 +138,8 @@ def check_whole(config, undisturbed):
     """The store holds what an undisturbed run stores, and each batch counts once."""
     assert stored(config.store) == undisturbed
     ledger = pq.read_table(Path(config.store) / "trust_ledger" / "trust_ledger.parquet")
-    counts = Counter(zip(ledger["batch"].to_pylist(), ledger["model"].to_pylist(), strict=True))
+    keys = (ledger[name].to_pylist() for name in ("batch", "model", "horizon"))
+    counts = Counter(zip(*keys, strict=True))
     assert set(counts.values()) == {1}
     assert results(config)["batches"]["completed"] == BATCHES
 
