@@ -299,7 +299,7 @@ def status(run):
 def test_terminate_in_the_ui_and_a_killed_run_of_the_ui(page, config, undisturbed, command):
     with Client(page.cluster.address, set_as_default=False) as client:
         client.wait_for_workers(2, timeout=60)
-        theirs = client.submit(time.sleep, 45, key="pulse-theirs")
+        theirs = client.submit(time.sleep, 180, key="pulse-theirs")
         run = page.launch(config, 5)
         assert len(tasks_of_fan_outs(client)) > 2
         page.ui.terminate(run.run_id)
