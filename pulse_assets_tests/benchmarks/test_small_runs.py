@@ -1,6 +1,7 @@
 """Each benchmark from data to picture, on next to nothing."""
 
 import json
+from datetime import date
 
 import numpy as np
 import pytest
@@ -88,10 +89,12 @@ def test_end_to_end(tmp_path, monkeypatch, capsys):
     for name in ("SERIES", "HORIZONS"):
         monkeypatch.setattr(end_to_end, name, 1)
     monkeypatch.setattr(end_to_end, "SECONDS", 0.01)
-    end_to_end.main(["--batches", "2", "--workers", "--output", str(tmp_path)])
+    # Four batches, in which every series has a value.
+    monkeypatch.setattr(end_to_end, "LAST", date(2022, 7, 29))
+    end_to_end.main(["--batches", "4", "--workers", "--output", str(tmp_path)])
     found = published(tmp_path, "end_to_end")
     for runs in found["graph"]["runs"].values():
-        assert [taken["materializations"] for taken in runs] == [2 * 4 + 4]
+        assert [taken["materializations"] for taken in runs] == [4 * 4 + 4]
     assert found["stages"]["rows"] > 0
     workers = found["workers"]
     assert workers["count"] == 2
