@@ -134,7 +134,7 @@ def test_a_damaged_object_ends_the_run_with_its_name(source, tmp_path, asset, ki
     with pytest.raises(TrainingError) as caught:
         train(TrainingConfig(**few), progress=Saboteur())
     (line,) = str(caught.value).splitlines()
-    assert line.startswith(f"{asset} of batch {KEY} ({store.uri}/{path}): ")
+    assert f"{asset} of batch {KEY} ({store.uri}/{path}): " in line
     assert "--resume" in line
 
 
