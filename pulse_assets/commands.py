@@ -23,7 +23,7 @@ from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig, dagster_home
 from pulse_assets.stages.outcome import early_ends, last_observations, left_out, series_frequencies
 from pulse_assets.stages.results import ENSEMBLE
-from pulse_assets.status import batch_states, stored_outcomes
+from pulse_assets.status import grid_status, stored_outcomes
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table
@@ -38,13 +38,13 @@ def show_status(config: TrainingConfig, *, as_json: bool) -> int:
     """Print what became of each batch; return 0 when all are done, else 1."""
     settings, options = config.settings(), config.options()
     with fresh_hosts():
-        states = batch_states(settings, options)
-        outcomes = stored_outcomes(settings, options, states).to_json()
+        status = grid_status(settings, options)
+        outcomes = stored_outcomes(settings, options, status.states).to_json()
     if as_json:
-        print_json({"batches": states, **outcomes})
+        print_json({"batches": status.states, "versions": status.versions, **outcomes})
     else:
-        print_status(states, outcomes)
-    return 0 if set(states.values()) <= {"done"} else 1
+        print_status(status.states, outcomes, status.versions)
+    return 0 if set(status.states.values()) <= {"done"} else 1
 
 
 def forecast(config: TrainingConfig, *, as_json: bool) -> int:

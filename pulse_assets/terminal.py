@@ -142,6 +142,7 @@ def print_json(content: object) -> None:
 def print_status(
     states: Mapping[str, BatchState],
     outcomes: Mapping[str, Any],
+    versions: Mapping[str, int],
     console: Console | None = None,
 ) -> None:
     """Print how many batches are in each state, which neighbours are, and what they leave out.
@@ -150,6 +151,7 @@ def print_status(
         states: state by batch, in order.
         outcomes: `errors`, `skipped`, `skipped_variables` and `rule_errors` of the stored batches,
             as in `training_results`.
+        versions: number of stored batches by the versions that made them.
         console: where to print; stdout unless given.
     """
     console = console or Console()
@@ -166,6 +168,8 @@ def print_status(
     console.print(listed)
     _print_rest(console, len(found) - LISTED_STRETCHES)
     console.print()
+    for made_with, count in versions.items():
+        console.print(_plain(f"made with {made_with}: {count}"), soft_wrap=True)
     _print_outcomes(console, outcomes)
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
     code, out = pulse("status")
     assert code == 0
     assert out.splitlines()[2].split() == ["4", "0", "0", "0", "0", "4"]
+    assert re.search(r"^made with numba \S+, numpy \S+: 4$", out, re.MULTILINE)
     assert max(map(len, out.splitlines())) <= 80
 
 
