@@ -287,9 +287,9 @@ def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Verdict:
     """Over all variables and horizons the ensemble is at least as close as naive."""
     skill = {row["model"]: row["skill"] for row in results["models"]}.get(ENSEMBLE)
     details = results["variables"]["details"]
-    worse = {name: one["skill"] for name, one in details.items() if (one["skill"] or 0) < 0}
+    worse = {name: one["skill"] for name, one in details.items() if (one["skill"] or 0) < -ROUNDING}
     seen = {"skill": "undefined" if skill is None else skill, "variables_worse": worse}
-    if skill is None or skill >= 0:
+    if skill is None or skill >= -ROUNDING:  # a sum of weights may round
         return Verdict(True, seen)
     worst = sorted(worse, key=lambda name: worse[name])
     where = f", most of all for {list_some(worst)}" if worst else ""

@@ -51,6 +51,21 @@ class Lethal(Unhurried):
         return super().forecast(y, origins, horizons, season)
 
 
+class Moody:
+    """The last value; raises, exits or returns what is no forecast, as the value decides."""
+
+    name = "moody"
+    history_origins = 2
+
+    def fit_predict(self, y_past, horizons):
+        mood = int(abs(y_past[-1]) * 1000) % 40
+        if mood == 0:
+            raise ValueError("a bad day")
+        if mood == 1:
+            raise SystemExit
+        return [y_past[-1]] * (len(horizons) + (mood == 2))
+
+
 class Plain:
     """The median of the last five values, in the slow form."""
 
