@@ -98,7 +98,10 @@ BATCH_METRICS: Final = _table(
     coverage=(pa.float64(), "share of observations inside the interval, bounds included"),
     width=(pa.float64(), "mean width of the interval, unit of the series"),
     compared=(pa.int64(), "verified pairs for which the rule and `naive` both have a forecast"),
-    abs_error=(pa.float64(), "sum of the rule's absolute errors over the compared pairs"),
+    abs_error=(
+        pa.float64(),
+        "sum of the rule's absolute errors over the compared pairs; NaN beyond the largest float",
+    ),
     naive_abs_error=(pa.float64(), "sum of naive's absolute errors over the same pairs"),
     wins=(
         pa.float64(),

@@ -60,7 +60,7 @@ def test_processes_that_are_the_first_at_the_same_moment(tmp_path, homes):
 
 @pytest.mark.slow
 def test_a_process_without_our_lock_at_the_same_moment(tmp_path):
-    """Dagster itself may fail then; ours waits for it."""
+    """It may damage the records for good: then one line says what to do, and doing so helps."""
     for number in range(3):
         home = tmp_path / f"home{number}"
         home.mkdir()
@@ -68,7 +68,11 @@ def test_a_process_without_our_lock_at_the_same_moment(tmp_path):
         other = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
         found = first_runs(home, 2)
         other.wait()
-        assert found == [0, 0]
+        if found != [0, 0]:
+            assert all(said == 0 or "move the folders" in said for said in found)
+            for name in ("history", "schedules"):
+                (home / name).rename(tmp_path / f"moved {name} {number}")
+        assert first_runs(home, 1) == [0]
 
 
 def two_stamps(home):

@@ -190,10 +190,10 @@ def _sum_batches(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a row per task and model with sums over the batches.
 
     Of each score, the sum of n times score and the n of that sum. A batch whose absolute errors
-    add up to more than the largest number is left out of the comparison with `naive`.
+    add up to more than a float holds has no sum, and is left out of the comparison with `naive`.
     """
     n, errors = rows["n"], rows[["abs_error", "naive_abs_error"]]
-    finite = errors.abs().max(axis=1) < np.inf
+    finite = errors.notna().all(axis=1)
     sums = rows[[*_TASK, "n", "missing"]].assign(
         compared=rows["compared"].where(finite, 0),
         abs_error=errors["abs_error"].where(finite, 0.0),

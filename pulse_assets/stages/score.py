@@ -184,13 +184,19 @@ def _comparison(errors: Floats, naive: Floats) -> dict[str, np.ndarray]:
     """Set [M, H, n] absolute errors against naive's [H, n], over the pairs that both have."""
     wins = pair_wins(errors, naive)
     both = ~np.isnan(wins)
-    with np.errstate(over="ignore"):  # a sum beyond the largest number is infinite
-        return {
-            "compared": both.sum(axis=-1),
-            "abs_error": np.where(both, errors, 0.0).sum(axis=-1),
-            "naive_abs_error": np.where(both, naive, 0.0).sum(axis=-1),
-            "wins": np.where(both, wins, 0.0).sum(axis=-1),
-        }
+    return {
+        "compared": both.sum(axis=-1),
+        "abs_error": _finite_sums(errors, both),
+        "naive_abs_error": _finite_sums(np.broadcast_to(naive, errors.shape), both),
+        "wins": np.where(both, wins, 0.0).sum(axis=-1),
+    }
+
+
+def _finite_sums(values: Floats, chosen: np.ndarray) -> Floats:
+    """Add up the chosen values along the last axis; NaN where no float holds the sum."""
+    with np.errstate(over="ignore"):
+        sums = np.where(chosen, values, 0.0).sum(axis=-1)
+    return np.where(np.isfinite(sums), sums, np.nan)
 
 
 class _RuleErrors(NamedTuple):

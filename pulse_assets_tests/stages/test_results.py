@@ -249,7 +249,7 @@ def test_a_batch_whose_variables_are_all_skipped_is_one_skipped_batch():
 
 def test_a_batch_with_errors_beyond_the_largest_number_is_not_compared():
     results = summarise_rows(
-        row("2020-01-01", "drift", 1, 1.0, abs_error=np.inf, naive_abs_error=1.0),
+        row("2020-01-01", "drift", 1, 1.0, abs_error=np.nan, naive_abs_error=1.0),
         row("2020-01-31", "drift", 1, 1.0, abs_error=1.0, naive_abs_error=2.0),
     )
     assert results["models"][0]["skill"] == 0.5
