@@ -1,4 +1,4 @@
-"""What starts runs without a person: a schedule, a sensor and a condition, all off until asked for.
+"""What starts runs without a person: a schedule, a sensor and a condition, all off by default.
 
 Schedule and sensor ask for the whole job over a range of batches with `resume`, so batches which
 are stored and made of the same input cost next to nothing, however wide the range is. The truth is

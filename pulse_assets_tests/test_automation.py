@@ -52,14 +52,16 @@ def store_batches(settings, *keys, made="made"):
             store.write(object_path(name, key, settings.batch_length), data)
 
 
-def test_everything_is_off_by_default():
+def test_all_is_off_by_default_but_what_completes_a_backfill_that_a_person_launched():
     repository = defs().get_repository_def()
-    schedules, sensors = repository.schedule_defs, repository.sensor_defs
-    assert {one.name for one in schedules} == {"train_completed_batches"}
-    assert {one.name for one in sensors} == {"source_changed", "aggregates_follow_batches"}
-    statuses = {one.default_status.value for one in (*schedules, *sensors)}
-    assert statuses == {"STOPPED"}
-    assert all(one.description for one in (*schedules, *sensors))
+    found = [*repository.schedule_defs, *repository.sensor_defs]
+    assert {one.name: one.default_status.value for one in found} == {
+        "train_completed_batches": "STOPPED",
+        "source_changed": "STOPPED",
+        "aggregates_follow_batches": "STOPPED",
+        "aggregates_of_failed_backfills": "RUNNING",
+    }
+    assert all(one.description for one in found)
 
 
 def test_the_schedule_trains_what_has_ended_since(monthly, instance):
