@@ -148,6 +148,15 @@ def test_the_schedule_waits_for_a_run_that_has_not_ended(monthly, instance, name
     assert evaluate(monthly, instance, 2005, 3, 1).tags[START] == "2005-01-01"
 
 
+def test_the_schedule_waits_for_a_backfill_that_makes_batches(monthly, instance):
+    """Its runs are of no named job; the step that makes the batches tags them."""
+    tags = {STORE_TAG: monthly.store}
+    run = create_run_for_test(
+        instance, "__ASSET_JOB", tags=tags, status=dg.DagsterRunStatus.STARTED
+    )
+    assert f"run {run.run_id}" in evaluate(monthly, instance, 2005, 3, 1).skip_message
+
+
 def test_the_run_of_an_interrupted_tick_is_asked_for_again(monthly, instance):
     """Dagster launches it then: it knows the run by its key."""
     request = evaluate(monthly, instance, 2005, 3, 1)
