@@ -12,7 +12,7 @@ from dagster._core.storage.asset_check_execution_record import (
 
 from pulse_assets.assets.previews import as_cell, in_words
 from pulse_assets.errors import PulseError
-from pulse_assets.execution.batch_task import configuration_fingerprint
+from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.outcome import CheckOutcome, Severity
 

@@ -259,9 +259,7 @@ def _table(*headers: str) -> Table:
 
 def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     """Print what failed and what was skipped, equal entries on one line."""
-    # pandas takes a third of a second to import, which each process that Dask starts would pay.
-    from pulse_assets.stages import outcome
-    from pulse_assets.stages.results import group_skipped
+    from pulse_assets.stages import outcome  # late, for it imports much
 
     failed = [
         f"{one.first}  {one.error}"
@@ -274,7 +272,8 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
         for one in results["rule_errors"]
     ]
     skipped = [
-        f"{one.count}  {one.reason}  ({one.dates})" for one in group_skipped(results["skipped"])
+        f"{one.count}  {one.reason}  ({one.dates})"
+        for one in outcome.group_skipped(results["skipped"])
     ]
     variables = [
         f"{outcome.list_some(one.variables)}: {one.reason} ({one.dates})"

@@ -32,6 +32,7 @@ from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
+from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
 
@@ -78,8 +79,7 @@ class TrainingResults:
     @property
     def warnings(self) -> list[str]:
         """What a person should know although the training succeeded: failed checks that warn."""
-        failed = (one for one in self.checks if one["passed"] is False)
-        return [one["message"] for one in failed if one["severity"] == "WARN"]
+        return warnings_of(self.data)
 
     @property
     def skipped_variables(self) -> list[dict[str, Any]]:

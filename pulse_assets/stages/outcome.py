@@ -92,8 +92,20 @@ class RuleErrors:
     first_origin: str
 
 
+class _FirstToLast:
+    """What groups of batches share: the first and the last of them."""
+
+    first: str
+    last: str
+
+    @property
+    def dates(self) -> str:
+        """The first batch, and the last where there are several."""
+        return span(self.first, self.last)
+
+
 @dataclass(frozen=True)
-class FailedBatches:
+class FailedBatches(_FirstToLast):
     """Batches that failed with equal errors, with the first and the last."""
 
     type: str
@@ -107,10 +119,15 @@ class FailedBatches:
         """The error on one line."""
         return _error(self.type, self.message)
 
-    @property
-    def dates(self) -> str:
-        """The first batch, and the last where there are several."""
-        return span(self.first, self.last)
+
+@dataclass(frozen=True)
+class SkippedBatches(_FirstToLast):
+    """Batches that were skipped for one reason, with the first and the last."""
+
+    reason: str
+    count: int
+    first: str
+    last: str
 
 
 @dataclass(frozen=True)
@@ -273,6 +290,20 @@ def group_failed(errors: Sequence[Mapping[str, str]]) -> list[FailedBatches]:
         found.setdefault((error["type"], error["message"]), []).append(error["batch"])
     groups = [FailedBatches(*key, len(b), min(b), max(b)) for key, b in found.items()]
     return sorted(groups, key=lambda group: group.first)
+
+
+def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedBatches]:
+    """Group the entries of `training_results.skipped` by reason, the most frequent first.
+
+    Example:
+        >>> group_skipped([{"batch": "2020-01-01", "reason": "no data"}])
+        [SkippedBatches(reason='no data', count=1, first='2020-01-01', last='2020-01-01')]
+    """
+    found: dict[str, list[str]] = {}
+    for entry in skipped:
+        found.setdefault(entry["reason"], []).append(entry["batch"])
+    groups = [SkippedBatches(why, len(b), min(b), max(b)) for why, b in found.items()]
+    return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
 
 
 def list_some(names: Sequence[str], limit: int = _NAMED, separator: str = ", ") -> str:
@@ -452,12 +483,6 @@ def left_out(forecasts: pa.Table) -> dict[str, str]:
     return {row["variable"]: row["error"] or "" for row in rows}
 
 
-def failed_messages(checks: Iterable[CheckOutcome], severity: Severity) -> list[str]:
-    """Return the messages of the failed checks of a severity, each once."""
-    failed = [one for one in checks if one.passed is False and one.severity == severity]
-    return list(dict.fromkeys(one.message or f"{one.name} failed" for one in failed))
-
-
 def conclude(results: Mapping[str, Any], checks: Sequence[CheckOutcome]) -> dict[str, Any]:
     """Return the results with their checks, problems and success.
 
@@ -469,7 +494,8 @@ def conclude(results: Mapping[str, Any], checks: Sequence[CheckOutcome]) -> dict
         >>> conclude({}, [CheckOutcome("fresh", "data", "ERROR", False, "old")])["problems"]
         ['old']
     """
-    problems = failed_messages(checks, "ERROR")
+    failed = [one for one in checks if one.passed is False and one.severity == "ERROR"]
+    problems = list(dict.fromkeys(one.message or f"{one.name} failed" for one in failed))
     return {
         **results,
         "success": not problems,
@@ -479,7 +505,7 @@ def conclude(results: Mapping[str, Any], checks: Sequence[CheckOutcome]) -> dict
 
 
 def warnings_of(results: Mapping[str, Any]) -> list[str]:
-    """Return what the failed checks of severity WARN found, and which checks were not run."""
+    """Return what failed checks of severity WARN found, and the names of checks not run."""
     checks = results["checks"]
     failed = [one for one in checks if one["passed"] is False and one["severity"] == "WARN"]
     missing = list(dict.fromkeys(one["name"] for one in checks if one["passed"] is None))

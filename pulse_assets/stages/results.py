@@ -4,8 +4,8 @@ Scores are pooled exactly: a mean over all verified pairs, not a mean of batch m
 entry means stands in `training_results.schema.json` beside the package's modules.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from pulse_assets.retrodiction.scores import log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.schema import BATCH_METRICS
 from pulse_assets.stages.ledger import latest_trust
-from pulse_assets.stages.outcome import OutcomeTally, conclude, span
+from pulse_assets.stages.outcome import Outcomes, OutcomeTally, conclude
 
 SCHEMA_VERSION: Final = 2
 REFERENCE: Final = "naive"
@@ -32,7 +32,6 @@ PARTIAL_BELOW: Final = 0.95
 _TASK: Final = ["variable", "model", "horizon"]
 _NAMES: Final = {"variable": object, "model": object}
 _TRUST: Final = ["trust", "trust_lower", "trust_upper"]
-_STATUS: Final = ["batch", "status", "error_type", "error"]
 _ROW: Final = [
     *("model", "mase", "rmsse", "skill", "win_rate"),
     *("coverage", "trust", "trust_lower", "trust_upper", "weight", "n", "missing", "partial"),
@@ -60,21 +59,6 @@ class Performance:
             "estimated_sequential_time": self.estimated_sequential_time,
             "speedup_factor": speedup,
         }
-
-
-@dataclass(frozen=True)
-class SkippedGroup:
-    """Batches that were skipped for one reason, with the first and the last of them."""
-
-    reason: str
-    count: int
-    first: str
-    last: str
-
-    @property
-    def dates(self) -> str:
-        """The first batch, and the last where there are several."""
-        return span(self.first, self.last)
 
 
 def summarise(
@@ -122,7 +106,7 @@ def summarise(
     return {
         "schema_version": SCHEMA_VERSION,
         **conclude({}, []),
-        "batches": _count_batches(batches, planned),
+        "batches": _count_batches(outcomes, batches, planned),
         "variables": _describe_variables(by_variable) | {"never_predicted": never},
         "models": _to_records(_overall_rows(tasks, trust)[_ROW]),
         "models_by_variable": {
@@ -131,40 +115,23 @@ def summarise(
         "skill_by_horizon": _skill_by_horizon(tasks, _trust_of(ledger, by_horizon=True)),
         "performance": performance.to_json(),
         "dask_cluster": dict(cluster),
-        "errors": _select(batches, "failed", {"error_type": "type", "error": "message"}),
-        "skipped": _select(batches, "skipped", {"error": "reason"}),
-        "skipped_variables": [asdict(one) for one in outcomes.skipped],
-        "rule_errors": [asdict(one) for one in outcomes.rule_errors],
+        **outcomes.to_json(),
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
 
 
-def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedGroup]:
-    """Group the entries of `training_results.skipped` by reason, the most frequent first.
+def _reduce(metrics: Iterable[pa.Table], tally: OutcomeTally) -> tuple[set[str], pd.DataFrame]:
+    """Return the batches, and the tasks pooled over them, table by table.
 
-    Example:
-        >>> group_skipped([{"batch": "2020-01-01", "reason": "no data"}])
-        [SkippedGroup(reason='no data', count=1, first='2020-01-01', last='2020-01-01')]
+    What became of the batches is added to `tally`.
     """
-    keys: dict[str, list[str]] = {}
-    for entry in skipped:
-        keys.setdefault(entry["reason"], []).append(entry["batch"])
-    groups = [SkippedGroup(why, len(found), min(found), max(found)) for why, found in keys.items()]
-    return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
-
-
-def _reduce(metrics: Iterable[pa.Table], tally: OutcomeTally) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the status of each batch, and the tasks pooled over batches, table by table.
-
-    `tally` learns what became of the batches.
-    """
-    statuses, sums = [], []
+    batches, sums = set[str](), []
     for table in [BATCH_METRICS.empty_table(), *metrics]:
         tally.add(table)
-        statuses.append(_frame(table, _STATUS).drop_duplicates("batch"))
+        batches.update(table["batch"].unique().to_pylist())
         sums.append(_sum_batches(_scored_rows(table)))
-    return pd.concat(statuses).sort_values("batch"), _pool(pd.concat(sums))
+    return batches, _pool(pd.concat(sums))
 
 
 def _frame(table: pa.Table, columns: list[str]) -> pd.DataFrame:
@@ -280,10 +247,11 @@ def _ranked(rows: pd.DataFrame, pairs: pd.Series) -> pd.DataFrame:
     return ranked.sort_values(keys, ascending=[True, False, True, True], na_position="last")
 
 
-def _count_batches(batches: pd.DataFrame, planned: Sequence[str]) -> dict[str, Any]:
-    counts = batches["status"].value_counts()
+def _count_batches(
+    outcomes: Outcomes, batches: Collection[str], planned: Sequence[str]
+) -> dict[str, Any]:
     completed, skipped, failed = (
-        int(counts.get(status, 0)) for status in ("completed", "skipped", "failed")
+        outcomes.batches.get(status, 0) for status in ("completed", "skipped", "failed")
     )
     tried = completed + failed
     return {
@@ -292,13 +260,8 @@ def _count_batches(batches: pd.DataFrame, planned: Sequence[str]) -> dict[str, A
         "skipped": skipped,
         "failed": failed,
         "success_rate": completed / tried if tried else None,
-        "not_run": len(set(planned) - set(batches["batch"])),
+        "not_run": len({*planned}.difference(batches)),
     }
-
-
-def _select(batches: pd.DataFrame, status: str, names: Mapping[str, str]) -> list[Any]:
-    chosen = batches.loc[batches["status"] == status, ["batch", *names]]
-    return _to_records(chosen.rename(columns=dict(names)))
 
 
 def _describe_variables(rows: pd.DataFrame) -> dict[str, Any]:
