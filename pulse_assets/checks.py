@@ -33,7 +33,7 @@ from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.audit import ROUNDING, Remade, count_duplicates, remake
+from pulse_assets.stages.audit import ROUNDING, Remade, blame, count_duplicates, remake
 from pulse_assets.stages.outcome import (
     OUTCOME_COLUMNS,
     STALE_AFTER,
@@ -41,6 +41,7 @@ from pulse_assets.stages.outcome import (
     Outcomes,
     collect_outcomes,
     describe_failed,
+    describe_rule_error,
     describe_rule_errors,
     describe_unpredicted,
     ends_before,
@@ -146,7 +147,8 @@ def no_failed_batches(stored: Stored) -> Verdict:
 def no_failed_rules(stored: Stored) -> Verdict:
     """Every rule returned its forecasts from every origin, without an error."""
     errors = stored.outcomes.rule_errors
-    named = {one.model: f"{one.count} origins, {one.type}: {one.message}" for one in errors}
+    # Of the errors of one rule, the most frequent stand first and are named.
+    named = {one.model: describe_rule_error(one) for one in reversed(errors)}
     seen = {"origins": sum(one.count for one in errors), "rules": named}
     return Verdict(not errors, seen, describe_rule_errors(errors))
 
@@ -238,7 +240,7 @@ def _describe_lookahead(differing: Mapping[str, Remade]) -> str:
     """Name the rule, variable and batch of the largest difference, and the other rules."""
     if not differing:
         return ""
-    batch, worst = max(differing.items(), key=lambda item: item[1].difference)
+    batch, worst = max(differing.items(), key=lambda item: blame(item[1]))
     others = sorted({one.model for one in differing.values()} - {worst.model})
     more = f"; so do those of {list_some(others)}" if others else ""
     share = worst.difference

@@ -1,6 +1,7 @@
 """Asset checks: they pass on what a run stores, and tell what is wrong with what it never would."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pulse_assets import checks
 from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
 from pulse_assets.check_records import Check, Verdict
 from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored
@@ -16,6 +18,8 @@ from pulse_assets.definitions import build_definitions
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings
+from pulse_assets.stages.audit import Remade
+from pulse_assets.stages.outcome import RuleErrors
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, open_store
 from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint
@@ -140,6 +144,25 @@ def test_a_forecast_of_an_unknown_rule_is_found(settings, stored):
 
     rewrite(settings, "retrodictions", KEYS[1], rename)
     assert look(stored, "retrodictions", "no_lookahead").values["largest_difference"] == "inf"
+
+
+def test_a_rule_is_blamed_rather_than_an_ensemble_of_another_batch(stored, monkeypatch):
+    compared = iter([Remade(9, 0.5, "wave", "ensemble"), Remade(9, 0.1, "line", "drift")])
+    monkeypatch.setattr(checks, "remake", lambda *_: next(compared, Remade(9, 0.0)))
+    found = look(stored, "retrodictions", "no_lookahead")
+    assert not found.passed
+    assert "of rule drift for line in batch" in found.message
+    assert "so do those of ensemble" in found.message
+
+
+def test_the_most_frequent_error_of_a_rule_is_shown(stored):
+    often = RuleErrors("own", "ValueError", "often", 9, 2, "line", "2005-01-01")
+    errors = [often, replace(often, message="seldom", count=1)]
+    stored.outcomes = replace(stored.outcomes, rule_errors=errors)
+    found = look(stored, "retrodictions", "no_failed_rules")
+    assert (found.passed, found.values["origins"]) == (False, 10)
+    assert "ValueError: often" in found.values["rules"]
+    assert "seldom" not in found.values["rules"]
 
 
 def test_duplicates_are_counted_by_batch(settings, stored):

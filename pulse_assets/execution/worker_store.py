@@ -120,7 +120,9 @@ def _fault(seen: Seen, token: str) -> str:
 
 def _explain(faults: dict[str, str], store: Store, settings: Settings) -> str:
     worker, fault = min(faults.items())
-    more = f", nor can {len(faults) - 1} other workers" if len(faults) > 1 else ""
+    others = len(faults) - 1
+    noun = "worker" if others == 1 else "workers"
+    more = f"; {others} other {noun} cannot compute batches either" if others else ""
     source = f" and source {settings.source}" if settings.source != "sample" else ""
     return (
         f"worker {worker} {fault}{more}: every worker must see the store {store.uri}{source} of "

@@ -58,14 +58,14 @@ def remake(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -> R
         for variable in planned_variables(tables["training_batches"], history, options.horizons)
         for row in {*variable.pairs.known[[0, -1]].tolist()}
     ]
-    furthest = max(found, key=_blame, default=Remade(0, 0.0))
+    furthest = max(found, key=blame, default=Remade(0, 0.0))
     failures = {name: text for one in found for name, text in one.failures.items()}
     compared = sum(one.forecasts for one in found)
     return replace(furthest, forecasts=compared, failures=failures)
 
 
-def _blame(one: Remade) -> tuple[bool, float]:
-    """Return how much a difference says: of a single rule more than of an ensemble."""
+def blame(one: Remade) -> tuple[bool, float]:
+    """Return how much a difference tells: one of a single rule more than one of an ensemble."""
     return one.difference > ROUNDING and one.model not in ENSEMBLES, one.difference
 
 
@@ -105,7 +105,7 @@ def _remake_one(
         )
         for name in sorted((again | before).keys() - failed)
     ]
-    worst = max(compared, key=_blame, default=Remade(0, 0.0))
+    worst = max(compared, key=blame, default=Remade(0, 0.0))
     return replace(worst, forecasts=len(compared) * len(ahead), failures=failures)
 
 
