@@ -17,7 +17,7 @@ from pulse_assets.errors import ConfigurationError, TrainingError
 from pulse_assets.instance import open_instance
 from pulse_assets.jobs import JOB_NAME
 from pulse_assets.partitions import register_batches
-from pulse_assets.preflight import check_ready
+from pulse_assets.preflight import check_ready, resolve_options
 from pulse_assets.report.serve import report_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig, dagster_home
@@ -71,9 +71,10 @@ def forecast(config: TrainingConfig, *, as_json: bool) -> int:
 
 def _warn_early(config: TrainingConfig, forecasts: pa.Table) -> list[str]:
     """Return a sentence for each series that ends much earlier than the others."""
-    source, last = config.settings().open_source(), last_observations(forecasts)
+    settings, last = config.settings(), last_observations(forecasts)
+    options, source = resolve_options(settings, config.options()), settings.open_source()
     series = {name: source.load(name) for name in last}
-    return list(early_ends(last, series_frequencies(series, config.options().frequencies)).values())
+    return list(early_ends(last, series_frequencies(series, options.frequencies)).values())
 
 
 def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> int:

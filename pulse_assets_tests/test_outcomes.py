@@ -321,6 +321,16 @@ def test_forecasts_warn_of_a_series_that_ends_early(pulse, source, settings):
     assert "line ends on 2008-12-01" in report_of(settings)
 
 
+def test_a_series_with_gaps_at_its_beginning_is_compared_all_the_same(pulse, source):
+    line = source / "historical_line.csv"
+    header, *rows = line.read_text().partition("2009-01-01")[0].split()
+    oldest = [row for i, row in enumerate(rows[:30]) if i % 5 < 2]  # twelve that fit no frequency
+    line.write_text("\n".join([header, *oldest, *rows[30:]]))
+    pulse()
+    made = json.loads(pulse("forecast", "--json")[1])
+    assert [one[:4] for one in made["warnings"]] == ["line"]
+
+
 def test_a_variable_without_a_forecast_is_an_error(pulse, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "69.5")  # the last value of the line
     rules = ["naive", "pulse_assets_tests.own_rules:Breakable"]
