@@ -6,7 +6,7 @@ results of a run that did not succeed exist, and the run is red and says why.
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -53,14 +53,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="publish_results",
-        outs={
-            name: dg.AssetOut(
-                io_manager_key=io_manager,
-                automation_condition=AGGREGATE_CONDITION,
-                **described(name),
-            )
-            for name, io_manager in _IO_MANAGERS.items()
-        },
+        outs={name: _out(name, io_manager) for name, io_manager in _IO_MANAGERS.items()},
         check_specs=[ENSEMBLE_CHECK.spec],
     )
     def publish_results(
@@ -74,20 +67,11 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
-            configuration = configuration_fingerprint(run, options)
-            performance, cluster = _last_training(context)
-            results = summarise(
-                batch_metrics.parts(
-                    made_of={"configuration": configuration},
-                    required=batches_of_run(context.run.tags, settings),
-                ),
-                trust_ledger,
-                planned=batch_keys(settings),
-                performance=performance,
-                cluster=cluster,
-                configuration=describe(run, options),
-                versions=_versions(),
+            metrics = batch_metrics.parts(
+                made_of={"configuration": configuration_fingerprint(run, options)},
+                required=batches_of_run(context.run.tags, settings),
             )
+            results = _summary(context, run, options, metrics, trust_ledger)
             ensemble = ENSEMBLE_CHECK.run(results)
             earlier, ours = _earlier_checks(context, run, options)
             results = conclude(results, [*earlier, ensemble])
@@ -100,6 +84,32 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         fail_on_errors([one for one in earlier if one not in ours])
 
     return publish_results
+
+
+def _out(name: str, io_manager: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        io_manager_key=io_manager, automation_condition=AGGREGATE_CONDITION, **described(name)
+    )
+
+
+def _summary(
+    context: dg.AssetExecutionContext,
+    run: Settings,
+    options: TrainingOptions,
+    metrics: Iterable[pa.Table],
+    ledger: pa.Table,
+) -> dict[str, Any]:
+    """Return the results of the batches of `metrics`, before their checks are added."""
+    performance, cluster = _last_training(context)
+    return summarise(
+        metrics,
+        ledger,
+        planned=batch_keys(run),
+        performance=performance,
+        cluster=cluster,
+        configuration=describe(run, options),
+        versions=_versions(),
+    )
 
 
 def describe(settings: Settings, options: TrainingOptions) -> dict[str, Any]:

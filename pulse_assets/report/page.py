@@ -50,14 +50,6 @@ def build_report(
         One HTML document without scripts or links to other files; the same text for the same
         arguments.
     """
-    # matplotlib takes most of a second to import, which only a run that reports should pay.
-    from pulse_assets.report.gallery import (
-        forecast_figures,
-        next_figures,
-        skill_figures,
-        trust_figures,
-    )
-
     ranked = rank_variables(results)
     figured = choose_figured(ranked)
     return (
@@ -72,12 +64,7 @@ def build_report(
             beaten=sum(
                 (entry["skill"] or 0) > 0 for entry in results["variables"]["details"].values()
             ),
-            galleries={
-                "trust": trust_figures(results, figured, ledger),
-                "skill": skill_figures(results, figured),
-                "forecasts": forecast_figures(figured, retrodictions),
-                "next": next_figures(figured, retrodictions, forecasts),
-            },
+            galleries=_galleries(results, figured, ledger, retrodictions, forecasts),
             best={name: best_rules(results, name) for name in ranked},
             horizons=sorted(set(forecasts["horizon"].drop_null().to_pylist())),
             ahead=list_ahead(forecasts, ranked),
@@ -91,6 +78,25 @@ def build_report(
             absent=group_variables(results["skipped_variables"]),
         )
     )
+
+
+def _galleries(
+    results: Mapping[str, Any],
+    figured: list[str],
+    ledger: pa.Table,
+    retrodictions: pa.Table,
+    forecasts: pa.Table,
+) -> dict[str, Any]:
+    """Draw the figures of the variables `figured`, by the section of the page they stand in."""
+    # matplotlib takes most of a second to import, which only a run that reports should pay.
+    from pulse_assets.report import gallery
+
+    return {
+        "trust": gallery.trust_figures(results, figured, ledger),
+        "skill": gallery.skill_figures(results, figured),
+        "forecasts": gallery.forecast_figures(figured, retrodictions),
+        "next": gallery.next_figures(figured, retrodictions, forecasts),
+    }
 
 
 def rank_variables(results: Mapping[str, Any]) -> list[str]:
