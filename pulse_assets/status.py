@@ -65,11 +65,6 @@ def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
     return GridStatus(states, dict(Counter(map(_in_words, made))))
 
 
-def batch_states(settings: Settings, options: TrainingOptions) -> dict[str, BatchState]:
-    """Return the state of each batch of the grid, in order; see `grid_status`."""
-    return dict(grid_status(settings, options).states)
-
-
 def _in_words(fingerprint: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {fingerprint.get(name, 'unknown')}" for name in VERSIONS_OF)
 

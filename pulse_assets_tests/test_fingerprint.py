@@ -19,7 +19,7 @@ from pulse_assets.partitions import batch_of
 from pulse_assets.preflight import resolve_options
 from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.status import batch_states, grid_status
+from pulse_assets.status import grid_status
 from pulse_assets.storage.layout import object_path
 
 PACKAGE = Path(fingerprint.__file__).parent
@@ -130,11 +130,11 @@ def test_a_new_file_and_a_renamed_one_give_another_fingerprint(monkeypatch, tmp_
     ids=["added", "removed", "renamed", "other type"],
 )
 def test_a_changed_schema_makes_all_batches_stale(batch, settings, options, change, monkeypatch):
-    assert batch_states(settings, options)["2005-04-01"] == "done"
+    assert grid_status(settings, options).states["2005-04-01"] == "done"
     changed = change(SCHEMAS["batch_metrics"])
     assert schema_fingerprint({**SCHEMAS, "batch_metrics": changed}) != schema_fingerprint(SCHEMAS)
     monkeypatch.setitem(SCHEMAS, "batch_metrics", changed)
-    states = batch_states(settings, options)
+    states = grid_status(settings, options).states
     assert states["2005-01-01"] == states["2005-04-01"] == "stale"
 
 
@@ -162,7 +162,7 @@ def test_a_damaged_table_is_not_done(batch, settings, options, name, damage):
     middle = bytearray(data)
     middle[len(data) // 4] ^= 0xFF
     file.write_bytes({"truncated": data[:-20], "foreign": b"x", "one byte": bytes(middle)}[damage])
-    states = batch_states(settings, options)
+    states = grid_status(settings, options).states
     assert states["2005-04-01"] == "stale"
     assert states["2005-01-01"] == "done"
 
@@ -170,7 +170,7 @@ def test_a_damaged_table_is_not_done(batch, settings, options, name, damage):
 @pytest.mark.parametrize("name", BATCH_TABLES)
 def test_a_table_that_is_gone_is_missing(batch, settings, options, name):
     (Path(settings.store) / object_path(name, "2005-04-01", 30)).unlink()
-    assert batch_states(settings, options)["2005-04-01"] == "missing"
+    assert grid_status(settings, options).states["2005-04-01"] == "missing"
 
 
 def test_other_versions_are_shown_and_make_nothing_stale(batch, settings, options, monkeypatch):

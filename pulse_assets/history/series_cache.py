@@ -4,21 +4,13 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Final
 
 from pulse_assets.history.series import Series
 from pulse_assets.storage.store import Store
 
 #: Sources held at once. A run has one; a worker or a code location may serve several runs.
 _SOURCES: Final = 8
-
-
-class CacheInfo(NamedTuple):
-    """Calls answered from memory, files read, and series held."""
-
-    hits: int
-    misses: int
-    currsize: int
 
 
 @dataclass
@@ -43,7 +35,7 @@ class SeriesCache:
         """Take the function that reads a file: store, path, variable and largest size to series."""
         self._read = read
         self._lock = Lock()
-        self.cache_clear()
+        self._sources: OrderedDict[Store, dict[tuple[str, str, int], _Held]] = OrderedDict()
 
     def __call__(
         self, store: Store, path: str, version: str, variable: str, max_bytes: int
@@ -52,28 +44,11 @@ class SeriesCache:
         held = self._find(store, (path, variable, max_bytes))
         with held.lock:
             if held.series is not None and held.version == version:
-                with self._lock:
-                    self._hits += 1
                 return held.series
-            with self._lock:
-                self._misses += 1
             held.series = None  # the older version need not stay in memory beside the newer
             held.series = self._read(store, path, variable, max_bytes)
             held.version = version
             return held.series
-
-    def cache_clear(self) -> None:
-        """Forget every series and count from 0 again."""
-        with self._lock:
-            self._sources: OrderedDict[Store, dict[tuple[str, str, int], _Held]] = OrderedDict()
-            self._hits = self._misses = 0
-
-    def cache_info(self) -> CacheInfo:
-        """Count calls and the series held."""
-        with self._lock:
-            every = [held for files in self._sources.values() for held in files.values()]
-            size = sum(held.series is not None for held in every)
-            return CacheInfo(self._hits, self._misses, size)
 
     def _find(self, store: Store, key: tuple[str, str, int]) -> _Held:
         with self._lock:

@@ -14,7 +14,7 @@ from pulse_assets.jobs import JOB_NAME
 from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.status import batch_states
+from pulse_assets.status import grid_status
 from pulse_assets_tests.conftest import MODELS, stored
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
@@ -386,7 +386,7 @@ def test_a_run_may_name_its_own_source_and_store(run, settings, tmp_path):
     said = [e.materialization.metadata.get("status") for e in events_of(resumed)]
     assert [status.value for status in said if status] == ["kept"] * 4 * 4
     there = Settings(**settings.model_dump() | data)
-    states = batch_states(there, TrainingOptions(**naive))
+    states = grid_status(there, TrainingOptions(**naive)).states
     assert [*states.values()] == ["done"] * 4 + ["missing"] * 8
 
 

@@ -73,9 +73,6 @@ def test_one_version_of_a_file_is_held(tmp_path):
     store = LocalStore(tmp_path)
     found = [cache(store, "a", version, "a", 9) for version in ("1", "1", "2", "2", "1")]
     assert found == [1, 1, 2, 2, 3]
-    assert cache.cache_info() == (2, 3, 1)  # hits, misses, held
-    cache.cache_clear()
-    assert cache.cache_info() == (0, 0, 0)
     assert len(paths) == 3
 
 
@@ -123,5 +120,4 @@ def test_a_failed_read_is_tried_again(tmp_path):
     cache, place = SeriesCache(read), (LocalStore(tmp_path), "a", "1", "a", 9)
     with pytest.raises(StoreError, match="broken"):
         cache(*place)
-    assert cache.cache_info() == (0, 1, 0)
     assert cache(*place) == 7

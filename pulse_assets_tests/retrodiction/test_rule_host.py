@@ -28,7 +28,7 @@ from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.audit import remake
-from pulse_assets.status import batch_states
+from pulse_assets.status import grid_status
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import decode_table
@@ -192,12 +192,12 @@ def test_a_batch_in_which_a_rule_failed_is_incomplete_until_it_succeeds(settings
     task = task_of(settings, HOSTILE + "Raises")
     monkeypatch.setenv("HOSTILE_VALUE", MARCH)
     run_batch(task)
-    assert batch_states(settings, task.options)[KEY] == "incomplete"
+    assert grid_status(settings, task.options).states[KEY] == "incomplete"
     monkeypatch.delenv("HOSTILE_VALUE")
     close_hosts()  # the environment is that at the start of a host, as of a run
     again = run_batch(resumed(task))
     assert (again.kept, again.rule_errors) == (False, 0)
-    assert batch_states(settings, task.options)[KEY] == "done"
+    assert grid_status(settings, task.options).states[KEY] == "done"
 
 
 def test_one_table_made_again_is_as_incomplete_as_all(settings, monkeypatch):
@@ -413,7 +413,7 @@ def test_an_edited_rule_makes_batches_stale_and_is_computed_again(tmp_path, sour
 
 def states(config):
     with fresh_hosts():
-        return batch_states(config.settings(), config.options()).values()
+        return grid_status(config.settings(), config.options()).states.values()
 
 
 def test_a_worker_with_another_version_is_named(tmp_path, monkeypatch):
