@@ -51,10 +51,10 @@ def options() -> TrainingOptions:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A Dagster instance on disk that lives as long as the test."""
+    """A Dagster instance that keeps its records in memory, as long as the test lives."""
     folder = tmp_path / "instance"
     folder.mkdir()
-    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+    with dg.DagsterInstance.ephemeral(str(folder)) as instance:
         yield instance
 
 

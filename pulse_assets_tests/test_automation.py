@@ -26,6 +26,15 @@ START, END = (f"dagster/asset_partition_range_{end}" for end in ("start", "end")
 
 
 @pytest.fixture
+def instance(tmp_path):
+    """An instance on disk: the context of a tick opens it anew."""
+    folder = tmp_path / "instance"
+    folder.mkdir()
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        yield instance
+
+
+@pytest.fixture
 def monthly(settings):
     """Calendar months from 2005 on, without an end."""
     return Settings(**settings.model_dump() | {"batch_cadence": "monthly", "end_date": "today"})
