@@ -35,9 +35,14 @@ def write_source(folder: Path) -> Path:
 @pytest.fixture
 def settings(source: Path, tmp_path: Path) -> Settings:
     """Twelve batches of 30 days over 2005; one window, 2005-05-01 to 30, has its own month."""
+    return twelve_batches(source, tmp_path / "store")
+
+
+def twelve_batches(source: Path, store: Path) -> Settings:
+    """Return these settings, for fixtures that outlive a test."""
     return Settings(
         source=str(source),
-        store=str(tmp_path / "store"),
+        store=str(store),
         start_date="2005-01-01",
         end_date="2005-12-26",
     )

@@ -366,7 +366,7 @@ def test_reading_takes_less_memory_than_ten_times_the_file(name):
     data = LARGE[name].encode()
     # Everything the process allocates meanwhile is counted: a first import, a thread that an
     # earlier test left. Such things only add, so the least of three is nearest the reader's own.
-    assert min(peak_of_reading(data, name) for _ in range(3)) < 10 * len(data)
+    assert any(peak_of_reading(data, name) < 10 * len(data) for _ in range(3))
 
 
 BOMBS = {
