@@ -56,8 +56,9 @@ test: install-test  ## run the fast tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Three on two cores: most of these wait, for a daemon's tick, a time limit or a lost connection.
+# The order is that of the tests' conftest.py; pytest-xdist's own is by number, not by length.
 test-slow: install-test  ## run the slow tests
-	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: install-test  ## run all tests and measure branch coverage
 	$(BIN)/python -m pytest -m '' -n 2 --dist loadfile --cov --cov-report=term
