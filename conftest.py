@@ -33,7 +33,7 @@ def _engine_of(url: str, poolclass: type[Pool], timeout: float) -> Engine:
     return create_engine(url, poolclass=poolclass, connect_args={"timeout": timeout})
 
 
-# Dagster makes an engine for each event and compiles the same SQL anew: a fifth of a small training.
+# Dagster makes an engine for each event and compiles its SQL anew: a fifth of a small training.
 sqlite_event_log.create_engine = lambda url, poolclass, connect_args: _engine_of(
     url, poolclass, **connect_args
 )
