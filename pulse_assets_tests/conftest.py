@@ -15,7 +15,10 @@ hypothesis_settings.load_profile("pulse")
 #: The files whose slow tests take longest, which begin first: at the end one would be waited for.
 LONGEST = [
     f"pulse_assets_tests/{name}.py"
-    for name in ("test_faults", "test_four_ways", "test_nothing_disappears")
+    for name in (
+        *("test_faults", "storage/test_faults", "test_four_ways"),
+        *("test_nothing_disappears", "test_readme"),
+    )
 ]
 
 #: Quick rules: two exact ones and one whose constants are tuned.
