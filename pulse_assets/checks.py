@@ -58,7 +58,7 @@ REMADE_BATCHES: Final = 4
 #: Largest distance of the intervals' coverage from their level, chance apart.
 COVERAGE_MARGIN: Final = 0.05
 
-_STATUS: Final = ("batch", "status", "model", "n", "coverage")
+_STATUS: Final = ("batch", "status", "variable", "model", "horizon", "n", "coverage")
 
 
 class Stored:
@@ -161,6 +161,23 @@ def every_variable_predicted(stored: Stored) -> Verdict:
     }
     message = describe_unpredicted(stored.outcomes, variables)
     return Verdict(not message, seen, message)
+
+
+def every_horizon_predicted(stored: Stored) -> Verdict:
+    """Each variable that is predicted is predicted at each horizon."""
+    rows = stored.metrics[stored.metrics["n"] > 0]
+    made = set(zip(rows["variable"].astype(str), rows["horizon"], strict=True))
+    never = {
+        name: [steps for steps in stored.options.horizons if (name, steps) not in made]
+        for name in sorted(stored.outcomes.predicted)
+    }
+    never = {name: steps for name, steps in never.items() if steps}
+    named = [f"{name} ({', '.join(map(str, steps))})" for name, steps in never.items()]
+    message = (
+        "horizons that no batch predicts, because no origin so many steps before a target knows "
+        f"enough: {list_some(named)}"
+    )
+    return Verdict(not never, {"never_predicted": never}, message)
 
 
 def interval_coverage(stored: Stored) -> Verdict:
@@ -310,6 +327,7 @@ BATCH_CHECKS: Final[tuple[Check[Stored], ...]] = (
     Check("sources_are_fresh", "historical_data", sources_are_fresh, "WARN"),
     Check("every_file_is_read", "historical_data", every_file_is_read, "WARN"),
     Check("no_implausible_values", "historical_data", no_implausible_values, "WARN"),
+    Check("every_horizon_predicted", "batch_metrics", every_horizon_predicted, "WARN"),
     Check("interval_coverage", "batch_metrics", interval_coverage, "WARN"),
 )
 

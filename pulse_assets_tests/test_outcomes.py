@@ -58,9 +58,9 @@ def peeking(tmp_path, monkeypatch):
 
 @pytest.fixture
 def late(source):
-    """A third series, whose values were published long after every batch."""
+    """A third series, published a day before its last target, but after each origin."""
     months = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01" for i in range(120)]
-    rows = "".join(f"{month},{i % 7},2020-01-01\n" for i, month in enumerate(months))
+    rows = "".join(f"{month},{i % 7},2005-11-30\n" for i, month in enumerate(months))
     (source / "historical_late.csv").write_text("timestamp,value,published_at\n" + rows)
     return source
 

@@ -286,7 +286,7 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
         (["--dask-dashboard-port", "70000"], ["dask_dashboard_port = '70000'", "65535"]),
         (["--store", "/dev/null/store"], ["/dev/null/store", "cannot be written"]),
         (["--store", "ftp://host/x"], ["ftp://host/x", "s3://bucket"]),
-        (["--output-file", "/dev/null/x.json"], ["/dev/null", "cannot be written"]),
+        (["--output-file", "/dev/null/x.json"], ["output_file /dev/null/x.json: cannot be wri"]),
         (["--output-file", "/"], ["/"]),
         (["--s3-output-file", "bucket/key"], ["s3_output_file = 'bucket/key'", "s3://"]),
         (["--s3-data-prefix", "p"], ["--s3-data-prefix p", "--s3-data-bucket"]),

@@ -226,6 +226,20 @@ BAD_JSON = [
         [RECORDS[0], {"timestamp": "2020-01-02"}],
         r"record 2 has no column value \(found: \['timestamp'\]\): add or rename it",
     ),
+    (
+        '[{"timestamp": "2020-01-01", "value": 1}, {"timestamp": "2020-01-02", "value": 1, '
+        '"value": 2}]',
+        "record 2: value is there twice in one record: keep one",
+    ),
+    (
+        '{"timestamp": "2020-01-01", "value": 1}\n'
+        '{"timestamp": "2020-01-02", "timestamp": "2020-01-03", "value": 1}',
+        "line 2: timestamp is there twice in one record: keep one",
+    ),
+    (
+        '{"timestamp": ["2020-01-01"], "value": [1], "value": [2]}',
+        "value is there twice in one record: keep one",
+    ),
     ([RECORDS[0], 5], "record 2: it must be an object"),
     ([{"timestamp": 1577836800000, "value": 1}], "record 1: timestamp 1577836800000 is no date"),
     ([{"timestamp": None, "value": 1}], "record 1: timestamp None is no date"),
