@@ -1,17 +1,18 @@
 """Retrodict one series: every rule, the combinations, their weights and intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
+from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, first_known
 from pulse_assets.retrodiction.ensemble import Method, combine
 from pulse_assets.retrodiction.failures import RuleFailure
-from pulse_assets.retrodiction.implausible import vintages
 from pulse_assets.retrodiction.intervals import interval_radius
+from pulse_assets.retrodiction.known_series import KnownSeries, vintages
 from pulse_assets.retrodiction.panel import fold, unfold, unfold_weights
+from pulse_assets.retrodiction.partners import PartnerRule
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.walk_forward import Task
 
@@ -53,7 +54,7 @@ def retrodict(
 
     Rules run over the whole history, so that the weights and intervals at an origin rest on every
     forecast verified by then. A value that the next one shows to be implausible counts as missing
-    from then on, see `implausible_values`: neither rules nor weights nor intervals remember it.
+    from then on, see `KnownSeries`: neither rules nor weights nor intervals remember it.
 
     Args:
         y: the series `[T]`, NaN where missing; values after the last origin are not read.
@@ -80,41 +81,67 @@ def retrodict(
         [4.0, 8.5, 6.25, 6.25]
     """
     wanted = np.array(origins, np.int64)
-    first = wanted.min() if len(wanted) else -1
-    call = partial(_retrodict, horizons=horizons, season=season, rules=rules)
-    parts = []
-    for known, of in vintages(y, wanted):
-        # With the first origin, at which slow rules begin, so that they begin at the same in each.
-        asked = np.append(first, wanted[of])
-        made = call(known, asked, ensemble=ensemble, level=level, strict=strict)
-        parts.append((made, of))
-    return _joined(parts, len(wanted))
+    known = list(_vintages(y[: wanted.max(initial=-1) + 1], season, rules, wanted))
+    make = partial(
+        _retrodict,
+        horizons=horizons,
+        season=season,
+        ensemble=ensemble,
+        level=level,
+        strict=strict,
+    )
+    if len(known) == 1:
+        ((values, pool, _),) = known
+        return make(values, wanted, pool)
+    # With the first origin in each, at which slow rules begin.
+    first = wanted.min()
+    parts = [(make(values, np.append(first, wanted[of]), pool), of) for values, pool, of in known]
+    return _joined(parts, wanted)
 
 
-def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: int) -> Retrodiction:
-    """Put the forecasts of several vintages into the order of the origins asked for.
+def _vintages(
+    y: Floats, season: int, rules: Sequence[Rule], origins: Ints
+) -> Iterator[tuple[Floats, list[Rule], Bools]]:
+    """Yield the series and the rules, with their partners, as origins know them; see `vintages`."""
+    series = [KnownSeries(y, season)]
+    start = first_known(y) if any(isinstance(rule, PartnerRule) for rule in rules) else 0
+    series += [rule.known(start) for rule in rules if isinstance(rule, PartnerRule)]
+    for (known, *others), of in vintages(series, origins):
+        values = iter(others)
+        pool = [
+            rule.with_partner(next(values), start) if isinstance(rule, PartnerRule) else rule
+            for rule in rules
+        ]
+        yield known, pool, of
+
+
+def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: Ints) -> Retrodiction:
+    """Put the forecasts of several vintages into the order of the origins.
 
     Args:
-        parts: forecasts from the first origin and those of a vintage, and which those are `[O]`.
-        origins: how many there are.
+        parts: the forecasts from the first origin and from those of a vintage, and which those are
+            `[O]`.
+        origins: all origins `[O]`.
     """
     models, steps = parts[0][0].models, parts[0][0].predicted.shape[2]
     names = ("predicted", "lower", "upper", "weights")
-    arrays = {name: np.empty((len(models), origins, steps)) for name in names}
+    arrays = {name: np.empty((len(models), len(origins), steps)) for name in names}
+    errors: dict[RuleFailure, None] = {}
     for made, of in parts:
         for name, array in arrays.items():
             array[:, of] = getattr(made, name)[:, 1:]
-    errors = dict.fromkeys(one for made, _ in parts for one in made.errors)
+        others = {*origins[~of].tolist()}
+        errors |= dict.fromkeys(one for one in made.errors if one.origin not in others)
     return Retrodiction(models, **arrays, errors=tuple(errors))
 
 
 def _retrodict(
     y: Floats,
     origins: Ints,
+    rules: Sequence[Rule],
     *,
     horizons: Sequence[int] | Ints,
     season: int,
-    rules: Sequence[Rule],
     ensemble: Method,
     level: float,
     strict: bool,

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.failures import RuleFailure
-from pulse_assets.retrodiction.implausible import as_known
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
@@ -18,7 +18,7 @@ from pulse_assets.retrodiction.scores import mase_scale
 from pulse_assets.schema import RETRODICTIONS
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
-from pulse_assets.stages.window import Floats, Ints, Observations, Pairs, Window
+from pulse_assets.stages.window import Dates, Floats, Ints, Observations, Pairs, Window
 
 #: Rows of a variable after which its partner rules are chosen anew, and slow rules begun anew.
 CHOICE_ROWS: Final = 24
@@ -78,7 +78,8 @@ def _predict_one(
         variable.name, window.learnt, window.frequency, (origins, reaches), seen, rules, options
     )
     measure = partial(mase_scale, season=window.frequency.scale_season)
-    scale = as_known(window.learnt.values, origins, measure)[at]
+    known = KnownSeries(window.learnt.values, window.frequency.season)
+    scale = known.measure(origins, measure)[at]
     return _table(batch_id, variable, made, (at, ahead), scale, _error_column(made, origins, at))
 
 
@@ -128,7 +129,9 @@ def forecast_series(
     """
     origins, reaches = asked
     parts = []
-    for begin, partners, rows in _choices(name, learnt, origins, seen, rules, options):
+    for begin, partners, rows in _choices(
+        name, learnt, frequency.season, origins, seen, rules, options
+    ):
         made = retrodict(
             learnt.values,
             np.append(begin, origins[rows]),
@@ -162,6 +165,7 @@ def _errors_at(
 def _choices(
     name: str,
     learnt: Observations,
+    season: int,
     origins: Ints,
     seen: Mapping[str, Observations],
     rules: Sequence[Rule],
@@ -171,20 +175,26 @@ def _choices(
 
     Neighbouring runs with the same partners are one, unless a slow rule would begin elsewhere.
     """
-    others = {}
+    own, others = KnownSeries(learnt.values, season), {}
     if options.max_partners:
-        others = {o: x.as_known_on(learnt.dates) for o, x in seen.items() if o != name}
+        others = {o: _indicator(x, learnt.dates) for o, x in seen.items() if o != name}
     slow = any(rule.history_origins is not None for rule in rules)
     choices: list[tuple[int, list[Rule], slice]] = []
     begins, firsts = np.unique(origins // CHOICE_ROWS * CHOICE_ROWS, return_index=True)
     for begin, first, end in zip(begins, firsts, [*firsts[1:], len(origins)], strict=True):
-        found = find_partners(learnt.values, others, int(begin), limit=options.max_partners)
+        found = find_partners(own.at(int(begin)), others, int(begin), limit=options.max_partners)
         found.sort(key=lambda rule: rule.name)
         if choices and not slow and _names(choices[-1][1]) == _names(found):
             begin, found, rows = choices.pop()
             first = rows.start
         choices.append((int(begin), found, slice(int(first), int(end))))
     return choices
+
+
+def _indicator(other: Observations, days: Dates) -> KnownSeries:
+    """Return what was known of another variable on each day."""
+    values, rows = other.as_known_on(days)
+    return KnownSeries(values, rows=rows)
 
 
 def _without_begins(parts: Sequence[Retrodiction]) -> Retrodiction:

@@ -76,10 +76,14 @@ class Observations:
         rows = np.append(np.flatnonzero(np.isfinite(self.values)), -1)
         return rows[np.searchsorted(self.published[rows[:-1]], days, side="right") - 1]
 
-    def as_known_on(self, days: Dates) -> Floats:
-        """Return for each day the last value known then, [D]; NaN before the first."""
+    def as_known_on(self, days: Dates) -> tuple[Floats, Ints]:
+        """Return for each day the last value known then, [D], and its row among those in order.
+
+        NaN and -1 before the first.
+        """
         learnt = self.in_order()
-        return np.append(learnt.values, np.nan)[learnt.last_known(days)]
+        rows = learnt.last_known(days)
+        return np.append(learnt.values, np.nan)[rows], rows
 
 
 @dataclass(frozen=True)

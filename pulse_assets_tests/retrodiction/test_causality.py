@@ -28,14 +28,28 @@ VALUES = st.one_of(
     st.floats(-1e6, 1e6),
     st.sampled_from([0.0, 1e300, -1e300, 1e-300, 5e-324, np.inf]),
 )
-POISON = arrays(np.float64, LENGTH, elements=VALUES, fill=VALUES)
+
+
+@st.composite
+def typed_wrongly(draw):
+    """A walk with wrong values, some of them in a row."""
+    y = seasonal_walk(LENGTH, 4, draw(st.integers(0, 9)))
+    for place in draw(st.lists(st.integers(0, LENGTH - 1), max_size=5)):
+        y[place : place + draw(st.integers(1, 3))] *= draw(st.sampled_from([1e3, 1e6, 0.0, -1.0]))
+    return y
+
+
+ANYTHING = arrays(np.float64, LENGTH, elements=VALUES, fill=VALUES)
+#: A walk undoes a jump just before it.
+POISON = st.one_of(ANYTHING, typed_wrongly())
 ORIGINS = st.integers(0, LENGTH - 1)
 METHODS = st.sampled_from(["dmsfe", "boa", "mlpol"])
 #: Walks, what no series should be, and anything.
 SERIES = st.one_of(
     st.integers(0, 9).map(lambda seed: seasonal_walk(LENGTH, 4, seed)),
     st.sampled_from([y[:LENGTH] for y in unusual_series().values() if len(y) >= LENGTH]),
-    POISON,
+    ANYTHING,
+    typed_wrongly(),
 )
 
 
