@@ -150,9 +150,10 @@ def _retrodict(
     asked, at = np.unique(origins, return_inverse=True)
     task = Task.of([y], [asked], horizons, season)
     begun, unit = task.asked.origins, task.units[0] if len(task.units) else 1.0
+    start = int(asked[-1] - begun[-1]) if len(begun) else 0  # the task's series begins there
     models = (*(rule.name for rule in rules), *ENSEMBLES)
     failures = None if strict else []
-    panel = _panel(task, rules, failures)
+    panel = _panel(task, rules, max(int(asked[0]) - start, 0) if len(begun) else 0, failures)
     known = task.observed, task.filled, task.asked.horizons, begun
     weights = combine(panel, *known, len(rules), ensemble)
     radius = interval_radius(panel, *known, len(models), 1.0 - level)
@@ -161,13 +162,23 @@ def _retrodict(
     rows = np.append(begun, -1)[places]
     made = unfold(panel, rows, radius, places, unit, len(models))
     shares = unfold_weights(weights, places, len(rules), len(models))
-    start = int(asked[-1] - begun[-1]) if len(begun) else 0  # the task's series begins there
     errors = (one._replace(origin=one.origin + start) for one in failures or ())
     return Retrodiction(models, *made, shares, tuple(errors))
 
 
-def _panel(task: Task, rules: Sequence[Rule], failures: list[RuleFailure] | None) -> Floats:
-    """Run the rules over the whole history of the one series."""
+def _panel(
+    task: Task, rules: Sequence[Rule], first: int, failures: list[RuleFailure] | None
+) -> Floats:
+    """Run the rules over the whole history of the one series.
+
+    Args:
+        task: the series and its origins.
+        rules: the rules `[M]`.
+        first: the first origin asked for, or the first known value if that is later. Slow rules
+            begin before it, and not before the first origin of the task: vintages of a series
+            that begins late have other origins, and must not learn from other forecasts.
+        failures: takes the origins from which the rule failed; None raises them.
+    """
     length, asked = len(task.filled), task.asked
     whole, made = task.over(range(length)), np.empty((len(rules), length, len(asked.horizons)))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -176,20 +187,20 @@ def _panel(task: Task, rules: Sequence[Rule], failures: list[RuleFailure] | None
                 whole.fill(rule, forecasts, failures)
             else:
                 forecasts[:] = np.nan
-                origins = slow_origins(asked.origins, rule.history_origins)
+                origins = slow_origins(first, int(asked.origins[-1]), rule.history_origins)
                 rows = slice(origins.start, origins.stop)
                 task.over(origins).fill(rule, forecasts[rows], failures)
     return fold(made)
 
 
-def slow_origins(asked: Ints, before: int) -> range:
+def slow_origins(first: int, last: int, before: int) -> range:
     """List the origins at which a slow rule runs so that the ensemble can judge it at those asked.
 
     So many before the first one, and those between them too: which of them are asked for must not
     change what is learnt of the rule.
 
     Example:
-        >>> slow_origins(np.array([5, 8]), 2)
+        >>> slow_origins(5, 8, 2)
         range(3, 9)
     """
-    return range(max(int(asked.min()) - before, 0), int(asked.max()) + 1)
+    return range(max(first - before, 0), last + 1)
