@@ -204,7 +204,9 @@ def _judge_first(head: Floats, sizes: Floats, state: Floats, revealed: Ints) -> 
     for run in range(RUN, 0, -1):
         known, size = revealed[run] < 0 and revealed[run - 1] < 0, abs(head[run] - head[run - 1])
         if known and _is_jump(size, sizes, state):
-            revealed[:run] = len(head) - 1
+            for i in range(run):
+                # What an earlier value has revealed was known then already.
+                revealed[i] = len(head) - 1 if revealed[i] < 0 else revealed[i]
             return
 
 

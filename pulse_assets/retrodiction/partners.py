@@ -57,7 +57,7 @@ def find_partners(
     start = int(known.argmax())
     surprise = ranks(_surprise(y[start : until + 1]))
     indicators = {
-        name: KnownSeries(x) if isinstance(x, np.ndarray) else x for name, x in others.items()
+        name: KnownSeries.of(x) if isinstance(x, np.ndarray) else x for name, x in others.items()
     }
     strengths = {
         name: strongest_link(surprise, ranks(_changes(x.at(until)[start:])))
@@ -66,13 +66,8 @@ def find_partners(
     needed = -ndtri(FALSE_ALARM / (2.0 * PARTNER_LAGS * max(len(others), 1)))
     found = [name for name in sorted(strengths) if strengths[name] > needed]
     found.sort(key=lambda name: -strengths[name])
-    chosen = [(name, indicators[name]) for name in found[:limit]]
-    return [_rule(name, indicator, start) for name, indicator in chosen]
-
-
-def _rule(name: str, indicator: KnownSeries, start: int) -> Rule:
-    rows = None if indicator.rows is None else indicator.rows[start:]
-    return PartnerRule(f"ar_with_{name}", indicator.values[start:], rows)
+    chosen = {name: indicators[name].shifted(-start) for name in found[:limit]}
+    return [PartnerRule(f"ar_with_{name}", x.values, x.implausible) for name, x in chosen.items()]
 
 
 def _changes(x: Floats) -> Floats:
@@ -152,7 +147,7 @@ class PartnerRule:
         name: `ar_with_<partner>`.
         partner: the partner's values from the variable's first known one on, NaN at the head
             where it begins later.
-        rows: see `KnownSeries`.
+        implausible: see `KnownSeries`; None: to be found.
         guarded: its forecasts are bounded.
         scale_free: it sees the variable in a unit that makes it near 1.
         history_origins: it runs over the whole history.
@@ -160,7 +155,7 @@ class PartnerRule:
 
     name: str
     partner: Floats
-    rows: Ints | None = None
+    implausible: tuple[Ints, Ints] | None = None
     guarded: bool = True
     scale_free: bool = True
     history_origins: int | None = None
@@ -178,12 +173,10 @@ class PartnerRule:
 
     def known(self, start: int) -> KnownSeries:
         """Return the partner's values beside a series whose first known value is at `start`."""
-        rows = np.arange(len(self.partner)) if self.rows is None else self.rows
-        return KnownSeries(
-            np.append(np.full(start, np.nan), self.partner),
-            rows=np.append(np.full(start, min(rows.min(initial=0), 0) - 1), rows),
-        )
+        if self.implausible is None:
+            return KnownSeries.of(self.partner).shifted(start)
+        return KnownSeries(self.partner, self.implausible).shifted(start)
 
     def with_partner(self, values: Floats, start: int) -> Self:
         """Return the rule with other values of the partner, see `known`."""
-        return replace(self, partner=values[start:], rows=None)
+        return replace(self, partner=values[start:], implausible=None)

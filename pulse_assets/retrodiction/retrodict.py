@@ -40,7 +40,7 @@ class Retrodiction:
 
 
 def retrodict(
-    y: Floats,
+    y: Floats | KnownSeries,
     origins: Sequence[int] | Ints,
     horizons: Sequence[int] | Ints,
     season: int,
@@ -57,7 +57,7 @@ def retrodict(
     from then on, see `KnownSeries`: neither rules nor weights nor intervals remember it.
 
     Args:
-        y: the series `[T]`, NaN where missing; values after the last origin are not read.
+        y: the series `[T]`, NaN where missing; values after the last origin are not used.
         origins: indices `[O]` of the last value that may be used.
         horizons: steps ahead `[H]`, ascending, >= 1.
         season: observations a season, >= 1.
@@ -81,7 +81,9 @@ def retrodict(
         [4.0, 8.5, 6.25, 6.25]
     """
     wanted = np.array(origins, np.int64)
-    known = list(_vintages(y[: wanted.max(initial=-1) + 1], season, rules, wanted))
+    if isinstance(y, np.ndarray):
+        y = KnownSeries.of(y[: wanted.max(initial=-1) + 1], season)
+    known = list(_vintages(y, rules, wanted))
     make = partial(
         _retrodict,
         horizons=horizons,
@@ -100,11 +102,11 @@ def retrodict(
 
 
 def _vintages(
-    y: Floats, season: int, rules: Sequence[Rule], origins: Ints
+    y: KnownSeries, rules: Sequence[Rule], origins: Ints
 ) -> Iterator[tuple[Floats, list[Rule], Bools]]:
     """Yield the series and the rules, with their partners, as origins know them; see `vintages`."""
-    series = [KnownSeries(y, season)]
-    start = first_known(y) if any(isinstance(rule, PartnerRule) for rule in rules) else 0
+    start = first_known(y.values) if any(isinstance(rule, PartnerRule) for rule in rules) else 0
+    series = [y]
     series += [rule.known(start) for rule in rules if isinstance(rule, PartnerRule)]
     for (known, *others), of in vintages(series, origins):
         values = iter(others)

@@ -18,7 +18,7 @@ from pulse_assets.retrodiction.scores import mase_scale
 from pulse_assets.schema import RETRODICTIONS
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
-from pulse_assets.stages.window import Dates, Floats, Ints, Observations, Pairs, Window
+from pulse_assets.stages.window import Floats, Ints, Observations, Pairs, Window
 
 #: Rows of a variable after which its partner rules are chosen anew, and slow rules begun anew.
 CHOICE_ROWS: Final = 24
@@ -78,8 +78,7 @@ def _predict_one(
         variable.name, window.learnt, window.frequency, (origins, reaches), seen, rules, options
     )
     measure = partial(mase_scale, season=window.frequency.scale_season)
-    known = KnownSeries(window.learnt.values, window.frequency.season)
-    scale = known.measure(origins, measure)[at]
+    scale = window.known.measure(origins, measure)[at]
     return _table(batch_id, variable, made, (at, ahead), scale, _error_column(made, origins, at))
 
 
@@ -128,12 +127,13 @@ def forecast_series(
         RuleError: a rule failed and `on_rule_error` is `fail`.
     """
     origins, reaches = asked
+    own, others = KnownSeries.of(learnt.values, frequency.season), {}
+    if options.max_partners:
+        others = {o: x.as_known_on(learnt.dates) for o, x in seen.items() if o != name}
     parts = []
-    for begin, partners, rows in _choices(
-        name, learnt, frequency.season, origins, seen, rules, options
-    ):
+    for begin, partners, rows in _choices(own, others, origins, rules, options):
         made = retrodict(
-            learnt.values,
+            own,
             np.append(begin, origins[rows]),
             reaches,
             frequency.season,
@@ -163,11 +163,9 @@ def _errors_at(
 
 
 def _choices(
-    name: str,
-    learnt: Observations,
-    season: int,
+    own: KnownSeries,
+    others: Mapping[str, KnownSeries],
     origins: Ints,
-    seen: Mapping[str, Observations],
     rules: Sequence[Rule],
     options: TrainingOptions,
 ) -> list[tuple[int, list[Rule], slice]]:
@@ -175,9 +173,6 @@ def _choices(
 
     Neighbouring runs with the same partners are one, unless a slow rule would begin elsewhere.
     """
-    own, others = KnownSeries(learnt.values, season), {}
-    if options.max_partners:
-        others = {o: _indicator(x, learnt.dates) for o, x in seen.items() if o != name}
     slow = any(rule.history_origins is not None for rule in rules)
     choices: list[tuple[int, list[Rule], slice]] = []
     begins, firsts = np.unique(origins // CHOICE_ROWS * CHOICE_ROWS, return_index=True)
@@ -189,12 +184,6 @@ def _choices(
             first = rows.start
         choices.append((int(begin), found, slice(int(first), int(end))))
     return choices
-
-
-def _indicator(other: Observations, days: Dates) -> KnownSeries:
-    """Return what was known of another variable on each day."""
-    values, rows = other.as_known_on(days)
-    return KnownSeries(values, rows=rows)
 
 
 def _without_begins(parts: Sequence[Retrodiction]) -> Retrodiction:

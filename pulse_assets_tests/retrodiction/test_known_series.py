@@ -40,7 +40,8 @@ def test_an_origin_knows_what_its_own_past_reveals(seed, length, typos, season):
     values = spoilt_walk(seed, length, typos)
     begun = np.flatnonzero(np.isfinite(values))[0]
     origins = np.arange(begun, length)
-    series, other = KnownSeries(values, season), KnownSeries(spoilt_walk(seed + 1, length, typos))
+    series = KnownSeries.of(values, season)
+    other = KnownSeries.of(spoilt_walk(seed + 1, length, typos))
     times_yielded = np.zeros(len(origins), int)
     for (known, beside), of in vintages([series, other], origins):
         times_yielded += of
@@ -54,7 +55,7 @@ def test_an_origin_knows_what_its_own_past_reveals(seed, length, typos, season):
 
 def test_a_series_without_implausible_values_is_not_copied():
     values = 20.0 + np.cumsum(np.random.default_rng(0).normal(size=100))
-    (((known,), of),) = vintages([KnownSeries(values)], np.array([5, 50]))
+    (((known,), of),) = vintages([KnownSeries.of(values)], np.array([5, 50]))
     assert known is values
     assert of.all()
 
@@ -64,7 +65,7 @@ def test_an_observation_that_is_carried_forward_goes_from_everywhere():
     quarters = np.arange(30) % 2.0
     quarters[[0, 20]] = 1000.0
     rows = np.repeat(np.arange(-1, 30), 3)[2:]
-    series = KnownSeries(np.where(rows < 0, np.nan, quarters[rows]), rows=rows)
+    series = KnownSeries.of(quarters).carried(rows)
     places, revealed = series.implausible
     assert places.tolist() == [1, 2, 3, 61, 62, 63]
     assert revealed.tolist() == [34, 34, 34, 64, 64, 64]  # the first month that shows it
@@ -77,6 +78,6 @@ def test_scales_are_those_known_at_the_origin():
     values = np.arange(60) % 2.0
     values[40] = 1000.0
     origins = np.array([39, 40, 41])
-    scales = KnownSeries(values).measure(origins, lambda known, at: mase_scale(known, at, 1))
+    scales = KnownSeries.of(values).measure(origins, lambda known, at: mase_scale(known, at, 1))
     assert scales[0] == scales[2] == 1.0
     assert scales[1] == mase_scale(values[:41], [40], 1)[0] > 20.0

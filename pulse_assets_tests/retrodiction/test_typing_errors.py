@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.partners import PartnerRule, find_partners
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
@@ -114,8 +115,8 @@ def test_a_wrong_value_of_a_partner_is_forgotten(places, rows):
         spoilt = spoil(leading, dict.fromkeys(np.array(places) // rows, 1000))
         first = max(places[-1] + RECOVERED, 60)
         errors = [
-            errors_after(y, y, first, 12, [*RULES, PartnerRule("partner", x[seen], seen)])[0]
-            for x in (spoilt, leading)
+            errors_after(y, y, first, 12, [*RULES, PartnerRule("partner", x.values, x.implausible)])[0]
+            for x in (KnownSeries.of(one).carried(seen) for one in (spoilt, leading))
         ]
         ratios.append(errors[0] / errors[1])
     assert np.mean(ratios, axis=0).max() <= GOAL
