@@ -49,7 +49,7 @@ def plain_head(values):
         for first in (3, 2, 1) if end == 11 else ():
             known = not {first, first - 1} & revealed.keys()
             if known and one.is_jump(one.surprise(first - 1, first)):
-                revealed |= dict.fromkeys(range(first), end)
+                revealed = dict.fromkeys(range(first), end) | revealed  # the earlier stays
                 break
     return revealed
 
@@ -154,6 +154,15 @@ def test_jumps_that_are_undone(changes, found):
     assert plain_implausible(values, 1)[0] == found
 
 
+def test_what_an_early_value_has_revealed_was_known_before_the_first_values_were_judged():
+    values = zigzag({0: 1e3, 1: 1e9, 2: 1e3})
+    places, revealed = find_implausible(values)
+    assert places.tolist() == [0, 1, 2]
+    assert revealed[1] < revealed[0] == revealed[2] == 11
+    known_before = find_implausible(values[:11])
+    assert [indices.tolist() for indices in known_before] == [[1], [revealed[1]]]
+
+
 def test_short_series():
     for length in range(6):
         assert implausible_values(zigzag({}, length)).tolist() == []
@@ -240,17 +249,18 @@ def test_units(factor):
     seed=st.integers(0, 2**32 - 1),
     length=st.integers(0, 90),
     typos=st.integers(0, 9),
+    last=st.sampled_from([6, 90]),
     holes=st.sampled_from([0.0, 0.2]),
     still=st.sampled_from([0.0, 0.3, 0.8]),
     season=st.sampled_from([1, 4, 7, 12]),
 )
 def test_the_detector_equals_its_definition_and_knows_no_later_value(
-    seed, length, typos, holes, still, season
+    seed, length, typos, last, holes, still, season
 ):
     rng = np.random.default_rng(seed)
     values = 20.0 + np.cumsum(rng.normal(size=length) * (rng.random(length) >= still))
     if length:
-        places = rng.integers(0, length, typos)
+        places = rng.integers(0, min(length, last), typos)
         values[places] *= rng.choice([1000.0, 1e6, 10.0, 1.5, -1.0, 0.0], typos)
     values[rng.random(length) < holes] = np.nan
     places, revealed = find_implausible(values, season)
