@@ -97,7 +97,10 @@ def partner_rules(y, other):
     """Rules of a partner that is known at every row, and of one known at each third row alone."""
     last = np.maximum.accumulate(np.where(np.isfinite(other), np.arange(LENGTH), -1))
     start = min(first_known(y), LENGTH - 1)
-    for name, rows in (("ar_with_other", last), ("ar_with_third", last[np.arange(LENGTH) // 3 * 3])):
+    for name, rows in (
+        ("ar_with_other", last),
+        ("ar_with_third", last[np.arange(LENGTH) // 3 * 3]),
+    ):
         known = KnownSeries.of(other).carried(rows).shifted(-start)
         yield PartnerRule(name, known.values, known.implausible)
 

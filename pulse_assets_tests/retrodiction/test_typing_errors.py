@@ -102,6 +102,17 @@ def made_of(y, origins, rules=RULES, season=12):
     return made.predicted, made.lower, made.upper, made.weights
 
 
+def test_a_step_widens_the_intervals_for_no_years():
+    """Nothing undoes a new base of an index, so no value of it is implausible."""
+    ratios = []
+    for seed in SEEDS:
+        y = walk(seed)
+        stepped = y + np.where(np.arange(LENGTH) >= TYPO, 1000.0, 0.0)
+        widths = [errors_after(one, one, TYPO + 60, 12)[1] for one in (stepped, y)]
+        ratios.append(widths[0] / widths[1])
+    assert np.mean(ratios, axis=0).max() < 4.0
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("places", [[150], [0], [3], [11], [60, 100, 150]], ids=str)
 def test_a_wrong_value_of_a_partner_is_forgotten(places, rows):
@@ -115,7 +126,9 @@ def test_a_wrong_value_of_a_partner_is_forgotten(places, rows):
         spoilt = spoil(leading, dict.fromkeys(np.array(places) // rows, 1000))
         first = max(places[-1] + RECOVERED, 60)
         errors = [
-            errors_after(y, y, first, 12, [*RULES, PartnerRule("partner", x.values, x.implausible)])[0]
+            errors_after(
+                y, y, first, 12, [*RULES, PartnerRule("partner", x.values, x.implausible)]
+            )[0]
             for x in (KnownSeries.of(one).carried(seen) for one in (spoilt, leading))
         ]
         ratios.append(errors[0] / errors[1])
