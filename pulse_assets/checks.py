@@ -293,13 +293,17 @@ def every_file_is_read(stored: Stored) -> Verdict:
 
 def no_implausible_values(stored: Stored) -> Verdict:
     """No value lies so far from its neighbours that it looks like a typing error."""
+    frequencies = series_frequencies(stored.series, stored.options.frequencies)
     found = {
         f"{name} on {one.timestamps[i]}": float(one.values[i])
         for name, one in stored.series.items()
-        for i in implausible_values(one.values)
+        for i in implausible_values(one.values, getattr(frequencies.get(name), "season", 1))
     }
     named = [f"{place} ({value:g})" for place, value in found.items()]
-    message = f"values that look implausible beside their neighbours: {list_some(named)}"
+    message = (
+        "values that look implausible beside their neighbours, and count as missing from the next "
+        f"value on: {list_some(named)}"
+    )
     return Verdict(not found, {"implausible": found}, message)
 
 

@@ -148,6 +148,21 @@ def test_a_training_without_problems_says_so(config, settings):
     assert "did not succeed" not in report_of(settings)
 
 
+def test_a_value_that_looks_like_a_typing_error_is_named_and_fails_nothing(pulse, source, settings):
+    file = source / "historical_line.csv"
+    rows = file.read_text().splitlines()
+    place = next(i for i, row in enumerate(rows) if row.startswith("2004-03-01"))
+    rows[place] = "2004-03-01,35000"
+    file.write_text("\n".join(rows) + "\n")
+    code, out, _ = pulse()
+    assert code == 0
+    assert "line on 2004-03-01 (35000)" in " ".join(out.split())
+    (check,) = (
+        one for one in results_of(settings)["checks"] if one["name"] == "no_implausible_values"
+    )
+    assert (check["severity"], check["passed"]) == ("WARN", False)
+
+
 # What is skipped
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.retrodiction.implausible import as_known
 from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.schema import BATCH_METRICS
@@ -164,7 +163,7 @@ def _alike(horizon: Ints) -> Iterator[tuple[Ints, Ints]]:
 def _squared_scales(variable: PlannedVariable) -> Floats:
     """Return the denominator of rmsse of each pair, [P]."""
     origins, at = np.unique(variable.pairs.known, return_inverse=True)
-    return as_known(variable.window.learnt.values, origins, squared_scale)[at]
+    return variable.window.known.measure(origins, squared_scale)[at]
 
 
 def _columns(verified: Verified, reference: int | None, weight: Floats) -> dict[str, np.ndarray]:
