@@ -68,11 +68,12 @@ def test_a_process_without_our_lock_at_the_same_moment(tmp_path):
         other = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
         found = first_runs(home, 2)
         other.wait()
-        if found != [0, 0]:
-            assert all(said == 0 or "move the folders" in said for said in found)
+        damages = [said for said in found + first_runs(home, 1) if said != 0]
+        if damages:
+            assert all("move the folders" in said for said in damages)
             for name in ("history", "schedules"):
                 (home / name).rename(tmp_path / f"moved {name} {number}")
-        assert first_runs(home, 1) == [0]
+            assert first_runs(home, 1) == [0]
 
 
 def two_stamps(home):
