@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from datetime import date
-from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
 
@@ -384,12 +383,6 @@ def test_a_version_of_the_users_counts_in_place_of_the_source(tmp_path, monkeypa
     text = BASE + ("version = 2.5" if place == "module" else "    version = 2.5")
     reference = write_module(tmp_path, monkeypatch, f"versioned_{place}", text)
     assert rule_versions([reference]) == {reference: "2.5"}
-
-
-def test_statsforecast_has_the_version_of_the_library():
-    assert rule_versions(["statsforecast:Naive"]) == {
-        "statsforecast:Naive": version("statsforecast")
-    }
 
 
 def test_an_edited_rule_makes_batches_stale_and_is_computed_again(tmp_path, source, monkeypatch):
