@@ -15,7 +15,7 @@ from scipy.special import ndtri
 from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel, unit_of
 from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.autoregression import regress_on_partner
-from pulse_assets.retrodiction.rules import RULES, Rule
+from pulse_assets.retrodiction.rules import PARTNER_PREFIX, RULES, Rule
 from pulse_assets.retrodiction.taming import tame
 
 #: Past changes of the variable and of its partner that enter.
@@ -59,7 +59,7 @@ def find_partners(
     needed = -ndtri(FALSE_ALARM / (2.0 * PARTNER_LAGS * max(len(others), 1)))
     found = [name for name in sorted(strengths) if strengths[name] > needed]
     found.sort(key=lambda name: -strengths[name])
-    return [PartnerRule(f"ar_with_{name}", others[name][start:]) for name in found[:limit]]
+    return [PartnerRule(f"{PARTNER_PREFIX}{name}", others[name][start:]) for name in found[:limit]]
 
 
 def _changes(x: Floats) -> Floats:
