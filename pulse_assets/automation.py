@@ -1,4 +1,4 @@
-"""What starts runs without a person: a schedule, a sensor and a condition, all off until asked for.
+"""What starts runs without a person: a schedule, a sensor and a condition, all off by default.
 
 Schedule and sensor ask for the whole job over a range of batches with `resume`, so batches which
 are stored and made of the same input cost next to nothing, however wide the range is. The truth is
@@ -146,14 +146,15 @@ def unmade_batches(settings: Settings, keys: Sequence[str]) -> tuple[list[str], 
 def _unfinished_run(
     settings: Settings, instance: dg.DagsterInstance, run_key: str
 ) -> dg.DagsterRun | None:
-    """Return a run of the job over the store of this deployment that is queued or running.
+    """Return a run over the store of this deployment that is queued or running.
 
-    The run of this very tick does not count: a daemon that was killed before it launched the run
-    evaluates the tick again, and launches it if it is asked for.
+    A run of a backfill is tagged with its store once it makes batches. The run of this very tick
+    does not count: a daemon that was killed before it launched the run evaluates the tick again,
+    and launches it if it is asked for.
     """
     fail_dead_runs(instance)
     ours = settings.store.rstrip("/")
-    for run in instance.get_runs(dg.RunsFilter(job_name=JOB_NAME, statuses=UNFINISHED)):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         if _store_of(run) == ours and run.tags.get(RUN_KEY_TAG) != run_key:
             return run
     return None

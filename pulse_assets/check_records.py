@@ -41,6 +41,7 @@ class Check(Generic[Subject]):
         function: what looks; its docstring is shown in the UI.
         severity: ERROR decides whether a run succeeds; WARN is shown.
         quick: whether it reads no more than the metrics of the batches.
+        by_batch: whether it judges each batch by itself, so that it can look at some alone.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Check(Generic[Subject]):
     function: Callable[[Subject], Verdict]
     severity: Severity = "ERROR"
     quick: bool = False
+    by_batch: bool = False
 
     @property
     def spec(self) -> dg.AssetCheckSpec:

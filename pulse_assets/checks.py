@@ -5,10 +5,11 @@ step that depends on an asset which failed batches lack would be skipped. They r
 batches, spread evenly over those that are stored, so that their cost does not grow with the grid.
 
 The step fails when a check of severity ERROR does, so the run that made the batches is red. Nothing
-depends on the step, so the aggregates are made all the same.
+depends on the step, so the run makes the aggregates all the same; for a backfill, whose aggregates
+are another run, `backfill_sensor` requests them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.partitions import batch_keys
+from pulse_assets.partitions import batch_keys, batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.implausible import implausible_values
@@ -63,19 +64,21 @@ _STATUS: Final = ("batch", "status", "model", "n", "coverage")
 class Stored:
     """The stored batches of one configuration, read when a check first asks for them."""
 
-    def __init__(self, settings: Settings, options: TrainingOptions) -> None:
-        """Remember the grid and the configuration; nothing is read yet."""
+    def __init__(
+        self, settings: Settings, options: TrainingOptions, among: Sequence[str] | None = None
+    ) -> None:
+        """Remember the configuration and the batches, all unless some are named; read nothing."""
         self.settings = settings
         self.options = options
+        self._among = among
         self._duplicates: dict[str, Mapping[str, int | PulseError]] = {}
 
     def tables(self, asset: str, among: Sequence[str] | None = None) -> PartitionedTables:
-        """Return the partitions of an asset, all of the grid unless some are named."""
-        every = batch_keys(self.settings)
+        """Return the partitions of an asset, all of these batches unless some are named."""
         store = open_store(self.settings.store, self.settings.s3)
-        return PartitionedTables(
-            store, asset, self.settings.batch_length, every if among is None else among
-        )
+        if among is None:
+            among = batch_keys(self.settings) if self._among is None else self._among
+        return PartitionedTables(store, asset, self.settings.batch_length, among)
 
     @cached_property
     def _parts(self) -> list[pa.Table]:
@@ -311,12 +314,9 @@ def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Verdict:
     return Verdict(False, seen, message)
 
 
-#: Tag of a run that a backfill has launched.
-BACKFILL_TAG: Final = "dagster/backfill"
-
 BATCH_CHECKS: Final[tuple[Check[Stored], ...]] = (
-    Check("no_failed_batches", "batch_metrics", no_failed_batches, quick=True),
-    Check("no_failed_rules", "retrodictions", no_failed_rules, quick=True),
+    Check("no_failed_batches", "batch_metrics", no_failed_batches, quick=True, by_batch=True),
+    Check("no_failed_rules", "retrodictions", no_failed_rules, quick=True, by_batch=True),
     Check("every_variable_predicted", "batch_metrics", every_variable_predicted, quick=True),
     Check("every_batch_made", "batch_metrics", every_batch_made, "WARN", quick=True),
     Check("no_lookahead", "retrodictions", no_lookahead),
@@ -353,16 +353,16 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             run = data.applied_to(settings)
             options = resolve_options(run, training)
             checked, stored = CheckedData.of(run, options), Stored(run, options)
-        outcomes = []
+        outcomes = {}
         with fresh_hosts():
             for check in BATCH_CHECKS:
                 if check.key in context.selected_asset_check_keys:
-                    outcomes.append(check.run(stored))
-                    yield checked.evaluation(outcomes[-1])
-        # The aggregates of a backfill are a second run, which Dagster leaves out after a red first
-        # one: that second run is red then.
-        if BACKFILL_TAG not in context.run.tags:
-            fail_on_errors(outcomes)
+                    outcomes[check] = check.run(stored)
+                    yield checked.evaluation(outcomes[check])
+        if not _makes_aggregates(context.run):
+            among = batches_of_run(context.run.tags, settings)
+            outcomes = _of_these_batches(outcomes, Stored(run, options, among))
+        fail_on_errors(outcomes.values())
 
     # Not @multi_asset_check, which would make the step depend on every asset that it looks at.
     definition = dg.AssetChecksDefinition.create(
@@ -374,7 +374,23 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     return [definition]
 
 
-def fail_on_errors(outcomes: Sequence[CheckOutcome]) -> None:
+def _makes_aggregates(run: dg.DagsterRun) -> bool:
+    return not run.asset_selection or dg.AssetKey("training_results") in run.asset_selection
+
+
+def _of_these_batches(
+    outcomes: Mapping[Check[Stored], CheckOutcome], own: Stored
+) -> dict[Check[Stored], CheckOutcome]:
+    """Return the outcomes that decide whether a run which makes batches alone succeeds.
+
+    Batches of other runs, such as the others of a backfill, may have failed or not be made yet: the
+    run that makes the aggregates answers for all.
+    """
+    reread = {check: check.run(own) for check in outcomes if check.by_batch}
+    return reread | {check: one for check, one in outcomes.items() if not check.quick}
+
+
+def fail_on_errors(outcomes: Iterable[CheckOutcome]) -> None:
     """Fail the step if a check of severity ERROR has not passed; the failure names each."""
     if failed := [one for one in outcomes if one.passed is False and one.severity == "ERROR"]:
         named = [f"{one.message} ({one.name})" for one in failed]

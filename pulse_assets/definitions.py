@@ -18,6 +18,7 @@ from pulse_assets.automation import (
     build_schedule,
     build_source_sensor,
 )
+from pulse_assets.backfill_sensor import build_backfill_sensor
 from pulse_assets.checks import build_checks
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.jobs import retrodiction_training
@@ -73,7 +74,7 @@ def build_definitions(
         asset_checks=build_checks(settings),
         jobs=[retrodiction_training(executor, settings.store)],
         schedules=[build_schedule(settings)],
-        sensors=[build_source_sensor(settings), build_condition_sensor()],
+        sensors=[build_source_sensor(settings), build_condition_sensor(), build_backfill_sensor()],
         resources={**standard, **(resources or {})},
         executor=executor,
         loggers={

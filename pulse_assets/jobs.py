@@ -9,8 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 JOB_NAME: Final = "retrodiction_training"
 
-
-#: Tag of a run of the job: the store of its deployment, unless the run's configuration names one.
+#: Tag of a run: the store of its deployment, unless the run's configuration names one.
 STORE_TAG: Final = "pulse/store"
 
 

@@ -52,14 +52,16 @@ def store_batches(settings, *keys, made="made"):
             store.write(object_path(name, key, settings.batch_length), data)
 
 
-def test_everything_is_off_by_default():
+def test_all_is_off_by_default_but_what_completes_a_backfill_that_a_person_launched():
     repository = defs().get_repository_def()
-    schedules, sensors = repository.schedule_defs, repository.sensor_defs
-    assert {one.name for one in schedules} == {"train_completed_batches"}
-    assert {one.name for one in sensors} == {"source_changed", "aggregates_follow_batches"}
-    statuses = {one.default_status.value for one in (*schedules, *sensors)}
-    assert statuses == {"STOPPED"}
-    assert all(one.description for one in (*schedules, *sensors))
+    found = [*repository.schedule_defs, *repository.sensor_defs]
+    assert {one.name: one.default_status.value for one in found} == {
+        "train_completed_batches": "STOPPED",
+        "source_changed": "STOPPED",
+        "aggregates_follow_batches": "STOPPED",
+        "aggregates_of_failed_backfills": "RUNNING",
+    }
+    assert all(one.description for one in found)
 
 
 def test_the_schedule_trains_what_has_ended_since(monthly, instance):
@@ -144,6 +146,15 @@ def test_the_schedule_waits_for_a_run_that_has_not_ended(monthly, instance, name
     assert skipped.skip_message.startswith(f"run {run.run_id} over {monthly.store} is {name}")
     instance.report_run_failed(run)
     assert evaluate(monthly, instance, 2005, 3, 1).tags[START] == "2005-01-01"
+
+
+def test_the_schedule_waits_for_a_backfill_that_makes_batches(monthly, instance):
+    """Its runs are of no named job; the step that makes the batches tags them."""
+    tags = {STORE_TAG: monthly.store}
+    run = create_run_for_test(
+        instance, "__ASSET_JOB", tags=tags, status=dg.DagsterRunStatus.STARTED
+    )
+    assert f"run {run.run_id}" in evaluate(monthly, instance, 2005, 3, 1).skip_message
 
 
 def test_the_run_of_an_interrupted_tick_is_asked_for_again(monthly, instance):

@@ -17,6 +17,7 @@ from pulse_assets_tests.report.made import make_pairs
 from pulse_assets_tests.report.test_page import build
 from pulse_assets_tests.test_four_ways import (
     BREAKABLE,
+    BROKEN,
     LAST,
     UserInterface,
     deployment,
@@ -61,7 +62,8 @@ def dagster_ui(settings, report_url, tmp_path):
     with (tmp_path / "servers.log").open("w") as log:
         process = subprocess.Popen(
             [*command, "-h", "127.0.0.1", "-p", str(port)],
-            env=deployment(settings) | {"PULSE_REPORT_URL": report_url, "BROKEN_VALUES": "45"},
+            env=deployment(settings)
+            | {"PULSE_REPORT_URL": report_url, "BROKEN_VALUES": " ".join(BROKEN)},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -85,13 +87,18 @@ def page(tmp_path):
         browser.close()
 
 
-def launch(page, dagster_ui, choice, chosen):
-    """Fill in the dialog of *Materialize all* and launch it."""
+def choose(page, dagster_ui, choice, chosen):
+    """Choose partitions in the dialog of *Materialize all*."""
     page.goto(f"{dagster_ui}/asset-groups")
     page.get_by_text("Materialize all").first.click()
     page.wait_for_load_state("networkidle")  # a choice made before partitions are known has none
     page.get_by_role("button", name=choice, exact=True).click()
     page.get_by_text(chosen, exact=True).first.wait_for()
+
+
+def launch(page, dagster_ui, choice, chosen):
+    """Fill in the dialog of *Materialize all* and launch it."""
+    choose(page, dagster_ui, choice, chosen)
     page.get_by_text("Config", exact=True).last.click()
     page.get_by_role("button", name="Add config").click()
     page.get_by_text("html_io").first.wait_for()
@@ -120,6 +127,11 @@ def test_a_person_finds_launches_watches_mends_and_reads(
     assert "html_io?" in shown
     assert f"store: {settings.store}" in shown  # a run may name another one
 
+    line = source / "historical_line.csv"
+    three_break = line.read_text()
+    one_breaks = three_break.replace(",41.0", ",41.25").replace(",43.0", ",43.25")
+    none_breaks = one_breaks.replace(",45.0", ",45.25")
+    line.write_text(one_breaks)
     launch(page, dagster_ui, "All", "12 partitions")
     page.goto(f"{dagster_ui}/assets/training_report?view=events")
     link = page.locator(f'a[href="{report_url}"]').first
@@ -127,8 +139,8 @@ def test_a_person_finds_launches_watches_mends_and_reads(
 
     page.goto(f"{dagster_ui}/assets/retrodictions?view=partitions")  # one batch failed
     page.get_by_text("Materialized (11)").wait_for()
-    line = source / "historical_line.csv"
-    line.write_text(line.read_text().replace("2005-11-01,45.0", "2005-11-01,45.25"))
+    page.get_by_text("Failed (1)").wait_for()
+    line.write_text(none_breaks)
     launch(page, dagster_ui, "Failed and missing", "1 partition")
     page.get_by_text("Launched run").wait_for()
     page.goto(f"{dagster_ui}/runs")
@@ -145,6 +157,15 @@ def test_a_person_finds_launches_watches_mends_and_reads(
     page.get_by_text("Passed", exact=True).first.wait_for()
     page.goto(f"{dagster_ui}/assets/retrodictions?view=checks&checkDetail=no_lookahead")
     page.get_by_text(LAST).first.wait_for()  # what it saw, without a click
+
+    line.write_text(three_break)  # three batches that succeeded fail in a later backfill
+    launch(page, dagster_ui, "All", "12 partitions")
+    page.goto(f"{dagster_ui}/assets/retrodictions?view=partitions")
+    page.get_by_text("Failed (3)").wait_for(timeout=BACKFILL)
+    page.get_by_text("Materialized (9)").wait_for()
+    choose(page, dagster_ui, "Failed and missing", "3 partitions")
+    page.goto(f"{dagster_ui}/assets/batch_metrics?view=checks&checkDetail=no_failed_batches")
+    page.get_by_text("Failed", exact=True).first.wait_for()
 
 
 def test_hostile_names_in_the_report_run_nothing(page, tmp_path):

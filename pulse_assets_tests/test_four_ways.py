@@ -21,7 +21,7 @@ from pulse_assets.jobs import JOB_NAME
 from pulse_assets.run_training import main
 from pulse_assets.settings import Settings, dagster_home
 from pulse_assets_tests.conftest import MODELS, stored, write_source
-from pulse_assets_tests.execution.clusters import worker_processes
+from pulse_assets_tests.execution.clusters import wait_until, worker_processes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
@@ -241,6 +241,20 @@ class UserInterface:
         )["launchPartitionBackfill"]
         return launched["backfillId"]
 
+    def reexecute(self, backfill):
+        """Press *Re-execute from failure* on the page of a backfill; return the new one's id."""
+        return self.ask(
+            """mutation Again($id: String!) {
+                 reexecutePartitionBackfill(
+                   reexecutionParams: {parentRunId: $id, strategy: FROM_FAILURE}
+                 ) {
+                   ... on LaunchBackfillSuccess { backfillId }
+                   ... on PythonError { message }
+                 }
+               }""",
+            id=backfill,
+        )["reexecutePartitionBackfill"]["backfillId"]
+
     def assets(self):
         nodes = self.ask("{ assetNodes { assetKey { path } } }")["assetNodes"]
         return sorted(node["assetKey"]["path"][-1] for node in nodes)
@@ -283,7 +297,15 @@ class UserInterface:
         assert asked["terminateRun"]["__typename"] == "TerminateRunSuccess", asked
 
     def missing(self, asset):
-        """The partitions that the UI shows as not materialized."""
+        """The partitions that the UI shows as not materialized or as failed."""
+        found = self._statuses(asset)
+        return sorted({*found["unmaterializedPartitions"], *found["failedPartitions"]})
+
+    def failed(self, asset):
+        """The partitions that the UI shows as failed."""
+        return sorted(self._statuses(asset)["failedPartitions"])
+
+    def _statuses(self, asset):
         (node,) = self.ask(
             """query Status($key: AssetKeyInput!) {
                  assetNodes(assetKeys: [$key]) {
@@ -294,8 +316,7 @@ class UserInterface:
                }""",
             key={"path": [asset]},
         )["assetNodes"]
-        found = node["assetPartitionStatuses"]
-        return sorted({*found["unmaterializedPartitions"], *found["failedPartitions"]})
+        return node["assetPartitionStatuses"]
 
 
 def free_port():
@@ -346,26 +367,46 @@ def wait_for(ui, process, log):
     pytest.fail(f"the servers did not start: {log.read_text()[-2000:]}")
 
 
+#: Values of the line, each the last before the target of one batch, no two of them neighbours.
+BROKEN = {"41": "2005-04-01", "43": "2005-07-30", "45": LAST}
+
+
 @pytest.mark.slow
-def test_failed_batches_of_a_backfill_are_missing_and_can_be_relaunched(
+def test_batches_that_fail_in_a_later_backfill_are_shown_as_failed_and_mended(
     config, source, user_interface
 ):
-    """The partitioned step and the aggregates are two runs: of these the second is red."""
+    """The run of the batches is red, so the sensor requests the aggregates that Dagster leaves out.
+
+    *Re-execute from failure* then makes those batches and no others.
+    """
     chosen = {"models": ["naive", BREAKABLE], "horizons": [1], "variables": ["line"]}
     chosen["on_rule_error"] = "fail"
+    line = source / "historical_line.csv"
+    broken = line.read_text()
+    mended = broken
+    for value in BROKEN:
+        mended = mended.replace(f",{value}.0", f",{value}.25")
     results = Path(config().store) / "training_results" / "training_results.json"
-    with user_interface(config(), BROKEN_VALUES="45") as ui:  # its value of November 2005
-        _, runs = ui.backfill(chosen)
-        assert runs == ["SUCCESS", "FAILURE"]
-        assert ui.missing("retrodictions") == [LAST]
-        assert ui.missing("batch_metrics") == []  # it says failed
-        errors = json.loads(results.read_text())["errors"]
-        assert [error["batch"] for error in errors] == [LAST]
+    with user_interface(config(), BROKEN_VALUES=" ".join(BROKEN)) as ui:
+        line.write_text(mended)
+        assert ui.backfill(chosen) == ("COMPLETED_SUCCESS", ["SUCCESS", "SUCCESS"])
+        assert ui.failed("retrodictions") == []
 
-        line = source / "historical_line.csv"
-        line.write_text(line.read_text().replace("2005-11-01,45.0", "2005-11-01,45.25"))
-        status, runs = ui.backfill(chosen, [LAST])
-        assert (status, runs) == ("COMPLETED_SUCCESS", ["SUCCESS", "SUCCESS"])
+        line.write_text(broken)
+        backfill = ui.launch(chosen, ui.keys())
+        assert ui.ended(backfill)["status"] == "COMPLETED_FAILED"
+        wait_until(lambda: failed_in(results) == [*BROKEN.values()], 120)
+        for table in ("historical_data", "training_batches", "retrodictions"):
+            assert ui.failed(table) == ui.missing(table) == [*BROKEN.values()]
+        assert ui.missing("batch_metrics") == []  # it says failed
+
+        line.write_text(mended)
+        assert ui.ended(ui.reexecute(backfill))["status"] == "COMPLETED_SUCCESS"
         assert ui.missing("retrodictions") == []
+        wait_until(lambda: failed_in(results) == [], 120)
     batches = json.loads(results.read_text())["batches"]
     assert (batches["total"], batches["failed"]) == (12, 0)
+
+
+def failed_in(results):
+    return [error["batch"] for error in json.loads(results.read_text())["errors"]]

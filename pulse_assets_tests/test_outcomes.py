@@ -17,7 +17,7 @@ from pulse_assets.definitions import build_definitions
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.execution.cluster import ClusterSpec
 from pulse_assets.execution.executor import BatchDaskExecutor
-from pulse_assets.jobs import JOB_NAME
+from pulse_assets.jobs import JOB_NAME, STORE_TAG
 from pulse_assets.run_training import main
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
@@ -273,7 +273,7 @@ def test_a_run_of_batches_alone_is_red_and_its_aggregates_can_be_made(
     settings, instance, monkeypatch
 ):
     monkeypatch.setenv("BROKEN_VALUES", "45")  # of the line, in October
-    job = build_definitions(settings).resolve_job_def(JOB_NAME)
+    job = build_definitions(settings).resolve_implicit_global_asset_job_def()  # as a backfill
     rules = ["naive", "pulse_assets_tests.own_rules:Breakable"]
     training = {"variables": ["line"], "models": rules, "horizons": [1]}
     names = [f"dagster/asset_partition_range_{end}" for end in ("start", "end")]
@@ -289,7 +289,9 @@ def test_a_run_of_batches_alone_is_red_and_its_aggregates_can_be_made(
 
     batches = run(BATCH_TABLES, dict(zip(names, KEYS, strict=True)))
     assert not batches.success
+    assert instance.get_run_by_id(batches.run_id).tags[STORE_TAG] == settings.store
     assert "check_batches" in {one.step_key for one in batches.all_events if one.is_step_failure}
+    assert run(BATCH_TABLES, dict.fromkeys(names, KEYS[0])).success  # no batch of its own failed
     aggregates = run(AGGREGATES, {})
     made = {e.asset_key.to_user_string() for e in aggregates.get_asset_materialization_events()}
     assert made == set(AGGREGATES)

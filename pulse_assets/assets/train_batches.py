@@ -27,6 +27,7 @@ from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
 from pulse_assets.execution.worker_store import check_workers_store
 from pulse_assets.fingerprint import code_fingerprint
+from pulse_assets.jobs import STORE_TAG
 from pulse_assets.partitions import batch_of, batch_partitions, check_keys
 from pulse_assets.preflight import check_ready
 from pulse_assets.resources import DataResource
@@ -69,6 +70,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
         tables = _tables_to_make(context)
         with plain_failures(), fresh_hosts():  # bad input is a failure without a traceback
             run = data.applied_to(settings)
+            context.instance.add_run_tags(context.run.run_id, {STORE_TAG: run.store})
             check_keys(context.partition_keys, settings)
             options = check_ready(run, training)
             warn_of_compilation()

@@ -1,0 +1,83 @@
+"""A sensor that completes the aggregates of backfills in which batches failed.
+
+A batch that failed makes the run of its backfill red, so that Dagster shows the batch as failed.
+Dagster then leaves out all that depends on the batch: trust, results, forecasts and report, which
+say what failed. *Re-execute from failure* selects the failed batches without their status table, so
+Dagster makes the aggregates beside them and not after them. The sensor requests the aggregates of
+both once the backfill has ended.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+from dagster._core.execution.backfill import (
+    BulkActionsFilter,
+    BulkActionStatus,
+    PartitionBackfill,
+)
+
+from pulse_assets.assets.documentation import GROUPS
+from pulse_assets.execution.batch_task import BATCH_TABLES
+
+#: Tag of a run that a backfill has launched, and of a run that the sensor requests for it.
+BACKFILL_TAG: Final = "dagster/backfill"
+REQUEST_TAG: Final = "pulse/aggregates_of_backfill"
+
+_BATCHES: Final = frozenset(dg.AssetKey(name) for name in BATCH_TABLES)
+AGGREGATES: Final = frozenset(dg.AssetKey(name) for name in GROUPS if name not in BATCH_TABLES)
+
+#: A backfill that was launched longer ago is left alone.
+_SINCE: Final = timedelta(days=30)
+
+
+def build_backfill_sensor() -> dg.SensorDefinition:
+    """Request the aggregates that a backfill left out, or made before its batches."""
+
+    @dg.sensor(
+        name="aggregates_of_failed_backfills",
+        target=dg.AssetSelection.assets(*AGGREGATES),
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Dagster leaves the aggregates out of a backfill in which a batch failed, and "
+        "makes them too early when it is re-executed from failure. This requests them, once per "
+        "backfill, so that results and report say what failed.",
+    )
+    def aggregates_of_failed_backfills(
+        context: dg.SensorEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        ended = BulkActionsFilter(
+            statuses=[BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.COMPLETED_SUCCESS],
+            created_after=datetime.now(UTC) - _SINCE,
+        )
+        requested = False
+        for backfill in context.instance.get_backfills(filters=ended):
+            if missing := _left_out(context.instance, backfill):
+                requested = True
+                yield dg.RunRequest(
+                    run_key=backfill.backfill_id,
+                    asset_selection=sorted(missing),
+                    run_config=backfill.run_config or {},
+                    tags={REQUEST_TAG: backfill.backfill_id},
+                )
+        if not requested:
+            yield dg.SkipReason("no backfill that has ended lacks its aggregates")
+
+    return aggregates_of_failed_backfills
+
+
+def _left_out(instance: dg.DagsterInstance, backfill: PartitionBackfill) -> set[dg.AssetKey]:
+    """Return the aggregates that were selected for a backfill and that no run made after it."""
+    selected = {*(backfill.asset_selection or ())}
+    missing = selected & AGGREGATES
+    for tag in (REQUEST_TAG,) if _side_by_side(selected) else (BACKFILL_TAG, REQUEST_TAG):
+        if missing:
+            for run in instance.get_runs(dg.RunsFilter(tags={tag: backfill.backfill_id})):
+                missing -= run.asset_selection or set()
+    return missing
+
+
+def _side_by_side(selected: set[dg.AssetKey]) -> bool:
+    """Tell whether batches are made without the table that lets the aggregates wait for them."""
+    return bool(selected & _BATCHES) and dg.AssetKey("batch_metrics") not in selected
