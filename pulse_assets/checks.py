@@ -160,6 +160,8 @@ def every_variable_predicted(stored: Stored) -> Verdict:
         "never_predicted": stored.outcomes.never_predicted(variables),
     }
     message = describe_unpredicted(stored.outcomes, variables)
+    if not stored.outcomes.batches:
+        message = "no batch was predicted: the store has none of this configuration"
     return Verdict(not message, seen, message)
 
 
@@ -178,6 +180,18 @@ def every_horizon_predicted(stored: Stored) -> Verdict:
         f"enough: {list_some(named)}"
     )
     return Verdict(not never, {"never_predicted": never}, message)
+
+
+def every_batch_made(stored: Stored) -> Verdict:
+    """The store has each batch of the grid, made by this configuration."""
+    planned = batch_keys(stored.settings)
+    made = set(stored.metrics["batch"].astype(str))
+    missing = [key for key in planned if key not in made]
+    message = (
+        f"{len(missing):,} of {len(planned):,} batches are missing, or were made by another "
+        f"configuration: {list_some(missing)}: pulse-train --resume makes them"
+    )
+    return Verdict(not missing, {"batches": len(planned), "missing": len(missing)}, message)
 
 
 def interval_coverage(stored: Stored) -> Verdict:
@@ -325,6 +339,7 @@ BATCH_CHECKS: Final[tuple[Check[Stored], ...]] = (
     Check("no_failed_batches", "batch_metrics", no_failed_batches, quick=True, by_batch=True),
     Check("no_failed_rules", "retrodictions", no_failed_rules, quick=True, by_batch=True),
     Check("every_variable_predicted", "batch_metrics", every_variable_predicted, quick=True),
+    Check("every_batch_made", "batch_metrics", every_batch_made, "WARN", quick=True),
     Check("no_lookahead", "retrodictions", no_lookahead),
     *(Check("schema_holds", name, schema_holds(name)) for name in BATCH_TABLES),
     *(Check("no_duplicates", name, no_duplicates(name)) for name in BATCH_TABLES),

@@ -16,7 +16,7 @@ from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel
 from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.autoregression import regress_on_partner
 from pulse_assets.retrodiction.known_series import KnownSeries
-from pulse_assets.retrodiction.rules import RULES, Rule
+from pulse_assets.retrodiction.rules import PARTNER_PREFIX, RULES, Rule
 
 #: Past changes of the variable and of its partner that enter.
 OWN_LAGS: Final = 3
@@ -67,7 +67,10 @@ def find_partners(
     found = [name for name in sorted(strengths) if strengths[name] > needed]
     found.sort(key=lambda name: -strengths[name])
     chosen = {name: indicators[name].shifted(-start) for name in found[:limit]}
-    return [PartnerRule(f"ar_with_{name}", x.values, x.implausible) for name, x in chosen.items()]
+    return [
+        PartnerRule(f"{PARTNER_PREFIX}{name}", x.values, x.implausible)
+        for name, x in chosen.items()
+    ]
 
 
 def _changes(x: Floats) -> Floats:

@@ -215,6 +215,8 @@ def _rule_errors(rows: pa.Table, models: list[str]) -> _RuleErrors:
         first = {row["origin_date"]: row["error"] for row in errors if row["model"] == model}
         origin, text = next(iter(first.items()), (None, None))
         kind, _, message = text.partition(": ") if text else (None, None, None)
+        if len({*first.values()}) > 1:
+            message = f"{message} (the first of several errors)"
         found.append((len(first), origin, kind, message))
     return _RuleErrors(*map(list, zip(*found, strict=True)))
 
