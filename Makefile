@@ -1,12 +1,15 @@
 PYTHON ?= python3
 VENV ?= .venv
+STATSFORECAST_VENV ?= .venv-statsforecast
 PORT ?= 3000
 REPORT_PORT ?= 3001
 export DAGSTER_HOME ?= $(CURDIR)/.pulse
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PEERS_PYTHON := $(STATSFORECAST_VENV)/bin/python
 
-.PHONY: help install install-test train test test-slow coverage ui bench bench-full lint lock clean
+.PHONY: help install install-test train test test-slow test-statsforecast coverage ui bench bench-full lint \
+	lock clean
 
 help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +26,13 @@ $(VENV)/.installed: $(BIN)/python setup.cfg pyproject.toml constraints.txt
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "installing the test tools into $(VENV)"
 	$(PIP) -e '.[test,dev]'
+	@touch $@
+
+# statsforecast needs pandas < 3: the test environment once more, with other versions of a few packages.
+$(STATSFORECAST_VENV)/.installed-statsforecast: $(VENV)/.installed-test .ci/statsforecast.txt
+	@$(MAKE) --no-print-directory install-test VENV=$(STATSFORECAST_VENV)
+	$(PEERS_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r .ci/statsforecast.txt
 	@touch $@
 
 # Without prerequisites: one that is there is the user's own.
@@ -56,33 +66,43 @@ test: install-test  ## run the fast tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Three on two cores: most of these wait, for a daemon's tick, a time limit or a lost connection.
+# The order is that of the tests' conftest.py; pytest-xdist's own is by number, not by length.
 test-slow: install-test  ## run the slow tests
-	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 3 --dist loadfile --no-loadscope-reorder
+
+test-statsforecast: $(STATSFORECAST_VENV)/.installed-statsforecast  ## run the tests beside statsforecast
+	$(PEERS_PYTHON) -m pytest -m '' pulse_assets_tests/with_statsforecast
 
 coverage: install-test  ## run all tests and measure branch coverage
 	$(BIN)/python -m pytest -m '' -n 2 --dist loadfile --cov --cov-report=term
 
-bench: install-test  ## measure accuracy, speed and the whole command, 5 minutes (needs Debian's gretl-data)
-	$(BIN)/python -m benchmarks.accuracy --peers
-	$(BIN)/python -m benchmarks.speed
-	$(BIN)/python -m benchmarks.end_to_end
+bench: $(STATSFORECAST_VENV)/.installed-statsforecast  ## measure accuracy, speed and the whole command, 5 minutes (needs Debian's gretl-data)
+	$(PEERS_PYTHON) -m benchmarks.accuracy --peers
+	$(PEERS_PYTHON) -m benchmarks.speed
+	$(PEERS_PYTHON) -m benchmarks.end_to_end
 
-bench-full: install-test  ## the same with the slow peers, more of each, and 1 worker beside 2
-	$(BIN)/python -m benchmarks.accuracy --peers --full
-	$(BIN)/python -m benchmarks.speed --budget 20
-	$(BIN)/python -m benchmarks.end_to_end --repeats 3 --workers
+bench-full: $(STATSFORECAST_VENV)/.installed-statsforecast  ## the same with the slow peers, more of each, and 1 worker beside 2
+	$(PEERS_PYTHON) -m benchmarks.accuracy --peers --full
+	$(PEERS_PYTHON) -m benchmarks.speed --budget 20
+	$(PEERS_PYTHON) -m benchmarks.end_to_end --repeats 3 --workers
 
 lint: install-test  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# CI installs with Python 3.11; setuptools builds the project itself.
-lock:  ## write the hashes that CI installs by, from setup.cfg and constraints.txt (needs uv)
-	echo 'setuptools>=77' | uv pip compile --quiet --generate-hashes --no-header --no-annotate \
-		--no-strip-extras --extra test --extra dev -c constraints.txt --python-version 3.11 \
-		-o .ci/requirements.txt - setup.cfg
+# One lock for all Pythons and systems. Versions stay as they are; `make lock UPGRADE=--upgrade` takes
+# the newest. setuptools builds the project itself; the last file holds what statsforecast changes.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
+	--custom-compile-command 'make lock'
+lock: install-test  ## write constraints.txt and CI's hashes from pyproject.toml (UPGRADE=--upgrade)
+	$(COMPILE) $(UPGRADE) --strip-extras --extra test --extra dev -o constraints.txt pyproject.toml
+	echo 'setuptools>=77' | $(COMPILE) --generate-hashes --no-strip-extras --extra test --extra dev \
+		-c constraints.txt -o .ci/requirements.txt - pyproject.toml
+	grep -v '^pandas==' constraints.txt | $(COMPILE) --no-header --strip-extras --extra test \
+		--extra statsforecast -c - pyproject.toml | grep -vxFf constraints.txt | \
+		$(COMPILE) --no-deps --generate-hashes -o .ci/statsforecast.txt -
 
 clean:  ## remove the virtual environment and the caches; results stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(STATSFORECAST_VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

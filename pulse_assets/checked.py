@@ -32,6 +32,9 @@ _ADVICE = {
     "greater_than": "must be greater than {gt}",
     "less_than_equal": "must be at most {le}",
     "less_than": "must be less than {lt}",
+    "list_type": "must be a list",
+    "dict_type": "must be names with a value each",
+    "string_type": "must be a text",
     "literal_error": "must be {expected}",
     "value_error": "{error}",
 }

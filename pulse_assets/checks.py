@@ -59,7 +59,7 @@ REMADE_BATCHES: Final = 4
 #: Largest distance of the intervals' coverage from their level, chance apart.
 COVERAGE_MARGIN: Final = 0.05
 
-_STATUS: Final = ("batch", "status", "model", "n", "coverage")
+_STATUS: Final = ("batch", "status", "variable", "model", "horizon", "n", "coverage")
 
 
 class Stored:
@@ -162,7 +162,38 @@ def every_variable_predicted(stored: Stored) -> Verdict:
         "never_predicted": stored.outcomes.never_predicted(variables),
     }
     message = describe_unpredicted(stored.outcomes, variables)
+    if not stored.outcomes.batches:
+        message = "no batch was predicted: the store has none of this configuration"
     return Verdict(not message, seen, message)
+
+
+def every_horizon_predicted(stored: Stored) -> Verdict:
+    """Each variable that is predicted is predicted at each horizon."""
+    rows = stored.metrics[stored.metrics["n"] > 0]
+    made = set(zip(rows["variable"].astype(str), rows["horizon"], strict=True))
+    never = {
+        name: [steps for steps in stored.options.horizons if (name, steps) not in made]
+        for name in sorted(stored.outcomes.predicted)
+    }
+    never = {name: steps for name, steps in never.items() if steps}
+    named = [f"{name} ({', '.join(map(str, steps))})" for name, steps in never.items()]
+    message = (
+        "horizons that no batch predicts, because no origin so many steps before a target knows "
+        f"enough: {list_some(named)}"
+    )
+    return Verdict(not never, {"never_predicted": never}, message)
+
+
+def every_batch_made(stored: Stored) -> Verdict:
+    """The store has each batch of the grid, made by this configuration."""
+    planned = batch_keys(stored.settings)
+    made = set(stored.metrics["batch"].astype(str))
+    missing = [key for key in planned if key not in made]
+    message = (
+        f"{len(missing):,} of {len(planned):,} batches are missing, or were made by another "
+        f"configuration: {list_some(missing)}: pulse-train --resume makes them"
+    )
+    return Verdict(not missing, {"batches": len(planned), "missing": len(missing)}, message)
 
 
 def interval_coverage(stored: Stored) -> Verdict:
@@ -278,13 +309,17 @@ def every_file_is_read(stored: Stored) -> Verdict:
 
 def no_implausible_values(stored: Stored) -> Verdict:
     """No value lies so far from its neighbours that it looks like a typing error."""
+    frequencies = series_frequencies(stored.series, stored.options.frequencies)
     found = {
         f"{name} on {one.timestamps[i]}": float(one.values[i])
         for name, one in stored.series.items()
-        for i in implausible_values(one.values)
+        for i in implausible_values(one.values, getattr(frequencies.get(name), "season", 1))
     }
     named = [f"{place} ({value:g})" for place, value in found.items()]
-    message = f"values that look implausible beside their neighbours: {list_some(named)}"
+    message = (
+        "values that look implausible beside their neighbours, and count as missing from the next "
+        f"value on: {list_some(named)}"
+    )
     return Verdict(not found, {"implausible": found}, message)
 
 
@@ -306,12 +341,14 @@ BATCH_CHECKS: Final[tuple[Check[Stored], ...]] = (
     Check("no_failed_batches", "batch_metrics", no_failed_batches, quick=True, by_batch=True),
     Check("no_failed_rules", "retrodictions", no_failed_rules, quick=True, by_batch=True),
     Check("every_variable_predicted", "batch_metrics", every_variable_predicted, quick=True),
+    Check("every_batch_made", "batch_metrics", every_batch_made, "WARN", quick=True),
     Check("no_lookahead", "retrodictions", no_lookahead),
     *(Check("schema_holds", name, schema_holds(name)) for name in BATCH_TABLES),
     *(Check("no_duplicates", name, no_duplicates(name)) for name in BATCH_TABLES),
     Check("sources_are_fresh", "historical_data", sources_are_fresh, "WARN"),
     Check("every_file_is_read", "historical_data", every_file_is_read, "WARN"),
     Check("no_implausible_values", "historical_data", no_implausible_values, "WARN"),
+    Check("every_horizon_predicted", "batch_metrics", every_horizon_predicted, "WARN"),
     Check("interval_coverage", "batch_metrics", interval_coverage, "WARN"),
 )
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.console import Console
 
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError, TrainingError
@@ -21,13 +22,25 @@ from pulse_assets.preflight import check_ready, resolve_options
 from pulse_assets.report.serve import report_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig, dagster_home
-from pulse_assets.stages.outcome import early_ends, last_observations, left_out, series_frequencies
+from pulse_assets.stages.outcome import (
+    early_ends,
+    last_observations,
+    left_out,
+    series_frequencies,
+    warnings_of,
+)
 from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.status import grid_status, stored_outcomes
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table
-from pulse_assets.terminal import print_error, print_forecasts, print_json, print_status
+from pulse_assets.terminal import (
+    print_error,
+    print_forecasts,
+    print_json,
+    print_status,
+    print_warnings,
+)
 from pulse_assets.training import failure_of, run_config
 
 _AGGREGATES: Final = ("trust_ledger", "next_forecasts", "training_results", "training_report")
@@ -51,9 +64,11 @@ def forecast(config: TrainingConfig, *, as_json: bool) -> int:
     """Make `next_forecasts` with the stored trust, and print the ensemble's.
 
     Returns:
-        0 when every variable has a forecast, else 1.
+        0 when every variable has a forecast and no rule failed, else 1.
     """
-    _raise_unmade(_materialize(config, ["next_forecasts"]))
+    run = _materialize(config, ["next_forecasts"])
+    _raise_unmade(run)
+    problems = _failed_checks(run)
     path = object_path("next_forecasts")
     store = open_store(config.store, config.s3)
     table = decode_table(store.read(path), "next_forecasts", name=f"{store.uri}/{path}")
@@ -61,12 +76,15 @@ def forecast(config: TrainingConfig, *, as_json: bool) -> int:
     without, warnings = left_out(table), _warn_early(config, table)
     if as_json:
         named = [{"variable": name, "reason": reason} for name, reason in without.items()]
-        print_json({"forecasts": _plain_rows(rows), "left_out": named, "warnings": warnings})
+        found = {"left_out": named, "warnings": warnings, "problems": problems}
+        print_json({"forecasts": _plain_rows(rows), **found})
     else:
         print_forecasts(rows.to_pylist(), warnings, {"forecasts": f"{store.uri}/{path}"})
     for name, reason in without.items():
         print_error(f"{name} has no forecast: {reason.removeprefix(f'{name}: ')}")
-    return 1 if without else 0
+    for problem in problems:
+        print_error(problem)
+    return 1 if without or problems else 0
 
 
 def _warn_early(config: TrainingConfig, forecasts: pa.Table) -> list[str]:
@@ -83,7 +101,7 @@ def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> i
     Args:
         config: where the store is.
         rebuild: make the aggregates anew from the stored batches first; a problem that they
-            report is printed and makes the exit code 1.
+            report is printed and makes the exit code 1, a warning is printed on stderr.
         port: serve the report there until interrupted instead of opening it.
 
     Raises:
@@ -95,6 +113,9 @@ def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> i
     for problem in problems:
         print_error(problem)
     store = open_store(config.store, config.s3)
+    if rebuild:
+        results = json.loads(store.read(object_path("training_results", suffix="json")))
+        print_warnings(warnings_of(results), Console(stderr=True))
     if port is not None:
         return _serve(store, port)
     place = _local_copy(store)
@@ -131,6 +152,13 @@ def _failures(run: dg.ExecuteInProcessResult) -> list[str]:
 def _raise_unmade(run: dg.ExecuteInProcessResult) -> None:
     if not run.success:
         raise TrainingError("; ".join(_failures(run)))
+
+
+def _failed_checks(run: dg.ExecuteInProcessResult) -> list[str]:
+    """Return what the failed checks of severity ERROR found."""
+    error = dg.AssetCheckSeverity.ERROR
+    failed = (one for one in run.get_asset_check_evaluations() if not one.passed)
+    return [one.description or one.check_name for one in failed if one.severity == error]
 
 
 def _problems(run: dg.ExecuteInProcessResult) -> list[str]:

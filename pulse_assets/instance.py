@@ -48,6 +48,8 @@ _BROKEN: Final = re.compile(
     "more than one head|not a database|malformed|disk image|no such (table|column)|has no column"
     "|Can't locate revision|Multiple head"
 )
+#: What is reported of SQLite files that this process may not open or write.
+_CLOSED: Final = re.compile("unable to open database file|readonly database")
 #: What is reported while a process that does not know our lock creates the same files.
 _CREATION: Final = re.compile("table \\S+ already exists|database is locked|UNIQUE constraint")
 _ATTEMPTS: Final = 8
@@ -100,9 +102,12 @@ def lost_records(reason: str, home: Path) -> str:
             f"`history` and `schedules` out of {home} and run again; the store is not affected, "
             "--resume keeps its batches"
         )
+    mend = "check that their database is running"
+    if _CLOSED.search(reason):
+        mend = "check that its files are no folders, and mend their permissions"
     return (
         f"Dagster's records (DAGSTER_HOME {home}) cannot be read or written ({said}): "
-        "check that their database is running; finished batches are kept, --resume computes the "
+        f"{mend}; finished batches are kept, --resume computes the "
         "others"
     )
 
@@ -123,7 +128,7 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
     try:
         home.mkdir(parents=True, exist_ok=True)
         _write_default(file)
-        ref = InstanceRef.from_dir(str(home))
+        ref = _ref_of(home)
         if ref.compute_logs_data.class_name == "LocalComputeLogManager":
             ref = InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_COPY})
         with _creation_lock(home, ref):
@@ -137,6 +142,25 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
         ) from error
     except (dg.DagsterInvalidConfigError, CheckError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{file} {_unusable(error)}") from error
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{file} names what is not installed ({error}): install it, or correct the file"
+        ) from error
+
+
+def _ref_of(home: Path) -> InstanceRef:
+    """Read the `dagster.yaml` of a home.
+
+    Raises:
+        ConfigurationError: Dagster stumbles over a value of the wrong kind, such as `storage: 3`.
+    """
+    try:
+        return InstanceRef.from_dir(str(home))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{home / 'dagster.yaml'} cannot be used (a value is of the wrong kind: {error}): "
+            "correct it"
+        ) from error
 
 
 def _write_default(file: Path) -> None:

@@ -199,6 +199,13 @@ def _never_predicted(
             f"it has no value from {span}",
             "choose an earlier --start-date or a later --end-date",
         )
+    known = _known_from(series)
+    if known is not None and dates[inside[-1]] <= known:
+        return (
+            f"{MINIMUM_HISTORY} observations must be published before a value to predict, which "
+            f"they are on {known}, not before the last value up to {grid.last}",
+            "correct published_at",
+        )
     if not _reachable(series, frequency, options, grid.starts(dates[inside]), inside).any():
         return (
             f"{MINIMUM_HISTORY} observations must lie before a batch, in the "
@@ -207,6 +214,16 @@ def _never_predicted(
             "choose a later --end-date, more --history-days or smaller --horizons",
         )
     return None
+
+
+def _known_from(series: Series) -> np.datetime64 | None:
+    """Return the first day on which so many rows were published as an origin must know.
+
+    None where the series does not say when its values were published.
+    """
+    if series.published_at is None:
+        return None
+    return np.sort(np.fmax(series.timestamps, series.published_at))[MINIMUM_HISTORY - 1]
 
 
 def _reachable(

@@ -314,6 +314,7 @@ def setup_logging(level: str, log_dir: Path | str | None = None) -> None:
 def _log_file(folder: Path) -> logging.FileHandler:
     if address_fault(str(folder)):  # a Path has lost a slash of s3://
         raise ConfigurationError(f"--log-dir {folder} is no directory: name one of this machine")
+    folder = folder.expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return logging.FileHandler(folder / "pulse-train.log", encoding="utf-8")

@@ -7,6 +7,7 @@ are also the fields of the Dagster resource `training`, so the launchpad shows t
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
@@ -15,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pulse_assets.batches import Cadence
 from pulse_assets.checked import Checked
+from pulse_assets.environment import check_unread
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.execution.processors import usable_processors
 from pulse_assets.history.frequency import get_frequency
@@ -124,6 +126,14 @@ class Settings(Checked):
         # Workers may have another working directory.
         return str(Path(value).expanduser().absolute())
 
+    @field_validator("start_date", "end_date", mode="before")
+    @classmethod
+    def _no_number(cls, value: object) -> object:
+        """Refuse a number, which pydantic would take as seconds since 1970."""
+        if isinstance(value, int | float) or (isinstance(value, str) and _is_number(value)):
+            raise ValueError("must be a date like 2020-01-31")
+        return value
+
     @field_validator("end_date", mode="before")
     @classmethod
     def _open_end(cls, value: object) -> object:
@@ -159,7 +169,12 @@ class Settings(Checked):
 
     @classmethod
     def in_environment(cls, environment: Mapping[str, str]) -> dict[str, Any]:
-        """Return the fields that the environment sets, unchecked."""
+        """Return the fields that the environment sets, unchecked.
+
+        Raises:
+            ConfigurationError: a variable looks like one of them but is not read.
+        """
+        check_unread(environment, cls.ENVIRONMENT, TrainingConfig.model_fields)
         return {
             field: environment[name]
             for name, field in cls.ENVIRONMENT.items()
@@ -375,6 +390,27 @@ class TrainingConfig(Settings, TrainingOptions):
         )
 
 
+def _is_number(text: str) -> bool:
+    with suppress(ValueError):
+        float(text)
+        return True
+    return False
+
+
 def dagster_home() -> Path:
-    """Return the directory of Dagster's records: DAGSTER_HOME, or `.pulse` in this directory."""
-    return Path(os.environ.get("DAGSTER_HOME") or ".pulse").expanduser().resolve()
+    """Return the directory of Dagster's records: DAGSTER_HOME, or `.pulse` in this directory.
+
+    Raises:
+        ConfigurationError: DAGSTER_HOME is the address of something else.
+    """
+    home = os.environ.get("DAGSTER_HOME") or ".pulse"
+    fault = "lies in S3: name a directory" if home.startswith("s3://") else address_fault(home)
+    if fault:
+        raise ConfigurationError(f"DAGSTER_HOME = {home!r} {fault}")
+    found = Path(home).expanduser().resolve()
+    if "?" in str(found):
+        raise ConfigurationError(
+            f"DAGSTER_HOME {found} has a '?' in it, after which the addresses of Dagster's records "
+            "go on with options: name a directory without"
+        )
+    return found

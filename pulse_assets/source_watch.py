@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, Self
 
+from pydantic import TypeAdapter
+
 #: Versions of the files of a source by name.
 Versions = Mapping[str, str]
 
@@ -74,8 +76,9 @@ class Memory:
             found: Any = json.loads(cursor or "{}")
             if all(isinstance(version, str) for version in found.values()):
                 return cls(trained=found, asked=found)
-            return cls(**{**found, "requests": tuple(found["requests"])})
-        except (ValueError, AttributeError, TypeError, KeyError):
+            read = TypeAdapter(cls).validate_json(cursor or "", strict=True)
+            return replace(read, requests=tuple(read.requests))
+        except (ValueError, AttributeError):
             return cls()
 
     def cursor(self) -> str:

@@ -130,7 +130,7 @@ def print_summary(
         console.print(_variable_table(results["variables"]["details"]))
         console.print()
     _print_outcomes(console, results)
-    _print_warnings(console, outcome.warnings_of(results))
+    print_warnings(outcome.warnings_of(results), console)
     _print_paths(console, paths)
 
 
@@ -207,7 +207,7 @@ def print_forecasts(
     if rows:
         console.print(table)
         console.print()
-    _print_warnings(console, warnings)
+    print_warnings(warnings, console)
     _print_paths(console, paths)
 
 
@@ -285,7 +285,8 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     _print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
 
 
-def _print_warnings(console: Console, warnings: Sequence[str]) -> None:
+def print_warnings(warnings: Sequence[str], console: Console) -> None:
+    """Print what a person should know, under a title; nothing if there is nothing."""
     _print_list(console, "warnings", warnings, LISTED_WARNINGS)
 
 

@@ -19,7 +19,7 @@ from dagster._core.utils import make_new_run_id
 from dagster_shared.error import SerializableErrorInfo
 
 from pulse_assets.definitions import build_definitions
-from pulse_assets.errors import TrainingError
+from pulse_assets.errors import StoreUnavailableError, TrainingError
 from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.interrupts import lasting_interrupts
 from pulse_assets.execution.run_process import fail_dead_runs, process_tags
@@ -123,8 +123,8 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
     settings = config.settings()
     options = check_ready(settings, config.options())
     copies = _copies(config)
-    for folder, _ in copies:
-        folder.check_writable()
+    for folder, name in copies:
+        _check_copy(folder, name)
     if config.dask_scheduler_address is None:
         compile_kernels()  # once, here, so that no worker of this machine has to
     with open_cluster(_cluster_of(config)), open_instance(dagster_home()) as instance:
@@ -253,6 +253,23 @@ def _copies(config: TrainingConfig) -> list[tuple[Store, str]]:
     asked = [str(place) for place in (config.output_file, config.s3_output_file) if place]
     parts = [place.rpartition("/") for place in asked]
     return [(open_store(folder or ".", config.s3), name) for folder, _, name in parts]
+
+
+def _check_copy(folder: Store, name: str) -> None:
+    """Fail now if the copy of the results cannot be written.
+
+    Raises:
+        StoreUnavailableError: it cannot; the message names the copy, not the store.
+    """
+    try:
+        folder.check_writable()
+    except StoreUnavailableError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        raise StoreUnavailableError(
+            f"output_file {folder.uri}/{name}: cannot be written: {error.__cause__.strerror}: name "
+            "a file elsewhere or mend the permissions of its folder"
+        ) from error
 
 
 def _read_results(run: _Outcome, settings: Settings) -> TrainingResults:

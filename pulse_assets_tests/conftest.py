@@ -12,8 +12,23 @@ from pulse_assets.settings import Settings, TrainingOptions
 hypothesis_settings.register_profile("pulse", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("pulse")
 
+#: The files whose slow tests take longest, which begin first: at the end one would be waited for.
+LONGEST = [
+    f"pulse_assets_tests/{name}.py"
+    for name in (
+        *("test_faults", "storage/test_faults", "test_four_ways"),
+        *("test_nothing_disappears", "test_readme"),
+    )
+]
+
 #: Quick rules: two exact ones and one whose constants are tuned.
 MODELS = ["naive", "drift", "ses"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; all else keeps its order."""
+    rank = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(LONGEST)))
 
 
 @pytest.fixture
@@ -35,9 +50,14 @@ def write_source(folder: Path) -> Path:
 @pytest.fixture
 def settings(source: Path, tmp_path: Path) -> Settings:
     """Twelve batches of 30 days over 2005; one window, 2005-05-01 to 30, has its own month."""
+    return twelve_batches(source, tmp_path / "store")
+
+
+def twelve_batches(source: Path, store: Path) -> Settings:
+    """Return these settings, for fixtures that outlive a test."""
     return Settings(
         source=str(source),
-        store=str(tmp_path / "store"),
+        store=str(store),
         start_date="2005-01-01",
         end_date="2005-12-26",
     )
@@ -51,10 +71,10 @@ def options() -> TrainingOptions:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A Dagster instance on disk that lives as long as the test."""
+    """A Dagster instance that keeps its records in memory, as long as the test lives."""
     folder = tmp_path / "instance"
     folder.mkdir()
-    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+    with dg.DagsterInstance.ephemeral(str(folder)) as instance:
         yield instance
 
 

@@ -4,11 +4,13 @@ Elsewhere they forecast the last value, in the slow form. Each is named as its c
 """
 
 import ctypes
+import importlib
 import os
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -179,6 +181,44 @@ class Silent(Hostile):
 
     def fail(self, y_past, horizons):
         return [np.nan] * len(horizons)
+
+
+class Masked(Hostile):
+    """No failure: what is masked is no forecast, whatever number lies below the mask."""
+
+    def fail(self, y_past, horizons):
+        return np.ma.masked_array([999] * len(horizons), mask=True)
+
+
+class MaskedRows(Hostile):
+    """The same in the fast form, as a list of rows."""
+
+    def forecast(self, y, origins, horizons, season):
+        rows = np.repeat(y[origins][:, None], len(horizons), axis=1)
+        hidden = y[origins] == float(os.environ["HOSTILE_VALUE"])
+        return [np.ma.masked_array(row, mask=hide) for row, hide in zip(rows, hidden, strict=True)]
+
+
+class Alters(Hostile):
+    """It forecasts, but changes what other rules rely on."""
+
+    def fail(self, y_past, horizons):
+        os.chdir("/")
+        os.environ.clear()
+        sys.path.clear()
+        np.seterr(all="raise")
+        return [y_past[-1]] * len(horizons)
+
+
+class Relies(Hostile):
+    """It needs its environment, its directory and its modules; its name follows `Alters`."""
+
+    def fail(self, y_past, horizons):
+        with np.errstate():
+            np.array([1e300]) * 1e300
+        found = os.environ["HOSTILE_VALUE"], Path("pyproject.toml").read_text()
+        importlib.import_module("pulse_assets_tests.own_rules")
+        return [y_past[-1]] * len(horizons) if all(found) else None
 
 
 class Harmless(Hostile):

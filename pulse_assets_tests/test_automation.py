@@ -1,6 +1,7 @@
 """What starts runs by itself, by Dagster's own evaluation helpers; all of it is off by default."""
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,6 +24,23 @@ from pulse_assets.storage.tables import encode_table
 from pulse_assets_tests.storage.conftest import credentials  # noqa: F401 - fixture
 
 START, END = (f"dagster/asset_partition_range_{end}" for end in ("start", "end"))
+
+
+@pytest.fixture(scope="module")
+def no_records(tmp_path_factory):
+    """The folder of an instance that has its tables, and nothing in them."""
+    folder = tmp_path_factory.mktemp("no_records")
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        instance.all_instigator_state()  # makes the last of them
+    return folder
+
+
+@pytest.fixture
+def instance(no_records, tmp_path):
+    """An instance on disk: the context of a tick opens it anew."""
+    folder = shutil.copytree(no_records, tmp_path / "instance")
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        yield instance
 
 
 @pytest.fixture

@@ -211,6 +211,16 @@ def test_failed_batches_are_named_with_their_errors(settings, stored):
     assert found.values["batches"] == 4
 
 
+def test_horizons_that_no_batch_predicts_are_named(stored):
+    assert look(stored, "batch_metrics", "every_horizon_predicted").passed
+    far = stored.options.model_copy(update={"horizons": [1, 3, 500]})
+    stored.options = far
+    stored.metrics = stored.metrics[stored.metrics["horizon"] != 3]
+    found = look(stored, "batch_metrics", "every_horizon_predicted")
+    assert (found.passed, found.severity) == (False, "WARN")
+    assert found.message.endswith("knows enough: line (3, 500), wave (3, 500)")
+
+
 def test_intervals_that_hold_too_little_are_told(settings, stored):
     def narrow(table):
         place = table.schema.get_field_index("coverage")

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -14,25 +15,46 @@ from pulse_assets.report.serve import report_server
 from pulse_assets.run_training import main, parse_args
 from pulse_assets.settings import dagster_home
 from pulse_assets.storage.layout import object_path
-from pulse_assets_tests.conftest import MODELS
+from pulse_assets_tests.conftest import MODELS, twelve_batches, write_source
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
+
+
+def words_of(settings):
+    """The options of a training of four batches."""
+    dates = ("--start-date", "2005-01-01", "--end-date", "2005-04-30")
+    where = ("--source", settings.source, "--store", settings.store, "--max-workers", "1")
+    return (*dates, *where, "--horizons", "1", "3")
 
 
 @pytest.fixture
 def pulse(settings, capsys):
     """Run `pulse-train` on the small source; return its exit code and stdout, keep stderr."""
-    dates = ("--start-date", "2005-01-01", "--end-date", "2005-04-30")
-    where = ("--source", settings.source, "--store", settings.store, "--max-workers", "1")
 
     def pulse(*words, models=MODELS):
-        options = (*dates, *where, "--models", *models, "--horizons", "1", "3")
-        code = main([*words, *options])
+        code = main([*words, *words_of(settings), "--models", *models])
         said = capsys.readouterr()
         pulse.errors = said.err
         return code, said.out
 
     return pulse
+
+
+@pytest.fixture(scope="module")
+def four_batches(tmp_path_factory):
+    """The store that a training leaves."""
+    folder = tmp_path_factory.mktemp("four_batches")
+    settings = twelve_batches(write_source(folder / "source"), folder / "store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        assert main([*words_of(settings), "--models", *MODELS]) == 0
+    return folder / "store"
+
+
+@pytest.fixture
+def trained(four_batches, settings):
+    """Let the store of the test be that of a finished training."""
+    shutil.copytree(four_batches, settings.store)
 
 
 def test_status_tells_done_stale_failed_and_missing_apart(pulse, source, settings, monkeypatch):
@@ -64,8 +86,8 @@ def test_status_tells_done_stale_failed_and_missing_apart(pulse, source, setting
     assert now["skipped"] == now["skipped_variables"] == []  # those of another configuration
 
 
+@pytest.mark.usefixtures("trained")
 def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
-    assert pulse()[0] == 0
     code, out = pulse("status")
     assert code == 0
     assert out.splitlines()[2].split() == ["4", "0", "0", "0", "0", "4"]
@@ -79,8 +101,8 @@ def test_training_prints_json_for_machines(pulse):
     assert json.loads(out)["batches"]["total"] == 4
 
 
+@pytest.mark.usefixtures("trained")
 def test_forecast_prints_the_ensemble_with_interval_and_trust(pulse, settings):
-    pulse()
     code, out = pulse("forecast")
     assert code == 0
     rows = [line.split() for line in out.splitlines() if line.startswith(("line", "wave"))]
@@ -115,8 +137,8 @@ def test_without_a_training_there_is_nothing_to_forecast_with(pulse, settings):
     )
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_ledger_of_an_older_version_is_refused_with_the_mend(pulse, settings):
-    pulse()
     ledger = Path(settings.store) / object_path("trust_ledger")
     pq.write_table(pq.read_table(ledger).drop_columns("upper"), ledger)
     code, _ = pulse("forecast")
@@ -127,11 +149,13 @@ def test_a_ledger_of_an_older_version_is_refused_with_the_mend(pulse, settings):
     assert pulse("--resume")[0] == pulse("forecast")[0] == 0
 
 
-def test_report_prints_where_the_page_is_and_can_be_rebuilt(pulse, settings, monkeypatch):
+def test_report_prints_where_the_page_is_and_can_be_rebuilt(
+    pulse, settings, monkeypatch, four_batches
+):
     opened = []
     monkeypatch.setattr(commands.webbrowser, "open", opened.append)
     assert pulse("report")[0] == 1  # none yet
-    pulse()
+    shutil.copytree(four_batches, settings.store)
     page = Path(settings.store) / object_path("training_report", suffix="html")
     before = page.read_bytes()
     assert pulse("report") == (0, f"{page}\n")

@@ -114,6 +114,37 @@ COMMANDS = {
 }
 
 
+def test_a_folder_in_place_of_the_records_is_not_blamed_on_a_server(tmp_path):
+    (tmp_path / "history" / "runs.db").mkdir(parents=True)
+    with (
+        pytest.raises(TrainingError, match="its files are no folders") as caught,
+        open_instance(tmp_path),
+    ):
+        pass
+    assert "database is running" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("storage: 3", "a value is of the wrong kind"),
+        ("storage: {postgres: 3}", ""),
+        (
+            "run_storage: {module: no_such_module, class: Storage, config: {}}",
+            "no_such_module",
+        ),
+    ],
+)
+def test_a_dagster_yaml_over_which_dagster_stumbles_is_named(tmp_path, text, said):
+    (tmp_path / "dagster.yaml").write_text(text)
+    with (
+        pytest.raises(ConfigurationError, match=f"dagster.yaml .*{said}") as caught,
+        open_instance(tmp_path),
+    ):
+        pass
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_damaged_home_is_one_line_that_says_what_to_do(command, damage, capsys):

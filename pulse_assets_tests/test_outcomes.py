@@ -58,9 +58,9 @@ def peeking(tmp_path, monkeypatch):
 
 @pytest.fixture
 def late(source):
-    """A third series, whose values were published long after every batch."""
+    """A third series, published a day before its last target, but after each origin."""
     months = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01" for i in range(120)]
-    rows = "".join(f"{month},{i % 7},2020-01-01\n" for i, month in enumerate(months))
+    rows = "".join(f"{month},{i % 7},2005-11-30\n" for i, month in enumerate(months))
     (source / "historical_late.csv").write_text("timestamp,value,published_at\n" + rows)
     return source
 
@@ -116,11 +116,10 @@ def test_a_rule_that_looks_ahead_fails_the_training_everywhere(config, settings,
     assert not found.success
     assert "rule peeker failed" in found.message
     assert "looks ahead" in found.message
-    assert found.data["problems"] == [found.message]
-    (check,) = [
-        one for one in found.checks if one["passed"] is False and one["severity"] == "ERROR"
-    ]
-    assert (check["name"], check["asset"]) == ("no_failed_rules", "retrodictions")
+    assert "; ".join(found.data["problems"]) == found.message
+    failed = [one for one in found.checks if one["passed"] is False and one["severity"] == "ERROR"]
+    assert {one["name"] for one in failed} == {"no_failed_rules"}
+    assert [one["asset"] for one in failed] == ["retrodictions", "next_forecasts"]
     assert valid(found.data)
     page = report_of(settings)
     assert page.index("This training did not succeed") < page.index("<h1>")
@@ -132,9 +131,9 @@ def test_a_failed_check_is_one_error_line_and_exit_code_1(pulse, settings, peeki
         "--variables", "wave", "--batch-size-days", "360", "--json", models=["naive", peeking]
     )
     assert code == 1
-    (line,) = errors_in(err)
-    assert "rule peeker" in line
-    assert json.loads(out)["problems"] == [line.removeprefix("error: ")]
+    lines = errors_in(err)
+    assert "rule peeker" in lines[0]
+    assert json.loads(out)["problems"] == [line.removeprefix("error: ") for line in lines]
     assert not json.loads(out)["success"]
 
 
@@ -146,6 +145,21 @@ def test_a_training_without_problems_says_so(config, settings):
     assert found.rule_errors == []
     assert valid(found.data)
     assert "did not succeed" not in report_of(settings)
+
+
+def test_a_value_that_looks_like_a_typing_error_is_named_and_fails_nothing(pulse, source, settings):
+    file = source / "historical_line.csv"
+    rows = file.read_text().splitlines()
+    place = next(i for i, row in enumerate(rows) if row.startswith("2004-03-01"))
+    rows[place] = "2004-03-01,35000"
+    file.write_text("\n".join(rows) + "\n")
+    code, out, _ = pulse()
+    assert code == 0
+    assert "line on 2004-03-01 (35000)" in " ".join(out.split())
+    (check,) = (
+        one for one in results_of(settings)["checks"] if one["name"] == "no_implausible_values"
+    )
+    assert (check["severity"], check["passed"]) == ("WARN", False)
 
 
 # What is skipped
@@ -340,3 +354,47 @@ def test_a_variable_without_a_forecast_is_an_error(pulse, monkeypatch):
     (entry,) = json.loads(out)["left_out"]
     assert entry["variable"] == "line"
     assert any(line.startswith("error: line has no forecast: ") for line in errors_in(err))
+
+
+def test_a_rule_that_fails_in_the_next_forecasts_alone_is_an_error_everywhere(
+    pulse, settings, monkeypatch
+):
+    monkeypatch.setenv("HOSTILE_VALUE", "69.5")  # the last value of the line
+    rules = ["naive", "pulse_assets_tests.hostile_rules:Segfaults"]
+    code, _, err = pulse(models=rules)
+    said = "rules failed in the next forecasts: line, Segfaults (ProcessEnded: its process was"
+    (line,) = errors_in(err)
+    assert code == 1
+    assert line.startswith(f"error: {said}")
+    (check,) = [one for one in results_of(settings)["checks"] if one["passed"] is False]
+    assert (check["name"], check["asset"]) == ("no_failed_rules", "next_forecasts")
+    assert results_of(settings)["problems"] == [line.removeprefix("error: ")]
+    page = report_of(settings)
+    assert said in page[: page.index("<h1>")]
+    code, out, err = pulse("forecast", "--json", models=rules)
+    assert code == 1
+    assert json.loads(out)["problems"] == [line.removeprefix("error: ")]
+    assert len(json.loads(out)["forecasts"]) == 4
+    assert errors_in(err) == [line]
+    assert pulse("report", "--rebuild", models=rules)[0] == 1
+
+
+# Batches that are not there
+
+
+def test_results_rebuilt_of_no_batch_are_no_success(pulse, settings):
+    code, _, err = pulse("report", "--rebuild")
+    assert code == 1
+    assert "no batch was predicted: the store has none of this configuration" in err
+    assert not results_of(settings)["success"]
+
+
+def test_rebuilt_results_name_the_batches_that_are_missing(pulse, settings):
+    pulse()
+    (Path(settings.store) / object_path("batch_metrics", KEYS[0], 30)).unlink()
+    code, _, err = pulse("report", "--rebuild")
+    assert code == 0
+    said = f"1 of 12 batches are missing, or were made by another configuration: {KEYS[0]}"
+    assert said in " ".join(err.split())
+    assert said in report_of(settings)
+    assert results_of(settings)["batches"]["not_run"] == 1

@@ -160,6 +160,24 @@ def test_a_series_that_no_batch_can_predict_is_refused(tmp_path, name):
     refused(config_for(tmp_path, **more), f"{tmp_path}/source/historical_x.csv: ", message)
 
 
+def test_a_series_that_is_published_too_late_for_every_batch_is_refused(tmp_path):
+    days = [str(day) for day in dates("MS")]
+    (tmp_path / "source").mkdir()
+    for published in ("2010-12-01", "2099-12-31"):
+        rows = [f"{day[:10]},{i},{published}" for i, day in enumerate(days)]
+        text = "\n".join(["timestamp,value,published_at", *rows])
+        (tmp_path / "source" / "historical_x.csv").write_text(text)
+        refused(config_for(tmp_path), f"which they are on {published}, not", "correct published_at")
+
+
+def test_a_series_that_is_published_before_its_last_target_is_accepted(tmp_path):
+    (tmp_path / "source").mkdir()
+    rows = [f"{str(day)[:10]},{i},2010-11-30" for i, day in enumerate(dates("MS"))]
+    text = "\n".join(["timestamp,value,published_at", *rows])
+    (tmp_path / "source" / "historical_x.csv").write_text(text)
+    assert ready(config_for(tmp_path)).frequencies == {"x": "monthly"}
+
+
 def test_a_series_without_any_value_is_refused(tmp_path):
     write(tmp_path / "source", "x", dates("MS"), np.full(372, np.nan))
     refused(config_for(tmp_path), "0 of its rows have a value", "12 are needed: add values")

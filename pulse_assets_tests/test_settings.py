@@ -17,6 +17,10 @@ from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dag
         ({"variables": ["../etc/passwd"]}, ["../etc/passwd"]),
         ({"variables": ["a..b"]}, ["a..b"]),
         ({"start_date": "1990-13-01"}, ["start_date = '1990-13-01'", "date like 2020-01-31"]),
+        ({"start_date": "86400"}, ["start_date = '86400'", "date like 2020-01-31"]),
+        ({"end_date": 1577836800}, ["end_date = 1577836800", "date like 2020-01-31"]),
+        ({"horizons": "1 2"}, ["horizons = '1 2' must be a list"]),
+        ({"frequencies": "gdp"}, ["frequencies = 'gdp' must be names with a value each"]),
         ({"start_date": "yesterday"}, ["start_date = 'yesterday'"]),
         ({"start_date": "2000-01-02", "end_date": "2000-01-01"}, ["2000-01-02", "2000-01-01"]),
         ({"batch_size_days": 0}, ["batch_size_days = 0", "at least 1"]),
@@ -55,6 +59,26 @@ def test_settings_come_from_the_environment():
     assert settings.source == "s3://in/put"
     assert settings.start_date == date(2001, 2, 3)
     assert settings.end_date == date(2022, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PULSE_STRAT_DATE", "did you mean PULSE_START_DATE?"),
+        ("PULSE_SOURCES", "did you mean PULSE_SOURCE?"),
+        ("PULSE_BATCH_SIZE", "did you mean PULSE_BATCH_SIZE_DAYS?"),
+        ("PULSE_HORIZONS", "give horizons as an option"),
+    ],
+)
+def test_a_variable_that_looks_like_a_setting_is_not_ignored(name, meant):
+    with pytest.raises(ConfigurationError, match=f"^the variable {name} is not read: ") as caught:
+        Settings.from_environment({name: "1"})
+    assert meant in str(caught.value)
+
+
+def test_variables_of_other_programs_are_left_alone():
+    names = ("PULSE_SERVER", "PULSE_SINK", "PULSE_SCHEDULER", "PULSE_POSTGRES_URL", "HORIZONS")
+    assert Settings.from_environment(dict.fromkeys(names, "x")) == Settings.from_environment({})
 
 
 def test_the_default_store_lies_under_dagster_home(monkeypatch, tmp_path):

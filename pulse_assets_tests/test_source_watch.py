@@ -1,5 +1,6 @@
 """When the sensor asks for a run, by the plain function that decides it."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +46,17 @@ def test_a_version_is_trained_once_its_run_has_succeeded(story):
     story.run("succeeded")
     assert not story.tick(A).ask
     assert story.memory.trained == A
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"requests": [1]}, {"trained": None}, {"count": "x"}, {"at": None}, {"asked": {"x.csv": 1}}],
+)
+def test_a_cursor_with_a_value_of_another_kind_is_as_good_as_none(story, change):
+    story.tick(A)
+    whole = json.loads(story.memory.cursor())
+    assert Memory.of(json.dumps(whole)) == story.memory
+    assert Memory.of(json.dumps(whole | change)) == Memory()
 
 
 @pytest.mark.parametrize("states", [("succeeded",) * 3, ("failed",) * 3, ("waiting",) * 3])

@@ -30,7 +30,7 @@ from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
 from pulse_assets.settings import dagster_home
 from pulse_assets.training import open_instance
-from pulse_assets_tests.conftest import MODELS, stored
+from pulse_assets_tests.conftest import MODELS, stored, write_source
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pulse_assets"
@@ -51,6 +51,17 @@ def small(source, tmp_path):
     return {**SMALL, "source": str(source), "store": str(tmp_path / "store")}
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The configuration and the results of a training that no test changes."""
+    folder = tmp_path_factory.mktemp("trained")
+    places = {"source": str(write_source(folder / "source")), "store": str(folder / "store")}
+    config = TrainingConfig(**SMALL, **places, output_file=folder / "new" / "results.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        return config, train(config)
+
+
 def partition_status(config, asset):
     partitions = batch_partitions(config.settings())
     keys = partitions.get_partition_keys()
@@ -59,16 +70,16 @@ def partition_status(config, asset):
     return {key: found[key].value if found[key] else None for key in keys}
 
 
-def test_the_graph_equals_one_plain_loop(small, tmp_path):
-    results = train(TrainingConfig(**small))
+def test_the_graph_equals_one_plain_loop(trained, tmp_path):
+    config, results = trained
     assert results.success
     assert results.data["batches"]["total"] == 12
-    looped = TrainingConfig(**{**small, "store": str(tmp_path / "looped")})
+    looped = config.model_copy(update={"store": str(tmp_path / "looped")})
     settings, options = looped.settings(), check_ready(looped.settings(), looped.options())
     for start in batch_starts(looped.start_date, looped.end_date, looped.batch_size_days):
         batch = make_batch(start.isoformat(), looped.end_date, 30, options.variables)
         run_batch(BatchTask(batch, settings, options))
-    graph, loop = stored(small["store"]), stored(looped.store)
+    graph, loop = stored(config.store), stored(looped.store)
     for name in ("trust_ledger", "next_forecasts"):
         assert graph.pop(f"{name}/{name}.parquet")
     assert graph == loop
@@ -106,8 +117,8 @@ def test_a_variable_that_leads_another_is_found_and_trusted(tmp_path):
     assert best["skill"] > 0.3
 
 
-def test_results_fit_their_schema_and_are_found_again(small):
-    results = train(TrainingConfig(**small))
+def test_results_fit_their_schema_and_are_found_again(trained):
+    _, results = trained
     schema = json.loads((PACKAGE / "training_results.schema.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(results.data)
     assert json.loads(Path(results.results_path).read_text()) == results.data
@@ -121,19 +132,19 @@ def test_results_fit_their_schema_and_are_found_again(small):
 
 
 def test_naive_is_always_there_to_compare_with(small):
-    results = train(TrainingConfig(**{**small, "models": ["drift"]}))
+    results = train(TrainingConfig(**{**small, "models": ["drift"], "batch_limit": 1}))
     assert "naive" in set(results.models["model"])
 
 
-def test_the_naive_row_equals_a_pandas_computation(small):
-    results = train(TrainingConfig(**small))
+def test_the_naive_row_equals_a_pandas_computation(trained):
+    config, results = trained
     errors = []
     for name in ("line", "wave"):
         y = pd.read_csv(
-            Path(small["source"]) / f"historical_{name}.csv", parse_dates=["timestamp"]
+            Path(config.source) / f"historical_{name}.csv", parse_dates=["timestamp"]
         ).set_index("timestamp")["value"]
         scale = y.diff(12).abs().expanding().mean()
-        window = slice(small["start_date"], small["end_date"])
+        window = slice(SMALL["start_date"], SMALL["end_date"])
         for horizon in (1, 3):
             scaled = (y - y.shift(horizon)).abs() / scale.shift(horizon)
             errors.append(scaled.loc[window])
@@ -239,16 +250,15 @@ def test_a_resumed_run_notices_changed_input_and_damage(small, source):
 
 
 def test_batches_of_another_configuration_are_not_aggregated(small):
-    train(TrainingConfig(**small))
-    results = train(TrainingConfig(**{**small, "horizons": [2], "batch_limit": 4}))
-    assert results.data["batches"]["total"] == 4
+    train(TrainingConfig(**small, batch_limit=4))
+    results = train(TrainingConfig(**{**small, "horizons": [2], "batch_limit": 2}))
+    assert results.data["batches"]["total"] == 2
     assert {row["horizon"] for row in results.data["skill_by_horizon"]} == {2}
 
 
-def test_copies_of_the_results(small, tmp_path):
-    copy = tmp_path / "new" / "results.json"
-    results = train(TrainingConfig(**small, output_file=copy))
-    assert json.loads(copy.read_text()) == results.data
+def test_copies_of_the_results(trained):
+    config, results = trained
+    assert json.loads(config.output_file.read_text()) == results.data
 
 
 @pytest.mark.parametrize(

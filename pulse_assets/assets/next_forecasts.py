@@ -1,6 +1,6 @@
 """`next_forecasts`: the forecasts that a user came for, made with what the training learnt."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,10 +37,12 @@ class Forecasts:
     Attributes:
         left_out: why variables have no forecast.
         early: a sentence for each series that ends much earlier than the others.
+        rule_errors: by `variable, model` what a rule raised.
     """
 
-    left_out: dict[str, str]
-    early: dict[str, str]
+    left_out: Mapping[str, str]
+    early: Mapping[str, str]
+    rule_errors: Mapping[str, str]
 
 
 def every_variable_has_a_forecast(found: Forecasts) -> Verdict:
@@ -56,9 +58,17 @@ def series_end_together(found: Forecasts) -> Verdict:
     return Verdict(not found.early, {"early": sorted(found.early)}, message)
 
 
+def no_failed_rules(found: Forecasts) -> Verdict:
+    """Every rule returned its next forecast of each variable, without an error."""
+    named = [f"{pair} ({error})" for pair, error in found.rule_errors.items()]
+    message = f"rules failed in the next forecasts: {list_some(named)}"
+    return Verdict(not named, {"rule_errors": dict(found.rule_errors)}, message)
+
+
 FORECAST_CHECKS: Final[tuple[Check[Forecasts], ...]] = (
     Check("every_variable_has_a_forecast", "next_forecasts", every_variable_has_a_forecast, "WARN"),
     Check("series_end_together", "next_forecasts", series_end_together, "WARN"),
+    Check("no_failed_rules", "next_forecasts", no_failed_rules),
 )
 
 
@@ -88,7 +98,7 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
         early = early_ends(
             last_observations(made.table), series_frequencies(series, options.frequencies)
         )
-        found = Forecasts(left_out(made.table), early)
+        found = Forecasts(left_out(made.table), early, made.rule_errors)
         for name, reason in found.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
         for pair, error in made.rule_errors.items():

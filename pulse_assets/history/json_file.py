@@ -6,7 +6,8 @@ Only the columns that are read are kept of each record, so that others cost no m
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -68,9 +69,11 @@ class _Hook:
     """Reduces each object that the parser has read to what is kept of it."""
 
     shapes: dict[tuple[str, ...], _Other] = field(default_factory=dict)
+    columns: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, content: Mapping[str, Any]) -> _Record | _Other:
         """Keep the cells of a record; of another object its names, once for all alike."""
+        self.columns.update(name for name in COLUMNS if name in content)
         if all(name in content for name in REQUIRED):
             return _Record(tuple(content.get(name) for name in COLUMNS))
         names = tuple(content)[:_MOST_SHAPES]
@@ -113,11 +116,34 @@ def _lists(content: Mapping[str, Any]) -> Records:
 
 def _loaded(text: str, place: str) -> Any:  # noqa: ANN401 - not validated yet
     _check_memory(text, place)
-    _check_names(text, place)
+    written, hook = _check_names(text, place), _Hook()
     try:
-        return json.loads(text, object_hook=_Hook())
+        content = json.loads(text, object_hook=hook)
     except (ValueError, RecursionError) as error:
         raise DefectError(f"{place}not JSON ({error}): write a list of records") from error
+    # Of two values of a name the parser keeps the last without a word.
+    twice = [name for name in COLUMNS if written[name] > hook.columns[name]]
+    if twice:
+        where = place or _record_with_two(text, len(content) if isinstance(content, list) else 1)
+        raise DefectError(f"{where}{twice[0]} is there twice in one record: keep one")
+    return content
+
+
+def _record_with_two(text: str, records: int) -> str:
+    """Return which record of a list has a column twice, as the beginning of a message.
+
+    Empty where its names could take more memory than the file may.
+    """
+    if len(text) > _MOST_NAMES * records:
+        return ""
+
+    def has_two(pairs: Sequence[tuple[str, Any]]) -> bool:
+        names = [name for name, _ in pairs if name in COLUMNS]
+        return len(set(names)) < len(names)
+
+    found = json.loads(text, object_pairs_hook=has_two)
+    rows = enumerate(found if isinstance(found, list) else (), 1)
+    return next((f"record {number}: " for number, two in rows if two is True), "")
 
 
 def _check_memory(text: str, place: str) -> None:
@@ -136,11 +162,17 @@ def _check_memory(text: str, place: str) -> None:
         )
 
 
-def _check_names(text: str, place: str) -> None:
-    """Refuse more different names than there can be columns, and a misnamed `published_at`."""
+def _check_names(text: str, place: str) -> Counter[str]:
+    """Refuse more different names than there can be columns, and a misnamed `published_at`.
+
+    Returns:
+        How often each column is named.
+    """
     names: set[str] = set()
+    columns: Counter[str] = Counter()
     for found in _STRING.finditer(text):
         if found[2]:
+            columns.update([found[1]] if found[1] in COLUMNS else [])
             names.add(found[1][:_NAME_LENGTH])
         if len(names) > _MOST_NAMES:
             raise DefectError(
@@ -148,6 +180,7 @@ def _check_names(text: str, place: str) -> None:
                 f"{_RECORDS}"
             )
     check_optional(names)
+    return columns
 
 
 def _record_rows(records: Iterable[Any]) -> Iterator[tuple[int, tuple[Any, ...]]]:

@@ -11,7 +11,10 @@ PREFIX: Final = "historical_"
 #: What may stand for the variable in it.
 NAME: Final = re.compile(r"(?!\.|.*\.\.|.*\.$)[A-Za-z0-9_.-]{1,100}")
 
-_COMPRESSED: Final = ("gz", "bz2", "xz", "zst", "zip", "lz4", "br", "7z", "snappy", "tgz", "z")
+_COMPRESSED: Final = (
+    *("gz", "bz2", "xz", "zst", "zip", "lz4", "br", "7z", "snappy", "tgz", "z"),
+    *("gzip", "bzip2", "zstd", "rar"),
+)
 #: Endings of the same formats by other names.
 _ALIASES: Final = {
     "jsonl": "json",

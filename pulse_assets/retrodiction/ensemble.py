@@ -187,9 +187,10 @@ def face_outcome(said: Floats, s: int, last: float, outcome: float, state: Float
 @kernel  # pragma: no cover
 def judge(said: Floats, s: int, outcome: float, lanes: Floats, state: Floats) -> None:
     """Add the errors of the lanes' combinations to their records."""
+    largest = state[LARGEST_COUNTED]
     for c in range(LANES):
         if not np.isnan(said[s, c]):
-            error = min(abs(said[s, c] - outcome), state[LARGEST_COUNTED])
+            error = min(abs(said[s, c] - outcome), largest)
             lanes[c, OWN_LOSS] = CHOICE_DISCOUNT * lanes[c, OWN_LOSS] + error
 
 

@@ -1,5 +1,6 @@
 """What a rule that fails leaves behind: the forecasts that it made all the same, and its errors."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -10,6 +11,8 @@ from pulse_assets.errors import RuleError
 
 #: Longest message of a rule's error that is kept.
 LONGEST_MESSAGE: Final = 500
+#: An address in memory, with the digits that Python shows.
+_ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 
 class OriginFailure(NamedTuple):
@@ -79,11 +82,15 @@ def describe_error(error: BaseException) -> tuple[str, str]:
 
 
 def one_line(text: Callable[[], str]) -> str:
-    """Return a text that a user's code makes on one line; it may be of any length or raise."""
+    """Return a text that a user's code makes on one line; it may be of any length or raise.
+
+    Addresses in memory, as `repr` shows them, are left out: they make equal errors differ.
+    """
     try:
         words = " ".join(text().split())
     except BaseException:  # an error whose text raises is told by its class alone
         return ""
+    words = _ADDRESS.sub("0x...", words)
     if len(words) > LONGEST_MESSAGE:
         words = words[:LONGEST_MESSAGE] + " ..."
     return words.encode("utf-8", "replace").decode()

@@ -30,6 +30,14 @@ LATE: Final = 0.5
 LONG: Final = 0.995
 #: Restlessness stays above this share of the mean absolute change so far.
 CALMEST: Final = 0.3
+#: A change or an error counts as at most this many times the usual one, once that rests on so many:
+#: a step of a thousand usual changes must not widen the intervals for years.
+LARGEST_UNITS: Final = 20.0
+COUNTED_FROM: Final = 12
+#: Discount of persistence's errors, of which the mean is the usual error; each counts there as at
+#: most this share of the largest: a step is an error of h origins, horizon h, one after the other.
+USUAL_DISCOUNT: Final = 0.99
+USUAL_SHARE: Final = 0.2
 #: Verified errors whose conformal quantile starts the tracking.
 START: Final = 10
 
@@ -82,14 +90,18 @@ def restlessness(y: Floats) -> Floats:
     """Return a power of the usual absolute change, nearly its root, at each index `[T]`.
 
     Not the change itself, for after a storm errors are larger, but not by as much as the storm was.
+    An outlying change counts as `LARGEST_UNITS` usual ones.
 
     Args:
         y: series without gaps `[T]`.
     """
     late, late_count, long, long_count, total = 0.0, 0.0, 0.0, 0.0, 0.0
-    unit = np.zeros(len(y))
+    unit, usual, moved = np.zeros(len(y)), 0.0, 0
     for t in range(1, len(y)):
         change = abs(y[t] - y[t - 1])
+        moved += change > 0.0
+        if moved > COUNTED_FROM:
+            change = min(change, LARGEST_UNITS * usual)
         late, late_count = LATE * late + change, LATE * late_count + 1.0
         long, long_count = LONG * long + change, LONG * long_count + 1.0
         total += change
@@ -112,33 +124,48 @@ def _track(
 ) -> None:
     length, width = forecasts.shape
     record, first, begun = np.zeros(RECORD), np.full((width, START), np.inf), False
+    usual, count, largest = 0.0, 0.0, LARGEST
     for t in range(length):
         if t >= h and not np.isnan(observed[t]):
             # Where nothing had moved yet, the unit known by now.
             then = unit[t - h] if unit[t - h] > 0.0 else unit[t]
             inverse = 1.0 / then if then > 0.0 else 1.0
-            track(forecasts, t - h, observed[t], inverse, record, alpha)
+            track(forecasts, t - h, observed[t], inverse, largest, record, alpha)
             if not begun:
                 begun = begin(forecasts, t - h, observed[t], inverse, record, first, alpha)
+            error = min(abs(forecasts[t - h, persistence] - observed[t]), USUAL_SHARE * largest)
+            usual, count = USUAL_DISCOUNT * usual + error, USUAL_DISCOUNT * count + 1.0
+            if count > COUNTED_FROM and usual > 0.0:
+                largest = LARGEST_UNITS * usual / count
         if row[t] >= 0:
             write_radius(record, persistence, unit[t], radius, row[t])
 
 
 @kernel  # pragma: no cover
 def track(
-    forecasts: Floats, s: int, outcome: float, inverse: float, record: Floats, alpha: float
+    forecasts: Floats,
+    s: int,
+    outcome: float,
+    inverse: float,
+    largest: float,
+    record: Floats,
+    alpha: float,
 ) -> None:
-    """Widen the quantiles that were missed and narrow the others, of models that have begun."""
+    """Widen the quantiles that were missed and narrow the others, of models that have begun.
+
+    Larger errors than `largest` are remembered as this large.
+    """
     for k in range(forecasts.shape[1]):
         quantile, peak = record[QUANTILE + k], record[PEAK + k]
         error = abs(forecasts[s, k] - outcome) * inverse
         error = LARGEST if error > LARGEST else error
+        counted = min(largest * inverse, error)
         missed = 1.0 if error > quantile else 0.0
         stride = (max(peak, quantile) + quantile) / 2.0
         moved = quantile + LEARNING_RATE * stride * (missed - alpha)
         verified = error == error and record[VERIFIED + k] >= START
         record[QUANTILE + k] = min(moved, LARGEST) if verified else quantile
-        record[PEAK + k] = max(PEAK_DISCOUNT * peak, error) if verified else peak
+        record[PEAK + k] = max(PEAK_DISCOUNT * peak, counted) if verified else peak
 
 
 @kernel  # pragma: no cover

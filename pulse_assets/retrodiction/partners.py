@@ -6,8 +6,8 @@ last changes and the partner's: one regression a horizon, fitted as in `autoregr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import numpy as np
 from scipy.special import ndtri
@@ -15,8 +15,8 @@ from scipy.special import ndtri
 from pulse_assets.retrodiction.arrays import Floats, Ints, carry_forward, kernel, unit_of
 from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.autoregression import regress_on_partner
-from pulse_assets.retrodiction.rules import RULES, Rule
-from pulse_assets.retrodiction.taming import tame
+from pulse_assets.retrodiction.known_series import KnownSeries
+from pulse_assets.retrodiction.rules import PARTNER_PREFIX, RULES, Rule
 
 #: Past changes of the variable and of its partner that enter.
 OWN_LAGS: Final = 3
@@ -30,7 +30,11 @@ ROUNDING: Final = 1e-9
 
 
 def find_partners(
-    y: Floats, others: Mapping[str, Floats], until: int, *, limit: int = 3
+    y: Floats,
+    others: Mapping[str, Floats | KnownSeries],
+    until: int,
+    *,
+    limit: int = 3,
 ) -> list[Rule]:
     """Find the variables that have led `y`, and make a rule of each.
 
@@ -52,14 +56,21 @@ def find_partners(
         return []
     start = int(known.argmax())
     surprise = ranks(_surprise(y[start : until + 1]))
+    indicators = {
+        name: KnownSeries.of(x) if isinstance(x, np.ndarray) else x for name, x in others.items()
+    }
     strengths = {
-        name: strongest_link(surprise, ranks(_changes(x[start : until + 1])))
-        for name, x in others.items()
+        name: strongest_link(surprise, ranks(_changes(x.at(until)[start:])))
+        for name, x in indicators.items()
     }
     needed = -ndtri(FALSE_ALARM / (2.0 * PARTNER_LAGS * max(len(others), 1)))
     found = [name for name in sorted(strengths) if strengths[name] > needed]
     found.sort(key=lambda name: -strengths[name])
-    return [PartnerRule(f"ar_with_{name}", others[name][start:]) for name in found[:limit]]
+    chosen = {name: indicators[name].shifted(-start) for name in found[:limit]}
+    return [
+        PartnerRule(f"{PARTNER_PREFIX}{name}", x.values, x.implausible)
+        for name, x in chosen.items()
+    ]
 
 
 def _changes(x: Floats) -> Floats:
@@ -139,6 +150,7 @@ class PartnerRule:
         name: `ar_with_<partner>`.
         partner: the partner's values from the variable's first known one on, NaN at the head
             where it begins later.
+        implausible: see `KnownSeries`; None: to be found.
         guarded: its forecasts are bounded.
         scale_free: it sees the variable in a unit that makes it near 1.
         history_origins: it runs over the whole history.
@@ -146,6 +158,7 @@ class PartnerRule:
 
     name: str
     partner: Floats
+    implausible: tuple[Ints, Ints] | None = None
     guarded: bool = True
     scale_free: bool = True
     history_origins: int | None = None
@@ -157,8 +170,16 @@ class PartnerRule:
         first = int(begun.argmax()) if begun.any() else len(y)
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = partner / unit_of(partner[first:])
-            # A typing error in the partner must not decide the regression for years.
-            scaled[first:] = tame(scaled[first:], np.zeros(1, np.int64))
             start = max(OWN_LAGS, first + PARTNER_LAGS)
             made = regress_on_partner(y, scaled, start, asked.horizons, OWN_LAGS, PARTNER_LAGS)
         return made[asked.origins]
+
+    def known(self, start: int) -> KnownSeries:
+        """Return the partner's values beside a series whose first known value is at `start`."""
+        if self.implausible is None:
+            return KnownSeries.of(self.partner).shifted(start)
+        return KnownSeries(self.partner, self.implausible).shifted(start)
+
+    def with_partner(self, values: Floats, start: int) -> Self:
+        """Return the rule with other values of the partner, see `known`."""
+        return replace(self, partner=values[start:], implausible=None)

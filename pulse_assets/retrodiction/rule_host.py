@@ -14,8 +14,8 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import numpy as np
@@ -135,8 +135,25 @@ class _Rules:
         except RuleError as error:
             failures = nowhere(shape, RuleError.__name__, str(error))
             return _answer(np.full(shape, np.nan), failures)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), _same_surroundings():
             return _answer(*rule.run(y, origins, horizons, header["season"]))
+
+
+@contextmanager
+def _same_surroundings() -> Iterator[None]:
+    """Undo what a rule changes of the process, so that it costs no other rule its forecasts."""
+    environment, path = dict(os.environ), list(sys.path)
+    here = os.open(".", os.O_RDONLY)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # a rule may have closed it
+            os.fchdir(here)
+            os.close(here)
+        if os.environ != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        sys.path[:] = path
 
 
 def _answer(forecasts: np.ndarray, failures: list[OriginFailure]) -> Message:

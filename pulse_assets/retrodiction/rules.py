@@ -25,6 +25,8 @@ from pulse_assets.retrodiction.taming import tame
 
 #: Names of the combinations, which no rule may bear.
 ENSEMBLES: Final = ("ensemble", "ensemble_equal")
+#: What the names of rules that read another variable begin with, and no other rule's.
+PARTNER_PREFIX: Final = "ar_with_"
 
 
 class Rule(Protocol):
@@ -163,7 +165,7 @@ def resolve_rules(names: Sequence[str], *, seconds: float = RULE_TIMEOUT) -> lis
 
     Raises:
         RuleError: a name is unknown, a class cannot be imported or used, two rules have the
-            same name, or a rule has the name of an ensemble.
+            same name, or a rule has the name of an ensemble or of a rule on another variable.
 
     Example:
         >>> [rule.name for rule in resolve_rules(["naive", "ses"])]
@@ -173,6 +175,11 @@ def resolve_rules(names: Sequence[str], *, seconds: float = RULE_TIMEOUT) -> lis
     for name, count in Counter(rule.name for rule in rules).items():
         if name in ENSEMBLES:
             raise RuleError(f"a rule is named {name!r}, the name of an ensemble: rename it")
+        if name.startswith(PARTNER_PREFIX):
+            raise RuleError(
+                f"a rule is named {name!r}, but {PARTNER_PREFIX}<variable> is the name of rules "
+                "that read another variable: rename it"
+            )
         if count > 1:
             raise RuleError(f"{count} rules are named {name!r}: leave out or rename all but one")
     return rules

@@ -23,10 +23,8 @@ import hashlib
 import importlib
 import importlib.metadata
 import inspect
-import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from sys import modules as loaded
 from types import ModuleType
 from typing import Any, Final, NamedTuple, Protocol
@@ -35,7 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.failures import OriginFailure, describe_error, nowhere
+from pulse_assets.retrodiction.failures import OriginFailure, describe_error, nowhere, one_line
+from pulse_assets.retrodiction.rule_sources import source_hash
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,13 +42,10 @@ Made = tuple[Floats, list[OriginFailure]]
 
 HISTORY_ORIGINS: Final = 24
 STATSFORECAST: Final = "statsforecast"
+#: Longest name of a rule, in characters.
+_LONGEST_NAME: Final = 200
 #: Origins, beside the first and the last, that are forecast twice to see that a rule is blind.
 BLIND_ORIGINS: Final = 4
-
-#: Directories of installed packages and of Python itself: their code is no user's own.
-_INSTALLED: Final = tuple(
-    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
 
 
 @dataclass(frozen=True)
@@ -162,7 +158,7 @@ def as_numbers(made: object, expected: tuple[int, ...]) -> Floats:
     try:
         if made is None:
             raise TypeError("it returned nothing")
-        found = np.asarray(made)
+        found = np.asarray(_unmasked(made))
         if found.dtype.kind not in "biufO" or any(map(_is_no_number, found.ravel()[:1])):
             raise TypeError(f"it holds {found.dtype}")
         if found.dtype.kind == "O" and any(map(_is_no_number, found.ravel())):
@@ -178,6 +174,20 @@ def as_numbers(made: object, expected: tuple[int, ...]) -> Floats:
             "one row an origin, one column a horizon"
         )
     return forecasts
+
+
+def _unmasked(made: object) -> object:
+    """Return NaN for what is masked: the numbers below a mask are no forecasts.
+
+    Example:
+        >>> _unmasked(np.ma.array([1, 2], mask=[True, False])).tolist()
+        [nan, 2.0]
+    """
+    if isinstance(made, list | tuple) and any(isinstance(one, np.ma.MaskedArray) for one in made):
+        return [_unmasked(one) for one in made]
+    if isinstance(made, np.ma.MaskedArray) and made.dtype.kind in "biuf":
+        return np.where(np.ma.getmaskarray(made), np.nan, made.data)
+    return made
 
 
 def _in_words(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
@@ -241,9 +251,10 @@ def _made(reference: str, rule_class: type) -> UserRule:
 
 def _user_rule(reference: str, user: Any) -> UserRule:  # noqa: ANN401
     name = getattr(user, "name", None)
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
         raise RuleError(
-            f"rule {reference!r} has the name {name!r}: give the class a `name`, a text"
+            f"rule {reference!r} has the name {one_line(lambda: repr(name))}: give the class a "
+            f"`name`, a text of 1 to {_LONGEST_NAME} printable characters"
         )
     if hasattr(user, "forecast"):
         return FastRule(name, *_options(user, history_origins=None), user.forecast)
@@ -261,9 +272,15 @@ def _options(user: Any, history_origins: int | None) -> tuple[bool, int | None, 
     origins = getattr(user, "history_origins", history_origins)
     return (
         bool(getattr(user, "guarded", True)),
-        None if origins is None else int(origins),
-        int(getattr(user, "min_observations", 1)),
+        None if origins is None else _count("history_origins", origins),
+        _count("min_observations", getattr(user, "min_observations", 1)),
     )
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, int | np.integer) and value >= 0:
+        return int(value)
+    raise TypeError(f"{name} = {value!r}: give a whole number, 0 or more")
 
 
 def _module(reference: str, name: str) -> ModuleType:
@@ -305,51 +322,11 @@ def _make(reference: str, rule_class: type, **arguments: object) -> Any:  # noqa
 
 
 def _version(rule_class: type, module: ModuleType) -> str:
-    """Return the `version` that a class or its module gives, or the hash of the source code.
-
-    That of the rule's modules, and of all modules of the user's own that they use: an edited
-    helper changes forecasts too.
-    """
+    """Return the `version` that a class or its module gives, or the hash of the source code."""
     for version in (getattr(rule_class, "version", None), vars(module).get("version")):
-        if isinstance(version, str | int | float):
+        if isinstance(version, str | int | float) and str(version).strip():
             return str(version)
-    digest = hashlib.sha256()
-    for name, file in sorted(_sources(rule_class, module).items()):
-        digest.update(f"{name}\0".encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _sources(rule_class: type, module: ModuleType) -> dict[str, Path]:
-    """Return the files of the modules whose code a rule runs, by the module's name."""
-    own = {module.__name__, rule_class.__module__}
-    families = {name.partition(".")[0] for name in own}
-    found, waiting = {}, list(own)
-    while waiting:
-        name = waiting.pop()
-        if name in found or name not in loaded:
-            continue
-        file = getattr(loaded[name], "__file__", None)
-        if file and (name.partition(".")[0] in families or _is_own(name, file)):
-            found[name] = Path(file)
-            waiting += _used(loaded[name])
-    return found
-
-
-def _is_own(name: str, file: str) -> bool:
-    """Tell whether a module is the user's: neither installed, nor Python's, nor ours."""
-    return name.partition(".")[0] != "pulse_assets" and not file.startswith(_INSTALLED)
-
-
-def _used(module: ModuleType) -> Iterator[str]:
-    """Yield the names of the modules that the names of a module come from."""
-    for value in vars(module).values():
-        if isinstance(value, ModuleType):
-            yield value.__name__
-        elif inspect.isclass(value) or inspect.isroutine(value):
-            name = getattr(value, "__module__", None)
-            if isinstance(name, str):
-                yield name
+    return source_hash({module.__name__, rule_class.__module__} & {*loaded})
 
 
 class _StatsforecastModel(Protocol):

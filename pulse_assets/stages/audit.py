@@ -83,7 +83,9 @@ def _remake_one(
     until = pa.scalar(past.dates[-1].item())
     seen = Observations.by_variable(history.filter(pc.field("timestamp") <= until))
     at = pairs.known == row
-    reaches, ahead = np.unique(pairs.reach[at], return_inverse=True)
+    # All horizons of the batch: a rule may forecast a path as a whole.
+    reaches = np.unique(pairs.reach)
+    ahead = reaches.searchsorted(pairs.reach[at])
     asked = np.array([row]), reaches
     made = forecast_series(
         variable.name, past, variable.window.frequency, asked, seen, rules, options

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.failures import RuleFailure
-from pulse_assets.retrodiction.implausible import as_known
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
@@ -78,7 +78,7 @@ def _predict_one(
         variable.name, window.learnt, window.frequency, (origins, reaches), seen, rules, options
     )
     measure = partial(mase_scale, season=window.frequency.scale_season)
-    scale = as_known(window.learnt.values, origins, measure)[at]
+    scale = window.known.measure(origins, measure)[at]
     return _table(batch_id, variable, made, (at, ahead), scale, _error_column(made, origins, at))
 
 
@@ -127,10 +127,13 @@ def forecast_series(
         RuleError: a rule failed and `on_rule_error` is `fail`.
     """
     origins, reaches = asked
+    own, others = KnownSeries.of(learnt.values, frequency.season), {}
+    if options.max_partners:
+        others = {o: x.as_known_on(learnt.dates) for o, x in seen.items() if o != name}
     parts = []
-    for begin, partners, rows in _choices(name, learnt, origins, seen, rules, options):
+    for begin, partners, rows in _choices(own, others, origins, rules, options):
         made = retrodict(
-            learnt.values,
+            own,
             np.append(begin, origins[rows]),
             reaches,
             frequency.season,
@@ -160,10 +163,9 @@ def _errors_at(
 
 
 def _choices(
-    name: str,
-    learnt: Observations,
+    own: KnownSeries,
+    others: Mapping[str, KnownSeries],
     origins: Ints,
-    seen: Mapping[str, Observations],
     rules: Sequence[Rule],
     options: TrainingOptions,
 ) -> list[tuple[int, list[Rule], slice]]:
@@ -171,14 +173,11 @@ def _choices(
 
     Neighbouring runs with the same partners are one, unless a slow rule would begin elsewhere.
     """
-    others = {}
-    if options.max_partners:
-        others = {o: x.as_known_on(learnt.dates) for o, x in seen.items() if o != name}
     slow = any(rule.history_origins is not None for rule in rules)
     choices: list[tuple[int, list[Rule], slice]] = []
     begins, firsts = np.unique(origins // CHOICE_ROWS * CHOICE_ROWS, return_index=True)
     for begin, first, end in zip(begins, firsts, [*firsts[1:], len(origins)], strict=True):
-        found = find_partners(learnt.values, others, int(begin), limit=options.max_partners)
+        found = find_partners(own.at(int(begin)), others, int(begin), limit=options.max_partners)
         found.sort(key=lambda rule: rule.name)
         if choices and not slow and _names(choices[-1][1]) == _names(found):
             begin, found, rows = choices.pop()

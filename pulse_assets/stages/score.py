@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.retrodiction.implausible import as_known
 from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.schema import BATCH_METRICS
@@ -164,7 +163,7 @@ def _alike(horizon: Ints) -> Iterator[tuple[Ints, Ints]]:
 def _squared_scales(variable: PlannedVariable) -> Floats:
     """Return the denominator of rmsse of each pair, [P]."""
     origins, at = np.unique(variable.pairs.known, return_inverse=True)
-    return as_known(variable.window.learnt.values, origins, squared_scale)[at]
+    return variable.window.known.measure(origins, squared_scale)[at]
 
 
 def _columns(verified: Verified, reference: int | None, weight: Floats) -> dict[str, np.ndarray]:
@@ -216,6 +215,8 @@ def _rule_errors(rows: pa.Table, models: list[str]) -> _RuleErrors:
         first = {row["origin_date"]: row["error"] for row in errors if row["model"] == model}
         origin, text = next(iter(first.items()), (None, None))
         kind, _, message = text.partition(": ") if text else (None, None, None)
+        if len({*first.values()}) > 1:
+            message = f"{message} (the first of several errors)"
         found.append((len(first), origin, kind, message))
     return _RuleErrors(*map(list, zip(*found, strict=True)))
 

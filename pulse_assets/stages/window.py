@@ -7,6 +7,7 @@ a matter of the rows known on that day alone: others could be changed, deleted o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pulse_assets.history.frequency import Frequency, regularise, steps_between
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.stages.columns import split_by
 
 Dates = NDArray[np.datetime64]
@@ -76,10 +78,16 @@ class Observations:
         rows = np.append(np.flatnonzero(np.isfinite(self.values)), -1)
         return rows[np.searchsorted(self.published[rows[:-1]], days, side="right") - 1]
 
-    def as_known_on(self, days: Dates) -> Floats:
-        """Return for each day the last value known then, [D]; NaN before the first."""
+    def as_known_on(self, days: Dates) -> KnownSeries:
+        """Return the last value known on each day, [D]; NaN before the first."""
+        learnt, known = self._known
+        return known.carried(learnt.last_known(days))
+
+    @cached_property
+    def _known(self) -> tuple[Self, KnownSeries]:
+        """The rows in order and which of them are implausible: once for all other variables."""
         learnt = self.in_order()
-        return np.append(learnt.values, np.nan)[learnt.last_known(days)]
+        return learnt, KnownSeries.of(learnt.values)
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,11 @@ class Window:
         begin = np.append(learnt.dates, np.datetime64("NaT"))[:MINIMUM_HISTORY][-1]
         first = int(np.searchsorted(regular.dates, start))
         return cls(regular, first, learnt.regular(frequency), begin, frequency)
+
+    @cached_property
+    def known(self) -> KnownSeries:
+        """The values learnt, and from when on which of them are known to be implausible."""
+        return KnownSeries.of(self.learnt.values, self.frequency.season)
 
     @property
     def targets(self) -> Ints:

@@ -1,6 +1,7 @@
 """What an address of a store may look like, and what was meant by one that is not."""
 
 import re
+from pathlib import Path
 from typing import Final
 
 #: What takes the place of `s3://` when it is mistyped, rewritten as a path or written for Hadoop.
@@ -33,7 +34,19 @@ def address_fault(address: str) -> str | None:
         return f"is a URL of a file: did you mean {plain[found.end() :] or '/'}?"
     if _SCHEME.match(plain):
         return f"has a scheme that is not read or written: {_FORMS}"
-    return None if plain == address else f"has blanks around it: did you mean {plain}?"
+    if plain != address:
+        return f"has blanks around it: did you mean {plain}?"
+    return _home_fault(plain)
+
+
+def _home_fault(directory: str) -> str | None:
+    """Say why the directory of a user, as in `~ann/data`, is not known."""
+    try:
+        Path(directory).expanduser()
+    except RuntimeError:
+        user = directory.partition("/")[0]
+        return f"begins with {user}, but that user has no known home: write the whole path"
+    return None
 
 
 def _s3_fault(address: str, rest: str) -> str | None:

@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -188,7 +188,7 @@ class LocalStore:
         folder, slash, start = prefix.rpartition("/")
         directory = self.root / _checked(folder) if folder else self.root
         try:
-            entries = os.scandir(directory) if directory.exists() else ()
+            entries = _entries(directory)
             found = sorted((e for e in entries if _is_object(e, start)), key=lambda e: e.name)
             return {f"{folder}{slash}{entry.name}": _file_version(entry) for entry in found}
         except OSError as error:
@@ -197,7 +197,7 @@ class LocalStore:
     def names(self) -> list[str]:
         """Name files and folders; see `Store.names`."""
         try:
-            entries = os.scandir(self.root) if self.root.exists() else ()
+            entries = _entries(self.root)
             found = [f"{e.name}/" if e.is_dir() else e.name for e in entries]
         except OSError as error:
             raise StoreUnavailableError(_unlistable(self.root, error)) from error
@@ -211,7 +211,9 @@ class LocalStore:
     def check_writable(self) -> None:
         """Fail now if files cannot be written; see `Store.check_writable`."""
         try:
-            nearest = next(p for p in (self.root, *self.root.parents) if p.exists())
+            # No directory can be made in the place of a broken link.
+            places = (self.root, *self.root.parents)
+            nearest = next(p for p in places if p.exists() or p.is_symlink())
             tempfile.TemporaryFile(dir=nearest).close()
         except OSError as error:
             raise StoreUnavailableError(
@@ -221,8 +223,8 @@ class LocalStore:
 
     def check_usable(self) -> None:
         """Fail now if files cannot be listed or written; see `Store.check_usable`."""
-        self.names()
         self.check_writable()
+        self.names()
 
     def clear_abandoned(self) -> None:
         """Remove temporary files of killed writers; see `Store.clear_abandoned`.
@@ -346,6 +348,18 @@ def _check_size(place: object, size: int, limit: int | None) -> None:
 
 def _unlistable(directory: Path, error: OSError) -> str:
     return f"{directory}: cannot be listed: {error.strerror}: correct the path or its permissions"
+
+
+def _entries(directory: Path) -> Iterable[os.DirEntry[str]]:
+    """List a directory; none if it does not exist.
+
+    Raises:
+        OSError: it cannot be listed, or can never exist because a file has the place of a folder.
+    """
+    if directory.exists():
+        return os.scandir(directory)
+    nearest = next(parent for parent in directory.parents if parent.exists())
+    return () if nearest.is_dir() else os.scandir(nearest)
 
 
 def _is_object(entry: os.DirEntry[str], start: str) -> bool:

@@ -79,7 +79,10 @@ def read_fingerprint(data: bytes, *, name: str) -> dict[str, str]:
         StoreError: the bytes are damaged or `encode_table` did not make them.
     """
     with _damage_explained(name):
-        return json.loads((_open(data).metadata.metadata or {})[_FINGERPRINT])
+        found = (_open(data).metadata.metadata or {}).get(_FINGERPRINT)
+        if found is None:
+            raise ValueError("nothing says what it was made of")
+        return json.loads(found)
 
 
 def _open(data: bytes, categorical: list[str] | None = None) -> pq.ParquetFile:
@@ -94,6 +97,8 @@ def _damage_explained(name: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         cause = str(error).partition("\n")[0]
+        if isinstance(error, KeyError):  # a column that Arrow was told to read as categories
+            cause = f"there is no column {cause.lstrip('b')}"
         raise StoreError(
             f"{name}: not a table of pulse_assets, or damaged ({cause}): "
             "materialize it again, or run pulse-train --resume over its dates"

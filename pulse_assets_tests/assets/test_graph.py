@@ -2,6 +2,8 @@
 
 import base64
 import json
+import shutil
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +17,7 @@ from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.status import grid_status
-from pulse_assets_tests.conftest import MODELS, stored
+from pulse_assets_tests.conftest import MODELS, stored, twelve_batches, write_source
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
 FAIL = {"on_rule_error": "fail"}
@@ -40,23 +42,38 @@ def graph(settings):
 
 @pytest.fixture
 def run(graph, instance):
+    """Run the job with the graph and the instance of the test."""
+    return partial(execute, graph, instance)
+
+
+def execute(graph, instance, *assets, keys=(FIRST, LAST), key=None, data=None, **training):
     """Run the job over a range of partitions, over one, or over none, for a selection of assets."""
+    chosen = {"models": MODELS, "horizons": [1, 3]} | training
+    names = [f"dagster/asset_partition_range_{end}" for end in ("start", "end")]
+    return graph.resolve_job_def(JOB_NAME).execute_in_process(
+        run_config={"resources": {"training": {"config": chosen}, "data": {"config": data or {}}}},
+        instance=instance,
+        asset_selection=[dg.AssetKey(name) for name in assets] or None,
+        partition_key=key,
+        tags={} if key else dict(zip(names, keys, strict=False)),
+        raise_on_error=False,
+    )
 
-    def run(*assets, keys=(FIRST, LAST), key=None, data=None, **training):
-        chosen = {"models": MODELS, "horizons": [1, 3]} | training
-        names = [f"dagster/asset_partition_range_{end}" for end in ("start", "end")]
-        return graph.resolve_job_def(JOB_NAME).execute_in_process(
-            run_config={
-                "resources": {"training": {"config": chosen}, "data": {"config": data or {}}}
-            },
-            instance=instance,
-            asset_selection=[dg.AssetKey(name) for name in assets] or None,
-            partition_key=key,
-            tags={} if key else dict(zip(names, keys, strict=False)),
-            raise_on_error=False,
-        )
 
-    return run
+@pytest.fixture(scope="module")
+def whole_range(tmp_path_factory):
+    """The store that a run of the whole range leaves."""
+    folder = tmp_path_factory.mktemp("whole_range")
+    settings = twelve_batches(write_source(folder / "source"), folder / "store")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert execute(build_definitions(settings), instance).success
+    return folder / "store"
+
+
+@pytest.fixture
+def trained(whole_range, settings):
+    """The store of the test after a run of the whole range, of which its instance knows nothing."""
+    shutil.copytree(whole_range, settings.store)
 
 
 def failure(result):
@@ -307,8 +324,8 @@ def test_a_variable_without_a_forecast_keeps_no_other_from_its_own(run, monkeypa
     assert [row.data["variable"] for row in made["forecast"].records] == ["wave"]
 
 
+@pytest.mark.usefixtures("trained")
 def test_metrics_alone_are_made_from_the_stored_tables_above_them(run, settings, source):
-    run()
     before = stored(settings.store)
     for path in Path(settings.store).rglob("batch_metrics/**/*.parquet"):
         path.unlink()
@@ -348,8 +365,8 @@ def test_aggregates_alone_are_made_from_the_stored_metrics(run, settings):
     assert json.loads(results.read_text()) == first
 
 
+@pytest.mark.usefixtures("trained")
 def test_trust_can_be_recomputed_with_another_discount(run, settings):
-    run()
     before = stored(settings.store)
     assert run(*AGGREGATES, keys=(), trust_discount=0.5).success
     after = stored(settings.store)

@@ -1,6 +1,8 @@
-"""A database in the format of gretl, made for tests."""
+"""A database in the format of gretl, made for tests, and what a benchmark published."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,3 +27,9 @@ def walks(count: int, length: int = 300) -> dict[str, tuple[str, np.ndarray]]:
     """Make monthly random walks with a trend; they stay above zero."""
     steps = np.random.default_rng(7).standard_normal((count, length)) + 0.3
     return {f"walk{i}": ("M", 200.0 + walk) for i, walk in enumerate(np.cumsum(steps, axis=1))}
+
+
+def published(folder: Path, name: str) -> dict[str, Any]:
+    """Read the figures that a benchmark wrote beside their picture."""
+    assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))

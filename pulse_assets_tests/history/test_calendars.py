@@ -1,5 +1,7 @@
 """A series has one frequency, decided from all its dates, or an error that says what to do."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,8 +15,11 @@ from pulse_assets.storage.s3 import S3Settings
 from pulse_assets_tests.properties import holds_for_all
 
 
+@cache  # pandas takes most of a second for some
 def dates(frequency, first="1990-01-01", last="2020-12-31"):
-    return pd.date_range(first, last, freq=frequency).to_numpy().astype("M8[D]")
+    days = pd.date_range(first, last, freq=frequency).to_numpy().astype("M8[D]")
+    days.flags.writeable = False
+    return days
 
 
 def series(days):

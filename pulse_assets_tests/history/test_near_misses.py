@@ -34,6 +34,7 @@ RENAME = {
 OTHERWISE = {
     "historical_cpi.csv.gz": "it is compressed: unpack it as historical_cpi.csv",
     "historical_cpi.parquet.ZST": "it is compressed: unpack it as historical_cpi.parquet",
+    "historical_cpi.parquet.gzip": "it is compressed: unpack it as historical_cpi.parquet",
     "historical_cpi.zip": "it is compressed: unpack it as historical_cpi.csv",
     "historical_cpi.tar.gz": "it is compressed: unpack it as historical_cpi.csv",
     "historical_cpi.txt": "its ending .txt is not read: save it as CSV with commas, named",

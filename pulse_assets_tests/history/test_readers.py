@@ -226,6 +226,20 @@ BAD_JSON = [
         [RECORDS[0], {"timestamp": "2020-01-02"}],
         r"record 2 has no column value \(found: \['timestamp'\]\): add or rename it",
     ),
+    (
+        '[{"timestamp": "2020-01-01", "value": 1}, {"timestamp": "2020-01-02", "value": 1, '
+        '"value": 2}]',
+        "record 2: value is there twice in one record: keep one",
+    ),
+    (
+        '{"timestamp": "2020-01-01", "value": 1}\n'
+        '{"timestamp": "2020-01-02", "timestamp": "2020-01-03", "value": 1}',
+        "line 2: timestamp is there twice in one record: keep one",
+    ),
+    (
+        '{"timestamp": ["2020-01-01"], "value": [1], "value": [2]}',
+        "value is there twice in one record: keep one",
+    ),
     ([RECORDS[0], 5], "record 2: it must be an object"),
     ([{"timestamp": 1577836800000, "value": 1}], "record 1: timestamp 1577836800000 is no date"),
     ([{"timestamp": None, "value": 1}], "record 1: timestamp None is no date"),
@@ -366,7 +380,7 @@ def test_reading_takes_less_memory_than_ten_times_the_file(name):
     data = LARGE[name].encode()
     # Everything the process allocates meanwhile is counted: a first import, a thread that an
     # earlier test left. Such things only add, so the least of three is nearest the reader's own.
-    assert min(peak_of_reading(data, name) for _ in range(3)) < 10 * len(data)
+    assert any(peak_of_reading(data, name) < 10 * len(data) for _ in range(3))
 
 
 BOMBS = {

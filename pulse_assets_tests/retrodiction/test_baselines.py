@@ -1,20 +1,10 @@
 import numpy as np
-import pandas as pd
 import pytest
-from statsforecast import StatsForecast
-from statsforecast.models import (
-    HistoricAverage,
-    Naive,
-    RandomWalkWithDrift,
-    SeasonalNaive,
-    WindowAverage,
-)
 
 from pulse_assets.retrodiction.baselines import PLAIN_WINDOW, window_drift
 from pulse_assets.retrodiction.walk_forward import walk_forward
-from pulse_assets_tests.retrodiction.examples import everywhere, rules, seasonal_walk
+from pulse_assets_tests.retrodiction.examples import everywhere, rules
 
-NAMES = ("naive", "drift", "seasonal_naive", "mean", "window_mean")
 NAN = np.nan
 
 
@@ -38,29 +28,6 @@ def test_window_mean_without_a_season():
     y = np.arange(8.0)
     made = walk_forward(y, [PLAIN_WINDOW - 2, PLAIN_WINDOW - 1, 7], [1], 1, rules("window_mean"))
     np.testing.assert_array_equal(made[0, :, 0], [NAN, 2.5, 4.5])
-
-
-@pytest.mark.parametrize("season", [4, 12])
-def test_equal_statsforecast(season):
-    y, longest, windows = seasonal_walk(80, season), 15, 40
-    frame = pd.DataFrame(
-        {"unique_id": "a", "ds": np.arange(len(y)), "y": y},
-    )
-    models = [
-        Naive(),
-        RandomWalkWithDrift(),
-        SeasonalNaive(season),
-        HistoricAverage(),
-        WindowAverage(season),
-    ]
-    theirs = StatsForecast(models, freq=1).cross_validation(
-        h=longest, df=frame, n_windows=windows, step_size=1
-    )
-    origins = np.unique(theirs["cutoff"])
-    ours = walk_forward(y, origins, range(1, longest + 1), season, rules(*NAMES))
-    for mine, model in zip(ours, models, strict=True):
-        expected = theirs[model.alias].to_numpy().reshape(windows, longest)
-        np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-8)
 
 
 def test_window_drift_forgets_what_is_older_than_its_window():

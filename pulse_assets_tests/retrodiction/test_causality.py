@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pulse_assets.errors import RuleError
+from pulse_assets.retrodiction.arrays import first_known
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.partners import PartnerRule, find_partners
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
@@ -28,14 +30,48 @@ VALUES = st.one_of(
     st.floats(-1e6, 1e6),
     st.sampled_from([0.0, 1e300, -1e300, 1e-300, 5e-324, np.inf]),
 )
-POISON = arrays(np.float64, LENGTH, elements=VALUES, fill=VALUES)
+
+
+@st.composite
+def typed_wrongly(draw):
+    """A walk with wrong values, some of them in a row."""
+    y = seasonal_walk(LENGTH, 4, draw(st.integers(0, 9)))
+    for place in draw(st.lists(st.integers(0, LENGTH - 1), max_size=5)):
+        y[place : place + draw(st.integers(1, 3))] *= draw(st.sampled_from([1e3, 1e6, 0.0, -1.0]))
+    return y
+
+
+@st.composite
+def interrupted(draw):
+    """A walk that begins late, with jumps before runs of missing values, also first and last.
+
+    While values are missing nobody knows whether a jump will be undone.
+    """
+    y = seasonal_walk(LENGTH, 4, draw(st.integers(0, 9)))
+    begin = draw(st.sampled_from([0, 0, 1, 2, 5, 14]))
+    places = st.one_of(
+        st.integers(begin, begin + 3), st.integers(LENGTH - 6, LENGTH - 1), st.integers(0, 47)
+    )
+    for place in draw(st.lists(places, min_size=1, max_size=4)):
+        end = place + draw(st.integers(1, 3))
+        y[place:end] *= draw(st.sampled_from([1e3, 1e6, 1e-3, 0.0, -1.0, 1e70]))
+        y[end : end + draw(st.sampled_from([0, 1, 3, 8]))] = np.nan
+    y[:begin] = np.nan
+    return y
+
+
+ANYTHING = arrays(np.float64, LENGTH, elements=VALUES, fill=VALUES)
+#: A walk undoes a jump just before it.
+POISON = st.one_of(ANYTHING, typed_wrongly(), interrupted())
 ORIGINS = st.integers(0, LENGTH - 1)
 METHODS = st.sampled_from(["dmsfe", "boa", "mlpol"])
 #: Walks, what no series should be, and anything.
 SERIES = st.one_of(
     st.integers(0, 9).map(lambda seed: seasonal_walk(LENGTH, 4, seed)),
     st.sampled_from([y[:LENGTH] for y in unusual_series().values() if len(y) >= LENGTH]),
-    POISON,
+    ANYTHING,
+    typed_wrongly(),
+    interrupted(),
 )
 
 
@@ -57,12 +93,23 @@ def poisoned(y, origin, poison):
     return np.append(y[: origin + 1], poison[origin + 1 :])
 
 
-@holds_for_all(220, 5000, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
-def test_the_future_changes_no_bit(y, other, poison, origin, method):
+def partner_rules(y, other):
+    """Rules of a partner that is known at every row, and of one known at each third row alone."""
+    last = np.maximum.accumulate(np.where(np.isfinite(other), np.arange(LENGTH), -1))
+    start = min(first_known(y), LENGTH - 1)
+    for name, rows in (
+        ("ar_with_other", last),
+        ("ar_with_third", last[np.arange(LENGTH) // 3 * 3]),
+    ):
+        known = KnownSeries.of(other).carried(rows).shifted(-start)
+        yield PartnerRule(name, known.values, known.implausible)
+
+
+def compare_with_poisoned(y, other, poison, origin, method):
     future, other_future = poisoned(y, origin, poison), poisoned(other, origin, poison[::-1])
 
     def made(y, other, origins):
-        pool = [*rules(), *USER_RULES, PartnerRule("ar_with_other", other)]
+        pool = [*rules(), *USER_RULES, *partner_rules(y, other)]
         found = retrodict(y, origins, HORIZONS, 4, pool, ensemble=method)
         return found.predicted, found.lower, found.upper, found.weights
 
@@ -70,6 +117,26 @@ def test_the_future_changes_no_bit(y, other, poison, origin, method):
         made(y, other, range(origin + 1)), made(future, other_future, range(LENGTH)), strict=True
     ):
         np.testing.assert_array_equal(true, false[:, : origin + 1])
+
+
+@holds_for_all(220, 5000, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
+def test_the_future_changes_no_bit(y, other, poison, origin, method):
+    compare_with_poisoned(y, other, poison, origin, method)
+
+
+@holds_for_all(
+    220, 5000, y=interrupted(), other=interrupted(), poison=typed_wrongly(), origin=ORIGINS
+)
+def test_the_future_does_not_tell_which_values_are_wrong(y, other, poison, origin):
+    """The poison undoes the last jump, in the series itself or in its partner."""
+    compare_with_poisoned(y, other, poison, origin, "dmsfe")
+
+
+def test_slow_rules_begin_alike_whichever_vintages_a_late_series_has():
+    """A jump before a gap, which only a value after the origin undoes."""
+    y = seasonal_walk(LENGTH, 4, 3)
+    y[:2], y[33], y[34:40] = np.nan, 1e8, np.nan
+    compare_with_poisoned(y, seasonal_walk(LENGTH, 4, 5), seasonal_walk(LENGTH, 4, 3), 36, "dmsfe")
 
 
 @holds_for_all(40, 1000, y=SERIES, poison=POISON, origin=ORIGINS)

@@ -152,5 +152,5 @@ def test_the_ensemble_follows_the_better_rule(method):
 
 
 def test_slow_rules_run_at_a_few_origins_before_those_asked():
-    assert slow_origins(np.array([5, 8]), 2) == range(3, 9)
-    assert slow_origins(np.array([1]), 2) == range(2)
+    assert slow_origins(5, 8, 2) == range(3, 9)
+    assert slow_origins(1, 1, 2) == range(2)

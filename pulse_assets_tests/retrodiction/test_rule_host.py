@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from datetime import date
-from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from pulse_assets.batches import make_batch
 from pulse_assets.errors import ClusterError, RuleError
 from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
 from pulse_assets.execution.worker_rules import check_rules
-from pulse_assets.retrodiction.failures import LONGEST_MESSAGE
+from pulse_assets.retrodiction.failures import LONGEST_MESSAGE, describe_error
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts, this_threads_host
 from pulse_assets.retrodiction.rules import resolve_rules
@@ -172,6 +172,40 @@ def test_what_is_no_failure_is_no_error(settings, monkeypatch, name, capfd):
     assert capfd.readouterr().out == ""  # of a command it is what machines read
 
 
+def test_what_is_masked_is_no_forecast(settings, monkeypatch):
+    monkeypatch.setenv("HOSTILE_VALUE", MARCH)
+    task = task_of(settings, HOSTILE + "Masked", HOSTILE + "MaskedRows")
+    assert run_batch(task).rule_errors == 0
+    for name in ("Masked", "MaskedRows"):
+        predicted = [row["predicted"] for row in rows_of(task, "retrodictions", name)]
+        np.testing.assert_array_equal(predicted, [np.nan, 40.0])
+        assert [row["missing"] for row in rows_of(task, "batch_metrics", name)] == [1, 0]
+
+
+def test_what_a_rule_changes_of_its_process_costs_no_other_rule(settings, monkeypatch):
+    monkeypatch.setenv("HOSTILE_VALUE", MARCH)
+    monkeypatch.chdir(ROOT)
+    task = task_of(settings, HOSTILE + "Alters", HOSTILE + "Relies")
+    assert run_batch(task).rule_errors == 0
+    predicted = [row["predicted"] for row in rows_of(task, "retrodictions", "Relies")]
+    assert predicted == [41.0, 40.0]
+
+
+def test_addresses_in_memory_make_no_errors_differ():
+    kind, message = describe_error(ValueError(f"{object()} and 0x12"))
+    assert (kind, message) == ("ValueError", "<object object at 0x...> and 0x12")
+
+
+def test_different_errors_of_a_rule_are_not_said_to_be_equal(settings, tmp_path, monkeypatch):
+    text = f"{TWO}{{}}[len(y) % 2]\n    history_origins = 2"
+    reference = write_module(tmp_path, monkeypatch, "changing", text)
+    task = task_of(settings, reference, key="2005-01-31")
+    run_batch(task)
+    near, _ = rows_of(task, "batch_metrics", "two")
+    assert near["rule_errors"] == 4
+    assert near["error"] in ("0 (the first of several errors)", "1 (the first of several errors)")
+
+
 def test_what_one_rule_leaves_behind_is_not_blamed_on_another(settings, monkeypatch):
     monkeypatch.setenv("HOSTILE_VALUE", MARCH)
     task = task_of(settings, HOSTILE + "LeavesABomb", HOSTILE + "Patient")
@@ -240,7 +274,13 @@ CLASSES = {
         "cannot be made without arguments",
     ),
     "named": ("name = property(lambda self: 1 / 0)", "cannot be used: ZeroDivisionError"),
-    "counted": ("name = 'x'; history_origins = 'a'; forecast = 1", "cannot be used: ValueError"),
+    "counted": ("name = 'x'; history_origins = 'a'; forecast = 1", "history_origins = 'a': give a"),
+    "halved": ("name = 'x'; history_origins = 2.5; forecast = 1", "history_origins = 2.5: give a"),
+    "negative": ("name = 'x'; min_observations = -1; forecast = 1", "min_observations = -1: give"),
+    "surrogate": (r"name = '\udcff'; forecast = 1", "characters"),
+    "two_lines": (r"name = 'a\nb'; forecast = 1", "has the name 'a\\nb': give the class a `name`"),
+    "long": ("name = 'x' * 201; forecast = 1", "1 to 200 printable characters"),
+    "partner": ("name = 'ar_with_line'; forecast = 1", "rules that read another variable"),
     "unnamed": ("pass", "has the name None: give the class a `name`"),
 }
 
@@ -379,17 +419,54 @@ def test_the_version_follows_the_source_of_all_that_the_rule_uses(tmp_path, monk
     assert len({one[reference] for one in versions}) == 3
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("constant.py", f"from constant import SHARE\n{TWO}[SHARE]"),
+        ("lazy.py", f"{TWO}self.lazy(y)\n    def lazy(self, y):\n        import lazy"),
+        ("space/inner.py", f"import space.inner\n{TWO}[space.inner.SHARE]"),
+        ("space/other.py", f"from space import other\n{TWO}[other.SHARE]"),
+        ("pack/__init__.py", f"{TWO}0\n    def late(self):\n        from pack.sub import SHARE"),
+    ],
+)
+def test_the_version_follows_a_helper_however_it_is_imported(tmp_path, monkeypatch, file, text):
+    helper = tmp_path / file
+    helper.parent.mkdir(exist_ok=True)
+    module = f"uses_{helper.stem.strip('_')}"
+    reference = write_module(tmp_path, monkeypatch, module, text)
+    found = []
+    for share in ("0.5", "0.25"):
+        helper.write_text(f"SHARE = {share}\n")
+        with fresh_hosts():
+            found.append(rule_versions([reference])[reference])
+            assert rule_versions([reference])[reference] == found[-1]
+    assert found[0] != found[1]
+
+
+def test_an_import_that_leads_nowhere_does_not_stop_a_rule(tmp_path, monkeypatch):
+    text = f"try:\n    from ... import a\nexcept ImportError:\n    pass\n{BASE}"
+    text += "\n    def never(self):\n        import no_such.module, math.none, json.none.at"
+    reference = write_module(tmp_path, monkeypatch, "leading_nowhere", text)
+    assert len(rule_versions([reference])[reference]) == 64
+
+
+def test_a_rule_may_lie_in_an_archive(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "rules.zip", "w") as archive:
+        archive.writestr("zipped.py", BASE)
+    monkeypatch.syspath_prepend(str(tmp_path / "rules.zip"))
+    assert len(rule_versions(["zipped:Rule"])["zipped:Rule"]) == 64
+
+
+def test_an_empty_version_is_none(tmp_path, monkeypatch):
+    reference = write_module(tmp_path, monkeypatch, "without", f"version = ' '\n{BASE}")
+    assert len(rule_versions([reference])[reference]) == 64
+
+
 @pytest.mark.parametrize("place", ["class", "module"])
 def test_a_version_of_the_users_counts_in_place_of_the_source(tmp_path, monkeypatch, place):
     text = BASE + ("version = 2.5" if place == "module" else "    version = 2.5")
     reference = write_module(tmp_path, monkeypatch, f"versioned_{place}", text)
     assert rule_versions([reference]) == {reference: "2.5"}
-
-
-def test_statsforecast_has_the_version_of_the_library():
-    assert rule_versions(["statsforecast:Naive"]) == {
-        "statsforecast:Naive": version("statsforecast")
-    }
 
 
 def test_an_edited_rule_makes_batches_stale_and_is_computed_again(tmp_path, source, monkeypatch):
@@ -704,6 +781,23 @@ def test_the_lookahead_check_names_the_rule_that_differs(settings, tmp_path, mon
     found = remake(tables, resolve_rules(task.options.models), task.options)
     assert found.model == "two"
     assert found.failures == {}
+
+
+def test_a_rule_that_forecasts_a_path_as_a_whole_does_not_look_ahead(
+    settings, tmp_path, monkeypatch
+):
+    text = BASE.replace("[y[-1]] * len(horizons)", "y[-1] + horizons.mean() + 0.0 * horizons")
+    task = task_of(settings, write_module(tmp_path, monkeypatch, "whole_path", text))
+    task = BatchTask(make_batch(KEY, settings.end_date, 90, ("line",)), settings, task.options)
+    run_batch(task)
+    data = open_store(settings.store)
+    tables = {
+        name: decode_table(data.read(object_path(name, KEY, 30)), name, name=name)
+        for name in BATCH_TABLES[:3]
+    }
+    found = remake(tables, resolve_rules(task.options.models), task.options)
+    assert (found.difference, found.failures) == (0.0, {})
+    assert found.forecasts > 0
 
 
 def test_a_request_takes_little_more_than_the_rule(settings):

@@ -45,7 +45,6 @@ def test_built_ins_by_name():
         ([f"{MODULE}:Unnamed"], "has the name '': give the class a `name`"),
         ([f"{MODULE}:Idle"], r"has no method: write forecast\(.*or fit_predict\("),
         ([f"{MODULE}:Demanding"], "cannot be made without arguments: TypeError"),
-        (["statsforecast:Nothing"], "'statsforecast.models' has no class 'Nothing'"),
     ],
 )
 def test_names_that_cannot_be_used(names, message):
@@ -143,16 +142,6 @@ def test_a_wrong_shape_names_rule_and_shapes():
 def test_a_result_without_numbers_is_refused():
     with pytest.raises(RuleError, match="'words' returned list, not an array of numbers"):
         forecast("Words", seasonal_walk(30), [29])
-
-
-@pytest.mark.parametrize(("name", "season"), [("SeasonalNaive", 4), ("HistoricAverage", 1)])
-def test_a_model_of_statsforecast(name, season):
-    y = seasonal_walk(30)
-    rules = [*resolve_rules([f"statsforecast:{name}"]), RULES["seasonal_naive"], RULES["mean"]]
-    made = walk_forward(y, [5, 20, 29], [1, 3], 4, rules)
-    assert rules[0].name == name
-    assert np.isnan(made[0, 0]).all()
-    np.testing.assert_allclose(made[0, 1:], made[1 if season == 4 else 2, 1:])
 
 
 def test_statsforecast_not_installed(monkeypatch):

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from statsforecast.models import SimpleExponentialSmoothing
 
 from pulse_assets.retrodiction import smoothing
 from pulse_assets.retrodiction.smoothing import DAMPED_GRID, HOLT_GRID, LOSS_DISCOUNT, SES_GRID
@@ -26,15 +25,6 @@ def test_ses_by_hand():
         smoothing.ses, np.array([4.0, 8.0]), np.array([1, 9]), 1, constants(0.5, 0.0, 0.0)
     )
     np.testing.assert_array_equal(made, [[4, 4], [6, 6]])
-
-
-@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9])
-def test_ses_equals_statsforecast(alpha):
-    y = random_walk(60)
-    ours = everywhere(smoothing.ses, y, np.array([1, 3]), 1, constants(alpha, 0.0, 0.0))
-    for origin in (0, 1, 30, 59):
-        theirs = SimpleExponentialSmoothing(alpha).forecast(y=y[: origin + 1], h=3)["mean"]
-        np.testing.assert_allclose(ours[origin], theirs[[0, 2]], rtol=0, atol=1e-8)
 
 
 def test_holt_by_hand():

@@ -59,6 +59,7 @@ def draw_series(name, calendar, rng, late, holes, changes):
     """
     there = rng.random(len(calendar)) >= holes
     values = np.cumsum(changes)
+    values[rng.random(len(values)) < 0.03] *= 1e4  # typing errors
     values[rng.random(len(values)) < 0.1] = np.nan
     there[-2:], values[-2:] = True, np.cumsum(changes)[-2:]
     dates = calendar[there]

@@ -66,6 +66,38 @@ def test_a_foreign_address_is_refused_with_the_two_forms(given):
         Settings(store=given)
 
 
+def test_the_home_of_an_unknown_user_is_refused_wherever_a_place_is_given():
+    given, said = "~nobody-of-that-name/x", "begins with ~nobody-of-that-name, but that user has no"
+    for take in (
+        open_store,
+        lambda place: Settings(store=place),
+        lambda place: Settings(source=place),
+        lambda place: TrainingConfig(output_file=place),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            take(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("s3://bucket/home", "lies in S3: name a directory"),
+        ("s3:/bucket/home", "is no directory"),
+        ("file:///data/home", "did you mean /data/home"),
+        ("~nobody-of-that-name", "that user has no known home"),
+        ("/data/a?b", r"has a '\?' in it"),
+    ],
+)
+def test_a_home_of_dagster_that_is_no_usable_directory_is_refused(
+    given, text, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", given)
+    with pytest.raises(ConfigurationError, match=f"^DAGSTER_HOME .*{text}"):
+        TrainingConfig(models=["naive"])
+    assert not [*tmp_path.iterdir()]
+
+
 def test_colons_deeper_in_a_path_are_usable(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for given in (

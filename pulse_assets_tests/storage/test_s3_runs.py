@@ -87,12 +87,13 @@ def figures(report):
 @pytest.mark.parametrize("server", ["s3", pytest.param("seaweedfs", marks=pytest.mark.slow)])
 def test_a_run_on_s3_stores_the_same_as_one_in_directories(request, source, tmp_path, server):
     s3 = request.getfixturevalue(server)
-    here = train(TrainingConfig(**RUN, source=str(source), store=str(tmp_path / "store")))
+    run = RUN | {"batch_limit": 5}
+    here = train(TrainingConfig(**run, source=str(source), store=str(tmp_path / "store")))
     bucket = new_bucket(s3)
     upload(source, f"s3://{bucket}/in", s3)
     where = {"source": f"s3://{bucket}/in", "store": f"s3://{bucket}/out"}
     copy = f"s3://{bucket}/copies/results.json"
-    there = train(TrainingConfig(**RUN, **where, **place(s3), s3_output_file=copy))
+    there = train(TrainingConfig(**run, **where, **place(s3), s3_output_file=copy))
     assert here.success
     assert there.success
     assert objects_of(where["store"], s3) == stored(tmp_path / "store")

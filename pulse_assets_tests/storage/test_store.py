@@ -120,8 +120,18 @@ class TestLocalStore:
                 fails()
         with pytest.raises(MissingObjectError):
             store.read("a")
-        with pytest.raises(StoreError, match="Not a directory"):
-            LocalStore(tmp_path / "file" / "deeper").check_writable()
+        deeper = LocalStore(tmp_path / "file" / "deeper")
+        for fails in (deeper.check_writable, deeper.names, lambda: deeper.versions("x/")):
+            with pytest.raises(StoreError, match="Not a directory"):
+                fails()
+        assert LocalStore(tmp_path / "absent" / "deeper").versions("x/") == {}
+
+    def test_a_broken_link_in_place_of_a_directory_is_named(self, tmp_path):
+        (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+        for store in (LocalStore(tmp_path / "link"), LocalStore(tmp_path / "link" / "deeper")):
+            with pytest.raises(StoreError, match="cannot be written: No such file or directory"):
+                store.check_writable()
+        assert not (tmp_path / "nowhere").exists()
 
     def test_a_directory_is_no_object(self, tmp_path):
         store = LocalStore(tmp_path)

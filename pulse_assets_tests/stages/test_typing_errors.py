@@ -1,0 +1,78 @@
+"""Batches with wrong values: no origin knows of them too early, and the past is made again."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from pulse_assets.batches import TrainingBatch
+from pulse_assets.history.series import Series
+from pulse_assets.retrodiction.rules import resolve_rules
+from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.audit import remake
+from pulse_assets.stages.observe import observe
+from pulse_assets.stages.plan import plan
+from pulse_assets.stages.predict import planned_variables, predict
+from pulse_assets.stages.score import score
+
+MONTHS = (np.datetime64("2000-01") + np.arange(120)).astype("M8[D]")
+QUARTERS = MONTHS[::3]
+RULES = ["naive", "holt", "ar_diff_3", "pulse_assets_tests.own_rules:Plain"]
+OPTIONS = TrainingOptions(models=RULES, horizons=[1, 2, 6], max_partners=2)
+#: A month in which a value of both variables is wrong, and one of the quarter as well.
+TYPO = 90
+
+
+def series(*, typo):
+    """A variable, one that leads it by two months, and a quarterly one that leads both."""
+    rng = np.random.default_rng(0)
+    slow = np.cumsum(rng.normal(size=len(QUARTERS)))
+    leading = 100.0 + np.cumsum(rng.normal(size=len(MONTHS))) + np.repeat(slow, 3)
+    led = np.append(np.zeros(2), leading[:-2]) + 0.1 * np.cumsum(rng.normal(size=len(MONTHS)))
+    values = {"led": led, "leading": leading, "slow": 50.0 + slow}
+    if typo:
+        for name, at in (("led", TYPO), ("leading", TYPO + 1), ("slow", TYPO // 3), ("led", 0)):
+            values[name][at] *= 1000.0
+    dates = {"led": MONTHS, "leading": MONTHS, "slow": QUARTERS}
+    return {name: Series(name, dates[name], values[name], None) for name in values}
+
+
+def run(first, months, *, typo=True):
+    """Return the tables of the batch that begins with a month, and its scores."""
+    start, end = (MONTHS[i].astype(date) for i in (first, first + months))
+    batch = TrainingBatch("batch", start, end, ("led", "leading", "slow"))
+    history = observe(batch, series(typo=typo), 36500)
+    planned = plan(batch, history, OPTIONS.horizons, {})
+    variables = planned_variables(planned, history, OPTIONS.horizons)
+    made = predict("batch", variables, history, resolve_rules(RULES), OPTIONS)
+    tables = {"historical_data": history, "training_batches": planned, "retrodictions": made}
+    return tables, score("batch", planned, variables, made, OPTIONS.interval_level)
+
+
+@pytest.mark.parametrize("first", range(TYPO - 1, TYPO + 6))
+def test_the_first_and_the_last_origin_are_made_again_bit_for_bit(first):
+    """Origins at the wrong values, just after them, and later."""
+    for months in (1, 2, 4):
+        tables, _ = run(first, months)
+        remade = remake(tables, resolve_rules(RULES), OPTIONS)
+        assert remade.forecasts > 0
+        assert remade.difference == 0.0, remade
+
+
+def test_scales_and_forecasts_forget_the_wrong_values():
+    scores = [run(TYPO + 21, 6, typo=typo)[1].to_pandas() for typo in (True, False)]
+    spoilt, clean = (one.set_index(["variable", "model", "horizon"]) for one in scores)
+    for metric in ("mase", "rmsse", "mae", "interval_score"):
+        ratio = (spoilt[metric] / clean[metric]).loc[:, "ensemble"].astype(float)
+        assert ratio.notna().sum() >= 6
+        assert 0.8 < ratio.mean() < 1.2
+
+
+def test_a_forecast_is_of_what_was_observed():
+    """A wrong value stays what it is where it is an origin or a target."""
+    wrong = series(typo=True)["led"].values[TYPO]
+    (tables, _), naive = run(TYPO, 3), []
+    for row in tables["retrodictions"].to_pylist():
+        if row["variable"] == "led" and row["model"] == "naive" and row["horizon"] == 1:
+            naive.append((row["predicted"] == wrong, row["observed"] == wrong))
+    assert naive == [(False, True), (True, False), (False, False)]

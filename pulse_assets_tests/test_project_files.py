@@ -1,0 +1,80 @@
+"""Files that say the same thing agree: version, dependencies, bundled data, commands."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def text(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def pins(name):
+    """The versions that a lock may install of each package."""
+    found = {}
+    for line in re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", text(name), re.M):
+        found.setdefault(line[0], []).append(line[1])
+    return found
+
+
+def requirements(*extras):
+    declared = [*PROJECT["dependencies"]]
+    for extra in extras:
+        declared += PROJECT["optional-dependencies"][extra]
+    return [Requirement(line) for line in declared if not line.startswith("pulse-assets")]
+
+
+def test_one_version():
+    cited = yaml.safe_load(text("CITATION.cff"))["version"]
+    (released, *_) = re.findall(r"^## (\d\S*)", text("CHANGELOG.md"), re.M)
+    tags = [
+        tag
+        for name in ("dask-helm", "dagster-helm")
+        for tag in re.findall(r"^ +tag: (\d\S*)$", text(f"deploy/{name}.yaml"), re.M)
+    ]
+    assert {cited, released, *tags} == {PROJECT["version"]}
+    assert len(tags) == 3
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", ".ci/requirements.txt"])
+def test_the_lock_keeps_the_bounds(name):
+    locked = pins(name)
+    for requirement in requirements("postgres", "test", "dev"):
+        versions = locked[requirement.name]
+        assert versions, requirement
+        assert all(requirement.specifier.contains(version) for version in versions), requirement
+
+
+def test_both_locks_have_the_same_versions():
+    locked = pins(".ci/requirements.txt")
+    locked.pop("setuptools")
+    constrained = pins("constraints.txt")
+    constrained.pop("setuptools", None)
+    assert locked == constrained
+
+
+def test_the_environment_of_statsforecast_keeps_the_bounds():
+    locked = pins("constraints.txt") | pins(".ci/statsforecast.txt")
+    for requirement in requirements("statsforecast", "test"):
+        (version, *_) = locked[requirement.name]
+        assert requirement.specifier.contains(version), requirement
+    assert locked["pandas"][0].startswith("2.")
+    assert pins("constraints.txt")["pandas"][0].startswith("3.")
+
+
+def test_every_bundled_series_has_a_source():
+    files = {file.name for file in (ROOT / "pulse_assets/sample_data").glob("*.csv")}
+    for name in ("NOTICE", "pulse_assets/sample_data/README.md"):
+        assert set(re.findall(r"historical_\w+\.csv", text(name))) == files, name
+
+
+def test_commands_for_contributors_exist():
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.M))
+    assert set(re.findall(r"(?:`|\$ )make ([a-z-]+)", text("CONTRIBUTING.md"))) <= targets
