@@ -443,6 +443,23 @@ def test_the_version_follows_a_helper_however_it_is_imported(tmp_path, monkeypat
     assert found[0] != found[1]
 
 
+@pytest.mark.parametrize(
+    ("folder", "own"),
+    [("lib/site-packages", False), ("lib/dist-packages", False), ("site-packages-of-mine", True)],
+)
+def test_an_installed_package_is_not_part_of_the_version(tmp_path, monkeypatch, folder, own):
+    (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(tmp_path / folder))
+    text = f"import beside\n{TWO}[beside.SHARE]"
+    reference = write_module(tmp_path, monkeypatch, f"beside_{own}_{folder[4:8]}", text)
+    found = []
+    for share in ("0.5", "0.25"):
+        (tmp_path / folder / "beside.py").write_text(f"SHARE = {share}\n")
+        with fresh_hosts():
+            found.append(rule_versions([reference])[reference])
+    assert (found[0] != found[1]) == own
+
+
 def test_an_import_that_leads_nowhere_does_not_stop_a_rule(tmp_path, monkeypatch):
     text = f"try:\n    from ... import a\nexcept ImportError:\n    pass\n{BASE}"
     text += "\n    def never(self):\n        import no_such.module, math.none, json.none.at"
