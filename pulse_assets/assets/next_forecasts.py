@@ -20,14 +20,14 @@ from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.forecast import Trust, forecast_next
 from pulse_assets.stages.ledger import latest_trust
-from pulse_assets.stages.outcome import (
+from pulse_assets.stages.outcome_texts import list_some
+from pulse_assets.stages.results import ENSEMBLE
+from pulse_assets.stages.series_ends import (
     early_ends,
     last_observations,
     left_out,
-    list_some,
     series_frequencies,
 )
-from pulse_assets.stages.results import ENSEMBLE
 
 
 @dataclass(frozen=True)
