@@ -30,7 +30,7 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.implausible import implausible_values
 from pulse_assets.retrodiction.rule_process import fresh_hosts
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.audit import ROUNDING, Remade, blame, count_duplicates, remake
@@ -42,7 +42,6 @@ from pulse_assets.stages.outcome_texts import (
     describe_unpredicted,
     list_some,
 )
-from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.stages.series_ends import STALE_AFTER, ends_before, series_frequencies
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
