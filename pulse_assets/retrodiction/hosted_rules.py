@@ -114,7 +114,9 @@ def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:
         RuleError: it cannot be imported or used.
     """
     host = this_threads_host()
-    if reference not in host.descriptions:
+    # Another run that ends on the same worker may close this host, which forgets all, at any time.
+    described = host.descriptions.get(reference)
+    if described is None:
         header = {"ask": "describe", "reference": reference, "batch": next(_batches)}
         try:
             described = host.ask(header, seconds=seconds).header
@@ -128,7 +130,7 @@ def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:
         if "error" in described:
             raise RuleError(described["error"])
         host.descriptions[reference] = described
-    return host.descriptions[reference]
+    return described
 
 
 def rule_versions(models: Sequence[str], seconds: float = RULE_TIMEOUT) -> dict[str, str]:

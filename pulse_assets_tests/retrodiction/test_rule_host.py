@@ -473,6 +473,17 @@ def test_a_rule_may_lie_in_an_archive(tmp_path, monkeypatch):
     assert len(rule_versions(["zipped:Rule"])["zipped:Rule"]) == 64
 
 
+def test_a_host_that_another_run_closes_meanwhile_forgets_nothing_that_is_needed(monkeypatch):
+    class Closed(dict):
+        """The descriptions of a host that is closed as soon as it has described a rule."""
+
+        def __setitem__(self, reference, described):
+            this_threads_host().close()
+
+    monkeypatch.setattr(this_threads_host(), "descriptions", Closed())
+    assert len(rule_versions([HOSTILE + "Raises"])[HOSTILE + "Raises"]) == 64
+
+
 def test_an_empty_version_is_none(tmp_path, monkeypatch):
     reference = write_module(tmp_path, monkeypatch, "without", f"version = ' '\n{BASE}")
     assert len(rule_versions([reference])[reference]) == 64
