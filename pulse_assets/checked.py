@@ -72,7 +72,7 @@ def _quoted(value: object) -> str:
 
 
 class Checked(BaseModel):
-    """A frozen model whose errors are one `ConfigurationError` naming field, value and mend."""
+    """A frozen model whose errors are one `ConfigurationError` naming field, value and fix."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

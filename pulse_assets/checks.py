@@ -30,25 +30,19 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.implausible import implausible_values
 from pulse_assets.retrodiction.rule_process import fresh_hosts
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.audit import ROUNDING, Remade, blame, count_duplicates, remake
-from pulse_assets.stages.outcome import (
-    OUTCOME_COLUMNS,
-    STALE_AFTER,
-    CheckOutcome,
-    Outcomes,
-    collect_outcomes,
+from pulse_assets.stages.outcome import OUTCOME_COLUMNS, CheckOutcome, Outcomes, collect_outcomes
+from pulse_assets.stages.outcome_texts import (
     describe_failed,
     describe_rule_error,
     describe_rule_errors,
     describe_unpredicted,
-    ends_before,
     list_some,
-    series_frequencies,
 )
-from pulse_assets.stages.results import ENSEMBLE
+from pulse_assets.stages.series_ends import STALE_AFTER, ends_before, series_frequencies
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
 

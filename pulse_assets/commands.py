@@ -21,15 +21,15 @@ from pulse_assets.partitions import register_batches
 from pulse_assets.preflight import check_ready, resolve_options
 from pulse_assets.report.serve import report_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
+from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.settings import TrainingConfig, dagster_home
-from pulse_assets.stages.outcome import (
+from pulse_assets.stages.outcome import warnings_of
+from pulse_assets.stages.series_ends import (
     early_ends,
     last_observations,
     left_out,
     series_frequencies,
-    warnings_of,
 )
-from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.status import grid_status, stored_outcomes
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store

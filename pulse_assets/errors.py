@@ -1,4 +1,4 @@
-"""The errors that a user can mend: each message names the value, the place and what to do.
+"""The errors that a user can fix: each message names the value, the place and what to do.
 
 The command line prints the message of a `PulseError` on one line and exits with 1; any other
 exception is a defect of this package and keeps its traceback.

@@ -95,19 +95,19 @@ def _explained_records(home: Path) -> Iterator[None]:
 
 def lost_records(reason: str, home: Path) -> str:
     """Say on one line why Dagster's records cannot be used, and what to do."""
-    said = next(iter(reason.splitlines()), "no reason given")
+    cause = next(iter(reason.splitlines()), "no reason given")
     if _BROKEN.search(reason):
         return (
-            f"Dagster's records (DAGSTER_HOME {home}) are damaged ({said}): move the folders "
+            f"Dagster's records (DAGSTER_HOME {home}) are damaged ({cause}): move the folders "
             f"`history` and `schedules` out of {home} and run again; the store is not affected, "
             "--resume keeps its batches"
         )
-    mend = "check that their database is running"
+    fix = "check that their database is running"
     if _CLOSED.search(reason):
-        mend = "check that its files are no folders, and mend their permissions"
+        fix = "check that its files are no folders, and correct their permissions"
     return (
-        f"Dagster's records (DAGSTER_HOME {home}) cannot be read or written ({said}): "
-        f"{mend}; finished batches are kept, --resume computes the "
+        f"Dagster's records (DAGSTER_HOME {home}) cannot be read or written ({cause}): "
+        f"{fix}; finished batches are kept, --resume computes the "
         "others"
     )
 
@@ -201,7 +201,7 @@ def _open(ref: InstanceRef) -> dg.DagsterInstance:
 
 
 def _unusable(error: Exception) -> str:
-    """Say on one line why Dagster cannot use a `dagster.yaml`, and the mend."""
+    """Say on one line why Dagster cannot use a `dagster.yaml`, and how to fix it."""
     invalid = isinstance(error, dg.DagsterInvalidConfigError)
     text = error.errors[0].message if invalid else str(error)
     if unset := _NOT_SET.search(text):

@@ -18,9 +18,8 @@ from pulse_assets.history.frequency import Frequency, dates_ahead, get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.partitions import batch_keys, batch_of
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, REFERENCE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.results import REFERENCE
 from pulse_assets.stages.window import MINIMUM_HISTORY
 from pulse_assets.storage.store import open_store
 

@@ -259,25 +259,26 @@ def _table(*headers: str) -> Table:
 
 def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     """Print what failed and what was skipped, equal entries on one line."""
-    from pulse_assets.stages import outcome  # late, for it imports much
+    from pulse_assets.stages import outcome_texts  # late, for it imports much
+    from pulse_assets.stages.outcome import RuleErrors
 
     failed = [
         f"{one.first}  {one.error}"
         if one.count == 1
         else f"{one.count}  {one.error}  ({one.dates})"
-        for one in outcome.group_failed(results["errors"])
+        for one in outcome_texts.group_failed(results["errors"])
     ]
     rules = [
-        f"{one['model']}: {outcome.describe_rule_error(outcome.RuleErrors(**one))}"
+        f"{one['model']}: {outcome_texts.describe_rule_error(RuleErrors(**one))}"
         for one in results["rule_errors"]
     ]
     skipped = [
         f"{one.count}  {one.reason}  ({one.dates})"
-        for one in outcome.group_skipped(results["skipped"])
+        for one in outcome_texts.group_skipped(results["skipped"])
     ]
     variables = [
-        f"{outcome.list_some(one.variables)}: {one.reason} ({one.dates})"
-        for one in outcome.group_variables(results["skipped_variables"])
+        f"{outcome_texts.list_some(one.variables)}: {one.reason} ({one.dates})"
+        for one in outcome_texts.group_variables(results["skipped_variables"])
     ]
     _print_list(console, "failed batches", failed, LISTED_FAILURES)
     _print_list(console, "failed rules", rules, LISTED_FAILURES)

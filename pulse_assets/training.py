@@ -268,7 +268,7 @@ def _check_copy(folder: Store, name: str) -> None:
             raise
         raise StoreUnavailableError(
             f"output_file {folder.uri}/{name}: cannot be written: {error.__cause__.strerror}: name "
-            "a file elsewhere or mend the permissions of its folder"
+            "a file elsewhere or correct the permissions of its folder"
         ) from error
 
 
@@ -293,7 +293,7 @@ def _read_results(run: _Outcome, settings: Settings) -> TrainingResults:
 
 
 def failure_of(event: dg.DagsterEvent) -> str:
-    """Return what a failed step said of its failure, without traceback."""
+    """Return the message of a failed step, without traceback."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description

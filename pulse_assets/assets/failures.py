@@ -1,4 +1,4 @@
-"""Errors that a user can mend, as Dagster shows them."""
+"""Errors that a user can fix, as Dagster shows them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -16,18 +16,17 @@ from pulse_assets.check_records import Check, CheckedData, Verdict
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.forecast import Trust, forecast_next
 from pulse_assets.stages.ledger import latest_trust
-from pulse_assets.stages.outcome import (
+from pulse_assets.stages.outcome_texts import list_some
+from pulse_assets.stages.series_ends import (
     early_ends,
     last_observations,
     left_out,
-    list_some,
     series_frequencies,
 )
-from pulse_assets.stages.results import ENSEMBLE
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,10 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
 from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
+from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.outcome import CheckOutcome, conclude
-from pulse_assets.stages.results import ENSEMBLE, REFERENCE, Performance, summarise
+from pulse_assets.stages.results import Performance, summarise
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.store import open_store
 

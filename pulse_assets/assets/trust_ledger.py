@@ -14,9 +14,9 @@ from pulse_assets.partitions import batches_of_run
 from pulse_assets.preflight import resolve_options
 from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
+from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.ledger import LEDGER_COLUMNS, build_ledger, latest_trust
-from pulse_assets.stages.results import ENSEMBLE
 from pulse_assets.storage.layout import PartitionedTables
 
 

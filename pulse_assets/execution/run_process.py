@@ -7,14 +7,18 @@ Dagster's run monitoring asks the launcher whether a run is alive. It knows of n
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
 import psutil
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
-#: Tag of a run: host, process id, the process's start in seconds since 1970, and the run's id.
+#: Tag of a run: host, process id, the process's start, and the run's id.
 PROCESS_TAG: Final = "pulse/process"
+
+#: Place of the start among the numbers that follow the name of a process in `/proc/<pid>/stat`.
+_START: Final = 19
 
 #: Statuses of a run that has not ended.
 UNFINISHED: Final = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.NOT_STARTED]
@@ -22,7 +26,8 @@ UNFINISHED: Final = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.NOT_STARTED]
 
 def process_tags(run_id: str) -> Mapping[str, str]:
     """Return the tag of a run that lives in this process."""
-    return {PROCESS_TAG: f"{_name(os.getpid())} {run_id}"}
+    started = _started(psutil.Process())
+    return {PROCESS_TAG: f"{socket.gethostname()} {os.getpid()} {started} {run_id}"}
 
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
@@ -38,16 +43,32 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
             )
 
 
-def _name(pid: int) -> str:
-    return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time():.0f}"
+def _started(process: psutil.Process) -> str:
+    """Return the boot of the machine that a process belongs to, and its start in ticks since then.
+
+    The time of day would not do: when the clock of the machine is set, it changes for processes
+    that have been running all the while. It is returned only where Linux's `/proc` is missing.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        numbers = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        return f"{boot}:{numbers[_START]}"
+    except OSError:
+        return _time_of_day(process)
+
+
+def _time_of_day(process: psutil.Process) -> str:
+    """Return the start of a process in seconds since 1970, as older versions tagged runs."""
+    return f"{process.create_time():.0f}"
 
 
 def _is_dead(name: str) -> bool:
-    host, pid, _ = name.split(" ")
+    host, pid, started = name.split(" ")
     if host != socket.gethostname():
         return False
     try:
         process = psutil.Process(int(pid))
-        return _name(process.pid) != name or process.status() == psutil.STATUS_ZOMBIE
+        now = _started(process) if ":" in started else _time_of_day(process)
+        return now != started or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

@@ -148,20 +148,20 @@ def _check_declared(series: Series, frequency: Frequency) -> None:
         inferred = None
     if inferred == name:
         return
-    mend = f"remove {variable} from --frequencies"
+    fix = f"remove {variable} from --frequencies"
     if inferred:
-        mend = f"set --frequencies {variable}={inferred}, or {mend}"
-    said = f"{series.source}: --frequencies says {variable}={name}, but"
+        fix = f"set --frequencies {variable}={inferred}, or {fix}"
+    start = f"{series.source}: --frequencies says {variable}={name}, but"
     crowded = _crowded(dates, frequency)
     if len(crowded):
         first, second = series.row(crowded[0]), series.row(crowded[0] + 1)
         raise HistoricalDataError(
-            f"{said} {first} and {second} lie in one {_PERIODS[name]}: {mend}"
+            f"{start} {first} and {second} lie in one {_PERIODS[name]}: {fix}"
         )
     if inferred or not _may_be(dates, frequency):
         raise HistoricalDataError(
-            f"{said} the dates from {series.row(0)} to {series.row(-1)} are "
-            f"{inferred or _seen(gaps_of(dates))}: {mend}"
+            f"{start} the dates from {series.row(0)} to {series.row(-1)} are "
+            f"{inferred or _seen(gaps_of(dates))}: {fix}"
         )
 
 
@@ -258,8 +258,8 @@ def _explain_crowded(series: Series, crowded: Ints, name: str) -> str:
     fits = next(r for r in RHYTHMS if r.words == name)
     # As far apart as any two: neither is superfluous, one has the label of another period.
     moved = fits.least <= gap <= fits.most
-    mend = f"date each value in the {_PERIODS[name]} that it describes" if moved else "keep one"
+    fix = f"date each value in the {_PERIODS[name]} that it describes" if moved else "keep one"
     return (
         f"{series.source}: {series.row(at)} and {series.row(at + 1)} lie in one {_PERIODS[name]} "
-        f"of a {name} series{more}: {mend}"
+        f"of a {name} series{more}: {fix}"
     )

@@ -95,10 +95,10 @@ def infer_frequency(timestamps: Dates, *, variable: str = "<variable>") -> Frequ
         >>> infer_frequency(np.array(["2020-01-01", "2020-04-01", "2020-07-01"], "M8[D]")).name
         'quarterly'
     """
-    mend = f'set frequencies: {{"{variable}": "monthly"}} or another of {", ".join(FREQUENCIES)}'
+    fix = f'set frequencies: {{"{variable}": "monthly"}} or another of {", ".join(FREQUENCIES)}'
     if len(timestamps) < 3:
         raise HistoricalDataError(
-            f"{variable}: no frequency can be inferred from {len(timestamps)} dates: {mend}"
+            f"{variable}: no frequency can be inferred from {len(timestamps)} dates: {fix}"
         )
     gaps = np.diff(timestamps).astype(int)
     median = float(np.median(gaps))
@@ -108,7 +108,7 @@ def infer_frequency(timestamps: Dates, *, variable: str = "<variable>") -> Frequ
             return FREQUENCIES[working_days(timestamps) if name == "daily" else name]
     raise HistoricalDataError(
         f"{variable}: the dates from {timestamps[0]} to {timestamps[-1]} fit no frequency "
-        f"(gaps of {gaps.min()} to {gaps.max()} days, median {median:g}): {mend}"
+        f"(gaps of {gaps.min()} to {gaps.max()} days, median {median:g}): {fix}"
     )
 
 

@@ -1,7 +1,7 @@
 """Files of historical observations to `Series`: CSV, JSON and Parquet, checked row by row.
 
 Each format is read to raw cells, then all go through one validation. Whatever is wrong with a file
-is a `HistoricalDataError` that names the file, the row and the mend. Memory stays below ten times
+is a `HistoricalDataError` that names the file, the row and the fix. Memory stays below ten times
 the size of a file, or of what a Parquet file unpacks to, which `max_source_bytes` bounds.
 """
 

@@ -17,7 +17,7 @@ _OTHER_NAMES: Final = {
 
 
 class DefectError(Exception):
-    """What is wrong, where in the file, and the mend; the file's name is added outside."""
+    """What is wrong, where in the file, and how to fix it; the file's name is added outside."""
 
 
 @dataclass(frozen=True)

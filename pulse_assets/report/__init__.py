@@ -9,8 +9,8 @@ __all__ = ["build_report"]
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Leave out that matplotlib keeps its list of fonts for this run only: the README says so."""
-    said = record.getMessage()
-    return not said.startswith("mkdir -p failed") and "temporary cache directory" not in said
+    message = record.getMessage()
+    return not message.startswith("mkdir -p failed") and "temporary cache directory" not in message
 
 
 logging.getLogger("matplotlib").addFilter(_is_news)

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.report.figures import Role, draw_forecasts, draw_next, draw_skill, draw_trust
+from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
 from pulse_assets.stages.ledger import overall_rows
-from pulse_assets.stages.results import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
 
 #: Retrodictions drawn before the next forecasts.
 RECENT: Final = 36

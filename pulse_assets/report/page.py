@@ -10,14 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pulse_assets.stages.outcome import (
-    group_failed,
-    group_skipped,
-    group_variables,
-    left_out,
-    warnings_of,
-)
-from pulse_assets.stages.results import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
+from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
+from pulse_assets.stages.outcome import warnings_of
+from pulse_assets.stages.outcome_texts import group_failed, group_skipped, group_variables
+from pulse_assets.stages.series_ends import left_out
 
 #: Variables that get figures and a leaderboard of their own; keeps the page below 2 MB.
 FIGURED_VARIABLES: Final = 16

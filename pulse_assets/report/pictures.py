@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 
 from pulse_assets.report.figures import SETTINGS, draw_band, draw_line
 from pulse_assets.report.gallery import keep_extremes, thin
+from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.stages.ledger import overall_rows
-from pulse_assets.stages.results import ENSEMBLE
 
 #: Panels in one picture; more would be too small to read and the event too large.
 PANELS: Final = 12

@@ -21,7 +21,7 @@ class OriginFailure(NamedTuple):
     Attributes:
         place: index of the origin among those of the request.
         type: class of what the rule raised; `RuleError` where it broke its contract.
-        message: what it said, on one line.
+        message: its message, on one line.
     """
 
     place: int
@@ -36,7 +36,7 @@ class RuleFailure(NamedTuple):
         model: name of the rule.
         origin: index of the origin in the series.
         type: class of what the rule raised; `RuleError` where it broke its contract.
-        message: what it said, on one line.
+        message: its message, on one line.
     """
 
     model: str
@@ -64,8 +64,8 @@ class RuleFailedError(RuleError):
         """Name the rule and its first failure."""
         first = failures[0]
         broken = first.type == RuleError.__name__
-        said = first.message if broken else f"failed: {first.type}: {first.message}"
-        super().__init__(f"rule {name!r} {said}")
+        what = first.message if broken else f"failed: {first.type}: {first.message}"
+        super().__init__(f"rule {name!r} {what}")
         self.forecasts = forecasts
         self.failures = tuple(failures)
 
@@ -88,7 +88,7 @@ def one_line(text: Callable[[], str]) -> str:
     """
     try:
         words = " ".join(text().split())
-    except BaseException:  # an error whose text raises is told by its class alone
+    except BaseException:  # an error whose text raises is described by its class alone
         return ""
     words = _ADDRESS.sub("0x...", words)
     if len(words) > LONGEST_MESSAGE:
@@ -96,6 +96,6 @@ def one_line(text: Callable[[], str]) -> str:
     return words.encode("utf-8", "replace").decode()
 
 
-def nowhere(shape: tuple[int, int], kind: str, message: str) -> list[OriginFailure]:
+def failed_everywhere(shape: tuple[int, int], kind: str, message: str) -> list[OriginFailure]:
     """Return the failures of a rule that failed from every origin of a request `[O, H]`."""
     return [OriginFailure(place, kind, message) for place in range(shape[0])]

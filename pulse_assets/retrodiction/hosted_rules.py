@@ -13,7 +13,7 @@ import numpy as np
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import Floats, Ints
 from pulse_assets.retrodiction.asked import Asked
-from pulse_assets.retrodiction.failures import OriginFailure, RuleFailedError, nowhere
+from pulse_assets.retrodiction.failures import OriginFailure, RuleFailedError, failed_everywhere
 from pulse_assets.retrodiction.rule_process import (
     HostDiedError,
     HostTimeoutError,
@@ -50,12 +50,12 @@ class HostedRule:
         Raises:
             RuleError: it cannot be imported or used.
         """
-        told = describe(reference, seconds)
+        described = describe(reference, seconds)
         self.reference = reference
-        self.name: str = told["name"]
-        self.guarded: bool = told["guarded"]
-        self.history_origins: int | None = told["history_origins"]
-        self.version: str = told["version"]
+        self.name: str = described["name"]
+        self.guarded: bool = described["guarded"]
+        self.history_origins: int | None = described["history_origins"]
+        self.version: str = described["version"]
         self._batch = next(_batches)
         self._seconds, self._left = seconds, seconds
 
@@ -81,7 +81,7 @@ class HostedRule:
     ) -> tuple[Floats, list[OriginFailure]]:
         shape = len(origins), len(horizons)
         if self._left <= 0:
-            return np.full(shape, np.nan), nowhere(shape, *self._too_slow())
+            return np.full(shape, np.nan), failed_everywhere(shape, *self._too_slow())
         ask = {"ask": "forecast", "reference": self.reference, "batch": self._batch}
         header = {**ask, "version": self.version, "season": season}
         began = time.monotonic()
@@ -89,14 +89,14 @@ class HostedRule:
             answer = this_threads_host().ask(header, (y, origins, horizons), seconds=self._left)
         except HostTimeoutError:
             self._left = 0.0
-            return np.full(shape, np.nan), nowhere(shape, *self._too_slow())
+            return np.full(shape, np.nan), failed_everywhere(shape, *self._too_slow())
         except HostDiedError as error:
-            return np.full(shape, np.nan), nowhere(shape, "ProcessEnded", str(error))
+            return np.full(shape, np.nan), failed_everywhere(shape, "ProcessEnded", str(error))
         finally:
             self._left -= time.monotonic() - began
         (forecasts,) = answer.arrays
-        said = answer.header["failures"]
-        failures = [OriginFailure(at, *words) for *words, places in said for at in places]
+        grouped = answer.header["failures"]
+        failures = [OriginFailure(at, *words) for *words, places in grouped for at in places]
         return forecasts, sorted(failures)
 
     def _too_slow(self) -> tuple[str, str]:
@@ -108,16 +108,18 @@ class HostedRule:
 
 
 def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:
-    """Return what a rule's host tells of it: name, options and version.
+    """Return name, options and version of a rule, as its host finds them.
 
     Raises:
         RuleError: it cannot be imported or used.
     """
     host = this_threads_host()
-    if reference not in host.told:
+    # Another run that ends on the same worker may close this host, which forgets all, at any time.
+    described = host.descriptions.get(reference)
+    if described is None:
         header = {"ask": "describe", "reference": reference, "batch": next(_batches)}
         try:
-            told = host.ask(header, seconds=seconds).header
+            described = host.ask(header, seconds=seconds).header
         except HostDiedError as error:
             raise RuleError(f"rule {reference!r} cannot be imported: {error}") from error
         except HostTimeoutError as error:
@@ -125,10 +127,10 @@ def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:
                 f"rule {reference!r} cannot be imported: its module took longer than "
                 f"rule_timeout_seconds = {seconds:g}"
             ) from error
-        if "error" in told:
-            raise RuleError(told["error"])
-        host.told[reference] = told
-    return host.told[reference]
+        if "error" in described:
+            raise RuleError(described["error"])
+        host.descriptions[reference] = described
+    return described
 
 
 def rule_versions(models: Sequence[str], seconds: float = RULE_TIMEOUT) -> dict[str, str]:

@@ -68,7 +68,7 @@ def implausible_values(values: Floats, season: int = 1) -> Ints:
         array([4])
 
     Source:
-        FORMULAS.md, section 5, "Implausible values", is the first paragraph; the list is our own.
+        Our own; no published detector is reproduced.
     """
     return find_implausible(values, season)[0]
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import numba
 
-_MEND: Final = "set NUMBA_CACHE_DIR to a directory that this user can write"
+_FIX: Final = "set NUMBA_CACHE_DIR to a directory that this user can write"
 
 
 @cache
@@ -66,5 +66,5 @@ def warn_of_compilation() -> None:
     else:
         return
     logging.getLogger("pulse_assets.kernels").warning(
-        "no directory keeps compiled kernels, so %s: %s", text, _MEND
+        "no directory keeps compiled kernels, so %s: %s", text, _FIX
     )

@@ -21,9 +21,9 @@ from typing import Any, Final
 import numpy as np
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.failures import OriginFailure, nowhere
+from pulse_assets.retrodiction.failures import OriginFailure, failed_everywhere
 from pulse_assets.retrodiction.rule_wire import Message, pack, receive
-from pulse_assets.retrodiction.user_rules import FastRule, ImportedRule, UserRule, import_rule
+from pulse_assets.retrodiction.user_rules import ImportedRule, UserRule, import_rule
 
 #: Seconds after the end of a request's time at which the host ends itself, if the run has not.
 _GRACE: Final = 5.0
@@ -118,8 +118,6 @@ class _Rules:
             "name": rule.name,
             "guarded": rule.guarded,
             "history_origins": rule.history_origins,
-            "min_observations": rule.min_observations,
-            "kind": "fast" if isinstance(rule, FastRule) else "slow",
             "version": version,
         }
         return Message(described, [])
@@ -133,7 +131,7 @@ class _Rules:
             if version != header["version"]:
                 raise RuleError("was edited while the run was under way: start it again")
         except RuleError as error:
-            failures = nowhere(shape, RuleError.__name__, str(error))
+            failures = failed_everywhere(shape, RuleError.__name__, str(error))
             return _answer(np.full(shape, np.nan), failures)
         with np.errstate(over="ignore", invalid="ignore"), _same_surroundings():
             return _answer(*rule.run(y, origins, horizons, header["season"]))
@@ -157,11 +155,11 @@ def _same_surroundings() -> Iterator[None]:
 
 
 def _answer(forecasts: np.ndarray, failures: list[OriginFailure]) -> Message:
-    """Say equal failures once: there may be one for each of thousands of origins."""
-    said: dict[tuple[str, str], list[int]] = {}
+    """Group equal failures: there may be one for each of thousands of origins."""
+    grouped: dict[tuple[str, str], list[int]] = {}
     for place, kind, message in failures:
-        said.setdefault((kind, message), []).append(place)
-    return Message({"failures": [[*words, at] for words, at in said.items()]}, [forecasts])
+        grouped.setdefault((kind, message), []).append(place)
+    return Message({"failures": [[*words, at] for words, at in grouped.items()]}, [forecasts])
 
 
 def _under_watch(

@@ -158,12 +158,12 @@ class RuleHost:
     """The host of one thread; its process is started, and started again, when it is needed.
 
     Attributes:
-        told: what was told of rules, by their reference, until the host is closed.
+        descriptions: what the host described, by the rule's reference, until it is closed.
     """
 
     def __init__(self) -> None:
         """Start nothing yet."""
-        self.told: dict[str, dict[str, Any]] = {}
+        self.descriptions: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
         self._process: _Process | None = None
         self._owner = os.getpid()
@@ -211,11 +211,11 @@ class RuleHost:
         self._process = None
 
     def close(self) -> None:
-        """End the process and forget what was told, unless a request is under way."""
+        """End the process and forget the descriptions, unless a request is under way."""
         if self._lock.acquire(blocking=False):
             try:
                 self._end()
-                self.told.clear()
+                self.descriptions.clear()
             finally:
                 self._lock.release()
 

@@ -16,10 +16,10 @@ from sys import modules as loaded
 from types import ModuleType
 from typing import Final
 
-#: Directories of installed packages and of Python itself: their code is no user's own.
-_INSTALLED: Final = tuple(
-    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+#: Directories of Python itself, and names of folders of installed packages, those of the user or of
+#: the system too: their code is no user's own.
+_PYTHON: Final = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
+_PACKAGES: Final = {"site-packages", "dist-packages"}
 
 
 def source_hash(names: set[str]) -> str:
@@ -71,7 +71,10 @@ def _file_of(name: str) -> str | None:
 
 def _is_own(name: str, file: str) -> bool:
     """Tell whether a module is the user's: neither installed, nor Python's, nor ours."""
-    return name.partition(".")[0] != "pulse_assets" and not file.startswith(_INSTALLED)
+    parents = Path(file).parents
+    installed = not _PACKAGES.isdisjoint(parent.name for parent in parents)
+    ours = name.partition(".")[0] == "pulse_assets"
+    return not (ours or installed or any(folder in parents for folder in _PYTHON))
 
 
 def _read(file: Path) -> bytes:

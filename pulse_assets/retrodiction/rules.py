@@ -23,8 +23,13 @@ from pulse_assets.retrodiction.autoregression import (
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT, HostedRule
 from pulse_assets.retrodiction.taming import tame
 
+#: The rule that all others are compared with: persistence.
+REFERENCE: Final = "naive"
+#: The weighted combination, which is the forecast of the whole, and the plain mean.
+ENSEMBLE: Final = "ensemble"
+ENSEMBLE_EQUAL: Final = "ensemble_equal"
 #: Names of the combinations, which no rule may bear.
-ENSEMBLES: Final = ("ensemble", "ensemble_equal")
+ENSEMBLES: Final = (ENSEMBLE, ENSEMBLE_EQUAL)
 #: What the names of rules that read another variable begin with, and no other rule's.
 PARTNER_PREFIX: Final = "ar_with_"
 

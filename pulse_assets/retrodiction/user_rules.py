@@ -33,7 +33,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.failures import OriginFailure, describe_error, nowhere, one_line
+from pulse_assets.retrodiction.failures import (
+    OriginFailure,
+    describe_error,
+    failed_everywhere,
+    one_line,
+)
 from pulse_assets.retrodiction.rule_sources import source_hash
 
 Floats = NDArray[np.float64]
@@ -85,7 +90,7 @@ class FastRule(UserRule):
             for row in _blind_rows(y, origins, horizons):
                 self._check_blind(made[row], y, origins[row : row + 1], horizons, season)
         except BaseException as error:  # a rule may raise anything
-            return forecasts, nowhere(forecasts.shape, *describe_error(error))
+            return forecasts, failed_everywhere(forecasts.shape, *describe_error(error))
         return finite(made, forecasts)
 
     def _check_blind(

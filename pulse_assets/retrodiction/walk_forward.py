@@ -25,7 +25,7 @@ from pulse_assets.retrodiction.failures import (
     RuleFailedError,
     RuleFailure,
     describe_error,
-    nowhere,
+    failed_everywhere,
 )
 from pulse_assets.retrodiction.guard import bound, limits
 from pulse_assets.retrodiction.rules import Rule
@@ -154,7 +154,7 @@ class Task:
         except RuleFailedError:
             raise
         except Exception as error:  # any rule may raise anything
-            failures = nowhere(shape, *describe_error(error))
+            failures = failed_everywhere(shape, *describe_error(error))
             raise RuleFailedError(rule.name, np.full(shape, np.nan), failures) from error
 
 

@@ -1,35 +1,21 @@
 """What a training run must report besides scores: what is missing, what failed, what was checked.
 
 Pure functions over tables and plain values; the checks in `pulse_assets.checks` call them, and
-terminal, results and report show what they return.
+terminal, results and report show what they return. Their sentences are made in `outcome_texts`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
 from typing import Any, Final, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from pulse_assets.errors import HistoricalDataError
-from pulse_assets.history.frequency import Frequency, dates_ahead
-from pulse_assets.history.series import Series
-from pulse_assets.stages.plan import decide_frequency
-from pulse_assets.stages.window import Observations
-
-#: Steps of its own frequency that a series may end before the date that it is compared with.
-STALE_AFTER: Final = 4
 
 #: Columns of `batch_metrics` that `collect_outcomes` reads.
 OUTCOME_COLUMNS: Final = (
     *("batch", "status", "error_type", "error", "variable", "model"),
     *("skip_reason", "rule_errors", "rule_error_origin"),
 )
-
-#: Entries of a list that one sentence names.
-_NAMED: Final = 3
 
 #: Errors of rules in the order in which they are joined.
 _FIRST: Final = [("rule_error_origin_min", "ascending"), ("variable", "ascending")]
@@ -90,64 +76,6 @@ class RuleErrors:
     batches: int
     variable: str
     first_origin: str
-
-
-class _FirstToLast:
-    """What groups of batches share: the first and the last of them."""
-
-    first: str
-    last: str
-
-    @property
-    def dates(self) -> str:
-        """The first batch, and the last where there are several."""
-        return span(self.first, self.last)
-
-
-@dataclass(frozen=True)
-class FailedBatches(_FirstToLast):
-    """Batches that failed with equal errors, with the first and the last."""
-
-    type: str
-    message: str
-    count: int
-    first: str
-    last: str
-
-    @property
-    def error(self) -> str:
-        """The error on one line."""
-        return _error(self.type, self.message)
-
-
-@dataclass(frozen=True)
-class SkippedBatches(_FirstToLast):
-    """Batches that were skipped for one reason, with the first and the last."""
-
-    reason: str
-    count: int
-    first: str
-    last: str
-
-
-@dataclass(frozen=True)
-class SkippedVariables:
-    """Variables that the same number of batches skips for one reason, and the batches."""
-
-    variables: Sequence[str]
-    reason: str
-    count: int
-    first: str
-    last: str
-
-    @property
-    def dates(self) -> str:
-        """How many batches there are, and from which to which."""
-        return (
-            f"{self.count:,} batches, {span(self.first, self.last)}"
-            if self.count > 1
-            else self.first
-        )
 
 
 @dataclass(frozen=True)
@@ -276,211 +204,6 @@ def _joined(one: SkippedVariable, other: SkippedVariable) -> SkippedVariable:
 def _added(one: RuleErrors, other: RuleErrors) -> RuleErrors:
     first = min(one, other, key=lambda each: (each.first_origin, each.variable))
     return replace(first, count=one.count + other.count, batches=one.batches + other.batches)
-
-
-def group_failed(errors: Sequence[Mapping[str, str]]) -> list[FailedBatches]:
-    """Group `training_results.errors` by type and message, in order of their first batch.
-
-    Example:
-        >>> group_failed([{"batch": "2020-01-01", "type": "ValueError", "message": "no"}])[0].count
-        1
-    """
-    found: dict[tuple[str, str], list[str]] = {}
-    for error in errors:
-        found.setdefault((error["type"], error["message"]), []).append(error["batch"])
-    groups = [FailedBatches(*key, len(b), min(b), max(b)) for key, b in found.items()]
-    return sorted(groups, key=lambda group: group.first)
-
-
-def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedBatches]:
-    """Group the entries of `training_results.skipped` by reason, the most frequent first.
-
-    Example:
-        >>> group_skipped([{"batch": "2020-01-01", "reason": "no data"}])
-        [SkippedBatches(reason='no data', count=1, first='2020-01-01', last='2020-01-01')]
-    """
-    found: dict[str, list[str]] = {}
-    for entry in skipped:
-        found.setdefault(entry["reason"], []).append(entry["batch"])
-    groups = [SkippedBatches(why, len(b), min(b), max(b)) for why, b in found.items()]
-    return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
-
-
-def list_some(names: Sequence[str], limit: int = _NAMED, separator: str = ", ") -> str:
-    """Return the first names of a list, and how many more there are.
-
-    Example:
-        >>> list_some(["a", "b", "c", "d"], 2)
-        'a, b and 2 more'
-    """
-    more = len(names) - limit
-    return separator.join(names[:limit]) + (f" and {more} more" if more > 0 else "")
-
-
-def span(first: str, last: str) -> str:
-    """Return two dates as one text, or one where they are equal.
-
-    Example:
-        >>> span("2020-01-01", "2020-01-31")
-        '2020-01-01 to 2020-01-31'
-    """
-    return first if first == last else f"{first} to {last}"
-
-
-def group_variables(skipped: Sequence[Mapping[str, Any]]) -> list[SkippedVariables]:
-    """Group entries of `training_results.skipped_variables` that differ in the variable alone.
-
-    Example:
-        >>> entry = {"reason": "no data", "count": 1, "first": "2020-01-01", "last": "2020-01-01"}
-        >>> [one.variables for one in group_variables([{"variable": v} | entry for v in "ab"])]
-        [['a', 'b']]
-    """
-    found: dict[tuple[str, int, str, str], list[str]] = {}
-    for one in skipped:
-        key = one["reason"], one["count"], one["first"], one["last"]
-        found.setdefault(key, []).append(one["variable"])
-    return [SkippedVariables(names, *key) for key, names in found.items()]
-
-
-def describe_failed(errors: Sequence[Mapping[str, str]]) -> str:
-    """Return one sentence about the failed batches; equal errors are named once.
-
-    Example:
-        >>> describe_failed([{"batch": "2020-01-01", "type": "ValueError", "message": "no"}])
-        '1 batch failed: 2020-01-01 (ValueError: no)'
-    """
-    named = [
-        f"{one.dates} ({'' if one.count == 1 else f'{one.count:,} times '}{one.error})"
-        for one in group_failed(errors)
-    ]
-    noun = "batch" if len(errors) == 1 else "batches"
-    return f"{len(errors):,} {noun} failed: {list_some(named, separator='; ')}"
-
-
-def describe_rule_errors(errors: Sequence[RuleErrors]) -> str:
-    """Return one sentence about the rules that failed; the first error is quoted.
-
-    Example:
-        >>> describe_rule_errors([RuleErrors("own", "E", "no", 24, 2, "gdp", "2020-01-01")])
-        'rule own failed from 24 origins in 2 batches, first of gdp from 2020-01-01: E: no'
-    """
-    if not errors:
-        return ""
-    rules = list(dict.fromkeys(one.model for one in errors))
-    first = errors[0]
-    if len(errors) == 1:
-        return f"rule {first.model} failed from {describe_rule_error(first)}"
-    origins = sum(one.count for one in errors)
-    noun, often = ("rule", "") if len(rules) == 1 else ("rules", f"{first.model} ")
-    return (
-        f"{noun} {list_some(rules)} failed from {origins:,} origins with {len(errors):,} different "
-        f"errors; most often {often}from {describe_rule_error(first)}"
-    )
-
-
-def describe_rule_error(one: RuleErrors) -> str:
-    """Return where a rule failed, how often, and what it raised."""
-    origins = "1 origin" if one.count == 1 else f"{one.count:,} origins"
-    batches = "1 batch" if one.batches == 1 else f"{one.batches:,} batches"
-    error = _error(one.type, one.message)
-    return f"{origins} in {batches}, first of {one.variable} from {one.first_origin}: {error}"
-
-
-def _error(kind: str, message: str) -> str:
-    """Return an error on one line."""
-    text = " ".join(message.split())
-    return f"{kind}: {text}" if kind else text
-
-
-def describe_unpredicted(outcomes: Outcomes, variables: Iterable[str]) -> str:
-    """Return one sentence about what was never predicted; empty when all was, or none is stored.
-
-    A variable's most frequent reason is named.
-    """
-    if not outcomes.batches:
-        return ""
-    if not outcomes.predicted:
-        counts = [f"{n:,} {status}" for status, n in sorted(outcomes.batches.items())]
-        return f"no batch was predicted: {', '.join(counts)}"
-    never = outcomes.never_predicted(variables)
-    reasons = {one.variable: one.reason for one in reversed(outcomes.skipped)}
-    if len(never) == 1:
-        return f"{never[0]} was never predicted: {reasons.get(never[0], 'its batches failed')}"
-    named = [f"{name} ({reasons[name]})" if name in reasons else name for name in never]
-    return f"{len(never)} variables were never predicted: {list_some(named)}" if never else ""
-
-
-def series_frequencies(
-    series: Mapping[str, Series], declared: Mapping[str, str]
-) -> dict[str, Frequency]:
-    """Return the frequency of each series; one that fits none is left out."""
-    found = {}
-    for name, one in series.items():
-        known = Observations(one.timestamps, one.values, one.timestamps)
-        try:
-            found[name] = decide_frequency(name, known, declared.get(name))
-        except HistoricalDataError:  # it is not predicted, which is reported with its reason
-            continue
-    return found
-
-
-def ends_before(
-    last: Mapping[str, date], frequencies: Mapping[str, Frequency], until: date
-) -> list[str]:
-    """Return the series that end more than `STALE_AFTER` of their own steps before a date.
-
-    Args:
-        last: date of the last observation of each series.
-        frequencies: frequency by series; a series without one is not compared.
-        until: the date to compare with.
-    """
-    found = []
-    for name in sorted(set(last) & set(frequencies)):
-        steps = np.array([STALE_AFTER])
-        (reached,) = dates_ahead(np.datetime64(last[name], "D"), steps, frequencies[name])
-        if reached < np.datetime64(until, "D"):
-            found.append(name)
-    return found
-
-
-def early_ends(last: Mapping[str, date], frequencies: Mapping[str, Frequency]) -> dict[str, str]:
-    """Return a sentence for each series that ends much earlier than the latest of all series.
-
-    Its forecasts start so much earlier, and mostly lie before today.
-
-    Args:
-        last: date of the last observation of each series.
-        frequencies: frequency by series.
-    """
-    if not last:
-        return {}
-    latest = max(sorted(last), key=lambda name: last[name])
-    early = ends_before(last, frequencies, last[latest])
-    return {
-        name: f"{name} ends on {last[name]}, more than {STALE_AFTER} {frequencies[name].name} "
-        f"steps before {latest} ({last[latest]}): its forecasts start that much earlier"
-        for name in early
-    }
-
-
-def last_observations(forecasts: pa.Table) -> dict[str, date]:
-    """Return the date from which the forecasts of each variable start.
-
-    Args:
-        forecasts: rows of schema `NEXT_FORECASTS`.
-    """
-    made = forecasts.filter(pc.field("model").is_valid()).select(["variable", "origin_date"])
-    return {row["variable"]: row["origin_date"] for row in made.to_pylist()}
-
-
-def left_out(forecasts: pa.Table) -> dict[str, str]:
-    """Return why variables have no next forecast, by variable.
-
-    Args:
-        forecasts: rows of schema `NEXT_FORECASTS`.
-    """
-    rows = forecasts.filter(pc.field("model").is_null()).select(["variable", "error"]).to_pylist()
-    return {row["variable"]: row["error"] or "" for row in rows}
 
 
 def conclude(results: Mapping[str, Any], checks: Sequence[CheckOutcome]) -> dict[str, Any]:

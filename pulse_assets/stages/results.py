@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.retrodiction.scores import log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.schema import BATCH_METRICS
@@ -19,9 +20,6 @@ from pulse_assets.stages.ledger import latest_trust
 from pulse_assets.stages.outcome import Outcomes, OutcomeTally, conclude
 
 SCHEMA_VERSION: Final = 2
-REFERENCE: Final = "naive"
-ENSEMBLE: Final = "ensemble"
-ENSEMBLE_EQUAL: Final = "ensemble_equal"
 
 _SCORES: Final = ("mase", "rmsse", "coverage", "weight")
 #: Sums over the pairs for which both a rule and `naive` have a forecast.

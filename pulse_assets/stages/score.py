@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.schema import BATCH_METRICS
@@ -17,11 +18,6 @@ from pulse_assets.stages.predict import PlannedVariable
 from pulse_assets.stages.window import Floats, Ints
 
 _FORECAST_COLUMNS: Final = ("predicted", "lower", "upper", "weight")
-
-#: The model that a batch's headline scores are of.
-HEADLINE_MODEL: Final = "ensemble"
-#: The model that skill is measured against.
-REFERENCE_MODEL: Final = "naive"
 
 
 def score(
@@ -89,7 +85,7 @@ def headline_scores(metrics: pa.Table) -> dict[str, float]:
         against `naive` and forecasts, the number that was verified of all rules; those that are
         defined, and nothing for a skipped batch.
     """
-    rows = _of_model(metrics, HEADLINE_MODEL)
+    rows = _of_model(metrics, ENSEMBLE)
     if not rows.num_rows:
         return {}
     n = rows["n"].to_numpy()
@@ -130,7 +126,7 @@ def _score_one(batch_id: str, variable: PlannedVariable, rows: pa.Table, level: 
     squares = _squared_scales(variable)
     observed = rows["observed"].to_numpy()[: len(squares)]
     scale = rows["scale"].to_numpy()[: len(squares)]
-    reference = models.index(REFERENCE_MODEL) if REFERENCE_MODEL in models else None
+    reference = models.index(REFERENCE) if REFERENCE in models else None
     failed = _rule_errors(rows, models)
     parts = []
     for horizons, at in _alike(variable.pairs.horizon):

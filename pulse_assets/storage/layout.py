@@ -62,14 +62,14 @@ class Partition:
         return object_path(self.asset, self.key, self.batch_size_days)
 
     def missing(self) -> MissingObjectError:
-        """Return the error that tells that there is no such object, and the mend."""
+        """Return the error that tells that there is no such object, and how to fix that."""
         return MissingObjectError(
             f"{self._name}: there is no such object: materialize it, or run pulse-train --resume "
             "over its dates"
         )
 
     def replaced(self) -> StoreError:
-        """Return the error that tells that the object is of another making, and the mend."""
+        """Return the error that tells that the object is of another making, and how to fix that."""
         return StoreError(
             f"{self._name}: made of another configuration than this run has: keep other runs out "
             "of this store and run pulse-train --resume over its dates"

@@ -51,12 +51,12 @@ _NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError)
 _BROKEN: Final = (HTTPClientError, ConnectionError, IncompleteReadError)
 _PASSING_STATUS: Final = {429, 500, 502, 503, 504}
 
-_PROXY_MEND: Final = (
+_PROXY_FIX: Final = (
     "correct HTTP_PROXY or HTTPS_PROXY, or name the S3 host in NO_PROXY to go without a proxy"
 )
 
-#: The answers of S3 that a user can mend, and how.
-_MENDS: Final = {
+#: The answers of S3 that a user can fix, and how.
+_FIXES: Final = {
     "NoSuchBucket": "the bucket does not exist: create it or correct its name",
     "InvalidAccessKeyId": "the access key is unknown: check the AWS credentials",
     "SignatureDoesNotMatch": "the secret key is wrong: check the AWS credentials",
@@ -205,29 +205,29 @@ def _client(settings: S3Settings) -> Any:  # noqa: ANN401 - see S3Connection
 
 
 def explain(error: Exception, settings: S3Settings) -> str:
-    """Say in one line what an error of S3 means and how to mend it; it holds no credentials."""
+    """Say in one line what an error of S3 means and how to fix it; it holds no credentials."""
     where = settings.endpoint_url or "AWS"
-    mend = "correct --s3-endpoint-url"
+    fix = "correct --s3-endpoint-url"
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials: sign in, name a profile (--aws-profile), or set AWS_PROFILE"
     proxy = _proxy(settings)
     if _is_proxy_fault(error):
-        return f"the proxy {proxy or 'of this machine'} fails: {_PROXY_MEND}"
+        return f"the proxy {proxy or 'of this machine'} fails: {_PROXY_FIX}"
     if proxy:
-        where, mend = f"{where} through the proxy {proxy}", f"{mend}, or {_PROXY_MEND}"
+        where, fix = f"{where} through the proxy {proxy}", f"{fix}, or {_PROXY_FIX}"
     if isinstance(error, _NOBODY_THERE):
-        return f"nothing answers at {where}: {mend} or the AWS region"
+        return f"nothing answers at {where}: {fix} or the AWS region"
     if isinstance(error, SSLError):
-        return f"{where} does not speak TLS as expected: {mend} ({_line(error)})"
+        return f"{where} does not speak TLS as expected: {fix} ({_line(error)})"
     if isinstance(error, _BROKEN):
         return f"the connection to {where} fails ({type(error).__name__}): try again later"
     if isinstance(error, ClientError | ResponseParserError):
         code = error_code(error)
         if code is None:
-            return f"{where} does not answer as S3 does: {mend}"
+            return f"{where} does not answer as S3 does: {fix}"
         if code == "AccessDenied" and isinstance(error, ClientError):
             return f"access denied: grant {_missing_right(error)} to the credentials in use"
-        return _MENDS.get(code, _line(error))
+        return _FIXES.get(code, _line(error))
     return _line(error)
 
 

@@ -177,7 +177,7 @@ class LocalStore:
             temporary.replace(file)
         except OSError as error:
             raise StoreUnavailableError(
-                f"{file}: cannot be written: {error.strerror}: make room or mend its permissions"
+                f"{file}: cannot be written: {error.strerror}: make room or correct its permissions"
             ) from error
         finally:
             with contextlib.suppress(OSError):
@@ -218,7 +218,7 @@ class LocalStore:
         except OSError as error:
             raise StoreUnavailableError(
                 f"store {self.uri}: cannot be written: {error.strerror}: choose another directory "
-                "(--store, or DAGSTER_HOME for the default) or mend its permissions"
+                "(--store, or DAGSTER_HOME for the default) or correct its permissions"
             ) from error
 
     def check_usable(self) -> None:
@@ -323,7 +323,7 @@ class S3Store:
         return f"{self.prefix}/{path}" if self.prefix else path
 
     def _call(self, path: str, action: str, exchange: Callable[[Any], T]) -> T:
-        """Turn an error of S3 into one line that names the object and the mend."""
+        """Turn an error of S3 into one line that names the object and the fix."""
         place = f"{self.uri}/{path}"
         try:
             return self._connection.call(exchange)

@@ -12,6 +12,7 @@ import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
+from pulse_assets.execution import run_process
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.run_process import PROCESS_TAG, fail_dead_runs, process_tags
 
@@ -78,9 +79,35 @@ def test_a_re_execution_of_a_dead_run_is_not_dead(instance, dead):
     assert status_after(instance, dead, run_id="another") == dg.DagsterRunStatus.STARTED
 
 
-def test_a_run_names_the_process_that_it_lives_in():
-    tag = process_tags("some-run")[PROCESS_TAG]
-    assert tag == f"{tag_of(os.getpid())} some-run"
+def own_tag():
+    return process_tags("some-run")[PROCESS_TAG].rpartition(" ")[0]
+
+
+def test_a_run_names_the_process_that_it_lives_in(instance):
+    host, pid, _, run = process_tags("some-run")[PROCESS_TAG].split(" ")
+    assert (host, int(pid), run) == (socket.gethostname(), os.getpid(), "some-run")
+    assert status_after(instance, own_tag()) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_process_that_started_at_another_tick_or_boot_is_another(instance):
+    place, _, ticks = own_tag().rpartition(":")
+    host, pid, _ = place.split(" ")
+    for other in (f"{place}:{int(ticks) + 1}", f"{host} {pid} another-boot:{ticks}"):
+        assert status_after(instance, other) == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_clock_that_is_set_kills_no_run(instance, monkeypatch):
+    tag, created = own_tag(), psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: created(self) + 3600)
+    assert status_after(instance, tag) == dg.DagsterRunStatus.STARTED
+
+
+def test_without_proc_the_time_of_day_tells(instance, monkeypatch):
+    def read_text(_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(run_process.Path, "read_text", read_text)
+    assert own_tag() == tag_of(os.getpid())
 
 
 def test_a_finished_run_keeps_its_status(instance, dead):

@@ -1,7 +1,6 @@
 """A rule that fails, in whatever way, costs its own forecasts and nothing else."""
 
 import gc
-import json
 import os
 import signal
 import subprocess
@@ -443,6 +442,23 @@ def test_the_version_follows_a_helper_however_it_is_imported(tmp_path, monkeypat
     assert found[0] != found[1]
 
 
+@pytest.mark.parametrize(
+    ("folder", "own"),
+    [("lib/site-packages", False), ("lib/dist-packages", False), ("site-packages-of-mine", True)],
+)
+def test_an_installed_package_is_not_part_of_the_version(tmp_path, monkeypatch, folder, own):
+    (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(tmp_path / folder))
+    text = f"import beside\n{TWO}[beside.SHARE]"
+    reference = write_module(tmp_path, monkeypatch, f"beside_{own}_{folder[4:8]}", text)
+    found = []
+    for share in ("0.5", "0.25"):
+        (tmp_path / folder / "beside.py").write_text(f"SHARE = {share}\n")
+        with fresh_hosts():
+            found.append(rule_versions([reference])[reference])
+    assert (found[0] != found[1]) == own
+
+
 def test_an_import_that_leads_nowhere_does_not_stop_a_rule(tmp_path, monkeypatch):
     text = f"try:\n    from ... import a\nexcept ImportError:\n    pass\n{BASE}"
     text += "\n    def never(self):\n        import no_such.module, math.none, json.none.at"
@@ -455,6 +471,17 @@ def test_a_rule_may_lie_in_an_archive(tmp_path, monkeypatch):
         archive.writestr("zipped.py", BASE)
     monkeypatch.syspath_prepend(str(tmp_path / "rules.zip"))
     assert len(rule_versions(["zipped:Rule"])["zipped:Rule"]) == 64
+
+
+def test_a_host_that_another_run_closes_meanwhile_forgets_nothing_that_is_needed(monkeypatch):
+    class Closed(dict):
+        """The descriptions of a host that is closed as soon as it has described a rule."""
+
+        def __setitem__(self, reference, described):
+            this_threads_host().close()
+
+    monkeypatch.setattr(this_threads_host(), "descriptions", Closed())
+    assert len(rule_versions([HOSTILE + "Raises"])[HOSTILE + "Raises"]) == 64
 
 
 def test_an_empty_version_is_none(tmp_path, monkeypatch):
@@ -807,4 +834,4 @@ def test_a_request_takes_little_more_than_the_rule(settings):
     walk_forward(np.arange(50.0), range(50), [1, 2], 1, rules)
     walk_forward(np.arange(50.0), range(50), [1, 2], 1, rules)
     assert hosts() == [host]
-    assert json.loads(json.dumps(this_threads_host().told))[HOSTILE + "Raises"]["kind"] == "slow"
+    assert [*this_threads_host().descriptions] == [HOSTILE + "Raises"]

@@ -14,15 +14,19 @@ from pulse_assets.stages.outcome import (
     RuleErrors,
     collect_outcomes,
     conclude,
+    warnings_of,
+)
+from pulse_assets.stages.outcome_texts import (
     describe_failed,
     describe_rule_errors,
     describe_unpredicted,
+)
+from pulse_assets.stages.series_ends import (
     early_ends,
     ends_before,
     last_observations,
     left_out,
     series_frequencies,
-    warnings_of,
 )
 
 
