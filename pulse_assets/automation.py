@@ -7,7 +7,7 @@ the store of the deployment: what Dagster has recorded may be of another store.
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
@@ -16,7 +16,7 @@ from pulse_assets.assets.failures import plain_failures
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.execution.run_process import UNFINISHED, fail_dead_runs
 from pulse_assets.fingerprint import FAILED_INPUT, INCOMPLETE_INPUT
-from pulse_assets.jobs import JOB_NAME, STORE_TAG
+from pulse_assets.jobs import JOB_NAME, STORE_TAG, store_of
 from pulse_assets.partitions import batch_keys, completed_keys, register_batches
 from pulse_assets.settings import Settings
 from pulse_assets.source_watch import Attempt, Memory, decide
@@ -155,17 +155,9 @@ def _unfinished_run(
     fail_dead_runs(instance)
     ours = settings.store.rstrip("/")
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if _store_of(run) == ours and run.tags.get(RUN_KEY_TAG) != run_key:
+        if store_of(run) == ours and run.tags.get(RUN_KEY_TAG) != run_key:
             return run
     return None
-
-
-def _store_of(run: dg.DagsterRun) -> str:
-    """Return the store that a run writes: its configuration's, else its deployment's."""
-    found: Any = run.run_config
-    for name in ("resources", "data", "config", "store"):
-        found = found.get(name) if isinstance(found, dict) else None
-    return str(found or run.tags.get(STORE_TAG, "")).rstrip("/")
 
 
 def _attempt(instance: dg.DagsterInstance, request: str, asked: float) -> Attempt:

@@ -4,7 +4,8 @@ A batch that failed makes the run of its backfill red, so that Dagster shows the
 Dagster then leaves out all that depends on the batch: trust, results, forecasts and report, which
 say what failed. *Re-execute from failure* selects the failed batches without their status table, so
 Dagster makes the aggregates beside them and not after them. The sensor requests the aggregates of
-both once the backfill has ended.
+both once the backfill has ended. It requests nothing for a backfill of which a run ended before it
+had computed its batches, because it was killed or terminated.
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from dagster._core.execution.backfill import (
 
 from pulse_assets.assets.documentation import GROUPS
 from pulse_assets.execution.batch_task import BATCH_TABLES
+from pulse_assets.jobs import COMPUTED_TAG, store_of
+from pulse_assets.settings import Settings
 
 #: Tag of a run that a backfill has launched, and of a run that the sensor requests for it.
 BACKFILL_TAG: Final = "dagster/backfill"
@@ -32,7 +35,7 @@ AGGREGATES: Final = frozenset(dg.AssetKey(name) for name in GROUPS if name not i
 _SINCE: Final = timedelta(days=30)
 
 
-def build_backfill_sensor() -> dg.SensorDefinition:
+def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
     """Request the aggregates that a backfill left out, or made before its batches."""
 
     @dg.sensor(
@@ -53,7 +56,7 @@ def build_backfill_sensor() -> dg.SensorDefinition:
         )
         requested = False
         for backfill in context.instance.get_backfills(filters=ended):
-            if missing := _left_out(context.instance, backfill):
+            if missing := _left_out(context.instance, backfill, settings.store):
                 requested = True
                 yield dg.RunRequest(
                     run_key=backfill.backfill_id,
@@ -67,15 +70,30 @@ def build_backfill_sensor() -> dg.SensorDefinition:
     return aggregates_of_failed_backfills
 
 
-def _left_out(instance: dg.DagsterInstance, backfill: PartitionBackfill) -> set[dg.AssetKey]:
+def _left_out(
+    instance: dg.DagsterInstance, backfill: PartitionBackfill, store: str
+) -> set[dg.AssetKey]:
     """Return the aggregates that were selected for a backfill and that no run made after it."""
     selected = {*(backfill.asset_selection or ())}
     missing = selected & AGGREGATES
-    for tag in (REQUEST_TAG,) if _side_by_side(selected) else (BACKFILL_TAG, REQUEST_TAG):
-        if missing:
-            for run in instance.get_runs(dg.RunsFilter(tags={tag: backfill.backfill_id})):
-                missing -= run.asset_selection or set()
+    if not missing:
+        return missing
+    runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill.backfill_id}))
+    if not all(_computed_its_batches(run, store) for run in runs if _makes_batches(run)):
+        return set()
+    later = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: backfill.backfill_id}))
+    for run in later if _side_by_side(selected) else [*runs, *later]:
+        missing -= run.asset_selection or set()
     return missing
+
+
+def _makes_batches(run: dg.DagsterRun) -> bool:
+    return bool(_BATCHES & (run.asset_selection or set()))
+
+
+def _computed_its_batches(run: dg.DagsterRun, store: str) -> bool:
+    """Tell whether a run over the store of this deployment computed all of its batches."""
+    return COMPUTED_TAG in run.tags and store_of(run) == store.rstrip("/")
 
 
 def _side_by_side(selected: set[dg.AssetKey]) -> bool:

@@ -74,7 +74,11 @@ def build_definitions(
         asset_checks=build_checks(settings),
         jobs=[retrodiction_training(executor, settings.store)],
         schedules=[build_schedule(settings)],
-        sensors=[build_source_sensor(settings), build_condition_sensor(), build_backfill_sensor()],
+        sensors=[
+            build_source_sensor(settings),
+            build_condition_sensor(),
+            build_backfill_sensor(settings),
+        ],
         resources={**standard, **(resources or {})},
         executor=executor,
         loggers={

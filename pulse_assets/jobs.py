@@ -1,6 +1,6 @@
 """The jobs of the graph."""
 
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import (
@@ -11,6 +11,9 @@ JOB_NAME: Final = "retrodiction_training"
 
 #: Tag of a run: the store of its deployment, unless the run's configuration names one.
 STORE_TAG: Final = "pulse/store"
+
+#: Tag of a run that has computed each of its batches, whatever came of them.
+COMPUTED_TAG: Final = "pulse/batches_computed"
 
 
 def retrodiction_training(
@@ -24,3 +27,11 @@ def retrodiction_training(
         tags={STORE_TAG: store},
         description="Retrodict a range of batches and aggregate all of them.",
     )
+
+
+def store_of(run: dg.DagsterRun) -> str:
+    """Return the store that a run writes: its configuration's, else its deployment's."""
+    found: Any = run.run_config
+    for name in ("resources", "data", "config", "store"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return str(found or run.tags.get(STORE_TAG, "")).rstrip("/")

@@ -15,9 +15,12 @@ from pulse_assets.backfill_sensor import (
 )
 from pulse_assets.definitions import defs
 from pulse_assets.execution.batch_task import BATCH_TABLES
+from pulse_assets.jobs import COMPUTED_TAG, STORE_TAG
+from pulse_assets.settings import Settings
 
 BATCHES = [dg.AssetKey(name) for name in BATCH_TABLES]
 ALL = [*BATCHES, *sorted(AGGREGATES)]
+COMPUTED = {COMPUTED_TAG: "true", STORE_TAG: "/store"}
 CONFIG = {"resources": {"training": {"config": {"horizons": [1]}}}}
 
 
@@ -27,8 +30,10 @@ def instance():
         yield instance
 
 
-def backfill(instance, status=BulkActionStatus.COMPLETED_FAILED, assets=ALL, days_ago=0):
-    """Record a backfill whose first run made the batches."""
+def backfill(
+    instance, status=BulkActionStatus.COMPLETED_FAILED, assets=ALL, days_ago=0, tags=COMPUTED
+):
+    """Record a backfill whose first run computed the batches."""
     one = PartitionBackfill(
         backfill_id=f"{status.value}-{days_ago}",
         status=status,
@@ -39,18 +44,22 @@ def backfill(instance, status=BulkActionStatus.COMPLETED_FAILED, assets=ALL, day
         run_config=CONFIG,
     )
     instance.add_backfill(one)
-    made_by(instance, BACKFILL_TAG, one, BATCHES)
+    made_by(instance, BACKFILL_TAG, one, BATCHES, tags)
     return one
 
 
-def made_by(instance, tag, one, assets):
+def made_by(instance, tag, one, assets, tags=()):
     create_run_for_test(
-        instance, tags={tag: one.backfill_id}, asset_selection=frozenset(assets), status=None
+        instance,
+        tags={tag: one.backfill_id, **dict(tags)},
+        asset_selection=frozenset(assets),
+        status=None,
     )
 
 
 def requested(instance):
-    found = build_backfill_sensor()(dg.build_sensor_context(instance=instance))
+    sensor = build_backfill_sensor(Settings(store="/store"))
+    found = sensor(dg.build_sensor_context(instance=instance))
     return [one for one in found if isinstance(one, dg.RunRequest)]
 
 
@@ -102,4 +111,22 @@ def test_aggregates_made_beside_the_batches_are_requested_again_once(instance, s
 def test_a_backfill_of_batches_alone_and_an_old_one_are_left_alone(instance):
     backfill(instance, assets=BATCHES)
     backfill(instance, days_ago=31)
+    assert requested(instance) == []
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {STORE_TAG: "/store"},
+        {COMPUTED_TAG: "true", STORE_TAG: "/another"},
+    ],
+    ids=["killed or terminated", "another deployment's"],
+)
+def test_no_aggregates_of_batches_that_were_not_computed_here(instance, tags):
+    backfill(instance, tags=tags)
+    assert requested(instance) == []
+
+
+def test_no_aggregates_if_one_of_several_runs_was_killed(instance):
+    made_by(instance, BACKFILL_TAG, backfill(instance), BATCHES)
     assert requested(instance) == []

@@ -17,7 +17,7 @@ from pulse_assets.definitions import build_definitions
 from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.execution.cluster import ClusterSpec
 from pulse_assets.execution.executor import BatchDaskExecutor
-from pulse_assets.jobs import JOB_NAME, STORE_TAG
+from pulse_assets.jobs import COMPUTED_TAG, JOB_NAME, STORE_TAG
 from pulse_assets.run_training import main
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
@@ -318,6 +318,29 @@ def test_a_run_of_batches_alone_is_red_and_its_aggregates_can_be_made(
     assert results_of(settings)["problems"]
     checks = {one["name"]: one["passed"] for one in results_of(settings)["checks"]}
     assert checks["schema_holds"] is not None  # recorded by the run of the batches
+
+
+@pytest.mark.parametrize("tables", [BATCH_TABLES, BATCH_TABLES[:3]], ids=["all", "no status"])
+@pytest.mark.parametrize("allowed", [0, 1])
+def test_a_run_of_batches_alone_allows_as_many_failures_as_its_options(
+    settings, instance, monkeypatch, tables, allowed
+):
+    """Without the status table too, as *Re-execute from failure* of a backfill selects them."""
+    monkeypatch.setenv("BROKEN_VALUES", "45")
+    rules = ["naive", "pulse_assets_tests.own_rules:Breakable"]
+    training = {"variables": ["line"], "models": rules, "horizons": [1], "on_rule_error": "fail"}
+    config = {"resources": {"training": {"config": training | {"max_failed_batches": allowed}}}}
+    names = [f"dagster/asset_partition_range_{end}" for end in ("start", "end")]
+    job = build_definitions(settings).resolve_implicit_global_asset_job_def()
+    ran = job.execute_in_process(
+        run_config=config,
+        instance=instance,
+        asset_selection=[dg.AssetKey(name) for name in tables],
+        tags=dict(zip(names, KEYS, strict=True)),
+        raise_on_error=False,
+    )
+    assert ran.success == bool(allowed)
+    assert COMPUTED_TAG in instance.get_run_by_id(ran.run_id).tags
 
 
 # The next forecasts
