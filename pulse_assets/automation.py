@@ -61,7 +61,8 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
                     f"run {run.run_id} over {settings.store} is {run.status.value}: the next "
                     "morning asks again (if it is dead, end it in the UI)"
                 )
-            ended = completed_keys(settings, tick.date())
+            if not (ended := completed_keys(settings, tick.date())):
+                return _nothing_yet(settings)
             missing, failed = unmade_batches(settings, ended)
         due = sorted([*missing, *failed])
         if not due:
@@ -73,6 +74,10 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
         return _request(settings, run_key, [due[0], due[-1]], counts)
 
     return train_completed_batches
+
+
+def _nothing_yet(settings: Settings) -> dg.SkipReason:
+    return dg.SkipReason(f"no batch from {settings.start_date} on has ended yet")
 
 
 def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -93,6 +98,9 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
         with plain_failures():
             found = settings.open_source().versions()
             register_batches(settings, context.instance)
+            if not (settings.end_date or completed_keys(settings, datetime.now(UTC).date())):
+                yield _nothing_yet(settings)
+                return
             keys = batch_keys(settings)
         fail_dead_runs(context.instance)
         before = Memory.of(context.cursor)

@@ -42,12 +42,13 @@ def batch_partitions(settings: Settings) -> dg.PartitionsDefinition[str]:
     """Return one partition per batch; its key is the ISO date of the first day of the window.
 
     Calendar windows are those that lie in the range whole: the first begins at or after
-    `start_date`, the last ends at or before `end_date`.
+    `start_date`, the last ends at or before `end_date`. A range whose end is `today` may hold no
+    window yet: it has partitions once one has ended.
 
     Raises:
-        ConfigurationError: the range holds no window.
+        ConfigurationError: a closed range holds no window.
     """
-    keys = batch_keys(settings)
+    keys = batch_keys(settings) if settings.end_date else ()
     if settings.batch_cadence:
         return _calendar(settings, settings.batch_cadence)
     if grid := dynamic_grid(settings):
@@ -67,11 +68,18 @@ def batch_keys(settings: Settings, today: date | None = None) -> list[str]:
     """
     keys = _keys(settings, today)
     if not keys:
-        raise ConfigurationError(
-            f"from {settings.start_date} to {settings.last_day} there is no whole window of "
-            f"{settings.batch_length}: widen start_date and end_date"
-        )
+        raise ConfigurationError(_no_window(settings))
     return keys
+
+
+def _no_window(settings: Settings) -> str:
+    """Say that a range holds no window, and how to change it."""
+    window = settings.batch_cadence or f"{settings.batch_size_days}-day"
+    if settings.end_date:
+        ends, fix = str(settings.last_day), "widen start_date and end_date"
+    else:
+        ends, fix = "today", "choose an earlier start_date, or wait"
+    return f"from {settings.start_date} to {ends} there is no whole {window} window: {fix}"
 
 
 def batch_of(settings: Settings, key: str, variables: Sequence[str]) -> TrainingBatch:

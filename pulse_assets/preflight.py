@@ -5,8 +5,8 @@ All series are examined before an error is raised, so that one message names all
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Self
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pulse_assets.batches import window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.calendars import decide_frequency
-from pulse_assets.history.frequency import Frequency, dates_ahead, get_frequency, steps_between
+from pulse_assets.history.frequency import Frequency, get_frequency, steps_between
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.partitions import batch_keys, batch_of
@@ -27,8 +27,8 @@ Dates = NDArray[np.datetime64]
 
 #: Problems that one message names at most.
 _MOST_NAMED = 10
-#: The last day that Python's dates can hold.
-_LAST_DAY = np.datetime64(date.max)
+#: How long after today the date of an observation may lie.
+_LABELLED_AHEAD: Final = timedelta(days=366)
 
 
 def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOptions:
@@ -56,7 +56,7 @@ def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions
     Raises:
         ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
         HistoricalDataError: a source file cannot be read or has a bad row, or a series has no
-            frequency, can never be predicted, or ends too near to the end of the calendar.
+            frequency, can never be predicted, or has a date more than a year after today.
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be listed, read or written.
     """
@@ -100,6 +100,7 @@ def _examine(source: Source, options: TrainingOptions, grid: "_Grid | None") -> 
         try:
             series = source.load(name)
             leave_out = _leaving_out(name, names)
+            _check_not_to_come(series, leave_out)
             declared = options.frequencies.get(name)
             frequencies[name] = decide_frequency(series, declared, leave_out)
             if grid:
@@ -149,22 +150,32 @@ class _Grid:
         return window_starts(days, self.settings.start_date, self.settings.batch_length)
 
 
+def _check_not_to_come(series: Series, leave_out: str) -> None:
+    """Refuse an observation dated so far after today that its date is a typing error.
+
+    One such date would put all other series centuries behind, so that none had a next forecast. A
+    value may be labelled with the end of its year before that year has ended.
+    """
+    latest = np.datetime64(datetime.now(UTC).date() + _LABELLED_AHEAD)
+    after = np.flatnonzero(series.timestamps > latest)
+    if after.size:
+        fixes = ["correct the date", *([leave_out] if leave_out else [])]
+        raise HistoricalDataError(
+            f"{series.source}: {series.row(int(after[0]))} lies more than a year after today: "
+            f"{', or '.join(fixes)}"
+        )
+
+
 def _check_usable(
     series: Series, frequency: Frequency, options: TrainingOptions, grid: _Grid, leave_out: str
 ) -> None:
-    """Refuse a series that no batch can predict, or whose forecasts would leave the calendar."""
+    """Refuse a series that no batch can predict."""
     count = int(np.isfinite(series.values).sum())
-    last, horizon = series.timestamps[-1], max(options.horizons)
     if count < MINIMUM_HISTORY:
         fixes = ["add values", *([leave_out] if leave_out else [])]
         raise HistoricalDataError(
             f"{series.source}: {count} of its rows have a value, from {series.row(0)} to "
             f"{series.row(-1)}: {MINIMUM_HISTORY} are needed: {', or '.join(fixes)}"
-        )
-    if dates_ahead(last, np.array([horizon]), frequency)[0] > _LAST_DAY:
-        raise HistoricalDataError(
-            f"{series.source}: horizons = {horizon} leads from {series.row(-1)} beyond the year "
-            "9999: correct the date or choose smaller --horizons"
         )
     reason = _never_predicted(series, frequency, options, grid)
     if reason:

@@ -141,6 +141,10 @@ class Settings(Checked):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if self.end_date is None and self.last_day < self.start_date:
+            raise ValueError(
+                f"start_date {self.start_date} must lie before end_date, which is today: correct it"
+            )
         if self.last_day < self.start_date:
             raise ValueError(
                 f"end_date {self.last_day} lies before start_date {self.start_date}: "

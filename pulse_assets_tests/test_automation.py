@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -98,6 +98,22 @@ def test_the_schedule_waits_for_the_end_of_a_window(monthly, instance):
         f"all 1 batches that ended before 2005-02-28 are in {monthly.store}, and none failed"
     )
     assert evaluate(monthly, instance, 2005, 3, 1).tags[START] == "2005-02-01"
+
+
+@pytest.mark.parametrize("cadence", [None, "monthly"])
+def test_a_deployment_in_which_no_window_has_ended_yet_loads_and_waits(settings, instance, cadence):
+    today = datetime.now(UTC).date()
+    start = today - timedelta(days=1)
+    young = Settings(
+        **settings.model_dump()
+        | {"start_date": start, "end_date": "today", "batch_cadence": cadence}
+    )
+    assert build_definitions(young).resolve_job_def(JOB_NAME).partitions_def
+    skipped = evaluate(young, instance, today.year, today.month, today.day)
+    assert skipped.skip_message == f"no batch from {start} on has ended yet"
+    with dg.build_sensor_context(instance=instance) as context:
+        (waiting,) = build_source_sensor(young)(context)
+    assert waiting == skipped
 
 
 def test_windows_of_days_end_too(settings, instance):

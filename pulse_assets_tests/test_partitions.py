@@ -206,8 +206,22 @@ def test_windows_that_have_ended():
 
 
 def test_a_range_without_a_whole_window_is_refused():
-    with pytest.raises(ConfigurationError, match="no whole window of yearly: widen start_date"):
+    with pytest.raises(ConfigurationError, match="no whole yearly window: widen start_date"):
         batch_partitions(calendar("yearly"))
+
+
+def test_an_open_range_without_a_window_says_that_one_can_wait():
+    today = datetime.now(UTC).date()
+    young = Settings(start_date=today - timedelta(days=1), end_date="today")
+    with pytest.raises(
+        ConfigurationError, match=r"to today there is no whole 30-day window: .*wait"
+    ):
+        batch_keys(young)
+    assert completed_keys(young, today) == []
+    with pytest.raises(
+        ConfigurationError, match=r"start_date .* must lie before end_date, which is today"
+    ):
+        Settings(start_date=today, end_date="today")
 
 
 def test_an_unknown_cadence_is_refused():

@@ -1,6 +1,6 @@
 """Everything about the data is checked before the first batch; nothing is written on an error."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pulse_assets.batches import window_starts
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
 from pulse_assets.history.calendars import decide_frequency
-from pulse_assets.history.frequency import dates_ahead, get_frequency
+from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.partitions import batch_of, batch_partitions
@@ -190,32 +190,27 @@ def test_the_smallest_series_that_a_batch_can_predict_is_accepted(tmp_path):
     refused(config_for(tmp_path, **more | {"horizons": [2]}), "no batch predicts x")
 
 
-@pytest.mark.parametrize(
-    ("frequency", "last", "horizon"),
-    [
-        ("D", "9999-12-30", 2),
-        ("MS", "9998-12-01", 13),
-        ("QS", "9997-10-01", 9),
-        ("YS", "9990-01-01", 10),
-    ],
-)
-def test_horizons_beyond_the_calendar_are_refused(tmp_path, frequency, last, horizon):
-    months = {"MS": 1, "QS": 3, "YS": 12}.get(frequency)
-    end = np.datetime64(last)
-    back = np.arange(60)[::-1]
-    days = end - back if months is None else (end.astype("M8[M]") - months * back).astype("M8[D]")
-    write(tmp_path / "source", "x", days)
-    span = {"start_date": "8900-01-01", "end_date": "9000-01-01", "horizons": [1, horizon]}
+@pytest.mark.parametrize("years", [2, 176])
+@pytest.mark.parametrize("frequency", ["D", "W-FRI", "MS", "QE", "YS"])
+def test_a_date_far_after_today_is_refused(tmp_path, frequency, years):
+    """A typing error such as 2202: it would leave the other series without a next forecast."""
+    good = pd.date_range(end=datetime.now(UTC).date(), periods=60, freq=frequency)
+    write(tmp_path / "source", "good", [str(day.date()) for day in good])
+    typed = str((good[-1] + pd.DateOffset(years=years)).date())
+    write(tmp_path / "source", "x", [*(str(day.date()) for day in good), typed])
+    span = {"start_date": str(good[40].date()), "end_date": str(good[-1].date())}
     refused(
         config_for(tmp_path, **span),
-        f"horizons = {horizon} leads from line 61 ({last}) beyond the year 9999",
+        f"historical_x.csv: line 62 ({typed}) lies more than a year after today: correct the date",
+        "leave x out",
     )
-    steps = np.array([horizon - 1])
-    assert dates_ahead(end, steps, get_frequency(decided(days)))[0] <= np.datetime64("9999-12-31")
 
 
-def decided(days):
-    return decide_frequency(Series("x", np.asarray(days, "M8[D]"), np.ones(len(days))))
+def test_a_value_labelled_with_the_end_of_this_year_is_accepted(tmp_path):
+    year = datetime.now(UTC).year
+    write(tmp_path / "source", "x", [f"{y}-12-31" for y in range(year - 59, year + 1)])
+    span = {"start_date": f"{year - 10}-01-01", "end_date": f"{year}-12-31", "horizons": [1]}
+    assert ready(config_for(tmp_path, **span)).frequencies == {"x": "yearly"}
 
 
 def test_first_and_last_days_of_the_calendar_in_a_file_do_no_harm(tmp_path):

@@ -96,7 +96,9 @@ def scan_trust(
     The blocks are all runs of L neighbouring batches, also those that reach beyond the first or
     last batch: V is the variance by Bartlett's kernel (Newey and West 1987). c(b) is the critical
     value that allows for V being estimated from few blocks. As long as b >= 1, V cannot be
-    measured, and E = m / overlap: a pair counts once divided by those it overlaps with.
+    measured, and E = m / overlap: a pair counts once divided by those it overlaps with. E is larger
+    than m where wins and losses alternate, which says more of p than independent pairs: limiting it
+    to m made the intervals too wide (within 0.85 to 0.95 in 66 % of the simulated cells, not 87 %).
 
     Args:
         wins: sum of `pair_wins` of each batch in order of date `[B, K]`, K independent rules.
