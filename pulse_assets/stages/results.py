@@ -168,7 +168,13 @@ def _sum_batches(rows: pd.DataFrame) -> pd.DataFrame:
         value = rows[score] ** 2 if score == "rmsse" else rows[score]
         sums[score] = n * value
         sums[f"{score}_n"] = n.where(value.notna(), 0)
-    return sums.groupby(_TASK, observed=True).sum().reset_index().astype(_NAMES)
+    return _added_up(sums.groupby(_TASK, observed=True)).reset_index().astype(_NAMES)
+
+
+def _added_up(groups: Any) -> pd.DataFrame:  # noqa: ANN401 - pandas names its type nowhere public
+    """Return the sums of the numeric columns of each group; infinite beyond the largest number."""
+    with np.errstate(over="ignore"):
+        return groups.sum(numeric_only=True)
 
 
 def _pool(sums: pd.DataFrame) -> pd.DataFrame:
@@ -177,7 +183,7 @@ def _pool(sums: pd.DataFrame) -> pd.DataFrame:
     `log_ratio` is that of the errors, `won` 1, 1/2 or 0; both NaN without a compared pair.
     `expected` is the number of pairs that `naive` predicted; those of all rules without it.
     """
-    tasks = sums.groupby(_TASK).sum().reset_index()
+    tasks = _added_up(sums.groupby(_TASK)).reset_index()
     error = tasks["abs_error"].where(tasks["compared"] > 0).to_numpy()
     reference = tasks["naive_abs_error"].to_numpy()
     return tasks.assign(
@@ -196,7 +202,7 @@ def _expected_pairs(tasks: pd.DataFrame) -> pd.Series:
 def _aggregate(tasks: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Pool tasks to one row a group."""
     groups = tasks.groupby(by)
-    sums = groups.sum(numeric_only=True)
+    sums = _added_up(groups)
     pooled = {score: sums[score] / sums[f"{score}_n"] for score in _SCORES}
     return pd.DataFrame(
         pooled
