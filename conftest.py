@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sqlite3
 from datetime import date
 from functools import lru_cache
@@ -53,3 +54,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def _names_in_examples(doctest_namespace: dict[str, object]) -> None:
     """Give the examples what their module has imported anyway."""
     doctest_namespace.update(np=np, date=date)
+
+
+def pytest_configure() -> None:
+    """Undo what a shell does to commands in the background: they ignore interrupts.
+
+    The tests send interrupts to this process and to programs, which inherit what it ignores.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -48,7 +48,7 @@ def rewritten(folder, kind):
         elif kind == "thinned":
             future = [row for row in rows if row >= str(CUT)][::3]
         else:
-            ahead = [f"{year}-{month:02d}-01" for year in range(2010, 2040) for month in (1, 2, 3)]
+            ahead = [f"{year}-{month:02d}-01" for year in range(2010, 2026) for month in (1, 2, 3)]
             future = [f"{day},1e9" for day in (*months, *ahead)]
         file.write_text("\n".join([head, *past, *future]) + "\n")
 

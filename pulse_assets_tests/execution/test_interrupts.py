@@ -21,14 +21,6 @@ def no_other_callbacks():
     gc.callbacks[:] = others
 
 
-@pytest.fixture(autouse=True)
-def interrupts_are_heard():
-    """Undo what a shell does to commands in the background: they ignore interrupts."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 class Thing:
     """Something that weak references can point to."""
 
