@@ -42,7 +42,7 @@ from pulse_assets.stages.outcome_texts import (
     describe_unpredicted,
     list_some,
 )
-from pulse_assets.stages.series_ends import STALE_AFTER, ends_before, series_frequencies
+from pulse_assets.stages.series_ends import STALE_AFTER, ends_before
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
 
@@ -281,9 +281,7 @@ def sources_are_fresh(stored: Stored) -> Verdict:
     """Each series reaches the last day to predict, but for a few of its own steps."""
     last = {name: one.timestamps[-1].item() for name, one in stored.series.items()}
     last_day = stored.settings.last_day
-    stale = ends_before(
-        last, series_frequencies(stored.series, stored.options.frequencies), last_day
-    )
+    stale = ends_before(last, stored.options.frequencies, last_day)
     seen = {"stale": stale, "last_observation": last, "last_day": str(last_day)}
     named = [f"{name} (on {last[name]})" for name in stale]
     verb, whose = ("ends", "its") if len(stale) == 1 else ("end", "their")
@@ -303,7 +301,7 @@ def every_file_is_read(stored: Stored) -> Verdict:
 
 def no_implausible_values(stored: Stored) -> Verdict:
     """No value lies so far from its neighbours that it looks like a typing error."""
-    frequencies = series_frequencies(stored.series, stored.options.frequencies)
+    frequencies = stored.options.frequencies
     found = {
         f"{name} on {one.timestamps[i]}": float(one.values[i])
         for name, one in stored.series.items()
