@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks import fred
 from benchmarks.comparison import geometric_mean, significance
 from benchmarks.setting import RESULTS, publish
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
-
-Floats = NDArray[np.float64]
 
 HORIZONS: Final = np.arange(1, 13)
 #: Months at the end of each series that are predicted.
@@ -75,7 +73,7 @@ class Evaluation:
         )
 
 
-def last_origins(y: Floats, step: int = 1) -> NDArray[np.int64]:
+def last_origins(y: Floats, step: int = 1) -> Ints:
     """Return the origins whose 12 targets lie in the last `TARGETS` months, `step` apart."""
     return np.arange(len(y) - TARGETS - 1, len(y) - HORIZONS[-1], step)
 

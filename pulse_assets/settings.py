@@ -22,7 +22,7 @@ from pulse_assets.execution.processors import usable_processors
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
-from pulse_assets.retrodiction.ensemble import Method
+from pulse_assets.retrodiction.combination import Method
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
 from pulse_assets.storage.address import address_fault

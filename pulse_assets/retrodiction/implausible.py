@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, kernel, summing_kernel
+from pulse_assets.array_types import Bools, Floats, Ints
+from pulse_assets.retrodiction.arrays import kernel, summing_kernel
 
 #: A jump is larger than this many times the median absolute change.
 JUMP: Final = 50.0

@@ -11,7 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, first_known
+from pulse_assets.array_types import Bools, Floats, Ints
+from pulse_assets.retrodiction.arrays import first_known
 from pulse_assets.retrodiction.implausible import find_implausible
 
 

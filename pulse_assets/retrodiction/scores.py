@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
+from pulse_assets.array_types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

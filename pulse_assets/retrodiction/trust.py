@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.special import betaincinv
 
-from pulse_assets.retrodiction.arrays import Floats, Ints
+from pulse_assets.array_types import Floats, Ints
 
 #: Errors that differ by no more than this share of the larger one are a draw.
 DRAW: Final = 1e-12

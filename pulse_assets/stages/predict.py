@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.indicators import screen_indicators
 from pulse_assets.retrodiction.known_series import KnownSeries
-from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.scores import mase_scale
@@ -177,7 +177,9 @@ def _choices(
     choices: list[tuple[int, list[Rule], slice]] = []
     begins, firsts = np.unique(origins // CHOICE_ROWS * CHOICE_ROWS, return_index=True)
     for begin, first, end in zip(begins, firsts, [*firsts[1:], len(origins)], strict=True):
-        found = find_partners(own.at(int(begin)), others, int(begin), limit=options.max_partners)
+        found = screen_indicators(
+            own.at(int(begin)), others, int(begin), limit=options.max_partners
+        )
         found.sort(key=lambda rule: rule.name)
         if choices and not slow and _names(choices[-1][1]) == _names(found):
             begin, found, rows = choices.pop()
