@@ -1,4 +1,4 @@
-"""Fill numba's cache on disk, so that worker processes load the kernels and compile nothing."""
+"""Compile all kernels, so that worker processes load them from numba's cache on disk."""
 
 from typing import Final, get_args
 
@@ -14,9 +14,9 @@ _LENGTH: Final = 30
 
 
 def compile_kernels() -> None:
-    """Compile every kernel, or load it from the cache, by retrodicting a tiny made series.
+    """Compile every kernel, or load it from the cache, by retrodicting a short series.
 
-    It runs what a batch runs, so the kernels get the very argument types of production.
+    It calls the functions that a batch calls, so the kernels get the same argument types.
     """
     y = np.arange(_LENGTH) % 4 + np.linspace(0.0, 1.0, _LENGTH)
     screen_indicators(y, {"itself": y}, _LENGTH - 1)

@@ -176,26 +176,26 @@ def regress_on_indicator(
     Returns:
         Forecasts `[T, H]`; NaN until there are more fitted pairs than coefficients.
     """
-    size, stored = 1 + own_lags + indicator_lags, horizons[-1] + 1
-    rows, factors = np.zeros((stored, ROW_LENGTH)), np.zeros((stored, size, ROW_LENGTH))
+    size, length = 1 + own_lags + indicator_lags, horizons[-1] + 1
+    features, factors = np.zeros((length, ROW_LENGTH)), np.zeros((length, size, ROW_LENGTH))
     gram, beta, count = np.zeros((size, ROW_LENGTH)), np.zeros(size), 0.0
     cross = np.zeros((len(horizons), size))
     forecasts = np.full((len(y), len(horizons)), np.nan)
     for t in range(start, len(y)):
-        now = t % stored
-        rows[now, 0] = 1.0
-        fill_changes(y, t, rows[now, 1 : 1 + own_lags])
-        fill_changes(indicator, t, rows[now, 1 + own_lags : size])
+        now = t % length
+        features[now, 0] = 1.0
+        fill_changes(y, t, features[now, 1 : 1 + own_lags])
+        fill_changes(indicator, t, features[now, 1 + own_lags : size])
         count = EVIDENCE_DISCOUNT * count + 1.0
-        accumulate(gram, rows[now], 1.0)
+        accumulate(gram, features[now], 1.0)
         factorise(gram, RIDGE / count, factors[now])
         for j in range(len(horizons)):
             s = t - horizons[j]
             if s >= start:
-                add_outcome(cross[j], rows[s % stored], y[t] - y[s])
+                add_outcome(cross[j], features[s % length], y[t] - y[s])
                 if s - start > size:
-                    solve(factors[s % stored], cross[j], beta)
-                    forecasts[t, j] = y[t] + predict(beta, rows[now])
+                    solve(factors[s % length], cross[j], beta)
+                    forecasts[t, j] = y[t] + predict(beta, features[now])
     return forecasts
 
 
