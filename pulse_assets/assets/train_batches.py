@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 from dagster._core.events import EngineEventData
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
+from pulse_assets.assets.specs import described
+from pulse_assets.batches.fingerprint import code_fingerprint
+from pulse_assets.batches.grid import batch_of, check_keys
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
+from pulse_assets.dagster.partitions import batch_partitions
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import ClusterError, StoreUnavailableError
 from pulse_assets.execution.batch_task import (
     BATCH_TABLES,
@@ -26,11 +31,7 @@ from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
 from pulse_assets.execution.worker_store import check_workers_store
-from pulse_assets.fingerprint import code_fingerprint
-from pulse_assets.jobs import COMPUTED_TAG, STORE_TAG
-from pulse_assets.partitions import batch_of, batch_partitions, check_keys
 from pulse_assets.preflight import check_ready
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.retrodiction.kernel_cache import warn_of_compilation
 from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts

@@ -13,18 +13,17 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
-from pulse_assets.assets.previews import ROWS, as_table
-from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.check_records import CheckedData
-from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
-from pulse_assets.fingerprint import configuration_fingerprint
-from pulse_assets.partitions import batch_keys, batches_of_run
+from pulse_assets.assets.specs import AGGREGATE_CONDITION, described
+from pulse_assets.batches.fingerprint import configuration_fingerprint
+from pulse_assets.batches.grid import batch_keys, batches_of_run
+from pulse_assets.dagster.checks.batches import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
+from pulse_assets.dagster.checks.check import CheckedData
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.previews import ROWS, as_table
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.settings import Settings, TrainingOptions

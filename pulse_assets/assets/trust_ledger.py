@@ -5,14 +5,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
-from pulse_assets.assets.previews import as_table
-from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.fingerprint import configuration_fingerprint
-from pulse_assets.partitions import batches_of_run
+from pulse_assets.assets.specs import AGGREGATE_CONDITION, described
+from pulse_assets.batches.fingerprint import configuration_fingerprint
+from pulse_assets.batches.grid import batches_of_run
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.previews import as_table
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.settings import Settings, TrainingOptions

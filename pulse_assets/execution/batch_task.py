@@ -11,10 +11,7 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-from pulse_assets.batches import TrainingBatch
-from pulse_assets.errors import StoreError, StoreUnavailableError
-from pulse_assets.execution.worker_rules import check_rules
-from pulse_assets.fingerprint import (
+from pulse_assets.batches.fingerprint import (
     FAILED_INPUT,
     INCOMPLETE_INPUT,
     configuration_fingerprint,
@@ -22,6 +19,9 @@ from pulse_assets.fingerprint import (
     is_current,
     package_versions,
 )
+from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.errors import StoreError, StoreUnavailableError
+from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe

@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.errors import HistoricalDataError, PulseError
 from pulse_assets.history.frequency import dates_ahead
 from pulse_assets.history.series import Series

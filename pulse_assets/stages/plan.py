@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.frequency import Frequency, get_frequency, infer_frequency
 from pulse_assets.schema import TRAINING_BATCHES

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pulse_assets.batches import make_batch
+from pulse_assets.batches.windows import make_batch
 from pulse_assets.errors import StoreError
 from pulse_assets.execution.batch_task import (
     BATCH_TABLES,

@@ -18,16 +18,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pulse_assets.assets.failures import plain_failures
-from pulse_assets.check_records import Check, CheckedData, Verdict
+from pulse_assets.batches.fingerprint import configuration_fingerprint
+from pulse_assets.batches.grid import batch_keys, batches_of_run
+from pulse_assets.dagster.checks.check import Check, CheckedData, Verdict
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import PulseError
 from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.partitions import batch_keys, batches_of_run
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.implausible import implausible_values
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules

@@ -7,6 +7,11 @@ import pyarrow as pa
 
 from pulse_assets.schema import SCHEMAS
 
+#: Make the aggregates anew once batches are, but not because some batches of the grid are missing.
+AGGREGATE_CONDITION: Final = dg.AutomationCondition.eager().without(
+    ~dg.AutomationCondition.any_deps_missing()
+)
+
 OWNERS: Final = ("team:pulse",)
 
 GROUPS: Final = {

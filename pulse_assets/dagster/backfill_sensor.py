@@ -19,9 +19,9 @@ from dagster._core.execution.backfill import (
     PartitionBackfill,
 )
 
-from pulse_assets.assets.documentation import GROUPS
+from pulse_assets.assets.specs import GROUPS
+from pulse_assets.dagster.jobs import COMPUTED_TAG, store_of
 from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.jobs import COMPUTED_TAG, store_of
 from pulse_assets.settings import Settings
 
 #: Tag of a run that a backfill has launched, and of a run that the sensor requests for it.
