@@ -1,4 +1,4 @@
-"""The settings of a deployment (`Settings`), a run (`TrainingOptions`) and both (`TrainingConfig`)."""
+"""The settings of a deployment (`Settings`), of a run (`TrainingOptions`) and of both."""
 
 from pulse_assets.settings.options import Settings, TrainingConfig, TrainingOptions, dagster_home
 
