@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.assets.specs import AGGREGATE_CONDITION, described
+from pulse_assets.assets.specs import aggregate
 from pulse_assets.dagster.checks.check import Check, CheckedData, Verdict
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import as_table, in_words
@@ -74,10 +74,8 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
     """Define the asset over the source of `settings`."""
 
     @dg.asset(
-        io_manager_key="parquet_io",
-        automation_condition=AGGREGATE_CONDITION,
         check_specs=[check.spec for check in FORECAST_CHECKS],
-        **described("next_forecasts"),
+        **aggregate("next_forecasts"),
     )
     def next_forecasts(
         context: dg.AssetExecutionContext,

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
-from pulse_assets.assets.specs import AGGREGATE_CONDITION, described
+from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.batches.grid import batch_keys, batches_of_run
 from pulse_assets.dagster.checks.batches import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
@@ -43,7 +43,7 @@ _REPORTED: Final = [
     "upper",
     "observed",
 ]
-_IO_MANAGERS: Final = {"training_results": "json_io", "training_report": "html_io"}
+_PUBLISHED: Final = ("training_results", "training_report")
 _LEADERBOARD: Final = ("model", "skill", "win_rate", "mase", "coverage", "trust", "weight", "n")
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 
@@ -53,7 +53,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="publish_results",
-        outs={name: _out(name, io_manager) for name, io_manager in _IO_MANAGERS.items()},
+        outs={name: dg.AssetOut(**aggregate(name)) for name in _PUBLISHED},
         check_specs=[ENSEMBLE_CHECK.spec],
     )
     def publish_results(
@@ -85,12 +85,6 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         fail_on_errors([one for one in earlier if one not in ours or one.asset == "next_forecasts"])
 
     return publish_results
-
-
-def _out(name: str, io_manager: str) -> dg.AssetOut:
-    return dg.AssetOut(
-        io_manager_key=io_manager, automation_condition=AGGREGATE_CONDITION, **described(name)
-    )
 
 
 def _summary(

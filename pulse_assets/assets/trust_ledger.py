@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from pulse_assets.assets.specs import AGGREGATE_CONDITION, described
+from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.batches.grid import batches_of_run
 from pulse_assets.dagster.failures import plain_failures
@@ -22,11 +22,7 @@ from pulse_assets.storage.layout import PartitionedTables
 def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
     """Define the asset over the batches of `settings`."""
 
-    @dg.asset(
-        io_manager_key="parquet_io",
-        automation_condition=AGGREGATE_CONDITION,
-        **described("trust_ledger"),
-    )
+    @dg.asset(**aggregate("trust_ledger"))
     def trust_ledger(
         context: dg.AssetExecutionContext,
         training: dg.ResourceParam[TrainingOptions],

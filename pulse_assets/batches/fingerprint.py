@@ -17,8 +17,8 @@ from typing import Final
 import pyarrow as pa
 
 from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.catalog import SCHEMAS, SORT_KEYS
 from pulse_assets.retrodiction.hosted_rules import rule_versions
-from pulse_assets.schema import SCHEMAS, SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.storage.tables import encode_table
 

@@ -15,7 +15,7 @@ from pulse_assets.batches.fingerprint import (
 )
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.states import BatchState
-from pulse_assets.execution.batch_task import BATCH_TABLES
+from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, Literal
+from typing import Literal
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ from pulse_assets.batches.fingerprint import (
     package_versions,
 )
 from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import StoreError, StoreUnavailableError
 from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
@@ -33,9 +34,6 @@ from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
 
 Status = Literal["completed", "skipped", "failed"]
-
-#: The four tables of a batch, in the order in which one is made of the others.
-BATCH_TABLES: Final = ("historical_data", "training_batches", "retrodictions", "batch_metrics")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ import pytest
 from pulse_assets import TrainingConfig, train
 from pulse_assets.batches.status import grid_status
 from pulse_assets.batches.windows import make_batch
+from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import ClusterError, RuleError
-from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.retrodiction.failures import LONGEST_MESSAGE, describe_error
 from pulse_assets.retrodiction.hosted_rules import rule_versions

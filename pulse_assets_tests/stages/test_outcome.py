@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS
 from pulse_assets.history.frequency import FREQUENCIES
 from pulse_assets.history.series import Series
-from pulse_assets.schema import BATCH_METRICS, NEXT_FORECASTS
 from pulse_assets.stages.outcome import (
     CheckOutcome,
     RuleErrors,
