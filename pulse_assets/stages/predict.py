@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.known_series import KnownSeries
@@ -15,7 +16,6 @@ from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.scores import mase_scale
-from pulse_assets.schema import RETRODICTIONS
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
 from pulse_assets.stages.window import Floats, Ints, Observations, Pairs, Window
