@@ -243,7 +243,7 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     made = retrodict()
     return batch, {
         "historical_data": lambda: observe(batch, series, options.history_days),
-        "training_batches": lambda: plan(batch, history, options.horizons, {}),
+        "training_batches": lambda: plan(batch, history, options.horizons, options.frequencies),
         "forecast": forecast,
         "retrodictions": retrodict,
         "batch_metrics": lambda: score(batch.batch_id, planned, variables, made, 0.9),

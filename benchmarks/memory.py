@@ -47,7 +47,7 @@ def compute(days: int) -> tuple[int, float]:
     options = TrainingOptions()
     batch = TrainingBatch("one", LAST - timedelta(days=days), LAST, (NAME,))
     history = observe(batch, {NAME: open_source("sample", AWS).load(NAME)}, options.history_days)
-    planned = plan(batch, history, options.horizons, {})
+    planned = plan(batch, history, options.horizons, {NAME: "business_daily"})
     variables = planned_variables(planned, history, options.horizons)
     table = predict("one", variables, history, resolve_rules(DEFAULT_MODELS), options)
     encode_table(table, "retrodictions", fingerprint={})

@@ -29,7 +29,6 @@ from pulse_assets.stages.series_ends import (
     early_ends,
     last_observations,
     left_out,
-    series_frequencies,
 )
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
@@ -90,9 +89,8 @@ def forecast(config: TrainingConfig, *, as_json: bool) -> int:
 def _warn_early(config: TrainingConfig, forecasts: pa.Table) -> list[str]:
     """Return a sentence for each series that ends much earlier than the others."""
     settings, last = config.settings(), last_observations(forecasts)
-    options, source = resolve_options(settings, config.options()), settings.open_source()
-    series = {name: source.load(name) for name in last}
-    return list(early_ends(last, series_frequencies(series, options.frequencies)).values())
+    options = resolve_options(settings, config.options())
+    return list(early_ends(last, options.frequencies).values())
 
 
 def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> int:

@@ -23,7 +23,6 @@ from pulse_assets.stages.series_ends import (
     early_ends,
     last_observations,
     left_out,
-    series_frequencies,
 )
 
 
@@ -48,9 +47,7 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
             seconds = options.rule_timeout_seconds
             rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
             made = forecast_next(series, rules, options, _trust(trust_ledger))
-        early = early_ends(
-            last_observations(made.table), series_frequencies(series, options.frequencies)
-        )
+        early = early_ends(last_observations(made.table), options.frequencies)
         found = Forecasts(left_out(made.table), early, made.rule_errors)
         for name, reason in found.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")

@@ -87,11 +87,10 @@ def decide_frequency(series: Series, declared: str | None = None, leave_out: str
 
 def _fitting(dates: Dates) -> str | None:
     """Return the frequency that the gaps of all dates fit; None if they fit none."""
-    try:
-        name = infer_frequency(dates).name
-    except HistoricalDataError:
+    inferred, gaps = infer_frequency(dates), gaps_of(dates)
+    if inferred is None:
         return None
-    gaps = gaps_of(dates)
+    name: str = inferred.name
     if name in ("daily", "business_daily"):
         name = _week_name(dates)
     if name == "monthly" and np.mean(gaps == 28) >= _FOUR_WEEKLY_SHARE:

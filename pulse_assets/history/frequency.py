@@ -78,38 +78,25 @@ def get_frequency(name: str) -> Frequency:
         ) from None
 
 
-def infer_frequency(timestamps: Dates, *, variable: str = "<variable>") -> Frequency:
-    """Infer from the gaps between dates how often a variable is observed.
+def infer_frequency(timestamps: Dates) -> Frequency | None:
+    """Infer from the gaps between dates how often a variable is observed; None if they fit none.
 
-    The median gap decides; daily observations that leave out weekends are business-daily. Only the
-    given dates count, so that a caller who gives past dates learns nothing of the future.
+    The median gap decides; daily observations that leave out weekends are business-daily.
 
     Args:
         timestamps: dates in order, [T], at least 3.
-        variable: its name, for messages.
-
-    Raises:
-        HistoricalDataError: fewer than 3 dates, or the gaps fit no frequency.
 
     Example:
         >>> infer_frequency(np.array(["2020-01-01", "2020-04-01", "2020-07-01"], "M8[D]")).name
         'quarterly'
     """
-    fix = f'set frequencies: {{"{variable}": "monthly"}} or another of {", ".join(FREQUENCIES)}'
-    if len(timestamps) < 3:
-        raise HistoricalDataError(
-            f"{variable}: no frequency can be inferred from {len(timestamps)} dates: {fix}"
-        )
     gaps = np.diff(timestamps).astype(int)
     median = float(np.median(gaps))
     for name, (least, most) in _GAPS.items():
         fitting = np.mean((gaps >= least) & (gaps <= most))
         if least <= median <= most and fitting >= _REGULAR_SHARE:
             return FREQUENCIES[working_days(timestamps) if name == "daily" else name]
-    raise HistoricalDataError(
-        f"{variable}: the dates from {timestamps[0]} to {timestamps[-1]} fit no frequency "
-        f"(gaps of {gaps.min()} to {gaps.max()} days, median {median:g}): {fix}"
-    )
+    return None
 
 
 def working_days(timestamps: Dates) -> FrequencyName:

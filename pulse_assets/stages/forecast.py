@@ -10,14 +10,13 @@ import pyarrow as pa
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import NEXT_FORECASTS
 from pulse_assets.errors import HistoricalDataError, PulseError
-from pulse_assets.history.frequency import dates_ahead
+from pulse_assets.history.frequency import dates_ahead, get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
 from pulse_assets.stages.observe import observe
-from pulse_assets.stages.plan import decide_frequency
 from pulse_assets.stages.predict import forecast_series
 from pulse_assets.stages.window import MINIMUM_HISTORY, Dates, Observations
 
@@ -92,7 +91,7 @@ def _forecast_one(
             f"{name}: {count} observations in the last {options.history_days} days: "
             f"{MINIMUM_HISTORY} are needed; set history_days higher"
         )
-    frequency = decide_frequency(name, found, options.frequencies.get(name))
+    frequency = get_frequency(options.frequencies[name])
     regular = found.in_order().regular(frequency)
     known = np.flatnonzero(np.isfinite(regular.values))[-1:]
     if not len(known):

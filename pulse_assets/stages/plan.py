@@ -9,7 +9,7 @@ import pyarrow as pa
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import TRAINING_BATCHES
 from pulse_assets.errors import HistoricalDataError
-from pulse_assets.history.frequency import Frequency, get_frequency, infer_frequency
+from pulse_assets.history.frequency import get_frequency
 from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
 
 Row = dict[str, Any]
@@ -29,13 +29,13 @@ def plan(
     """Describe each variable's part in the batch, one row a variable.
 
     A variable is left out, with its reason, when its window is empty, when too little is known
-    before it, or when no frequency can be inferred.
+    before it, or when two of its dates lie in one period.
 
     Args:
         batch: the window of target dates.
         history: the batch's `historical_data`.
         horizons: whole steps ahead that will be predicted.
-        frequencies: frequency by variable where it must not be inferred.
+        frequencies: the frequency of each variable, decided before the first batch.
 
     Returns:
         A table of schema `TRAINING_BATCHES`.
@@ -45,24 +45,11 @@ def plan(
     for name in batch.variables:
         seen = observed.get(name, nothing)
         try:
-            rows.append(_describe(batch, name, seen, horizons, frequencies.get(name)))
+            rows.append(_describe(batch, seen, horizons, frequencies[name]))
         except HistoricalDataError as error:
             rows.append(_counts(seen, _first(batch, seen)) | {"skip_reason": str(error)})
         rows[-1]["variable"] = name
     return pa.Table.from_pylist([row | _identity(batch) for row in rows], TRAINING_BATCHES)
-
-
-def decide_frequency(name: str, seen: Observations, declared: str | None) -> Frequency:
-    """Return the declared frequency of a variable, or infer it.
-
-    From the oldest dates alone: every origin knows them, so no later date can sway a forecast.
-
-    Raises:
-        HistoricalDataError: none is declared and none can be inferred.
-    """
-    if declared:
-        return get_frequency(declared)
-    return infer_frequency(seen.in_order().dates[:MINIMUM_HISTORY], variable=name)
 
 
 def _identity(batch: TrainingBatch) -> Row:
@@ -75,18 +62,17 @@ def _first(batch: TrainingBatch, seen: Observations) -> int:
 
 def _describe(
     batch: TrainingBatch,
-    name: str,
     seen: Observations,
     horizons: Sequence[int],
-    declared: str | None,
+    frequency: str,
 ) -> Row:
     first = _first(batch, seen)
     if first == len(seen.dates):
         return _counts(seen, first) | {"skip_reason": "no observation in the window"}
     if first < MINIMUM_HISTORY:
         return _counts(seen, first) | {"skip_reason": TOO_LITTLE}
-    frequency = decide_frequency(name, seen, declared)
-    return _targets(Window.of(seen, np.datetime64(batch.start), frequency), horizons)
+    window = Window.of(seen, np.datetime64(batch.start), get_frequency(frequency))
+    return _targets(window, horizons)
 
 
 def _targets(window: Window, horizons: Sequence[int]) -> Row:

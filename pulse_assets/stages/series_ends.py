@@ -8,33 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.errors import HistoricalDataError
-from pulse_assets.history.frequency import Frequency, dates_ahead
-from pulse_assets.history.series import Series
-from pulse_assets.stages.plan import decide_frequency
-from pulse_assets.stages.window import Observations
+from pulse_assets.history.frequency import dates_ahead, get_frequency
 
 #: Steps of its own frequency that a series may end before the date that it is compared with.
 STALE_AFTER: Final = 4
 
 
-def series_frequencies(
-    series: Mapping[str, Series], declared: Mapping[str, str]
-) -> dict[str, Frequency]:
-    """Return the frequency of each series; one that fits none is left out."""
-    found = {}
-    for name, one in series.items():
-        known = Observations(one.timestamps, one.values, one.timestamps)
-        try:
-            found[name] = decide_frequency(name, known, declared.get(name))
-        except HistoricalDataError:  # it is not predicted, which is reported with its reason
-            continue
-    return found
-
-
-def ends_before(
-    last: Mapping[str, date], frequencies: Mapping[str, Frequency], until: date
-) -> list[str]:
+def ends_before(last: Mapping[str, date], frequencies: Mapping[str, str], until: date) -> list[str]:
     """Return the series that end more than `STALE_AFTER` of their own steps before a date.
 
     Args:
@@ -44,14 +24,14 @@ def ends_before(
     """
     found = []
     for name in sorted(set(last) & set(frequencies)):
-        steps = np.array([STALE_AFTER])
-        (reached,) = dates_ahead(np.datetime64(last[name], "D"), steps, frequencies[name])
+        frequency, end = get_frequency(frequencies[name]), np.datetime64(last[name], "D")
+        (reached,) = dates_ahead(end, np.array([STALE_AFTER]), frequency)
         if reached < np.datetime64(until, "D"):
             found.append(name)
     return found
 
 
-def early_ends(last: Mapping[str, date], frequencies: Mapping[str, Frequency]) -> dict[str, str]:
+def early_ends(last: Mapping[str, date], frequencies: Mapping[str, str]) -> dict[str, str]:
     """Return a sentence for each series that ends much earlier than the latest of all series.
 
     Its forecasts start so much earlier, and mostly lie before today.
@@ -65,7 +45,7 @@ def early_ends(last: Mapping[str, date], frequencies: Mapping[str, Frequency]) -
     latest = max(sorted(last), key=lambda name: last[name])
     early = ends_before(last, frequencies, last[latest])
     return {
-        name: f"{name} ends on {last[name]}, more than {STALE_AFTER} {frequencies[name].name} "
+        name: f"{name} ends on {last[name]}, more than {STALE_AFTER} {frequencies[name]} "
         f"steps before {latest} ({last[latest]}): its forecasts start that much earlier"
         for name in early
     }

@@ -19,7 +19,7 @@ from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.preflight import resolve_options
-from pulse_assets.settings import Settings
+from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.audit import Remade
 from pulse_assets.stages.outcome import RuleErrors
 from pulse_assets.storage.layout import object_path
@@ -295,3 +295,17 @@ def test_a_check_that_crashes_has_failed_with_the_reason(error):
 def test_a_check_that_passes_has_no_message():
     found = Check("luck", "retrodictions", lambda _: Finding(True, {}, "no luck")).run(None)
     assert (found.passed, found.message) == (True, "")
+
+
+def test_an_implausible_value_of_a_seasonal_series_is_named(tmp_path):
+    dates = np.arange("2000-01", "2010-01", dtype="M8[M]").astype("M8[D]")
+    months = np.arange(len(dates))
+    values = 100 + 10 * np.sin(2 * np.pi * months / 12) + 0.01 * np.cos(months**2)
+    values[60] += 2  # within the range of the seasons, but not for January
+    rows = [f"{day},{value}" for day, value in zip(dates, values, strict=True)]
+    text = "\n".join(["timestamp,value", *rows])
+    (tmp_path / "historical_sales.csv").write_text(text)
+    settings = Settings(source=str(tmp_path))
+    batches = StoredBatches(settings, resolve_options(settings, TrainingOptions()))
+    found = look(batches, "historical_data", "no_implausible_values")
+    assert found.values == {"implausible": "sales on 2005-01-01: 102.0"}

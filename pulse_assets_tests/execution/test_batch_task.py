@@ -26,7 +26,9 @@ ALL = frozenset(BATCH_TABLES)
 
 @pytest.fixture
 def task(settings, options):
-    options = TrainingOptions(**options.model_dump() | {"variables": ["line", "wave"]})
+    frequencies = {"line": "monthly", "wave": "monthly"}
+    named = {"variables": list(frequencies), "frequencies": frequencies}
+    options = TrainingOptions(**options.model_dump() | named)
     return BatchTask(make_batch(KEY, settings.end_date, 30, options.variables), settings, options)
 
 

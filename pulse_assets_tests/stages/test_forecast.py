@@ -22,7 +22,8 @@ def monthly(name, values, first="2000-01"):
 
 
 def forecast(*series, trust=None, **changes):
-    options = TrainingOptions(horizons=[1, 3], max_partners=0, **changes)
+    frequencies = {one.variable: "monthly" for one in series}
+    options = TrainingOptions(horizons=[1, 3], max_partners=0, frequencies=frequencies, **changes)
     return forecast_next({one.variable: one for one in series}, RULES, options, trust or {})
 
 
@@ -75,7 +76,7 @@ def test_variables_that_cannot_be_predicted_are_left_out_with_the_reason():
     assert {row["variable"] for row in made.table.to_pylist() if row["model"]} == {"line"}
     assert "2 observations in the last 7305 days: 12 are needed" in made.left_out["short"]
     assert "no observation has a value" in made.left_out["gone"]
-    assert "fit no frequency" in made.left_out["odd"]
+    assert "lie in one period of a monthly variable" in made.left_out["odd"]
 
 
 @pytest.mark.parametrize(

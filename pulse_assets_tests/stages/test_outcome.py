@@ -2,13 +2,10 @@
 
 from datetime import date
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS
-from pulse_assets.history.frequency import FREQUENCIES
-from pulse_assets.history.series import Series
 from pulse_assets.stages.outcome import (
     CheckOutcome,
     RuleErrors,
@@ -26,7 +23,6 @@ from pulse_assets.stages.series_ends import (
     ends_before,
     last_observations,
     left_out,
-    series_frequencies,
 )
 
 
@@ -146,28 +142,19 @@ def test_what_was_never_predicted_is_named_with_the_reason(rows, text):
 )
 def test_a_series_may_end_four_of_its_own_steps_early(frequency, last, until, early):
     found = ends_before(
-        {"x": date.fromisoformat(last)}, {"x": FREQUENCIES[frequency]}, date.fromisoformat(until)
+        {"x": date.fromisoformat(last)}, {"x": frequency}, date.fromisoformat(until)
     )
     assert found == (["x"] if early else [])
 
 
 def test_series_are_compared_with_the_latest_of_all():
     last = {"gdp": date(2019, 10, 1), "spx": date(2022, 12, 30), "odd": date(1999, 1, 1)}
-    frequencies = {"gdp": FREQUENCIES["quarterly"], "spx": FREQUENCIES["business_daily"]}
+    frequencies = {"gdp": "quarterly", "spx": "business_daily"}
     assert early_ends(last, frequencies) == {
         "gdp": "gdp ends on 2019-10-01, more than 4 quarterly steps before spx (2022-12-30): its "
         "forecasts start that much earlier"
     }
     assert early_ends({}, {}) == {}
-
-
-def test_a_series_that_fits_no_frequency_is_not_compared():
-    monthly = Series(
-        "m", np.array(["2020-01", "2020-02", "2020-03"], "M8[M]").astype("M8[D]"), np.ones(3)
-    )
-    odd = Series("o", np.array(["2020-01-01", "2020-01-20", "2021-05-01"], "M8[D]"), np.ones(3))
-    found = series_frequencies({"m": monthly, "o": odd}, {})
-    assert {name: one.name for name, one in found.items()} == {"m": "monthly"}
 
 
 def test_the_rows_of_left_out_variables_are_told_apart():

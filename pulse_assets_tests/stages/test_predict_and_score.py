@@ -25,7 +25,7 @@ def run(values, *, models=("naive", "drift"), horizons=(1, 3), published=None, b
     options = TrainingOptions(models=list(models), horizons=list(horizons), interval_level=0.8)
     series = {"x": Series("x", MONTHS.copy(), np.array(values, float), published)}
     history = observe(batch, series, 36500)
-    planned = plan(batch, history, options.horizons, {})
+    planned = plan(batch, history, options.horizons, {"x": "monthly"})
     variables = planned_variables(planned, history, options.horizons)
     rules = resolve_rules(options.models or [])
     made = predict(batch.batch_id, variables, history, rules, options)

@@ -18,7 +18,8 @@ from pulse_assets.stages.score import score
 MONTHS = (np.datetime64("2000-01") + np.arange(120)).astype("M8[D]")
 QUARTERS = MONTHS[::3]
 RULES = ["naive", "holt", "ar_diff_3", "pulse_assets_tests.own_rules:Plain"]
-OPTIONS = TrainingOptions(models=RULES, horizons=[1, 2, 6], max_partners=2)
+FREQUENCIES = {"led": "monthly", "leading": "monthly", "slow": "quarterly"}
+OPTIONS = TrainingOptions(models=RULES, horizons=[1, 2, 6], max_partners=2, frequencies=FREQUENCIES)
 #: A month in which a value of both variables is wrong, and one of the quarter as well.
 TYPO = 90
 
@@ -42,7 +43,7 @@ def run(first, months, *, typo=True):
     start, end = (MONTHS[i].astype(date) for i in (first, first + months))
     batch = TrainingBatch("batch", start, end, ("led", "leading", "slow"))
     history = observe(batch, series(typo=typo), 36500)
-    planned = plan(batch, history, OPTIONS.horizons, {})
+    planned = plan(batch, history, OPTIONS.horizons, FREQUENCIES)
     variables = planned_variables(planned, history, OPTIONS.horizons)
     made = predict("batch", variables, history, resolve_rules(RULES), OPTIONS)
     tables = {"historical_data": history, "training_batches": planned, "retrodictions": made}

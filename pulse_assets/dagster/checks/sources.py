@@ -4,18 +4,17 @@ from typing import Final
 
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.stored import StoredBatches
+from pulse_assets.history.frequency import get_frequency
 from pulse_assets.retrodiction.implausible import implausible_values
 from pulse_assets.stages.outcome_texts import list_some
-from pulse_assets.stages.series_ends import STALE_AFTER, ends_before, series_frequencies
+from pulse_assets.stages.series_ends import STALE_AFTER, ends_before
 
 
 def sources_are_fresh(batches: StoredBatches) -> Finding:
     """Each series ends at most a few of its own steps before the last day to predict."""
     last = {name: series.timestamps[-1].item() for name, series in batches.series.items()}
     last_day = batches.settings.last_day
-    stale = ends_before(
-        last, series_frequencies(batches.series, batches.options.frequencies), last_day
-    )
+    stale = ends_before(last, batches.options.frequencies, last_day)
     values = {"stale": stale, "last_observation": last, "last_day": str(last_day)}
     named = [f"{name} (on {last[name]})" for name in stale]
     verb, whose = ("ends", "its") if len(stale) == 1 else ("end", "their")
@@ -35,11 +34,11 @@ def every_file_is_read(batches: StoredBatches) -> Finding:
 
 def no_implausible_values(batches: StoredBatches) -> Finding:
     """No value lies so far from its neighbours that it looks like a typing error."""
-    frequencies = series_frequencies(batches.series, batches.options.frequencies)
+    frequencies = batches.options.frequencies
     implausible = {
         f"{name} on {series.timestamps[i]}": float(series.values[i])
         for name, series in batches.series.items()
-        for i in implausible_values(series.values, getattr(frequencies.get(name), "season", 1))
+        for i in implausible_values(series.values, get_frequency(frequencies[name]).season)
     }
     named = [f"{place} ({value:g})" for place, value in implausible.items()]
     message = (
