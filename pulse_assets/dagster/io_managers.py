@@ -1,7 +1,7 @@
 """Dagster's IO managers over the store.
 
-What an object is called is decided in `layout.py` and what its bytes are in `tables.py`; here is
-only what Dagster asks for: one partition, several, or an asset without any.
+`layout.py` decides the paths of objects and `tables.py` their bytes. Here are only the calls of
+Dagster, for one partition, several, or an asset without partitions.
 """
 
 import json
@@ -21,12 +21,12 @@ from pulse_assets.storage.tables import decode_table, encode_table
 
 
 class StoreIOManager(dg.ConfigurableIOManager):
-    """What the IO managers share: which store, and one object of one asset in it."""
+    """The base of the IO managers: the store, and one object of one asset in it."""
 
     store: str = Field(description="directory or s3://bucket/prefix of the objects")
     batch_size_days: int = Field(ge=1, description="days in a batch; part of its objects' paths")
     batch_cadence: str | None = Field(
-        default=None, description="cadence of calendar batches, in place of their days"
+        default=None, description="cadence of calendar batches, instead of their days"
     )
     region: str | None = Field(default=None, description="AWS region of the bucket")
     profile: str | None = Field(default=None, description="AWS profile of the credentials")
@@ -176,8 +176,8 @@ def _by_partition(
         return {keys[0]: tables}
     if isinstance(tables, Mapping) and set(tables) == set(keys):
         return {**tables}
-    found = sorted(tables) if isinstance(tables, Mapping) else "one table"
+    returned = sorted(tables) if isinstance(tables, Mapping) else "one table"
     raise StoreError(
-        f"{_asset(context)}: the run has the partitions {keys} but the step returned {found}: "
+        f"{_asset(context)}: the run has the partitions {keys} but the step returned {returned}: "
         "return a mapping with a table for each key"
     )

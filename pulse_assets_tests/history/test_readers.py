@@ -412,5 +412,5 @@ def test_a_text_that_is_one_in_the_file_and_many_in_memory_is_refused():
 
 
 def test_lists_in_parquet_are_refused_before_they_are_read():
-    with pytest.raises(HistoricalDataError, match=r"column value holds list<.*one value a row"):
+    with pytest.raises(HistoricalDataError, match=r"column value holds list<.*one value per row"):
         parquet(timestamp=[DAY], value=[[1.0] * 1000])
