@@ -33,7 +33,8 @@ from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.audit import ROUNDING, Remade, blame, count_duplicates, remake
+from pulse_assets.stages.columns import count_duplicates
+from pulse_assets.stages.lookahead_check import ROUNDING, Recomputed, difference_rank, recompute
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, CheckOutcome, Outcomes, collect_outcomes
 from pulse_assets.stages.outcome_texts import (
     describe_failed,
@@ -46,9 +47,9 @@ from pulse_assets.stages.series_ends import STALE_AFTER, ends_before
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
 
-#: Batches whose tables are read, and batches whose forecasts are made again.
+#: Batches whose tables are read, and batches whose forecasts are recomputed.
 READ_BATCHES: Final = 24
-REMADE_BATCHES: Final = 4
+RECOMPUTED_BATCHES: Final = 4
 
 #: Largest distance of the intervals' coverage from their level, chance apart.
 COVERAGE_MARGIN: Final = 0.05
@@ -240,11 +241,11 @@ def no_duplicates(asset: str) -> Callable[[Stored], Verdict]:
 def no_lookahead(stored: Stored) -> Verdict:
     """Forecasts of some batches, made again with all later data cut off, are the stored ones."""
     options = stored.options
-    models, found = options.models or DEFAULT_MODELS, dict[str, Remade]()
-    for key in stored.sample(REMADE_BATCHES):
+    models, found = options.models or DEFAULT_MODELS, dict[str, Recomputed]()
+    for key in stored.sample(RECOMPUTED_BATCHES):
         rules = resolve_rules(models, seconds=options.rule_timeout_seconds)
         tables = {name: stored.tables(name, [key])[key] for name in BATCH_TABLES[:3]}
-        found[key] = remake(tables, rules, options)
+        found[key] = recompute(tables, rules, options)
     differing = {key: one for key, one in found.items() if one.difference > ROUNDING}
     failed = {
         f"{name}, batch {key}": text
@@ -261,11 +262,11 @@ def no_lookahead(stored: Stored) -> Verdict:
     return Verdict(not differing, seen, _describe_lookahead(differing))
 
 
-def _describe_lookahead(differing: Mapping[str, Remade]) -> str:
+def _describe_lookahead(differing: Mapping[str, Recomputed]) -> str:
     """Name the rule, variable and batch of the largest difference, and the other rules."""
     if not differing:
         return ""
-    batch, worst = max(differing.items(), key=lambda item: blame(item[1]))
+    batch, worst = max(differing.items(), key=lambda item: difference_rank(item[1]))
     others = sorted({one.model for one in differing.values()} - {worst.model})
     more = f"; so do those of {list_some(others)}" if others else ""
     share = worst.difference

@@ -155,7 +155,7 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
 def test_the_requests_of_a_run_grow_by_nine_a_batch(cloud, s3_server, monkeypatch):
     # The asset checks read a sample, which is reached at once.
     monkeypatch.setattr(checks, "READ_BATCHES", 1)
-    monkeypatch.setattr(checks, "REMADE_BATCHES", 1)
+    monkeypatch.setattr(checks, "RECOMPUTED_BATCHES", 1)
 
     def requests(batches):
         longer = {"end_date": "2006-12-31", "batch_size_days": 31}  # a first of the month in each
