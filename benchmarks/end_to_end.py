@@ -39,7 +39,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.setting import RESULTS, publish
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import TrainingOptions

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from statsforecast.utils import ConformalIntervals
 
 from benchmarks import fred
-from benchmarks.accuracy import HORIZONS, LEVELS, last_origins
+from benchmarks.evaluation import HORIZONS, LEVELS, last_origins
 from pulse_assets.retrodiction.arrays import carry_forward
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from statsforecast import models
 
 from benchmarks import fred
-from benchmarks.accuracy import last_origins
+from benchmarks.evaluation import last_origins
 from benchmarks.memory import measure_memory
 from benchmarks.setting import RESULTS, publish
 from pulse_assets.retrodiction.compilation import compile_kernels

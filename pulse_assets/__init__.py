@@ -5,6 +5,8 @@ when first used, because Dask workers import this package too and need no Dagste
 """
 
 import importlib
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["TrainingConfig", "TrainingResults", "train"]
 
 _HOMES = {"TrainingConfig": "settings", "TrainingResults": "training", "train": "training"}
+
+# Python puts the folder of a script first in its path, where our folder `dagster` would hide
+# Dagster: `python pulse_assets/run_training.py` is such a script.
+sys.path[:] = [place for place in sys.path if Path(place).resolve() != Path(__file__).parent]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from pulse_assets.definitions import build_definitions
+from pulse_assets.batches.status import grid_status, stored_outcomes
+from pulse_assets.dagster.definitions import build_definitions
+from pulse_assets.dagster.instance import open_instance
+from pulse_assets.dagster.jobs import JOB_NAME
+from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.errors import ConfigurationError, TrainingError
-from pulse_assets.instance import open_instance
-from pulse_assets.jobs import JOB_NAME
-from pulse_assets.partitions import register_batches
 from pulse_assets.preflight import check_ready, resolve_options
 from pulse_assets.report.serve import report_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
@@ -29,7 +30,6 @@ from pulse_assets.stages.series_ends import (
     last_observations,
     left_out,
 )
-from pulse_assets.status import grid_status, stored_outcomes
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table

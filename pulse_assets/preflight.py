@@ -11,13 +11,13 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pulse_assets.batches import window_starts
+from pulse_assets.batches.grid import batch_keys, batch_of
+from pulse_assets.batches.windows import window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.calendars import decide_frequency
 from pulse_assets.history.frequency import Frequency, get_frequency, steps_between
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.partitions import batch_keys, batch_of
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, REFERENCE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.window import MINIMUM_HISTORY

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from pulse_assets.batches import BatchOutcome, BatchState, stretches
+from pulse_assets.batches.states import BatchOutcome, BatchState, stretches
 
 #: Seconds between two lines of progress where no bar can be drawn.
 LINE_INTERVAL: Final = 10.0

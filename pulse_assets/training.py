@@ -18,17 +18,18 @@ from dagster._core.execution.api import execute_run_iterator
 from dagster._core.utils import make_new_run_id
 from dagster_shared.error import SerializableErrorInfo
 
-from pulse_assets.definitions import build_definitions
+from pulse_assets.batches.grid import batch_keys
+from pulse_assets.dagster.definitions import build_definitions
+from pulse_assets.dagster.instance import DATABASE_ERRORS, lost_records, open_instance
+from pulse_assets.dagster.jobs import JOB_NAME
+from pulse_assets.dagster.partitions import register_batches
+from pulse_assets.dagster.resources import DATA_SETTINGS
+from pulse_assets.dagster.run_process import fail_dead_runs, process_tags
 from pulse_assets.errors import StoreUnavailableError, TrainingError
 from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.interrupts import lasting_interrupts
-from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.tally import NoProgress, Progress
-from pulse_assets.instance import DATABASE_ERRORS, lost_records, open_instance
-from pulse_assets.jobs import JOB_NAME
-from pulse_assets.partitions import batch_keys, register_batches
 from pulse_assets.preflight import check_ready
-from pulse_assets.resources import DATA_SETTINGS
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home

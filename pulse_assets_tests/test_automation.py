@@ -11,12 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from pulse_assets.automation import build_schedule, build_source_sensor
+from pulse_assets.batches.fingerprint import FAILED_INPUT, INCOMPLETE_INPUT
+from pulse_assets.catalog import BATCH_TABLES, SCHEMAS
+from pulse_assets.dagster.automation import build_schedule, build_source_sensor
+from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG
 from pulse_assets.definitions import build_definitions, defs
-from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.fingerprint import FAILED_INPUT, INCOMPLETE_INPUT
-from pulse_assets.jobs import JOB_NAME, STORE_TAG
-from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import Settings
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store

@@ -7,15 +7,15 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.test_utils import create_run_for_test
 
-from pulse_assets.backfill_sensor import (
+from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.dagster.backfill_sensor import (
     AGGREGATES,
     BACKFILL_TAG,
     REQUEST_TAG,
     build_backfill_sensor,
 )
+from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.definitions import defs
-from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.settings import Settings
 
 BATCHES = [dg.AssetKey(name) for name in BATCH_TABLES]

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulse_assets.batches import batch_starts, make_batch
-from pulse_assets.partitions import batch_partitions
+from pulse_assets.batches.windows import batch_starts, make_batch
+from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.settings import Settings
 
 

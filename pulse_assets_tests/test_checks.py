@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pulse_assets import checks
 from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
-from pulse_assets.check_records import Check, Verdict
-from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored
+from pulse_assets.dagster.checks import batches as checks
+from pulse_assets.dagster.checks.batches import BATCH_CHECKS, ENSEMBLE_CHECK, Stored
+from pulse_assets.dagster.checks.check import Check, Verdict
+from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
-from pulse_assets.jobs import JOB_NAME
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings
 from pulse_assets.stages.lookahead_check import Recomputed

@@ -15,9 +15,10 @@ from dagster._core.workspace.load_target import ModuleTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
+from pulse_assets.batches.grid import batch_keys
+from pulse_assets.dagster.jobs import JOB_NAME
+from pulse_assets.dagster.partitions import dynamic_grid
 from pulse_assets.definitions import build_definitions
-from pulse_assets.jobs import JOB_NAME
-from pulse_assets.partitions import batch_keys, dynamic_grid
 from pulse_assets.settings import Settings
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store

@@ -19,7 +19,7 @@ import yaml
 from distributed import Client
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.execution.run_process import PROCESS_TAG
+from pulse_assets.dagster.run_process import PROCESS_TAG
 from pulse_assets.settings import dagster_home
 from pulse_assets.training import open_instance
 from pulse_assets_tests.conftest import stored

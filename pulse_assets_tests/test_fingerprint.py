@@ -7,28 +7,28 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pulse_assets import fingerprint
-from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
-from pulse_assets.fingerprint import (
+from pulse_assets.batches import fingerprint
+from pulse_assets.batches.fingerprint import (
     NUMERICAL_CODE,
     code_fingerprint,
     configuration_fingerprint,
     schema_fingerprint,
 )
-from pulse_assets.partitions import batch_of
+from pulse_assets.batches.grid import batch_of
+from pulse_assets.batches.status import grid_status
+from pulse_assets.catalog import BATCH_TABLES, SCHEMAS
+from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.preflight import resolve_options
-from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.status import grid_status
 from pulse_assets.storage.layout import object_path
 
-PACKAGE = Path(fingerprint.__file__).parent
+PACKAGE = Path(fingerprint.__file__).parents[1]
 
 #: What the engine and the stages of a batch import from the package that decides no number.
 NEUTRAL = {
     "pulse_assets",
     "pulse_assets.errors",
-    "pulse_assets.schema",  # in the fingerprint by itself
+    "pulse_assets.catalog",  # in the fingerprint by itself
     "pulse_assets.settings",  # its values are
     "pulse_assets.stages",
     "pulse_assets.retrodiction",

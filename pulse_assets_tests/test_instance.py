@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from pulse_assets.dagster.instance import open_instance
 from pulse_assets.errors import ConfigurationError, TrainingError
-from pulse_assets.instance import open_instance
 from pulse_assets.run_training import main
 from pulse_assets.settings import dagster_home
 

@@ -13,11 +13,11 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
 from pulse_assets import TrainingConfig, train
+from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.dagster.executor import BatchDaskExecutor
+from pulse_assets.dagster.jobs import COMPUTED_TAG, JOB_NAME, STORE_TAG
 from pulse_assets.definitions import build_definitions
-from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.execution.cluster import ClusterSpec
-from pulse_assets.execution.executor import BatchDaskExecutor
-from pulse_assets.jobs import COMPUTED_TAG, JOB_NAME, STORE_TAG
 from pulse_assets.run_training import main
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store

@@ -8,17 +8,15 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.errors import ConfigurationError
-from pulse_assets.partitions import (
+from pulse_assets.batches.grid import (
     batch_keys,
     batch_of,
-    batch_partitions,
     batches_of_run,
     check_keys,
     completed_keys,
-    dynamic_grid,
-    register_batches,
 )
+from pulse_assets.dagster.partitions import batch_partitions, dynamic_grid, register_batches
+from pulse_assets.errors import ConfigurationError
 from pulse_assets.settings import Settings
 from pulse_assets_tests.conftest import MODELS, stored
 

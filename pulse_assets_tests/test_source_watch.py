@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pulse_assets.source_watch import Attempt, Memory, decide, pause
+from pulse_assets.dagster.source_watch import Attempt, Memory, decide, pause
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 A, B = {"x.csv": "a"}, {"x.csv": "b"}

@@ -8,13 +8,12 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
-from pulse_assets.assets.previews import as_table, in_words
-from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.check_records import Check, CheckedData, Verdict
+from pulse_assets.assets.specs import aggregate
+from pulse_assets.dagster.checks.check import Check, CheckedData, Verdict
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.previews import as_table, in_words
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
@@ -74,10 +73,8 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
     """Define the asset over the source of `settings`."""
 
     @dg.asset(
-        io_manager_key="parquet_io",
-        automation_condition=AGGREGATE_CONDITION,
         check_specs=[check.spec for check in FORECAST_CHECKS],
-        **described("next_forecasts"),
+        **aggregate("next_forecasts"),
     )
     def next_forecasts(
         context: dg.AssetExecutionContext,

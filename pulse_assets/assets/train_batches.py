@@ -6,31 +6,27 @@ materialization for each table of a batch as it completes, none for one that fai
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.events import EngineEventData
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
+from pulse_assets.assets.specs import described
+from pulse_assets.batches.fingerprint import code_fingerprint
+from pulse_assets.batches.grid import batch_of, check_keys
+from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
+from pulse_assets.dagster.partitions import batch_partitions
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import ClusterError, StoreUnavailableError
-from pulse_assets.execution.batch_task import (
-    BATCH_TABLES,
-    BatchSummary,
-    BatchTask,
-    fail_batch,
-    run_batch,
-)
+from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batch, run_batch
 from pulse_assets.execution.cluster import active_client, describe_cluster, remote_client
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
 from pulse_assets.execution.worker_store import check_workers_store
-from pulse_assets.fingerprint import code_fingerprint
-from pulse_assets.jobs import COMPUTED_TAG, STORE_TAG
-from pulse_assets.partitions import batch_of, batch_partitions, check_keys
 from pulse_assets.preflight import check_ready
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.retrodiction.kernel_cache import warn_of_compilation
 from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts
@@ -39,16 +35,6 @@ from pulse_assets.storage.layout import object_path
 
 if TYPE_CHECKING:
     from distributed import Client
-
-#: The one partitioned asset that exists for failed batches too; the aggregates depend on it.
-STATUS_TABLE: Final = "batch_metrics"
-
-_UPSTREAM: Final = {
-    "historical_data": [],
-    "training_batches": ["historical_data"],
-    "retrodictions": ["historical_data", "training_batches"],
-    "batch_metrics": ["historical_data", "training_batches", "retrodictions"],
-}
 
 
 def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
@@ -100,7 +86,7 @@ def _specs() -> list[dg.AssetSpec]:
     return [
         dg.AssetSpec(
             name,
-            deps=_UPSTREAM[name],
+            deps=ASSETS[name].upstream,
             skippable=name != STATUS_TABLE,
             code_version=code_fingerprint()[:12],
             **described(name),

@@ -13,18 +13,17 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
 from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
-from pulse_assets.assets.previews import ROWS, as_table
-from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.check_records import CheckedData
-from pulse_assets.checks import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
-from pulse_assets.fingerprint import configuration_fingerprint
-from pulse_assets.partitions import batch_keys, batches_of_run
+from pulse_assets.assets.specs import aggregate
+from pulse_assets.batches.fingerprint import configuration_fingerprint
+from pulse_assets.batches.grid import batch_keys, batches_of_run
+from pulse_assets.dagster.checks.batches import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
+from pulse_assets.dagster.checks.check import CheckedData
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.previews import ROWS, as_table
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.settings import Settings, TrainingOptions
@@ -44,7 +43,7 @@ _REPORTED: Final = [
     "upper",
     "observed",
 ]
-_IO_MANAGERS: Final = {"training_results": "json_io", "training_report": "html_io"}
+_PUBLISHED: Final = ("training_results", "training_report")
 _LEADERBOARD: Final = ("model", "skill", "win_rate", "mase", "coverage", "trust", "weight", "n")
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 
@@ -54,7 +53,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name="publish_results",
-        outs={name: _out(name, io_manager) for name, io_manager in _IO_MANAGERS.items()},
+        outs={name: dg.AssetOut(**aggregate(name)) for name in _PUBLISHED},
         check_specs=[ENSEMBLE_CHECK.spec],
     )
     def publish_results(
@@ -86,12 +85,6 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         fail_on_errors([one for one in earlier if one not in ours or one.asset == "next_forecasts"])
 
     return publish_results
-
-
-def _out(name: str, io_manager: str) -> dg.AssetOut:
-    return dg.AssetOut(
-        io_manager_key=io_manager, automation_condition=AGGREGATE_CONDITION, **described(name)
-    )
 
 
 def _summary(

@@ -7,14 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, Literal
+from typing import Literal
 
 import pyarrow as pa
 
-from pulse_assets.batches import TrainingBatch
-from pulse_assets.errors import StoreError, StoreUnavailableError
-from pulse_assets.execution.worker_rules import check_rules
-from pulse_assets.fingerprint import (
+from pulse_assets.batches.fingerprint import (
     FAILED_INPUT,
     INCOMPLETE_INPUT,
     configuration_fingerprint,
@@ -22,6 +19,10 @@ from pulse_assets.fingerprint import (
     is_current,
     package_versions,
 )
+from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.errors import StoreError, StoreUnavailableError
+from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
@@ -33,9 +34,6 @@ from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
 
 Status = Literal["completed", "skipped", "failed"]
-
-#: The four tables of a batch, in the order in which one is made of the others.
-BATCH_TABLES: Final = ("historical_data", "training_batches", "retrodictions", "batch_metrics")
 
 
 @dataclass(frozen=True)

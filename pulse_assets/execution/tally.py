@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
-from pulse_assets.batches import BatchOutcome
+from pulse_assets.batches.states import BatchOutcome
 from pulse_assets.execution.batch_task import BatchSummary
 
 #: Seconds between two lines of progress in the log.

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.catalog import BATCH_METRICS, TRUST_LEDGER
 from pulse_assets.retrodiction.arrays import Floats, Ints
 from pulse_assets.retrodiction.trust import (
     block_pairs,
@@ -16,7 +17,6 @@ from pulse_assets.retrodiction.trust import (
     overlapping_pairs,
     scan_trust,
 )
-from pulse_assets.schema import BATCH_METRICS, TRUST_LEDGER
 
 _RULE: Final = ["variable", "model"]
 #: The columns of `BATCH_METRICS` from which the ledger is computed.

@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.series import Series
-from pulse_assets.schema import HISTORICAL_DATA
 from pulse_assets.stages.columns import constant
 
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.catalog import TRAINING_BATCHES
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.frequency import get_frequency
-from pulse_assets.schema import TRAINING_BATCHES
 from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
 
 Row = dict[str, Any]

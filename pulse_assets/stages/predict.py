@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.arrays import Dates, Floats, Ints
 from pulse_assets.retrodiction.failures import RuleFailure
@@ -16,7 +17,6 @@ from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.scores import mase_scale
-from pulse_assets.schema import RETRODICTIONS
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
 from pulse_assets.stages.window import Observations, Pairs, Window

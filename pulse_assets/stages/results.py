@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pulse_assets.catalog import BATCH_METRICS
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.retrodiction.scores import log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
-from pulse_assets.schema import BATCH_METRICS
 from pulse_assets.stages.ledger import latest_trust
 from pulse_assets.stages.outcome import Outcomes, OutcomeTally, conclude
 

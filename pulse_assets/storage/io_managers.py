@@ -12,8 +12,9 @@ import dagster as dg
 import pyarrow as pa
 from pydantic import Field
 
+from pulse_assets.catalog import Suffix
 from pulse_assets.errors import StoreError
-from pulse_assets.storage.layout import PartitionedTables, Suffix, object_path
+from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table, encode_table
@@ -65,7 +66,7 @@ class StoreIOManager(dg.ConfigurableIOManager):
 
 
 class ParquetIOManager(StoreIOManager):
-    """Tables of `pulse_assets.schema.SCHEMAS` as Parquet, one object a partition.
+    """Tables of `pulse_assets.catalog.SCHEMAS` as Parquet, one object a partition.
 
     The last part of an asset's key names its table. A partitioned upstream asset is loaded as
     `PartitionedTables`, whether it has no, one or many partitions in the run.

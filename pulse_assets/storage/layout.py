@@ -4,18 +4,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.catalog import SCHEMAS, Suffix
 from pulse_assets.errors import StoreError
-from pulse_assets.schema import SCHEMAS
 from pulse_assets.storage.s3 import CONCURRENCY
 from pulse_assets.storage.store import MissingObjectError, Store
 from pulse_assets.storage.tables import decode_table, read_fingerprint
 
-Suffix = Literal["parquet", "json", "html"]
 T = TypeVar("T")
 
 #: Partitions in memory at a time where all are worked through.
@@ -118,7 +117,7 @@ class PartitionedTables(Mapping[str, pa.Table]):
 
     Args:
         store: where the objects lie.
-        asset: a name of `pulse_assets.schema.SCHEMAS`.
+        asset: a name of `pulse_assets.catalog.SCHEMAS`.
         batch_size_days: length of the batches in days, or the cadence of calendar batches.
         among: the partition keys in question.
     """

@@ -1,4 +1,4 @@
-"""Tables to Parquet bytes and back, checked against `pulse_assets.schema` both ways.
+"""Tables to Parquet bytes and back, checked against `pulse_assets.catalog` both ways.
 
 Equal content is equal bytes: rows are sorted, the categories of a column are the sorted names that
 occur in it, and no clock enters the file. Neither Dagster nor pandas here: Dask workers import it.
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pulse_assets.catalog import SCHEMAS, SORT_KEYS
 from pulse_assets.errors import StoreError
-from pulse_assets.schema import SCHEMAS, SORT_KEYS
 
 _FINGERPRINT: Final = b"pulse_fingerprint"
 

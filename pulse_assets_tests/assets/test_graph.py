@@ -9,14 +9,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from pulse_assets.batches.status import grid_status
+from pulse_assets.catalog import BATCH_TABLES, SCHEMAS
+from pulse_assets.dagster.jobs import JOB_NAME
+from pulse_assets.dagster.resources import DATA_SETTINGS
 from pulse_assets.definitions import build_definitions
 from pulse_assets.definitions import defs as shipped
-from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.jobs import JOB_NAME
-from pulse_assets.resources import DATA_SETTINGS
-from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.status import grid_status
 from pulse_assets_tests.conftest import MODELS, stored, twelve_batches, write_source
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"

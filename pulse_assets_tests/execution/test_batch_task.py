@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pulse_assets.batches import make_batch
+from pulse_assets.batches.windows import make_batch
+from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import StoreError
 from pulse_assets.execution.batch_task import (
-    BATCH_TABLES,
     BatchTask,
     configuration_fingerprint,
     fail_batch,

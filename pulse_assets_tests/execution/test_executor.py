@@ -3,9 +3,9 @@
 import dagster as dg
 import pytest
 
+from pulse_assets.dagster.executor import batch_dask_executor
 from pulse_assets.execution import cluster, executor
 from pulse_assets.execution.cluster import active_client, describe_cluster
-from pulse_assets.execution.executor import batch_dask_executor
 
 
 @dg.op

@@ -12,9 +12,9 @@ import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
+from pulse_assets.dagster.run_process import PROCESS_TAG, fail_dead_runs, process_tags
 from pulse_assets.execution import run_process
 from pulse_assets.execution.interrupts import uninterrupted
-from pulse_assets.execution.run_process import PROCESS_TAG, fail_dead_runs, process_tags
 
 
 def tag_of(pid, host=None):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pulse_assets.schema import BATCH_METRICS, NEXT_FORECASTS, RETRODICTIONS, TRUST_LEDGER
+from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS, RETRODICTIONS, TRUST_LEDGER
 from pulse_assets.stages.results import Performance, summarise
 
 BATCHES = ("2020-01-01", "2020-01-31", "2020-03-01", "2020-03-31")

@@ -16,9 +16,11 @@ import psutil
 import pytest
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.batches import make_batch
+from pulse_assets.batches.status import grid_status
+from pulse_assets.batches.windows import make_batch
+from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import ClusterError, RuleError
-from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.retrodiction.failures import LONGEST_MESSAGE, describe_error
 from pulse_assets.retrodiction.hosted_rules import rule_versions
@@ -27,7 +29,6 @@ from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.lookahead_check import recompute
-from pulse_assets.status import grid_status
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import decode_table

@@ -5,7 +5,7 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from pulse_assets.schema import BATCH_METRICS, NEXT_FORECASTS
+from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS
 from pulse_assets.stages.outcome import (
     CheckOutcome,
     RuleErrors,

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pulse_assets.schema import BATCH_METRICS, TRUST_LEDGER
+from pulse_assets.catalog import BATCH_METRICS, TRUST_LEDGER
 from pulse_assets.stages.outcome_texts import group_skipped
 from pulse_assets.stages.results import Performance
 from pulse_assets_tests.report.made import (

@@ -5,8 +5,8 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.frequency import FREQUENCIES
-from pulse_assets.schema import HISTORICAL_DATA
 from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.source import open_source
-from pulse_assets.resources import DataResource
 from pulse_assets.run_training import create_config_from_args, main, parse_args
 from pulse_assets.settings import Settings, TrainingConfig
 from pulse_assets.storage.s3 import AWS

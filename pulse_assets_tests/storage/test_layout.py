@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.errors import StoreError
-from pulse_assets.schema import HISTORICAL_DATA
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, open_store
 from pulse_assets.storage.tables import encode_table

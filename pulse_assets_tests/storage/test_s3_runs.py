@@ -14,13 +14,14 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3ComputeLogManager
 
-from pulse_assets import TrainingConfig, checks, train
-from pulse_assets.batches import make_batch
+from pulse_assets import TrainingConfig, train
+from pulse_assets.batches.windows import make_batch
+from pulse_assets.dagster.checks import batches as checks
+from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import StoreUnavailableError
 from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.history.source import open_source
-from pulse_assets.jobs import JOB_NAME
 from pulse_assets.preflight import resolve_options
 from pulse_assets.run_training import main
 from pulse_assets.settings import dagster_home

@@ -3,7 +3,7 @@
 Dagster creates its SQLite files without a lock, so two processes that are the first to use a
 directory can damage its records. Here one process at a time opens the SQLite storages of a home.
 
-`python -m pulse_assets.instance` creates the records of DAGSTER_HOME, for `make ui`.
+`python -m pulse_assets.dagster.instance` creates the records of DAGSTER_HOME, for `make ui`.
 """
 
 import os
@@ -25,8 +25,8 @@ from filelock import FileLock
 from sqlalchemy import exc as database_errors
 from sqlalchemy.exc import SQLAlchemyError
 
+from pulse_assets.dagster.connections import keep_connections
 from pulse_assets.errors import ConfigurationError, PulseError, TrainingError
-from pulse_assets.execution.records import keep_connections
 from pulse_assets.settings import dagster_home
 
 #: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, and no

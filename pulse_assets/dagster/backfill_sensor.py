@@ -19,9 +19,8 @@ from dagster._core.execution.backfill import (
     PartitionBackfill,
 )
 
-from pulse_assets.assets.documentation import GROUPS
-from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.jobs import COMPUTED_TAG, store_of
+from pulse_assets.catalog import AGGREGATES, BATCH_TABLES, STATUS_TABLE
+from pulse_assets.dagster.jobs import COMPUTED_TAG, store_of
 from pulse_assets.settings import Settings
 
 #: Tag of a run that a backfill has launched, and of a run that the sensor requests for it.
@@ -29,7 +28,7 @@ BACKFILL_TAG: Final = "dagster/backfill"
 REQUEST_TAG: Final = "pulse/aggregates_of_backfill"
 
 _BATCHES: Final = frozenset(dg.AssetKey(name) for name in BATCH_TABLES)
-AGGREGATES: Final = frozenset(dg.AssetKey(name) for name in GROUPS if name not in BATCH_TABLES)
+_AGGREGATES: Final = frozenset(dg.AssetKey(name) for name in AGGREGATES)
 
 #: A backfill that was launched longer ago is left alone.
 _SINCE: Final = timedelta(days=30)
@@ -40,7 +39,7 @@ def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="aggregates_of_failed_backfills",
-        target=dg.AssetSelection.assets(*AGGREGATES),
+        target=dg.AssetSelection.assets(*_AGGREGATES),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Dagster leaves the aggregates out of a backfill in which a batch failed, and "
@@ -75,7 +74,7 @@ def _left_out(
 ) -> set[dg.AssetKey]:
     """Return the aggregates that were selected for a backfill and that no run made after it."""
     selected = {*(backfill.asset_selection or ())}
-    missing = selected & AGGREGATES
+    missing = selected & _AGGREGATES
     if not missing:
         return missing
     runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill.backfill_id}))
@@ -98,4 +97,4 @@ def _computed_its_batches(run: dg.DagsterRun, store: str) -> bool:
 
 def _side_by_side(selected: set[dg.AssetKey]) -> bool:
     """Tell whether batches are made without the table that lets the aggregates wait for them."""
-    return bool(selected & _BATCHES) and dg.AssetKey("batch_metrics") not in selected
+    return bool(selected & _BATCHES) and dg.AssetKey(STATUS_TABLE) not in selected

@@ -1,12 +1,11 @@
 """The state of each batch of a grid, read from the store alone."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from pulse_assets.batches import BatchState
-from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.fingerprint import (
+from pulse_assets.batches.fingerprint import (
     FAILED_INPUT,
     INCOMPLETE_INPUT,
     VERSIONS_OF,
@@ -14,13 +13,18 @@ from pulse_assets.fingerprint import (
     input_hash,
     is_current,
 )
-from pulse_assets.partitions import batch_keys, batch_of
+from pulse_assets.batches.grid import batch_keys, batch_of
+from pulse_assets.batches.states import BatchState
+from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, collect_outcomes
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
+
+#: Instead of the hash of the input, in the fingerprint of a batch that is requested again.
+_AGAIN: Final = {FAILED_INPUT, INCOMPLETE_INPUT}
 
 #: By table, the fingerprint that a batch has in the store.
 Stored = Mapping[str, Mapping[str, str]]
@@ -88,6 +92,30 @@ def stored_outcomes(
     tables = PartitionedTables(store, "batch_metrics", settings.batch_length, current)
     made_of = {"configuration": configuration_fingerprint(settings, options)}
     return collect_outcomes(tables.parts(OUTCOME_COLUMNS, made_of=made_of))
+
+
+def unmade_batches(settings: Settings, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the batches that the store lacks or holds damaged, and those that failed.
+
+    A batch in which only a rule failed counts as failed too.
+
+    Args:
+        settings: where the store is.
+        keys: the batches in question.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    store = open_store(settings.store, settings.s3)
+    stored = {
+        name: PartitionedTables(store, name, settings.batch_length, keys).fingerprints()
+        for name in BATCH_TABLES
+    }
+    status = stored["batch_metrics"]
+    failed = [key for key in keys if status.get(key, {}).get("input") in _AGAIN]
+    # Of a damaged table the fingerprint is empty.
+    whole = [key for key in keys if all(tables.get(key) for tables in stored.values())]
+    return sorted({*keys} - {*whole, *failed}), failed
 
 
 class _Expected:

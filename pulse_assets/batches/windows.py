@@ -1,24 +1,15 @@
-"""The grid of batches: windows of target dates that tile the range without overlap.
+"""Batches as windows of target dates that tile a range without overlap.
 
-Pure dates; the Dagster partitions made of them are in `partitions.py`.
+Pure dates: the grid of a deployment is in `pulse_assets.batches.grid`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import groupby
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-#: What became of a batch; `kept` is one that an earlier run computed from the same input.
-BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
-
-
-#: What the store holds of a batch. `stale`: made of other input, configuration or code, or damaged;
-#: `incomplete`: scored, but a rule failed in it.
-BatchState = Literal["done", "incomplete", "stale", "failed", "missing"]
 
 #: Calendar windows: weeks begin on Mondays, the others on the first of a month.
 Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]
@@ -36,16 +27,6 @@ class TrainingBatch:
     variables: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Neighbouring batches in one state."""
-
-    state: BatchState
-    first: str
-    last: str
-    count: int
-
-
 def batch_starts(start: date, last: date, days: int, limit: int | None = None) -> list[date]:
     """List the first day of every window of `days` days from `start` to `last`, both included.
 
@@ -53,7 +34,7 @@ def batch_starts(start: date, last: date, days: int, limit: int | None = None) -
         start: first day that may be predicted.
         last: last day that may be predicted.
         days: length of a window in days, >= 1; the last window is cut after `last`.
-        limit: keep only the first so many windows.
+        limit: largest number of windows; None means all.
 
     Example:
         >>> batch_starts(date(2020, 1, 1), date(2020, 1, 10), 4)
@@ -91,6 +72,39 @@ def calendar_batch(key: str, cadence: Cadence, variables: Sequence[str]) -> Trai
     return TrainingBatch(key, start, end, tuple(variables))
 
 
+def calendar_starts(
+    start: date, end: date, cadence: Cadence, limit: int | None = None
+) -> list[date]:
+    """List the first day of every calendar window that lies entirely in `[start, end)`.
+
+    Args:
+        start: first day that may be predicted.
+        end: first day after those that may be predicted.
+        cadence: of the windows.
+        limit: largest number of windows; None means all.
+
+    Example:
+        >>> calendar_starts(date(2020, 1, 15), date(2020, 7, 31), "quarterly")
+        [datetime.date(2020, 4, 1)]
+    """
+    first, starts = _first_calendar_day(start, cadence), []
+    while limit is None or len(starts) < limit:
+        following = calendar_batch(first.isoformat(), cadence, ()).end
+        if following > end:
+            break
+        starts.append(first)
+        first = following
+    return starts
+
+
+def _first_calendar_day(start: date, cadence: Cadence) -> date:
+    """Return the first day of the first calendar window that begins at or after `start`."""
+    first: date = window_starts(np.array([start], "M8[D]"), start, cadence)[0].item()
+    if first < start:
+        return calendar_batch(first.isoformat(), cadence, ()).end
+    return first
+
+
 def window_starts(
     days: NDArray[np.datetime64], start: date, length: int | Cadence
 ) -> NDArray[np.datetime64]:
@@ -115,15 +129,3 @@ def window_starts(
         return days - (days.astype(np.int64) + 3) % 7
     months = days.astype("M8[M]")
     return (months - months.astype(np.int64) % _MONTHS[length]).astype("M8[D]")
-
-
-def stretches(states: Mapping[str, BatchState]) -> Iterator[Stretch]:
-    """Yield runs of neighbouring batches in one state.
-
-    Example:
-        >>> [one.count for one in stretches({"a": "done", "b": "done", "c": "missing"})]
-        [2, 1]
-    """
-    for _, group in groupby(states, key=lambda key: states[key]):
-        keys = list(group)
-        yield Stretch(states[keys[0]], keys[0], keys[-1], len(keys))

@@ -16,9 +16,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.catalog import SCHEMAS, SORT_KEYS
 from pulse_assets.retrodiction.hosted_rules import rule_versions
-from pulse_assets.schema import SCHEMAS, SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.storage.tables import encode_table
 
@@ -35,7 +35,7 @@ _WITHOUT_EFFECT: Final = {
 
 #: The parts of the package that decide a batch's numbers: files, and folders with all their files.
 NUMERICAL_CODE: Final = (
-    "batches.py",
+    "batches/windows.py",
     "history/frequency.py",
     "retrodiction",
     *(f"stages/{name}.py" for name in ("columns", "observe", "plan", "predict", "score", "window")),

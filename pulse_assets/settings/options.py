@@ -14,17 +14,17 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pulse_assets.batches import Cadence
-from pulse_assets.checked import Checked
-from pulse_assets.environment import check_unread
+from pulse_assets.batches.windows import Cadence
 from pulse_assets.errors import ConfigurationError
-from pulse_assets.execution.processors import usable_processors
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.readers import MAX_BYTES
 from pulse_assets.history.source import Source, check_variable_name, open_source
 from pulse_assets.retrodiction.ensemble import Method
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
+from pulse_assets.settings.checked import Checked
+from pulse_assets.settings.environment import check_unread
+from pulse_assets.settings.processors import usable_processors
 from pulse_assets.storage.address import address_fault
 from pulse_assets.storage.s3 import S3Settings
 

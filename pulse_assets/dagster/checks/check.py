@@ -10,9 +10,9 @@ from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecord,
 )
 
-from pulse_assets.assets.previews import as_cell, in_words
+from pulse_assets.batches.fingerprint import configuration_fingerprint
+from pulse_assets.dagster.previews import as_cell, in_words
 from pulse_assets.errors import PulseError
-from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.outcome import CheckOutcome, Severity
 

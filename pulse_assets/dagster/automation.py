@@ -12,27 +12,18 @@ from typing import Final
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from pulse_assets.assets.failures import plain_failures
-from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.execution.run_process import UNFINISHED, fail_dead_runs
-from pulse_assets.fingerprint import FAILED_INPUT, INCOMPLETE_INPUT
-from pulse_assets.jobs import JOB_NAME, STORE_TAG, store_of
-from pulse_assets.partitions import batch_keys, completed_keys, register_batches
+from pulse_assets.batches.grid import batch_keys, completed_keys
+from pulse_assets.batches.status import unmade_batches
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG, store_of
+from pulse_assets.dagster.partitions import register_batches
+from pulse_assets.dagster.run_process import UNFINISHED, fail_dead_runs
+from pulse_assets.dagster.source_watch import Attempt, Memory, decide
 from pulse_assets.settings import Settings
-from pulse_assets.source_watch import Attempt, Memory, decide
-from pulse_assets.storage.layout import PartitionedTables
-from pulse_assets.storage.store import open_store
-
-#: Make the aggregates anew once batches are, but not because some batches of the grid are missing.
-AGGREGATE_CONDITION: Final = dg.AutomationCondition.eager().without(
-    ~dg.AutomationCondition.any_deps_missing()
-)
 
 #: Tag of a run that the sensor asked for: the name of the request.
 REQUEST_TAG: Final = "pulse/request"
 
-#: Instead of the hash of the input, in the fingerprint of a batch that is requested again.
-_AGAIN: Final = {FAILED_INPUT, INCOMPLETE_INPUT}
 _RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _RUNNING: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
 _RESUME: Final = {"resources": {"training": {"config": {"resume": True}}}}
@@ -125,30 +116,6 @@ def build_condition_sensor() -> dg.AutomationConditionSensorDefinition:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Makes trust, results, forecasts and report anew once batches are.",
     )
-
-
-def unmade_batches(settings: Settings, keys: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the batches that the store lacks or holds damaged, and those that failed.
-
-    A batch in which only a rule failed counts as failed too.
-
-    Args:
-        settings: where the store is.
-        keys: the batches in question.
-
-    Raises:
-        StoreError: the store cannot be read.
-    """
-    store = open_store(settings.store, settings.s3)
-    stored = {
-        name: PartitionedTables(store, name, settings.batch_length, keys).fingerprints()
-        for name in BATCH_TABLES
-    }
-    status = stored["batch_metrics"]
-    failed = [key for key in keys if status.get(key, {}).get("input") in _AGAIN]
-    # Of a damaged table the fingerprint is empty.
-    whole = [key for key in keys if all(tables.get(key) for tables in stored.values())]
-    return sorted({*keys} - {*whole, *failed}), failed
 
 
 def _unfinished_run(

@@ -15,12 +15,12 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 from dagster_dask import dask_executor
 
+from pulse_assets.dagster.connections import keep_connections
+from pulse_assets.dagster.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.cluster import ANY_PORT, TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.interrupts import lasting_interrupts
-from pulse_assets.execution.processors import usable_processors
-from pulse_assets.execution.records import keep_connections
-from pulse_assets.execution.run_process import fail_dead_runs, process_tags
 from pulse_assets.retrodiction.rule_process import fresh_hosts
+from pulse_assets.settings.processors import usable_processors
 
 
 class BatchDaskExecutor(InProcessExecutor):

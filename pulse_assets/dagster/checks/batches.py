@@ -18,20 +18,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pulse_assets.assets.failures import plain_failures
-from pulse_assets.check_records import Check, CheckedData, Verdict
+from pulse_assets.batches.fingerprint import configuration_fingerprint
+from pulse_assets.batches.grid import batch_keys, batches_of_run
+from pulse_assets.catalog import BATCH_TABLES, SORT_KEYS
+from pulse_assets.dagster.checks.check import Check, CheckedData, Verdict
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import PulseError
-from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.fingerprint import configuration_fingerprint
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.partitions import batch_keys, batches_of_run
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.implausible import implausible_values
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
-from pulse_assets.schema import SORT_KEYS
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.columns import count_duplicates
 from pulse_assets.stages.lookahead_check import ROUNDING, Recomputed, difference_rank, recompute
@@ -210,7 +209,7 @@ def schema_holds(asset: str) -> Callable[[Stored], Verdict]:
     """Build the check that the objects of an asset are whole and have its columns."""
 
     def check(stored: Stored) -> Verdict:
-        """Columns and types of the stored objects are those of `pulse_assets.schema`."""
+        """Columns and types of the stored objects are those of `pulse_assets.catalog`."""
         found = stored.duplicates(asset)
         problems = {key: str(one) for key, one in found.items() if isinstance(one, PulseError)}
         named = list_some(list(problems.values()), separator="; ")
