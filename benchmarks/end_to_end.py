@@ -40,6 +40,7 @@ import pyarrow as pa
 
 from benchmarks.setting import RESULTS, publish
 from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.history.calendars import decide_frequency
 from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import TrainingOptions
@@ -220,12 +221,13 @@ def time_stages() -> dict[str, float]:
 
 def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     """Return the stages of a batch of the sample, each with its input at hand."""
-    options, rules = TrainingOptions(), resolve_rules(DEFAULT_MODELS)
-    source = open_source("sample", AWS)
+    rules, source = resolve_rules(DEFAULT_MODELS), open_source("sample", AWS)
     names = source.variables()
     first = STAGED - timedelta(days=DAYS - 1)
     batch = TrainingBatch(str(first), first, STAGED + timedelta(days=1), tuple(names))
     series = {name: source.load(name) for name in names}
+    frequencies = {name: decide_frequency(series[name]) for name in names}
+    options = TrainingOptions(frequencies=frequencies)
     history = observe(batch, series, options.history_days)
     planned = plan(batch, history, options.horizons, options.frequencies)
     variables = planned_variables(planned, history, options.horizons)

@@ -250,10 +250,7 @@ def _table(
     scale: Floats,
     errors: pa.Array,
 ) -> pa.Table:
-    """Return the [M, O, H] arrays as rows: all pairs of the first model, then of the next.
-
-    `pair_index` holds the position of each pair on the axes O and H.
-    """
+    """Return [M, O, H] arrays as rows by model, then pair; `pair_index` has each pair's O and H."""
     models, pairs = len(forecasts.models), variable.pairs
     dates = variable.window.observations.dates
     length = models * len(pairs.target)
