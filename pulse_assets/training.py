@@ -12,15 +12,11 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._core.execution.api import execute_run_iterator
-from dagster._core.utils import make_new_run_id
-from dagster_shared.error import SerializableErrorInfo
 
 from pulse_assets.batches.grid import batch_keys
 from pulse_assets.dagster.definitions import build_definitions
 from pulse_assets.dagster.instance import DATABASE_ERRORS, lost_records, open_instance
+from pulse_assets.dagster.internals import ErrorInfo, new_run_id, run_events
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.dagster.resources import DATA_SETTINGS
@@ -169,7 +165,7 @@ def _execute(
     definitions = build_definitions(
         settings, resources={"progress": progress}, executor=dg.in_process_executor
     )
-    job, run_id, outcome = definitions.resolve_job_def(JOB_NAME), make_new_run_id(), _Outcome()
+    job, run_id, outcome = definitions.resolve_job_def(JOB_NAME), new_run_id(), _Outcome()
     interrupted = False
     try:
         register_batches(settings, instance)
@@ -179,7 +175,7 @@ def _execute(
             run_config=run_config(settings, options),
             tags=_tags(settings, run_id),
         )
-        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        for event in run_events(job, run, instance):
             outcome.note(event)
             interrupted |= _is_interrupt(event)
     except BaseException:
@@ -203,11 +199,11 @@ def _tags(settings: Settings, run_id: str) -> dict[str, str]:
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
     """Tell whether a step or run failed of an interrupt, which Dagster records as an error."""
     error = _error_of(event)
-    names = {DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
+    names = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
     return error is not None and _root_cause(error).cls_name in names
 
 
-def _error_of(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
+def _error_of(event: dg.DagsterEvent) -> ErrorInfo | None:
     """Return the error of a step or run that failed."""
     if event.is_step_failure:
         return event.step_failure_data.error
@@ -301,7 +297,7 @@ def failure_of(event: dg.DagsterEvent) -> str:
     return _said_by(data.error) if data.error else "a step failed"
 
 
-def _said_by(error: SerializableErrorInfo) -> str:
+def _said_by(error: ErrorInfo) -> str:
     """Return what an error that Dagster recorded says: in our words where any are in its chain."""
     links = [error]
     while following := links[-1].cause or links[-1].context:
@@ -315,7 +311,7 @@ def _said_by(error: SerializableErrorInfo) -> str:
     return _root_cause(error).message.strip()
 
 
-def _root_cause(error: SerializableErrorInfo) -> SerializableErrorInfo:
+def _root_cause(error: ErrorInfo) -> ErrorInfo:
     while error.cause:
         error = error.cause
     return error
