@@ -229,13 +229,21 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     history = observe(batch, series, options.history_days)
     planned = plan(batch, history, options.horizons, options.frequencies)
     variables = planned_variables(planned, history, options.horizons)
-    seen = Observations.by_variable(history)
+    observations = Observations.by_variable(history)
 
     def forecast() -> None:
-        for one in variables:
-            asked = np.unique(one.pairs.known), np.unique(one.pairs.reach)
-            known = one.name, one.window.learnt, one.window.frequency
-            forecast_series(*known, asked, seen, rules, options)
+        for variable in variables:
+            window, pairs = variable.window, variable.pairs
+            forecast_series(
+                variable.name,
+                window.available_history,
+                window.frequency,
+                np.unique(pairs.last_known_row),
+                np.unique(pairs.steps_ahead),
+                observations,
+                rules,
+                options,
+            )
 
     def retrodict() -> pa.Table:
         return predict(batch.batch_id, variables, history, rules, options)
