@@ -17,9 +17,9 @@ from pulse_assets.dagster.checks.check import Check, Verdict
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.preflight import resolve_options
+from pulse_assets.results import RuleErrors
 from pulse_assets.settings import Settings
 from pulse_assets.stages.audit import Remade
-from pulse_assets.stages.outcome import RuleErrors
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, open_store
 from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint

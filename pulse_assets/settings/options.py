@@ -28,6 +28,8 @@ from pulse_assets.settings.processors import usable_processors
 from pulse_assets.storage.address import address_fault
 from pulse_assets.storage.s3 import S3Settings
 
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
 #: Bounds that keep every date computed from them within the calendar.
 _EARLIEST: Final = date(1000, 1, 1)
 _LATEST: Final = date(9000, 1, 1)
@@ -341,6 +343,16 @@ class TrainingConfig(Settings, TrainingOptions):
     s3_output_file: str | None = Field(
         default=None, description="copy of the results, s3://bucket/key"
     )
+    log_level: LogLevel = Field(
+        default="WARNING",
+        description="least severe log lines that the command line shows: DEBUG, INFO, WARNING, "
+        "ERROR or CRITICAL (default: the environment's LOG_LEVEL, else WARNING)",
+    )
+    log_dir: Path | None = Field(
+        default=None,
+        description="directory of the log file pulse-train.log of the command line (default: the "
+        "environment's LOG_DIR, else no file)",
+    )
 
     @model_validator(mode="after")
     def _address_needs_dask(self) -> Self:
@@ -364,7 +376,7 @@ class TrainingConfig(Settings, TrainingOptions):
         if isinstance(value, str | Path) and str(value) and (fault := address_fault(str(value))):
             raise ValueError(fault)
         if isinstance(value, str) and value.startswith("s3://"):
-            raise ValueError("lies in S3: use s3_output_file (--s3-output-file) for it")
+            raise ValueError("is in S3: use s3_output_file (--s3-output-file) for it")
         return value
 
     @field_validator("output_file")
@@ -373,6 +385,22 @@ class TrainingConfig(Settings, TrainingOptions):
         if value and (not value.name or value.is_dir()):
             raise ValueError("is a directory: name a file")
         return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("log_dir", mode="before")
+    @classmethod
+    def _a_directory(cls, value: object) -> object:
+        if not value or not isinstance(value, str | Path):
+            return value or None
+        if fault := address_fault(str(value)):
+            raise ValueError(fault)
+        if str(value).startswith("s3://"):
+            raise ValueError("is in S3: name a directory of this machine")
+        return Path(value).expanduser()
 
     @field_validator("s3_output_file")
     @classmethod

@@ -28,12 +28,13 @@ from pulse_assets.errors import PulseError
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import resolve_options
+from pulse_assets.results import CheckOutcome
 from pulse_assets.retrodiction.implausible import implausible_values
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.audit import ROUNDING, Remade, blame, count_duplicates, remake
-from pulse_assets.stages.outcome import OUTCOME_COLUMNS, CheckOutcome, Outcomes, collect_outcomes
+from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, collect_outcomes
 from pulse_assets.stages.outcome_texts import (
     describe_failed,
     describe_rule_error,
