@@ -1,15 +1,15 @@
 """`next_forecasts`: the forecasts that a user came for, made with what the training learnt."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.assets.specs import aggregate
-from pulse_assets.dagster.checks.check import Check, CheckedData, Verdict
+from pulse_assets.dagster.checks.check import CheckedData
+from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS, Forecasts
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import as_table, in_words
 from pulse_assets.dagster.resources import DataResource
@@ -19,53 +19,10 @@ from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_ru
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.forecast import Trust, forecast_next
 from pulse_assets.stages.ledger import latest_trust
-from pulse_assets.stages.outcome_texts import list_some
 from pulse_assets.stages.series_ends import (
     early_ends,
     last_observations,
     left_out,
-)
-
-
-@dataclass(frozen=True)
-class Forecasts:
-    """The next forecasts and what the checks know of their series.
-
-    Attributes:
-        left_out: why variables have no forecast.
-        early: a sentence for each series that ends much earlier than the others.
-        rule_errors: by `variable, model` what a rule raised.
-    """
-
-    left_out: Mapping[str, str]
-    early: Mapping[str, str]
-    rule_errors: Mapping[str, str]
-
-
-def every_variable_has_a_forecast(found: Forecasts) -> Verdict:
-    """Each variable has a next forecast."""
-    named = [f"{name} ({reason})" for name, reason in found.left_out.items()]
-    message = f"no next forecast of {list_some(named)}"
-    return Verdict(not found.left_out, {"left_out": found.left_out}, message)
-
-
-def series_end_together(found: Forecasts) -> Verdict:
-    """No series ends more than a few of its own steps before the latest of all."""
-    message = list_some(list(found.early.values()), separator="; ")
-    return Verdict(not found.early, {"early": sorted(found.early)}, message)
-
-
-def no_failed_rules(found: Forecasts) -> Verdict:
-    """Every rule returned its next forecast of each variable, without an error."""
-    named = [f"{pair} ({error})" for pair, error in found.rule_errors.items()]
-    message = f"rules failed in the next forecasts: {list_some(named)}"
-    return Verdict(not named, {"rule_errors": dict(found.rule_errors)}, message)
-
-
-FORECAST_CHECKS: Final[tuple[Check[Forecasts], ...]] = (
-    Check("every_variable_has_a_forecast", "next_forecasts", every_variable_has_a_forecast, "WARN"),
-    Check("series_end_together", "next_forecasts", series_end_together, "WARN"),
-    Check("no_failed_rules", "next_forecasts", no_failed_rules),
 )
 
 

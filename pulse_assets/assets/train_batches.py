@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.events import EngineEventData
 
 from pulse_assets.assets.specs import described
 from pulse_assets.batches.fingerprint import code_fingerprint
 from pulse_assets.batches.grid import batch_of, check_keys
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
 from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.internals import report_metadata
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.dagster.resources import DataResource
@@ -112,10 +112,11 @@ def _yields_status(context: dg.AssetExecutionContext) -> bool:
 def _link_dashboard(context: dg.AssetExecutionContext) -> None:
     """Put a link to the dashboard of the run's Dask cluster, if it has one, into the run's log."""
     if link := describe_cluster(active_client()).get("dashboard"):
-        context.instance.report_engine_event(
-            f"The batches compute on Dask; its dashboard: {link}",
+        report_metadata(
+            context.instance,
             context.run,
-            EngineEventData({"dashboard": dg.MetadataValue.url(link)}),
+            f"The batches compute on Dask; its dashboard: {link}",
+            {"dashboard": dg.MetadataValue.url(link)},
         )
 
 

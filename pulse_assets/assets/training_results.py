@@ -13,12 +13,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
 from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.batches.grid import batch_keys, batches_of_run
-from pulse_assets.dagster.checks.batches import BATCH_CHECKS, ENSEMBLE_CHECK, Stored, fail_on_errors
 from pulse_assets.dagster.checks.check import CheckedData
+from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
+from pulse_assets.dagster.checks.results import ENSEMBLE_CHECK
+from pulse_assets.dagster.checks.step import BATCH_CHECKS, fail_on_errors
+from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
@@ -122,7 +124,7 @@ def _earlier_checks(
     run here, and of the others the latest outcome that Dagster recorded for the same data counts.
     """
     keys = [check.key for check in (*BATCH_CHECKS, *FORECAST_CHECKS)]
-    checked, stored = CheckedData.of(run, options), Stored(run, options)
+    checked, stored = CheckedData.of(run, options), StoredBatches(run, options)
     ours, latest = checked.recorded(context.instance, keys, context.run.run_id)
     found = []
     for check in BATCH_CHECKS:

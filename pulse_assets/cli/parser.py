@@ -12,29 +12,10 @@ from pydantic_core import PydanticUndefined
 
 from pulse_assets.cli.terminal import print_error
 from pulse_assets.settings import TrainingConfig
+from pulse_assets.settings.setting import COMPUTE, S3, groups
 
 #: Options by group of the help text; each is a field of `TrainingConfig`, which checks its value.
-GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "what to predict": (
-        *("variables", "horizons", "models", "history_days", "frequencies"),
-        *("start_date", "end_date", "batch_size_days", "batch_cadence", "batch_limit"),
-    ),
-    "how to combine and score": (
-        *("ensemble", "interval_level", "max_partners"),
-        *("on_rule_error", "rule_timeout_seconds"),
-        *("trust_discount", "max_failed_batches", "resume"),
-    ),
-    "where the data is": (
-        *("source", "max_source_bytes", "store", "output_file", "s3_output_file"),
-    ),
-    "where to compute": (
-        *("max_workers", "use_dask", "dask_scheduler_address"),
-        *("dask_tls_ca_file", "dask_tls_client_cert", "dask_tls_client_key"),
-        *("dask_dashboard_port", "dask_threads_per_worker"),
-    ),
-    "S3": ("aws_region", "aws_profile", "s3_endpoint_url"),
-    "log": ("log_level", "log_dir"),
-}
+GROUPS: Final = groups(TrainingConfig)
 #: Options whose value is a list, written with spaces or commas.
 LISTS: Final = ("variables", "horizons", "models")
 #: Options whose value is a list of `name=value`.
@@ -47,9 +28,7 @@ _METAVARS: Final = {
     "dask_tls_client_key": "FILE",
 }
 #: Options that only a training uses.
-_TRAINING_ONLY: Final = frozenset(
-    {"resume", "output_file", "s3_output_file", *GROUPS["where to compute"]}
-)
+_TRAINING_ONLY: Final = frozenset({"resume", "output_file", "s3_output_file", *GROUPS[COMPUTE]})
 
 
 @dataclass(frozen=True)
@@ -192,7 +171,7 @@ def _add_options(parser: argparse.ArgumentParser, command: Command) -> None:
         group = parser.add_argument_group(title) if shown else parser
         for name in names:
             _add_option(group, name, hidden=name in command.unused)
-        if title == "S3":
+        if title == S3:
             _add_buckets(group)
     group = parser.add_argument_group("input and output of this command")
     group.add_argument(

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 import dagster as dg
-from dagster._core.storage.tags import RUN_KEY_TAG
 
 from pulse_assets.batches.grid import batch_keys, completed_keys
 from pulse_assets.batches.status import unmade_batches
 from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.internals import RUN_KEY_TAG
 from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG, store_of
 from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.dagster.run_process import UNFINISHED, fail_dead_runs

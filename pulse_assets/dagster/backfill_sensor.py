@@ -13,13 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
-from dagster._core.execution.backfill import (
-    BulkActionsFilter,
-    BulkActionStatus,
-    PartitionBackfill,
-)
 
 from pulse_assets.catalog import AGGREGATES, BATCH_TABLES, STATUS_TABLE
+from pulse_assets.dagster.internals import Backfill, ended_backfills
 from pulse_assets.dagster.jobs import COMPUTED_TAG, store_of
 from pulse_assets.settings import Settings
 
@@ -49,12 +45,8 @@ def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
     def aggregates_of_failed_backfills(
         context: dg.SensorEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        ended = BulkActionsFilter(
-            statuses=[BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.COMPLETED_SUCCESS],
-            created_after=datetime.now(UTC) - _SINCE,
-        )
         requested = False
-        for backfill in context.instance.get_backfills(filters=ended):
+        for backfill in ended_backfills(context.instance, datetime.now(UTC) - _SINCE):
             if missing := _left_out(context.instance, backfill, settings.store):
                 requested = True
                 yield dg.RunRequest(
@@ -69,9 +61,7 @@ def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
     return aggregates_of_failed_backfills
 
 
-def _left_out(
-    instance: dg.DagsterInstance, backfill: PartitionBackfill, store: str
-) -> set[dg.AssetKey]:
+def _left_out(instance: dg.DagsterInstance, backfill: Backfill, store: str) -> set[dg.AssetKey]:
     """Return the aggregates that were selected for a backfill and that no run made after it."""
     selected = {*(backfill.asset_selection or ())}
     missing = selected & _AGGREGATES

@@ -1,13 +1,15 @@
 """Connections to the database of Dagster's records, which a run writes to at each event."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.storage.event_log import SqlEventLogStorage
-from dagster._core.storage.runs import SqlRunStorage
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
+
+from pulse_assets.dagster.internals import sql_connections
 
 #: Seconds after which a connection is replaced, as in Dagster's webserver.
 _RECYCLE: Final = 3600
@@ -21,13 +23,16 @@ def keep_connections(instance: dg.DagsterInstance) -> None:
     still waited for. Other databases are left as they are.
     """
     instance.optimize_for_webserver(statement_timeout=0, pool_recycle=_RECYCLE, max_overflow=20)
-    runs, events = instance.run_storage, instance.event_log_storage
-    if isinstance(runs, SqlRunStorage) and isinstance(events, SqlEventLogStorage):
-        for connect in (runs.connect, events.index_connection):
-            with connect() as connection:
-                pool = connection.engine.pool
-            if isinstance(pool, QueuePool) and not event.contains(pool, "checkout", _check_alive):
-                event.listen(pool, "checkout", _check_alive)
+    for pool in filter(None, map(_pool, sql_connections(instance))):
+        if not event.contains(pool, "checkout", _check_alive):
+            event.listen(pool, "checkout", _check_alive)
+
+
+def _pool(connect: Callable[[], AbstractContextManager[Any]]) -> QueuePool | None:
+    """Return the pool of a database server's connections; other databases have none."""
+    with connect() as connection:
+        pool = connection.engine.pool
+    return pool if isinstance(pool, QueuePool) else None
 
 
 def _check_alive(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - DBAPI's

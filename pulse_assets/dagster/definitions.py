@@ -19,18 +19,18 @@ from pulse_assets.dagster.automation import (
     build_source_sensor,
 )
 from pulse_assets.dagster.backfill_sensor import build_backfill_sensor
-from pulse_assets.dagster.checks.batches import build_checks
-from pulse_assets.dagster.jobs import retrodiction_training
-from pulse_assets.dagster.partitions import dynamic_grid, register_batches
-from pulse_assets.dagster.resources import DataResource, training
-from pulse_assets.execution.tally import NoProgress
-from pulse_assets.settings import Settings
-from pulse_assets.storage.io_managers import (
+from pulse_assets.dagster.checks.step import build_checks
+from pulse_assets.dagster.io_managers import (
     HtmlIOManager,
     JsonIOManager,
     ParquetIOManager,
     StoreIOManager,
 )
+from pulse_assets.dagster.jobs import retrodiction_training
+from pulse_assets.dagster.partitions import dynamic_grid, register_batches
+from pulse_assets.dagster.resources import DataResource, training
+from pulse_assets.execution.tally import NoProgress
+from pulse_assets.settings import Settings
 
 _log: Final = logging.getLogger(__name__)
 

@@ -9,10 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.context.system import PlanOrchestrationContext
-from dagster._core.execution.plan.plan import ExecutionPlan
-from dagster._core.execution.retries import RetryMode
-from dagster._core.executor.in_process import InProcessExecutor
 from dagster_dask import dask_executor
 
 from pulse_assets.dagster.connections import keep_connections
@@ -23,23 +19,35 @@ from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings.processors import usable_processors
 
 
-class BatchDaskExecutor(InProcessExecutor):
-    """Dagster's in-process executor with a Dask cluster open round the run."""
+class BatchDaskExecutor(dg.Executor):
+    """An executor of steps with a Dask cluster open during the run."""
 
-    def __init__(self, cluster: ClusterSpec) -> None:
-        """Remember the cluster; it is opened when the run starts."""
-        super().__init__(RetryMode.ENABLED)
+    def __init__(self, cluster: ClusterSpec, steps: dg.Executor) -> None:
+        """Remember the cluster and the executor of steps; a run opens the cluster.
+
+        Args:
+            cluster: where batches compute.
+            steps: Dagster's in-process executor.
+        """
         self._cluster = cluster
+        self._steps = steps
+
+    @property
+    def retries(self) -> Any:  # noqa: ANN401 - Dagster exports no name for it
+        """Whether a step may be tried again."""
+        return self._steps.retries
 
     def execute(
-        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+        self,
+        plan_context: Any,  # noqa: ANN401 - Dagster exports no name for it
+        execution_plan: Any,  # noqa: ANN401
     ) -> Iterator[dg.DagsterEvent]:
         """Run the plan with the cluster open, and yield its events."""
         keep_connections(plan_context.instance)
         fail_dead_runs(plan_context.instance)
         plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
         with lasting_interrupts(), open_cluster(self._cluster), fresh_hosts():
-            yield from super().execute(plan_context, execution_plan)
+            yield from self._steps.execute(plan_context, execution_plan)
 
 
 def _config_schema() -> dict[str, Any]:
@@ -96,7 +104,16 @@ def _executor(context: dg.InitExecutorContext) -> BatchDaskExecutor:
     ((kind, options),) = configured["cluster"].items()
     if kind == "local":
         options = {**options, "n_workers": options.get("n_workers") or usable_processors()}
-    return BatchDaskExecutor(ClusterSpec(kind, options))
+    return BatchDaskExecutor(ClusterSpec(kind, options), _in_process(context))
+
+
+def _in_process(context: dg.InitExecutorContext) -> dg.Executor:
+    """Create Dagster's own executor of steps in the run's process."""
+    create = dg.in_process_executor.executor_creation_fn
+    if create is None:
+        raise TypeError("dagster.in_process_executor has no executor_creation_fn")
+    config = {"retries": {"enabled": {}}}
+    return create(context._replace(executor_config=config))
 
 
 @dg.configured(_executor, config_schema=_config_schema(), name="dask")

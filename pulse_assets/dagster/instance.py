@@ -19,13 +19,12 @@ from typing import Final
 import dagster as dg
 import yaml
 from alembic.util.exc import CommandError
-from dagster._core.instance.ref import InstanceRef
-from dagster_shared.check import CheckError
 from filelock import FileLock
 from sqlalchemy import exc as database_errors
 from sqlalchemy.exc import SQLAlchemyError
 
 from pulse_assets.dagster.connections import keep_connections
+from pulse_assets.dagster.internals import NO_COMPUTE_LOGS, CheckError, InstanceRef
 from pulse_assets.errors import ConfigurationError, PulseError, TrainingError
 from pulse_assets.settings import dagster_home
 
@@ -58,11 +57,6 @@ _LOCK_SECONDS: Final = 120.0
 
 #: How Dagster says that a variable which `dagster.yaml` names is not in the environment.
 _NOT_SET: Final = re.compile('environment variable "(.+?)" which is not set')
-
-_NO_COPY: Final = {
-    "module": "dagster._core.storage.noop_compute_log_manager",
-    "class": "NoOpComputeLogManager",
-}
 
 
 @contextmanager
@@ -130,7 +124,7 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
         _write_default(file)
         ref = _ref_of(home)
         if ref.compute_logs_data.class_name == "LocalComputeLogManager":
-            ref = InstanceRef.from_dir(str(home), overrides={"compute_logs": _NO_COPY})
+            ref = InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS)
         with _creation_lock(home, ref):
             instance = _open(ref)
         keep_connections(instance)

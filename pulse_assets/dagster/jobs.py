@@ -3,9 +3,6 @@
 from typing import Any, Final
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import (
-    UnresolvedAssetJobDefinition,
-)
 
 JOB_NAME: Final = "retrodiction_training"
 
@@ -16,9 +13,7 @@ STORE_TAG: Final = "pulse/store"
 COMPUTED_TAG: Final = "pulse/batches_computed"
 
 
-def retrodiction_training(
-    executor: dg.ExecutorDefinition, store: str
-) -> UnresolvedAssetJobDefinition:
+def retrodiction_training(executor: dg.ExecutorDefinition, store: str) -> Any:  # noqa: ANN401 - Dagster exports no name for it
     """Materialize the whole graph over a range of batches; its runs are tagged with the store."""
     return dg.define_asset_job(
         JOB_NAME,

@@ -1,9 +1,9 @@
 """Messages and causes of failed runs, read from the errors that Dagster records in its events."""
 
 import dagster as dg
-from dagster_shared.error import SerializableErrorInfo
 
 from pulse_assets.dagster.instance import DATABASE_ERRORS, lost_records
+from pulse_assets.dagster.internals import ErrorInfo
 from pulse_assets.settings import dagster_home
 
 #: How the names of our own errors begin.
@@ -33,14 +33,14 @@ def is_interrupt(event: dg.DagsterEvent) -> bool:
     return error is not None and _root_cause(error).cls_name in _INTERRUPTS
 
 
-def recorded_error(event: dg.DagsterEvent) -> SerializableErrorInfo | None:
+def recorded_error(event: dg.DagsterEvent) -> ErrorInfo | None:
     """Return the error of a failed step or run; None for any other event."""
     if event.is_step_failure:
         return event.step_failure_data.error
     return event.job_failure_data.error if event.is_job_failure else None
 
 
-def error_message(error: SerializableErrorInfo) -> str:
+def error_message(error: ErrorInfo) -> str:
     """Return the message of the first error of this package in the chain, else of the root cause.
 
     An error of the database of Dagster's records gets the message that says what to do.
@@ -57,7 +57,7 @@ def error_message(error: SerializableErrorInfo) -> str:
     return _root_cause(error).message.strip()
 
 
-def _root_cause(error: SerializableErrorInfo) -> SerializableErrorInfo:
+def _root_cause(error: ErrorInfo) -> ErrorInfo:
     while error.cause:
         error = error.cause
     return error

@@ -12,7 +12,6 @@ from typing import Final
 
 import dagster as dg
 import psutil
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 #: Tag of a run: host, process id, the process's start, and the run's id.
 PROCESS_TAG: Final = "pulse/process"
@@ -21,7 +20,10 @@ PROCESS_TAG: Final = "pulse/process"
 _START: Final = 19
 
 #: Statuses of a run that has not ended.
-UNFINISHED: Final = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.NOT_STARTED]
+UNFINISHED: Final = [
+    dg.DagsterRunStatus[name]
+    for name in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING", "SUSPENDED")
+]
 
 
 def process_tags(run_id: str) -> Mapping[str, str]:

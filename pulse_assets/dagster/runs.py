@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run_iterator
-from dagster._core.utils import make_new_run_id
 
 from pulse_assets.batches.grid import batch_keys
 from pulse_assets.dagster.definitions import build_definitions
 from pulse_assets.dagster.instance import open_instance
+from pulse_assets.dagster.internals import new_run_id, run_events
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.dagster.resources import DATA_SETTINGS
@@ -57,7 +55,7 @@ def execute_training(
 ) -> RunOutcome:
     """Run the training job in this process.
 
-    `execute_in_process` would keep all events in memory. A run that is interrupted before it
+    A run that is interrupted before it
     starts, while Dagster records all that it plans, is marked as failed here: Dagster would leave
     it as not started.
 
@@ -67,7 +65,7 @@ def execute_training(
     definitions = build_definitions(
         settings, resources={"progress": progress}, executor=dg.in_process_executor
     )
-    job, run_id, outcome = definitions.resolve_job_def(JOB_NAME), make_new_run_id(), RunOutcome()
+    job, run_id, outcome = definitions.resolve_job_def(JOB_NAME), new_run_id(), RunOutcome()
     try:
         register_batches(settings, instance)
         run = instance.create_run_for_job(
@@ -76,7 +74,7 @@ def execute_training(
             run_config=run_config(settings, options),
             tags=_tags(settings, run_id),
         )
-        for event in execute_run_iterator(InMemoryJob(job), run, instance):
+        for event in run_events(job, run, instance):
             outcome.add(event)
     except BaseException:
         with suppress(Exception):  # the error itself matters more than a record of it

@@ -16,7 +16,8 @@ from dagster_aws.s3 import S3ComputeLogManager
 
 from pulse_assets import TrainingConfig, train
 from pulse_assets.batches.windows import make_batch
-from pulse_assets.dagster.checks import batches as checks
+from pulse_assets.dagster.checks import lookahead
+from pulse_assets.dagster.checks import stored as stored_batches
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import StoreUnavailableError
@@ -155,8 +156,8 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
 @pytest.mark.slow
 def test_the_requests_of_a_run_grow_by_nine_a_batch(cloud, s3_server, monkeypatch):
     # The asset checks read a sample, which is reached at once.
-    monkeypatch.setattr(checks, "READ_BATCHES", 1)
-    monkeypatch.setattr(checks, "REMADE_BATCHES", 1)
+    monkeypatch.setattr(stored_batches, "READ_BATCHES", 1)
+    monkeypatch.setattr(lookahead, "RECOMPUTED_BATCHES", 1)
 
     def requests(batches):
         longer = {"end_date": "2006-12-31", "batch_size_days": 31}  # a first of the month in each

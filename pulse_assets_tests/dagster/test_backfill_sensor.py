@@ -7,9 +7,9 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.test_utils import create_run_for_test
 
+from pulse_assets.catalog import AGGREGATES as NAMES
 from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.dagster.backfill_sensor import (
-    AGGREGATES,
     BACKFILL_TAG,
     REQUEST_TAG,
     build_backfill_sensor,
@@ -18,6 +18,7 @@ from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.definitions import defs
 from pulse_assets.settings import Settings
 
+AGGREGATES = {dg.AssetKey(name) for name in NAMES}
 BATCHES = [dg.AssetKey(name) for name in BATCH_TABLES]
 ALL = [*BATCHES, *sorted(AGGREGATES)]
 COMPUTED = {COMPUTED_TAG: "true", STORE_TAG: "/store"}

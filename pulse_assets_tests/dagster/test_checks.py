@@ -10,15 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pulse_assets.assets.next_forecasts import FORECAST_CHECKS
-from pulse_assets.dagster.checks import batches as checks
-from pulse_assets.dagster.checks.batches import BATCH_CHECKS, ENSEMBLE_CHECK, Stored
-from pulse_assets.dagster.checks.check import Check, Verdict
+from pulse_assets.dagster.checks import lookahead
+from pulse_assets.dagster.checks.check import Check, Finding
+from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
+from pulse_assets.dagster.checks.results import ENSEMBLE_CHECK
+from pulse_assets.dagster.checks.step import BATCH_CHECKS
+from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.preflight import resolve_options
 from pulse_assets.results import RuleErrors
-from pulse_assets.settings import Settings
+from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.audit import Remade
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, open_store
@@ -75,7 +77,7 @@ def trained(settings, made):
 @pytest.fixture
 def stored(settings, options, trained):
     options = options.model_copy(update={"max_partners": 0})
-    return Stored(settings, resolve_options(settings, options))
+    return StoredBatches(settings, resolve_options(settings, options))
 
 
 def look(stored, asset, name):
@@ -150,7 +152,7 @@ def test_a_forecast_of_an_unknown_rule_is_found(settings, stored):
 
 def test_a_rule_is_blamed_rather_than_an_ensemble_of_another_batch(stored, monkeypatch):
     compared = iter([Remade(9, 0.5, "wave", "ensemble"), Remade(9, 0.1, "line", "drift")])
-    monkeypatch.setattr(checks, "remake", lambda *_: next(compared, Remade(9, 0.0)))
+    monkeypatch.setattr(lookahead, "remake", lambda *_: next(compared, Remade(9, 0.0)))
     found = look(stored, "retrodictions", "no_lookahead")
     assert not found.passed
     assert "of rule drift for line in batch" in found.message
@@ -220,7 +222,7 @@ def test_horizons_that_no_batch_predicts_are_named(stored):
     stored.metrics = stored.metrics[stored.metrics["horizon"] != 3]
     found = look(stored, "batch_metrics", "every_horizon_predicted")
     assert (found.passed, found.severity) == (False, "WARN")
-    assert found.message.endswith("knows enough: line (3, 500), wave (3, 500)")
+    assert found.message.endswith("before a target: line (3, 500), wave (3, 500)")
 
 
 def test_intervals_that_hold_too_little_are_told(settings, stored):
@@ -241,11 +243,13 @@ def test_intervals_that_hold_too_little_are_told(settings, stored):
 
 def test_a_series_that_ends_early_is_stale(settings, stored):
     late = Settings(**settings.model_dump() | {"end_date": date(2010, 4, 30)})
-    found = look(Stored(late, stored.options), "historical_data", "sources_are_fresh")
+    found = look(StoredBatches(late, stored.options), "historical_data", "sources_are_fresh")
     assert not found.passed
     assert found.values["stale"] == "line; wave"
     on_time = Settings(**settings.model_dump() | {"end_date": date(2010, 4, 1)})
-    assert look(Stored(on_time, stored.options), "historical_data", "sources_are_fresh").passed
+    assert look(
+        StoredBatches(on_time, stored.options), "historical_data", "sources_are_fresh"
+    ).passed
 
 
 @pytest.mark.parametrize(("skill", "passed"), [(0.1, True), (0.0, True), (-0.1, False)])
@@ -261,7 +265,7 @@ def test_an_ensemble_worse_than_naive_is_told(skill, passed):
 
 
 def test_the_checks_of_an_empty_store_say_that_nothing_was_seen(settings, options):
-    empty = Stored(settings, resolve_options(settings, options))
+    empty = StoredBatches(settings, resolve_options(settings, options))
     found = {(one.asset, one.name): one.run(empty) for one in BATCH_CHECKS}
     failed = {name: one for (_, name), one in found.items() if not one.passed}
     assert set(failed) == {"every_variable_predicted", "every_batch_made"}
@@ -289,5 +293,19 @@ def test_a_check_that_crashes_has_failed_with_the_reason(error):
 
 
 def test_a_check_that_passes_has_no_message():
-    found = Check("luck", "retrodictions", lambda _: Verdict(True, {}, "no luck")).run(None)
+    found = Check("luck", "retrodictions", lambda _: Finding(True, {}, "no luck")).run(None)
     assert (found.passed, found.message) == (True, "")
+
+
+def test_an_implausible_value_of_a_seasonal_series_is_named(tmp_path):
+    dates = np.arange("2000-01", "2010-01", dtype="M8[M]").astype("M8[D]")
+    months = np.arange(len(dates))
+    values = 100 + 10 * np.sin(2 * np.pi * months / 12) + 0.01 * np.cos(months**2)
+    values[60] += 2  # within the range of the seasons, but not for January
+    rows = [f"{day},{value}" for day, value in zip(dates, values, strict=True)]
+    text = "\n".join(["timestamp,value", *rows])
+    (tmp_path / "historical_sales.csv").write_text(text)
+    settings = Settings(source=str(tmp_path))
+    batches = StoredBatches(settings, resolve_options(settings, TrainingOptions()))
+    found = look(batches, "historical_data", "no_implausible_values")
+    assert found.values == {"implausible": "sales on 2005-01-01: 102.0"}

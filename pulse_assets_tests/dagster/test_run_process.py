@@ -12,8 +12,8 @@ import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
+from pulse_assets.dagster import run_process
 from pulse_assets.dagster.run_process import PROCESS_TAG, fail_dead_runs, process_tags
-from pulse_assets.execution import run_process
 from pulse_assets.execution.interrupts import uninterrupted
 
 

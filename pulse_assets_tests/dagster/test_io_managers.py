@@ -3,8 +3,8 @@ import pyarrow as pa
 import pytest
 
 from pulse_assets.catalog import TRUST_LEDGER
+from pulse_assets.dagster.io_managers import HtmlIOManager, JsonIOManager, ParquetIOManager
 from pulse_assets.errors import StoreError
-from pulse_assets.storage.io_managers import HtmlIOManager, JsonIOManager, ParquetIOManager
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets_tests.storage.examples import history

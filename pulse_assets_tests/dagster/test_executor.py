@@ -3,8 +3,9 @@
 import dagster as dg
 import pytest
 
+from pulse_assets.dagster import executor
 from pulse_assets.dagster.executor import batch_dask_executor
-from pulse_assets.execution import cluster, executor
+from pulse_assets.execution import cluster
 from pulse_assets.execution.cluster import active_client, describe_cluster
 
 
