@@ -40,6 +40,7 @@ import pyarrow as pa
 
 from benchmarks.setting import RESULTS, publish
 from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.dagster.instance import open_instance
 from pulse_assets.history.calendars import decide_frequency
 from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
@@ -53,7 +54,6 @@ from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import AWS
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
-from pulse_assets.training import open_instance
 
 SAMPLE: Final = Path("pulse_assets/sample_data")
 LAST: Final = date(2022, 12, 31)

@@ -20,18 +20,13 @@ from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import SCHEMAS, SORT_KEYS
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.settings.setting import settings_without_effect
 from pulse_assets.storage.tables import encode_table
 
 #: Instead of the hash of a failed batch's input: no input has it, so a resumed run tries again.
 FAILED_INPUT: Final = "failed"
 #: The same of a batch in which a rule failed: it is scored, but without that rule.
 INCOMPLETE_INPUT: Final = "incomplete"
-
-#: Options that change no number in a batch's tables.
-_WITHOUT_EFFECT: Final = {
-    *("max_failed_batches", "resume", "trust_discount"),
-    *("on_rule_error", "rule_timeout_seconds"),  # a batch that they change is tried again
-}
 
 #: The parts of the package that decide a batch's numbers: files, and folders with all their files.
 NUMERICAL_CODE: Final = (
@@ -58,7 +53,7 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     Raises:
         RuleError: a user's rule cannot be imported.
     """
-    chosen = options.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    chosen = options.model_dump(mode="json", exclude=settings_without_effect(TrainingOptions))
     models = sorted(options.models or ())
     decisive = {
         **chosen,

@@ -15,12 +15,10 @@ from pydantic import BaseModel, Field, create_model
 from pulse_assets.errors import PulseError
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.settings.setting import per_run_settings
 
 #: The settings of a deployment that one run may change: they fix no partition.
-DATA_SETTINGS: Final = (
-    *("source", "max_source_bytes", "store"),
-    *("aws_region", "aws_profile", "s3_endpoint_url"),
-)
+DATA_SETTINGS: Final = per_run_settings(Settings)
 
 _BOUNDS: Final = {
     "minimum": "at least",

@@ -19,9 +19,9 @@ from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.preflight import resolve_options
+from pulse_assets.results import RuleErrors
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.lookahead_check import Recomputed
-from pulse_assets.stages.outcome import RuleErrors
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, open_store
 from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint

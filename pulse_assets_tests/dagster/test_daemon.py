@@ -119,7 +119,7 @@ def test_a_grid_of_days_grows_without_a_reload(daemon, growing, monkeypatch):
     assert (run.tags[START], run.tags[END]) == (keys[0], keys[-1])
     daemon.instance.report_run_canceled(run)
 
-    monkeypatch.setattr("pulse_assets.settings.datetime", clock_at(later))
+    monkeypatch.setattr("pulse_assets.settings.deployment.datetime", clock_at(later))
     config = {"resources": {"training": {"config": RESUME}}}
     result = job.execute_in_process(run_config=config, tags=run.tags, instance=daemon.instance)
     assert result.success
