@@ -369,6 +369,16 @@ def test_a_series_with_gaps_at_its_beginning_is_compared_all_the_same(pulse, sou
     assert [one[:4] for one in made["warnings"]] == ["line"]
 
 
+def test_trust_of_another_configuration_is_said_to_be(pulse):
+    pulse()
+    assert json.loads(pulse("forecast", "--json")[1])["warnings"] == []
+    for change in (["--interval-level", "0.8"], ["--trust-discount", "0.5"]):
+        code, out, _ = pulse("forecast", "--json", *change)
+        (warning,) = json.loads(out)["warnings"]
+        assert code == 0
+        assert warning.startswith("another configuration, or another version of pulse_assets,")
+
+
 def test_a_variable_without_a_forecast_is_an_error(pulse, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "69.5")  # the last value of the line
     rules = ["naive", "pulse_assets_tests.own_rules:Breakable"]
