@@ -315,7 +315,7 @@ def test_a_calendar_is_refused_with_its_rows_or_holds_in_every_batch(
                 seen = Observations.by_variable(history).get("x")
                 if seen is not None:
                     seen.regular(get_frequency(frequency))
-                    seen.in_order().regular(get_frequency(frequency))
+                    seen.in_publication_order().regular(get_frequency(frequency))
 
 
 def test_every_series_is_read_once_and_none_where_all_is_known(tmp_path, monkeypatch):

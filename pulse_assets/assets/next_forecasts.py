@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.assets.specs import aggregate
+from pulse_assets.batches.fingerprint import ledger_fingerprint
 from pulse_assets.dagster.checks.check import CheckedData
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS, Forecasts
 from pulse_assets.dagster.failures import plain_failures
@@ -24,6 +25,7 @@ from pulse_assets.stages.series_ends import (
     last_observations,
     left_out,
 )
+from pulse_assets.storage.tables import fingerprint_of
 
 
 def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
@@ -48,7 +50,12 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
             rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
             result = forecast_next(series, rules, options, _trust(trust_ledger))
         early = early_ends(last_observations(result.table), options.frequencies)
-        forecasts = Forecasts(left_out(result.table), early, result.rule_errors)
+        forecasts = Forecasts(
+            left_out(result.table),
+            early,
+            result.rule_errors,
+            trust_fits=fingerprint_of(trust_ledger) == ledger_fingerprint(run, options),
+        )
         for name, reason in forecasts.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
         for pair, error in result.rule_errors.items():

@@ -26,11 +26,12 @@ from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report
+from pulse_assets.results import CheckOutcome, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.outcome import CheckOutcome, conclude
-from pulse_assets.stages.results import Performance, summarise
+from pulse_assets.stages.outcome import conclude
+from pulse_assets.stages.results import summarise
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.store import open_store
 
@@ -172,7 +173,7 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
     materialization = event.asset_materialization if event else None
     metadata = materialization.metadata if materialization else {}
     values: dict[str, Any] = {name: value.value for name, value in metadata.items()}
-    performance = Performance(
+    performance = Performance.of(
         values.get("run_seconds", 0.0), values.get("run_sequential_seconds", 0.0)
     )
     return performance, values.get("run_cluster", {})

@@ -66,6 +66,18 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     return _sha256(json.dumps(decisive, sort_keys=True).encode())
 
 
+def ledger_fingerprint(settings: Settings, options: TrainingOptions) -> dict[str, str]:
+    """Return what decides the trust ledger, given the batches: configuration and discount.
+
+    Raises:
+        RuleError: a user's rule cannot be imported.
+    """
+    return {
+        "configuration": configuration_fingerprint(settings, options),
+        "trust_discount": repr(options.trust_discount),
+    }
+
+
 def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
     """Hash the window and every observation that the batch may use."""
     digest = hashlib.sha256(f"{batch.start}/{batch.end}".encode())

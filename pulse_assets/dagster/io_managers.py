@@ -17,7 +17,13 @@ from pulse_assets.errors import StoreError
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import MissingObjectError, Store, open_store
-from pulse_assets.storage.tables import decode_table, encode_table
+from pulse_assets.storage.tables import (
+    decode_table,
+    encode_table,
+    fingerprint_of,
+    read_fingerprint,
+    with_fingerprint,
+)
 
 
 class StoreIOManager(dg.ConfigurableIOManager):
@@ -86,7 +92,7 @@ class ParquetIOManager(StoreIOManager):
         if obj is None:
             return
         for key, table in _by_partition(context, obj).items():
-            data = encode_table(table, _asset(context), fingerprint={})
+            data = encode_table(table, _asset(context), fingerprint=fingerprint_of(table))
             self._write(context, key, data, **{"dagster/row_count": table.num_rows})
 
     def load_input(self, context: dg.InputContext) -> pa.Table | PartitionedTables:
@@ -100,7 +106,10 @@ class ParquetIOManager(StoreIOManager):
         if context.has_asset_partitions:
             keys = context.asset_partition_keys
             return PartitionedTables(self.open_store(), asset, self._length, keys)
-        return decode_table(self._read(asset), asset, name=f"{self.store}/{object_path(asset)}")
+        data, name = self._read(asset), f"{self.store}/{object_path(asset)}"
+        return with_fingerprint(
+            decode_table(data, asset, name=name), read_fingerprint(data, name=name)
+        )
 
 
 class _TextIOManager(StoreIOManager):

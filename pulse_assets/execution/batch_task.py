@@ -28,7 +28,7 @@ from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.plan import plan
 from pulse_assets.stages.predict import PlannedVariable, planned_variables, predict
-from pulse_assets.stages.score import count_rule_errors, headline_scores, outcome, score
+from pulse_assets.stages.score import count_rule_errors, failed_batch, headline_scores, score
 from pulse_assets.storage.layout import Partition
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
@@ -141,7 +141,7 @@ class _BatchWork:
         self._identify(FAILED_INPUT)
         self.rows, self.bytes = {}, {}
         if "batch_metrics" in self.task.tables:
-            self._write("batch_metrics", outcome(self.task.name, "failed", kind, message))
+            self._write("batch_metrics", failed_batch(self.task.name, kind, message))
         return BatchSummary(self.task.name, "failed", error_type=kind, error=message)
 
     @cached_property

@@ -13,6 +13,7 @@ from pulse_assets.retrodiction.kernel_cache import can_keep_kernels
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Dates = NDArray[np.datetime64]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

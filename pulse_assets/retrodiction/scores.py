@@ -70,6 +70,8 @@ class Metric:
         negatively_oriented: whether less is better.
         perfect: the score of forecasts that hit, with intervals of no width.
         meaning: description of the column.
+        is_root: whether the score is the root of a mean; then its squares are averaged over
+            batches, else the score itself.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Metric:
     negatively_oriented: bool
     perfect: float
     meaning: str
+    is_root: bool = False
 
 
 def bias(pairs: Verified) -> Floats:
@@ -198,10 +201,24 @@ METRICS: Final[dict[str, Metric]] = {
     for metric in (
         Metric("bias", bias, 1, True, 0.0, "mean of predicted - observed"),
         Metric("mae", mae, 1, True, 0.0, "mean absolute error, unit of the series"),
-        Metric("rmse", rmse, 1, True, 0.0, "root mean squared error, unit of the series"),
+        Metric(
+            "rmse",
+            rmse,
+            1,
+            True,
+            0.0,
+            "root mean squared error, unit of the series",
+            is_root=True,
+        ),
         Metric("mase", mase, 0, True, 0.0, "mean absolute scaled error; NaN when the scale is 0"),
         Metric(
-            "rmsse", rmsse, 0, True, 0.0, "root mean squared scaled error; NaN when the scale is 0"
+            "rmsse",
+            rmsse,
+            0,
+            True,
+            0.0,
+            "root mean squared scaled error; NaN when the scale is 0",
+            is_root=True,
         ),
         Metric("smape", smape, 0, True, 0.0, "symmetric mean absolute percentage error, 0..200"),
         Metric(

@@ -2,15 +2,17 @@
 
 import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
 from pulse_assets.settings.deployment import Settings
 from pulse_assets.settings.options import TrainingOptions
 from pulse_assets.settings.processors import usable_processors
-from pulse_assets.settings.setting import COMPUTE, DATA, setting
+from pulse_assets.settings.setting import COMPUTE, DATA, LOG, setting
 from pulse_assets.storage.address import address_fault
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class TrainingConfig(Settings, TrainingOptions):
@@ -70,6 +72,18 @@ class TrainingConfig(Settings, TrainingOptions):
     s3_output_file: str | None = setting(
         default=None, group=DATA, description="copy of the results, s3://bucket/key"
     )
+    log_level: LogLevel = setting(
+        default="WARNING",
+        group=LOG,
+        description="least severe log lines that the command line shows: DEBUG, INFO, WARNING, "
+        "ERROR or CRITICAL (default: the environment's LOG_LEVEL, else WARNING)",
+    )
+    log_dir: Path | None = setting(
+        default=None,
+        group=LOG,
+        description="directory of the log file pulse-train.log of the command line (default: the "
+        "environment's LOG_DIR, else no file)",
+    )
 
     @model_validator(mode="after")
     def _address_needs_dask(self) -> Self:
@@ -93,7 +107,7 @@ class TrainingConfig(Settings, TrainingOptions):
         if isinstance(value, str | Path) and str(value) and (fault := address_fault(str(value))):
             raise ValueError(fault)
         if isinstance(value, str) and value.startswith("s3://"):
-            raise ValueError("lies in S3: use s3_output_file (--s3-output-file) for it")
+            raise ValueError("is in S3: use s3_output_file (--s3-output-file) for it")
         return value
 
     @field_validator("output_file")
@@ -102,6 +116,22 @@ class TrainingConfig(Settings, TrainingOptions):
         if value and (not value.name or value.is_dir()):
             raise ValueError("is a directory: name a file")
         return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("log_dir", mode="before")
+    @classmethod
+    def _names_a_directory(cls, value: object) -> object:
+        if not value or not isinstance(value, str | Path):
+            return value or None
+        if fault := address_fault(str(value)):
+            raise ValueError(fault)
+        if str(value).startswith("s3://"):
+            raise ValueError("is in S3: name a directory of this machine")
+        return Path(value).expanduser()
 
     @field_validator("s3_output_file")
     @classmethod

@@ -1,4 +1,4 @@
-"""Variables of the environment that look like settings but are not read."""
+"""A check for environment variables that look like settings but are not read."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
@@ -7,24 +7,24 @@ from typing import Final
 from pulse_assets.errors import ConfigurationError
 
 _PREFIX: Final = "PULSE_"
-#: How alike the names of an unread variable and one that is read must be, 0..1.
+#: How similar the names of an unread variable and of one that is read must be, 0..1.
 _ALIKE: Final = 0.85
 
 
 def check_unread(
     names: Iterable[str], variables: Collection[str], settings: Collection[str]
 ) -> None:
-    """Refuse a variable that is mistyped, or that names a setting which is not read from there.
+    """Check for a mistyped variable, and for one that names a setting without a variable.
 
-    Others may belong to another program: PULSE_SERVER is of a sound server.
+    Other names may belong to other programs: PULSE_SERVER is a variable of a sound server.
 
     Args:
-        names: of all variables of the environment.
-        variables: those that are read.
+        names: names of all variables of the environment.
+        variables: variables that are read.
         settings: names of all settings.
 
     Raises:
-        ConfigurationError: a variable is refused; the message says what to do instead.
+        ConfigurationError: a variable looks like a setting; the message says what to do instead.
     """
     for name in sorted(names):
         if not name.startswith(_PREFIX) or name in variables:

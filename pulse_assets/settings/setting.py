@@ -11,10 +11,11 @@ from pydantic_core import PydanticUndefined
 
 #: Titles of the groups of options in `pulse-train --help`.
 PREDICT: Final = "what to predict"
-EVALUATE: Final = "how to judge"
-DATA: Final = "where data lies"
+EVALUATE: Final = "how to combine and score"
+DATA: Final = "where the data is"
 COMPUTE: Final = "where to compute"
 S3: Final = "S3"
+LOG: Final = "log"
 
 
 def setting(
@@ -50,7 +51,7 @@ def groups(model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
     titles = {name: details["group"] for name, details in _details(model).items()}
     return {
         title: tuple(name for name, of in titles.items() if of == title)
-        for title in (PREDICT, EVALUATE, DATA, COMPUTE, S3)
+        for title in (PREDICT, EVALUATE, DATA, COMPUTE, S3, LOG)
     }
 
 

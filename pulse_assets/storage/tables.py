@@ -85,6 +85,23 @@ def read_fingerprint(data: bytes, *, name: str) -> dict[str, str]:
         return json.loads(fingerprint)
 
 
+def with_fingerprint(table: pa.Table, fingerprint: Mapping[str, str]) -> pa.Table:
+    """Return the table with a fingerprint, which an IO manager stores with it and loads again."""
+    return table.replace_schema_metadata(
+        {_FINGERPRINT: json.dumps(dict(fingerprint), sort_keys=True)}
+    )
+
+
+def fingerprint_of(table: pa.Table) -> dict[str, str]:
+    """Return the fingerprint of a table in memory; empty if it has none.
+
+    Example:
+        >>> fingerprint_of(with_fingerprint(pa.table({"x": [1]}), {"configuration": "a"}))
+        {'configuration': 'a'}
+    """
+    return json.loads((table.schema.metadata or {}).get(_FINGERPRINT, b"{}"))
+
+
 def _open(data: bytes, categorical: list[str] | None = None) -> pq.ParquetFile:
     return pq.ParquetFile(
         pa.BufferReader(data), read_dictionary=categorical, page_checksum_verification=True

@@ -19,9 +19,9 @@ from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.preflight import resolve_options
+from pulse_assets.results import RuleErrors
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.audit import Remade
-from pulse_assets.stages.outcome import RuleErrors
+from pulse_assets.stages.lookahead_check import Recomputed
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, open_store
 from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint
@@ -151,8 +151,8 @@ def test_a_forecast_of_an_unknown_rule_is_found(settings, stored):
 
 
 def test_a_rule_is_blamed_rather_than_an_ensemble_of_another_batch(stored, monkeypatch):
-    compared = iter([Remade(9, 0.5, "wave", "ensemble"), Remade(9, 0.1, "line", "drift")])
-    monkeypatch.setattr(lookahead, "remake", lambda *_: next(compared, Remade(9, 0.0)))
+    compared = iter([Recomputed(9, 0.5, "wave", "ensemble"), Recomputed(9, 0.1, "line", "drift")])
+    monkeypatch.setattr(lookahead, "recompute", lambda *_: next(compared, Recomputed(9, 0.0)))
     found = look(stored, "retrodictions", "no_lookahead")
     assert not found.passed
     assert "of rule drift for line in batch" in found.message
@@ -223,6 +223,15 @@ def test_horizons_that_no_batch_predicts_are_named(stored):
     found = look(stored, "batch_metrics", "every_horizon_predicted")
     assert (found.passed, found.severity) == (False, "WARN")
     assert found.message.endswith("before a target: line (3, 500), wave (3, 500)")
+
+
+def test_rules_without_any_forecast_are_named(stored):
+    assert look(stored, "batch_metrics", "every_rule_predicted").passed
+    silent = stored.metrics["model"].isin(["drift", "ses"])
+    stored.metrics = stored.metrics.assign(n=stored.metrics["n"].where(~silent, 0))
+    found = look(stored, "batch_metrics", "every_rule_predicted")
+    assert (found.passed, found.severity) == (False, "WARN")
+    assert "NaN throughout: drift, ses:" in found.message
 
 
 def test_intervals_that_hold_too_little_are_told(settings, stored):

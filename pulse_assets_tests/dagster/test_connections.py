@@ -7,8 +7,8 @@ import yaml
 from dagster._core.utils import make_new_run_id
 
 from pulse_assets.dagster.connections import keep_connections
+from pulse_assets.dagster.instance import open_instance
 from pulse_assets.settings import dagster_home
-from pulse_assets.training import open_instance
 from pulse_assets_tests.postgres import postgres
 
 

@@ -28,7 +28,7 @@ from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts, thi
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.audit import remake
+from pulse_assets.stages.lookahead_check import recompute
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import decode_table
@@ -776,23 +776,23 @@ def test_the_lookahead_check_tells_a_failure_from_a_difference(settings, monkeyp
     monkeypatch.setenv("HOSTILE_VALUE", MARCH)
     task = task_of(settings, HOSTILE + "Segfaults")
 
-    def remade():
+    def recomputed():
         tables = {name: read(task, name) for name in BATCH_TABLES[:3]}
-        return remake(tables, resolve_rules(task.options.models), task.options)
+        return recompute(tables, resolve_rules(task.options.models), task.options)
 
     run_batch(task)
-    both = remade()
+    both = recomputed()
     assert both.difference == 0.0
     assert both.failures == {"Segfaults": "ProcessEnded: its process was ended by SIGSEGV"}
     monkeypatch.delenv("HOSTILE_VALUE")
     close_hosts()
-    now_it_works = remade()
+    now_it_works = recomputed()
     assert (now_it_works.difference, now_it_works.failures) == (0.0, {})
     assert now_it_works.forecasts > 0
     run_batch(task)
     monkeypatch.setenv("HOSTILE_VALUE", MARCH)
     close_hosts()
-    now_it_fails = remade()
+    now_it_fails = recomputed()
     assert now_it_fails.difference == 0.0
     assert [*now_it_fails.failures] == ["Segfaults"]
 
@@ -806,7 +806,7 @@ def test_the_lookahead_check_names_the_rule_that_differs(settings, tmp_path, mon
     monkeypatch.setenv("PULSE_SHIFT", "0.25")
     close_hosts()
     tables = {name: read(task, name) for name in BATCH_TABLES[:3]}
-    found = remake(tables, resolve_rules(task.options.models), task.options)
+    found = recompute(tables, resolve_rules(task.options.models), task.options)
     assert found.model == "two"
     assert found.failures == {}
 
@@ -823,7 +823,7 @@ def test_a_rule_that_forecasts_a_path_as_a_whole_does_not_look_ahead(
         name: decode_table(data.read(object_path(name, KEY, 30)), name, name=name)
         for name in BATCH_TABLES[:3]
     }
-    found = remake(tables, resolve_rules(task.options.models), task.options)
+    found = recompute(tables, resolve_rules(task.options.models), task.options)
     assert (found.difference, found.failures) == (0.0, {})
     assert found.forecasts > 0
 

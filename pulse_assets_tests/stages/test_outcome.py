@@ -6,9 +6,8 @@ import pyarrow as pa
 import pytest
 
 from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS
+from pulse_assets.results import CheckOutcome, RuleErrors
 from pulse_assets.stages.outcome import (
-    CheckOutcome,
-    RuleErrors,
     collect_outcomes,
     conclude,
     warnings_of,

@@ -10,8 +10,8 @@ from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.dagster.internals import check_evaluations
 from pulse_assets.dagster.previews import as_cell, in_words
 from pulse_assets.errors import PulseError
+from pulse_assets.results import CheckOutcome, Severity
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.outcome import CheckOutcome, Severity
 
 #: Evaluations of a check that are searched for one of the same configuration and store.
 _SEARCHED: Final = 50

@@ -9,7 +9,7 @@ from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
-from pulse_assets.stages.audit import ROUNDING, Remade, blame, remake
+from pulse_assets.stages.lookahead_check import ROUNDING, Recomputed, difference_rank, recompute
 from pulse_assets.stages.outcome_texts import list_some
 
 #: Batches whose forecasts are computed again.
@@ -19,16 +19,18 @@ RECOMPUTED_BATCHES: Final = 4
 def no_lookahead(batches: StoredBatches) -> Finding:
     """Forecasts of some batches, computed again without later data, equal the stored ones."""
     options = batches.options
-    models, results = options.models or DEFAULT_MODELS, dict[str, Remade]()
+    models, results = options.models or DEFAULT_MODELS, dict[str, Recomputed]()
     for key in batches.sample(RECOMPUTED_BATCHES):
         rules = resolve_rules(models, seconds=options.rule_timeout_seconds)
         tables = {name: batches.tables(name, [key])[key] for name in BATCH_TABLES[:3]}
-        results[key] = remake(tables, rules, options)
+        results[key] = recompute(tables, rules, options)
     differing = {key: result for key, result in results.items() if result.difference > ROUNDING}
     return Finding(not differing, _values(results, differing), _describe_lookahead(differing))
 
 
-def _values(results: Mapping[str, Remade], differing: Mapping[str, Remade]) -> dict[str, Any]:
+def _values(
+    results: Mapping[str, Recomputed], differing: Mapping[str, Recomputed]
+) -> dict[str, Any]:
     """Return what the check compared, which rules differ and which failed."""
     differences = (result.difference for result in results.values())
     return {
@@ -44,11 +46,11 @@ def _values(results: Mapping[str, Remade], differing: Mapping[str, Remade]) -> d
     }
 
 
-def _describe_lookahead(differing: Mapping[str, Remade]) -> str:
+def _describe_lookahead(differing: Mapping[str, Recomputed]) -> str:
     """Name the rule, variable and batch of the largest difference, and the other rules."""
     if not differing:
         return ""
-    batch, worst = max(differing.items(), key=lambda item: blame(item[1]))
+    batch, worst = max(differing.items(), key=lambda item: difference_rank(item[1]))
     others = sorted({result.model for result in differing.values()} - {worst.model})
     more = f"; so do those of {list_some(others)}" if others else ""
     share = worst.difference

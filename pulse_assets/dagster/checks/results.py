@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.retrodiction.rules import ENSEMBLE
-from pulse_assets.stages.audit import ROUNDING
+from pulse_assets.stages.lookahead_check import ROUNDING
 from pulse_assets.stages.outcome_texts import list_some
 
 

@@ -25,9 +25,9 @@ from pulse_assets.dagster.checks.tables import TABLE_CHECKS
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
+from pulse_assets.results import CheckOutcome
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.outcome import CheckOutcome
 
 #: All checks of the batches, in the order in which they run.
 BATCH_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (

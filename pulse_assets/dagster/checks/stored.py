@@ -15,7 +15,7 @@ from pulse_assets.errors import PulseError
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.audit import count_duplicates
+from pulse_assets.stages.columns import count_duplicates
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, collect_outcomes
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store

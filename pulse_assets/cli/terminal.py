@@ -1,24 +1,22 @@
-"""What the command line shows: progress and errors on stderr, the summary on stdout."""
+"""The text that the command line prints: results on stdout, errors on stderr."""
 
 import json
 import sys
 import textwrap
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, Self, get_args
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from pulse_assets.batches.states import BatchOutcome, BatchState, stretches
+from pulse_assets.batches.states import BatchState, stretches
+from pulse_assets.results import RuleErrors
 
-#: Seconds between two lines of progress where no bar can be drawn.
-LINE_INTERVAL: Final = 10.0
+if TYPE_CHECKING:
+    from pulse_assets.stages.outcome_texts import FailedBatches
 
 LISTED_FAILURES: Final = 10
 LISTED_REASONS: Final = 10
@@ -35,90 +33,14 @@ _HANGING: Final = {
 _NAME_COLUMNS: Final = ("variable", "lowest mase")
 
 
-class TrainingProgress:
-    """Progress of the batches: a live bar on a terminal, else a plain line every ten seconds.
-
-    Example:
-        >>> with TrainingProgress() as progress:
-        ...     progress.start(total=2)
-        ...     progress.update("completed", "2020-01-01")
-        ...     progress.update("skipped", "2020-01-31")
-    """
-
-    def __init__(
-        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Write to `console` (default: stderr); `clock` tells the time in seconds."""
-        self._console = console or Console(stderr=True)
-        self._clock = clock
-        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
-        self._bar = Progress(
-            TextColumn("batches"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            disable=not self._live,
-        )
-        self._task = self._bar.add_task("", total=None)
-        self._counts: Counter[BatchOutcome] = Counter()
-        self._total = 0
-        self._began = self._printed = clock()
-
-    def __enter__(self) -> Self:
-        """Open the display; the bar moves to and fro until the number of batches is known."""
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the display; the last state of the bar stays on the screen."""
-        self._bar.stop()
-
-    def start(self, total: int) -> None:
-        """Begin to count `total` batches."""
-        self._total = total
-        self._began = self._printed = self._clock()
-        self._bar.reset(self._task, total=total)
-
-    def update(self, status: BatchOutcome, batch: str) -> None:
-        """Count the end of one batch; `kept` is one that an earlier run completed."""
-        self._counts[status] += 1
-        self._bar.update(self._task, advance=1, description=self._describe())
-        if self._live:
-            return
-        now = self._clock()
-        if now - self._printed >= LINE_INTERVAL or self._counts.total() == self._total:
-            self._printed = now
-            self._print_line(batch, now - self._began)
-
-    def _describe(self) -> str:
-        counts = self._counts
-        kept = f", {counts['kept']} kept" if counts["kept"] else ""
-        return f"{counts['failed']} failed, {counts['skipped']} skipped{kept}"
-
-    def _print_line(self, batch: str, seconds: float) -> None:
-        done = self._counts.total()
-        line = f"batches {done}/{self._total}, {self._describe()}, {seconds:.0f} s"
-        ours = done - self._counts["kept"]  # kept batches took no time and foretell none
-        if ours and done < self._total:
-            line += f", {seconds / ours * (self._total - done):.0f} s left"
-        self._console.print(_plain(f"{line}, last {batch}"), soft_wrap=True)
-
-
 def print_summary(
     results: Mapping[str, Any], paths: Mapping[str, str], console: Console | None = None
 ) -> None:
-    """Print what a training run learnt; fits 80 columns and is plain text when piped.
+    """Print the results of a training; they fit 80 columns and are plain text in a pipe.
 
     Args:
         results: the `training_results` object.
-        paths: where each output lies, by what it is, such as `{"results": "/data/r.json"}`.
+        paths: path of each output by its name, such as `{"results": "/data/r.json"}`.
         console: where to print; stdout unless given.
     """
     from pulse_assets.stages import outcome  # late, for it imports much
@@ -135,7 +57,7 @@ def print_summary(
 
 
 def print_json(content: object) -> None:
-    """Print a value on stdout for machines; NaN must have become None before."""
+    """Print a value as JSON on stdout; it must hold None instead of NaN."""
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -145,32 +67,36 @@ def print_status(
     versions: Mapping[str, int],
     console: Console | None = None,
 ) -> None:
-    """Print how many batches are in each state, which neighbours are, and what they leave out.
+    """Print the number of batches in each state, stretches of one state, and what they omit.
 
     Args:
         states: state by batch, in order.
         outcomes: `errors`, `skipped`, `skipped_variables` and `rule_errors` of the stored batches,
             as in `training_results`.
-        versions: number of stored batches by the versions that made them.
+        versions: number of stored batches by the versions that computed them.
         console: where to print; stdout unless given.
     """
     console = console or Console()
     counts = Counter(states.values())
     table = _table(*get_args(BatchState), "total")
-    named = [str(counts[state]) for state in get_args(BatchState)]
-    table.add_row(*named, str(len(states)))
+    table.add_row(*(str(counts[state]) for state in get_args(BatchState)), str(len(states)))
     console.print(table)
     console.print()
-    found = list(stretches(states))
-    listed = _table("batches", "state", "first", "last")
-    for one in found[:LISTED_STRETCHES]:
-        listed.add_row(str(one.count), one.state, one.first, one.last)
-    console.print(listed)
-    _print_rest(console, len(found) - LISTED_STRETCHES)
-    console.print()
+    _print_stretches(console, states)
     for made_with, count in versions.items():
-        console.print(_plain(f"made with {made_with}: {count}"), soft_wrap=True)
+        console.print(plain(f"made with {made_with}: {count}"), soft_wrap=True)
     _print_outcomes(console, outcomes)
+
+
+def _print_stretches(console: Console, states: Mapping[str, BatchState]) -> None:
+    """Print runs of neighbouring batches in one state."""
+    neighbours = list(stretches(states))
+    table = _table("batches", "state", "first", "last")
+    for stretch in neighbours[:LISTED_STRETCHES]:
+        table.add_row(str(stretch.count), stretch.state, stretch.first, stretch.last)
+    console.print(table)
+    _print_rest(console, len(neighbours) - LISTED_STRETCHES)
+    console.print()
 
 
 def print_forecasts(
@@ -183,17 +109,17 @@ def print_forecasts(
 
     Args:
         rows: of schema `NEXT_FORECASTS`, one per variable and horizon.
-        warnings: what a person should know of them.
-        paths: where each output lies, by what it is.
+        warnings: sentences about series that end early.
+        paths: path of each output by its name.
         console: where to print; stdout unless given.
     """
     console = console or Console()
     table = _table("variable", "steps", "date", "forecast", "interval", "trust")
-    known = ""
+    previous = ""
     for row in rows:
-        name = _plain(row["variable"])
-        if row["variable"] != known:
-            known = row["variable"]
+        name = plain(row["variable"])
+        if row["variable"] != previous:
+            previous = row["variable"]
             table.add_row(name, "from", str(row["origin_date"]), _number(row["origin_value"]))
         lower, upper = (_number(row[end]) for end in ("lower", "upper"))
         table.add_row(
@@ -214,7 +140,7 @@ def print_forecasts(
 def print_error(message: str, console: Console | None = None) -> None:
     """Print `error: <message>` on stderr."""
     console = console or Console(stderr=True)
-    console.print(Text.assemble(("error: ", "bold red"), _plain(message)), soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), plain(message)), soft_wrap=True)
 
 
 def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> Table:
@@ -233,21 +159,21 @@ def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> 
 
 def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
     table = _table("variable", "trust (90 %)", "skill %", "mase", "n", "lowest mase")
-    table.columns[0].min_width = min(24, max(map(len, details)))  # the last column folds first
+    table.columns[0].min_width = min(24, max(map(len, details)))  # the last column wraps first
     for variable, entry in details.items():
         table.add_row(
-            _plain(variable),
+            plain(variable),
             _trust(entry["trust"], entry["trust_lower"], entry["trust_upper"]),
             "-" if entry["skill"] is None else f"{100 * entry['skill']:+.1f}",
             _score(entry["mase"]),
             str(entry["n"]),
-            _plain(entry["best_model"] or "-"),
+            plain(entry["best_model"] or "-"),
         )
     return table
 
 
 def _table(*headers: str) -> Table:
-    """Return a table whose numbers keep whole, while its names may be folded to fit."""
+    """Return a table that may break names to fit the width, but no numbers."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for header in headers:
         if header in _NAME_COLUMNS:
@@ -259,26 +185,20 @@ def _table(*headers: str) -> Table:
 
 def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     """Print what failed and what was skipped, equal entries on one line."""
-    from pulse_assets.stages import outcome_texts  # late, for it imports much
-    from pulse_assets.stages.outcome import RuleErrors
+    from pulse_assets.stages import outcome_texts as texts  # late, for it imports much
 
-    failed = [
-        f"{one.first}  {one.error}"
-        if one.count == 1
-        else f"{one.count}  {one.error}  ({one.dates})"
-        for one in outcome_texts.group_failed(results["errors"])
-    ]
+    failed = [_failed_line(group) for group in texts.group_failed(results["errors"])]
     rules = [
-        f"{one['model']}: {outcome_texts.describe_rule_error(RuleErrors(**one))}"
-        for one in results["rule_errors"]
+        f"{error['model']}: {texts.describe_rule_error(RuleErrors(**error))}"
+        for error in results["rule_errors"]
     ]
     skipped = [
-        f"{one.count}  {one.reason}  ({one.dates})"
-        for one in outcome_texts.group_skipped(results["skipped"])
+        f"{group.count}  {group.reason}  ({group.dates})"
+        for group in texts.group_skipped(results["skipped"])
     ]
     variables = [
-        f"{outcome_texts.list_some(one.variables)}: {one.reason} ({one.dates})"
-        for one in outcome_texts.group_variables(results["skipped_variables"])
+        f"{texts.list_some(group.variables)}: {group.reason} ({group.dates})"
+        for group in texts.group_variables(results["skipped_variables"])
     ]
     _print_list(console, "failed batches", failed, LISTED_FAILURES)
     _print_list(console, "failed rules", rules, LISTED_FAILURES)
@@ -286,18 +206,24 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     _print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
 
 
+def _failed_line(group: "FailedBatches") -> str:
+    if group.count == 1:
+        return f"{group.first}  {group.error}"
+    return f"{group.count}  {group.error}  ({group.dates})"
+
+
 def print_warnings(warnings: Sequence[str], console: Console) -> None:
-    """Print what a person should know, under a title; nothing if there is nothing."""
+    """Print warnings under a title; nothing if there are none."""
     _print_list(console, "warnings", warnings, LISTED_WARNINGS)
 
 
 def _print_list(console: Console, title: str, lines: Sequence[str], limit: int) -> None:
-    """Print the first lines under a title, and how many more there are; nothing if none."""
+    """Print the first lines under a title, and the number of further ones; nothing if none."""
     if not lines:
         return
     console.print(Text(title, style="bold"))
     for line in lines[:limit]:
-        text = str(_plain(" ".join(line.splitlines())))
+        text = str(plain(" ".join(line.splitlines())))
         console.print(Text(textwrap.fill(text, console.width, **_HANGING)))
     _print_rest(console, len(lines) - limit)
     console.print()
@@ -305,7 +231,7 @@ def _print_list(console: Console, title: str, lines: Sequence[str], limit: int) 
 
 def _print_paths(console: Console, paths: Mapping[str, str]) -> None:
     for name, path in paths.items():
-        console.print(_plain(f"{name}: {path}"), soft_wrap=True)  # whole, to be copied
+        console.print(plain(f"{name}: {path}"), soft_wrap=True)  # on one line, to be copied
 
 
 def _print_rest(console: Console, count: int) -> None:
@@ -313,8 +239,8 @@ def _print_rest(console: Console, count: int) -> None:
         console.print(Text(f"  and {count} more"))
 
 
-def _plain(text: str) -> Text:
-    """Return text that is shown as it is: no markup, and no codes that steer a terminal."""
+def plain(text: str) -> Text:
+    """Return text that is printed literally: without markup and terminal control codes."""
     return Text(
         "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
     )
