@@ -53,7 +53,7 @@ ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT
 		$(BIN)/python -c "import socket; socket.create_server(('127.0.0.1', $${port#*=}))" \
 			2>/dev/null || { echo "$$port is taken: make ui $${port%=*}=..." >&2; exit 1; }; \
 	done
-	@$(BIN)/python -m pulse_assets.instance
+	@$(BIN)/python -m pulse_assets.dagster.instance
 	@echo "the Dagster UI: http://127.0.0.1:$(PORT), in half a minute; Ctrl-C ends it"
 	@cd $(DAGSTER_HOME) && { \
 		$(abspath $(BIN))/pulse-train report --serve $(REPORT_PORT) >/dev/null & \

@@ -9,7 +9,8 @@ recorded of any other.
 
 import sys
 
-from pulse_assets.execution.batch_task import BATCH_TABLES, BatchSummary, BatchTask
+from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.execution.batch_task import BatchSummary, BatchTask
 
 
 def skip_batch(task: BatchTask) -> BatchSummary:

@@ -39,7 +39,9 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.setting import RESULTS, publish
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.dagster.instance import open_instance
+from pulse_assets.history.calendars import decide_frequency
 from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import TrainingOptions
@@ -52,7 +54,6 @@ from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import AWS
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
-from pulse_assets.training import open_instance
 
 SAMPLE: Final = Path("pulse_assets/sample_data")
 LAST: Final = date(2022, 12, 31)
@@ -220,22 +221,31 @@ def time_stages() -> dict[str, float]:
 
 def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     """Return the stages of a batch of the sample, each with its input at hand."""
-    options, rules = TrainingOptions(), resolve_rules(DEFAULT_MODELS)
-    source = open_source("sample", AWS)
+    rules, source = resolve_rules(DEFAULT_MODELS), open_source("sample", AWS)
     names = source.variables()
     first = STAGED - timedelta(days=DAYS - 1)
     batch = TrainingBatch(str(first), first, STAGED + timedelta(days=1), tuple(names))
     series = {name: source.load(name) for name in names}
+    frequencies = {name: decide_frequency(series[name]) for name in names}
+    options = TrainingOptions(frequencies=frequencies)
     history = observe(batch, series, options.history_days)
     planned = plan(batch, history, options.horizons, options.frequencies)
     variables = planned_variables(planned, history, options.horizons)
-    seen = Observations.by_variable(history)
+    observations = Observations.by_variable(history)
 
     def forecast() -> None:
-        for one in variables:
-            asked = np.unique(one.pairs.known), np.unique(one.pairs.reach)
-            known = one.name, one.window.learnt, one.window.frequency
-            forecast_series(*known, asked, seen, rules, options)
+        for variable in variables:
+            window, pairs = variable.window, variable.pairs
+            forecast_series(
+                variable.name,
+                window.available_history,
+                window.frequency,
+                np.unique(pairs.last_known_row),
+                np.unique(pairs.steps_ahead),
+                observations,
+                rules,
+                options,
+            )
 
     def retrodict() -> pa.Table:
         return predict(batch.batch_id, variables, history, rules, options)

@@ -11,7 +11,7 @@ import numpy as np
 from statsforecast.utils import ConformalIntervals
 
 from benchmarks import fred
-from benchmarks.accuracy import HORIZONS, LEVELS, last_origins
+from benchmarks.evaluation import HORIZONS, LEVELS, last_origins
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.retrodiction.arrays import carry_forward
 from pulse_assets.retrodiction.retrodict import retrodict

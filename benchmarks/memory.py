@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules

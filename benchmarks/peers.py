@@ -17,8 +17,8 @@ from statsforecast.models import (
     SimpleExponentialSmoothingOptimized,
 )
 
-from benchmarks.accuracy import HORIZONS, TESTED, Evaluation, last_origins
 from benchmarks.comparison import geometric_mean, significance
+from benchmarks.evaluation import HORIZONS, TESTED, Evaluation, last_origins
 from benchmarks.intervals import compare_intervals
 from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import carry_forward

@@ -25,9 +25,9 @@ import dagster as dg
 import psutil
 import yaml
 
+from pulse_assets.dagster.instance import open_instance
 from pulse_assets.execution.cluster import ClusterSpec, active_client, open_cluster
 from pulse_assets.execution.fan_out import fan_out
-from pulse_assets.training import open_instance
 
 _START = date(1990, 1, 1)
 _HISTORY = 60

@@ -23,7 +23,7 @@ import pandas as pd
 from statsforecast import models
 
 from benchmarks import fred
-from benchmarks.accuracy import last_origins
+from benchmarks.evaluation import last_origins
 from benchmarks.memory import measure_memory
 from benchmarks.setting import RESULTS, publish
 from pulse_assets.array_types import Floats, Ints

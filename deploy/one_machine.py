@@ -26,7 +26,7 @@ from pathlib import Path
 
 import yaml
 
-from pulse_assets.execution.processors import usable_processors
+from pulse_assets.settings.processors import usable_processors
 
 HERE = Path(__file__).parent
 SECONDS = 90

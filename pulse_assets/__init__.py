@@ -1,22 +1,50 @@
 """Retrodiction training as a Dagster asset graph.
 
-`TrainingConfig`, `TrainingResults` and `train` are all that most programs need. They are imported
-when first used, because Dask workers import this package too and need no Dagster.
+`train(TrainingConfig(...))` returns `TrainingResults`: most programs need no more. The names below
+are imported when first used, because Dask workers import this package too and need no Dagster.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pulse_assets.batches.windows import TrainingBatch
+    from pulse_assets.run_training import (
+        create_config_from_args,
+        main,
+        parse_args,
+        setup_logging,
+    )
     from pulse_assets.settings import TrainingConfig
-    from pulse_assets.training import TrainingResults, train
+    from pulse_assets.training import TrainingPipeline, TrainingResults, train
 
-__all__ = ["TrainingConfig", "TrainingResults", "train"]
+__all__ = [
+    "TrainingBatch",
+    "TrainingConfig",
+    "TrainingPipeline",
+    "TrainingResults",
+    "create_config_from_args",
+    "main",
+    "parse_args",
+    "setup_logging",
+    "train",
+]
 
-_HOMES = {"TrainingConfig": "settings", "TrainingResults": "training", "train": "training"}
+#: The module of each exported name.
+_MODULES = {
+    "TrainingBatch": "batches.windows",
+    "TrainingConfig": "settings",
+    "TrainingPipeline": "training",
+    "TrainingResults": "training",
+    "create_config_from_args": "run_training",
+    "main": "run_training",
+    "parse_args": "run_training",
+    "setup_logging": "run_training",
+    "train": "training",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

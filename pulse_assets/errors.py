@@ -6,7 +6,7 @@ exception is a defect of this package and keeps its traceback.
 
 
 class PulseError(Exception):
-    """Base of every error that bad input or a broken surrounding can cause."""
+    """Base of every error that bad input or the environment can cause."""
 
 
 class ConfigurationError(PulseError):
@@ -26,18 +26,18 @@ class StoreError(PulseError):
 
 
 class StoreUnavailableError(StoreError):
-    """The store as a whole cannot be used: unreachable, full or forbidden.
+    """The store as a whole cannot be used: it is unreachable, full or forbidden.
 
-    It ends a run: no other batch would do better.
+    It ends a run, because every other batch would fail too.
     """
 
 
 class ClusterError(PulseError):
-    """The Dask cluster cannot be reached, was lost, or holds other code than the run."""
+    """The Dask cluster cannot be reached, was lost, or runs other code than this process."""
 
 
 class LostWorkerError(PulseError):
-    """A batch ended its worker process each time it was tried."""
+    """A batch killed its worker process each time it was tried."""
 
 
 class TrainingError(PulseError):

@@ -21,14 +21,30 @@ LONGEST = [
     )
 ]
 
+#: What needs no compiled kernel.
+WITHOUT_KERNELS = tuple(
+    f"pulse_assets_tests/{name}"
+    for name in (
+        *("history/", "report/", "storage/test_store", "storage/test_tables", "test_bad_settings"),
+        *("test_preflight", "test_security", "test_settings", "test_source_watch", "test_terminal"),
+    )
+)
+
 #: Quick rules: two exact ones and one whose constants are tuned.
 MODELS = ["naive", "drift", "ses"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; all else keeps its order."""
+    """Put the longest files first, and those that need no kernel in the middle.
+
+    There the second of two processes begins. It leaves it to the first to compile the kernels.
+    """
     rank = {file: place for place, file in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(LONGEST)))
+    plain = [item for item in items if item.nodeid.startswith(WITHOUT_KERNELS)]
+    others = [item for item in items if not item.nodeid.startswith(WITHOUT_KERNELS)]
+    half = len(items) // 2
+    items[:] = [*others[:half], *plain, *others[half:]]
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def bad_values(name, field):
     if "str" in kind and "list" not in kind and "dict" not in kind:
         yield from (3, True, 1.5)
     if "Path" in kind:
-        yield from (3, "/")
+        yield from (3, *([] if name.endswith("_dir") else ["/"]))
     if "str" in kind or "Path" in kind:
         for text in ABSURD:
             yield [text] if "list" in kind else {text: "daily"} if "dict" in kind else text

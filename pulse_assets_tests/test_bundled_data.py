@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.batches import batch_starts, make_batch
+from pulse_assets.batches.windows import batch_starts, make_batch
 from pulse_assets.report.page import best_rules
 
 #: Lag of the differences in the scale, as M4 has it.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pulse_assets import commands
+from pulse_assets.cli import commands
 from pulse_assets.report.serve import report_server
 from pulse_assets.run_training import main, parse_args
 from pulse_assets.settings import dagster_home
@@ -213,12 +213,63 @@ def test_a_port_that_is_taken_is_told(settings, capsys):
     assert f"--serve {port}: " in capsys.readouterr().err
 
 
+def refusal(capsys, *words):
+    with pytest.raises(SystemExit) as stopped:
+        parse_args(words)
+    assert stopped.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
 def test_options_belong_to_their_command(capsys):
     assert parse_args(["report", "--rebuild"]).rebuild
-    for words in (["--rebuild"], ["report", "--json"], ["publish"]):
-        with pytest.raises(SystemExit):
-            parse_args(words)
-        assert "unrecognized arguments" in capsys.readouterr().err
+    assert "--rebuild" in refusal(capsys, "--rebuild")
+    assert "--rebuild" in refusal(capsys, "status", "--rebuild")
+    assert "--json" in refusal(capsys, "report", "--json")
+    assert "report has no option --json" in refusal(capsys, "--json", "report")
+
+
+def test_an_unknown_command_is_refused_with_the_nearest_one(capsys):
+    assert refusal(capsys, "forcast") == (
+        "error: unknown command 'forcast': did you mean forecast? The commands are train, status, "
+        "forecast, report; see pulse-train --help"
+    )
+    assert "did you mean" not in refusal(capsys, "publish")
+
+
+def test_options_before_and_after_the_command_add_up():
+    both = parse_args(["--store", "a", "--start-date", "2001-01-01", "status", "--store", "b"])
+    assert (both.command, both.store, both.start_date) == ("status", "b", "2001-01-01")
+    assert parse_args(["--json", "status"]).json
+    assert parse_args(["--models", "naive", "--store", "a", "forecast"]).command == "forecast"
+    assert parse_args(["train", "--resume"]) == parse_args(["--resume"])
+
+
+def help_of(capsys, *words):
+    with pytest.raises(SystemExit) as stopped:
+        parse_args([*words, "--help"])
+    assert stopped.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["status", "forecast", "report"])
+def test_help_of_a_command_shows_its_own_options_alone(capsys, command):
+    out = help_of(capsys, command)
+    assert out.startswith(f"usage: pulse-train {command} [options]")
+    for option in ("--store", "--models", "--config", "--log-level"):
+        assert f"  {option} " in out
+    for option in ("--max-workers", "--resume", "--output-file", "--dask-scheduler-address"):
+        assert option not in out
+    assert ("  --json" in out) == (command != "report")
+    assert ("  --rebuild" in out) == (command == "report")
+    assert parse_args([command, "--max-workers", "2"]).max_workers == "2"  # accepted, unused
+
+
+def test_help_of_train_is_that_of_the_program(capsys):
+    program, train = help_of(capsys), help_of(capsys, "train")
+    options = re.findall(r"^  --\S+", program, re.MULTILINE)
+    assert re.findall(r"^  --\S+", train, re.MULTILINE) == options
+    assert len(options) > 40
 
 
 def test_help_names_the_commands_and_groups_the_options(capsys):

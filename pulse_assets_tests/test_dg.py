@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
-from pulse_assets.jobs import JOB_NAME
 from pulse_assets.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -19,9 +19,9 @@ import yaml
 from distributed import Client
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.execution.run_process import PROCESS_TAG
+from pulse_assets.dagster.instance import open_instance
+from pulse_assets.dagster.run_process import PROCESS_TAG
 from pulse_assets.settings import dagster_home
-from pulse_assets.training import open_instance
 from pulse_assets_tests.conftest import stored
 from pulse_assets_tests.execution.clusters import StandingCluster, standing_cluster, wait_until
 from pulse_assets_tests.execution.test_fan_out import tasks_of_fan_outs
@@ -158,7 +158,7 @@ def check_resumes(command, config, undisturbed, *options, finished):
     """A resumed run computes the rest only."""
     code, said = command("--resume", *options, seconds="0").finish()
     assert code == 0, said
-    kept = int(re.findall(r"(\d+) kept", said)[-1])
+    kept = int(re.findall(r"(\d+) unchanged", said)[-1])
     assert finished <= kept < BATCHES
     check_whole(config, undisturbed)
 

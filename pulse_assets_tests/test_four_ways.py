@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from pulse_assets import TrainingConfig, train
+from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
-from pulse_assets.jobs import JOB_NAME
 from pulse_assets.run_training import main
 from pulse_assets.settings import Settings, dagster_home
 from pulse_assets_tests.conftest import MODELS, stored, write_source

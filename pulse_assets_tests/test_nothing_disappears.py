@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from pulse_assets import TrainingConfig, train
+from pulse_assets.batches.grid import batch_keys
 from pulse_assets.errors import HistoricalDataError
-from pulse_assets.partitions import batch_keys
 from pulse_assets_tests.properties import holds_for_all
 
 START = np.datetime64("1995-01-01")

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from pulse_assets.batches import window_starts
+from pulse_assets.batches.grid import batch_of
+from pulse_assets.batches.windows import window_starts
+from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
 from pulse_assets.history.calendars import decide_frequency
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.partitions import batch_of, batch_partitions
 from pulse_assets.preflight import check_ready, resolve_options
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions
 from pulse_assets.stages.observe import observe
@@ -314,7 +315,7 @@ def test_a_calendar_is_refused_with_its_rows_or_holds_in_every_batch(
                 seen = Observations.by_variable(history).get("x")
                 if seen is not None:
                     seen.regular(get_frequency(frequency))
-                    seen.in_order().regular(get_frequency(frequency))
+                    seen.in_publication_order().regular(get_frequency(frequency))
 
 
 def test_every_series_is_read_once_and_none_where_all_is_known(tmp_path, monkeypatch):

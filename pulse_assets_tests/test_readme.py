@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import yaml
 
+from pulse_assets.dagster.jobs import JOB_NAME
+from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.definitions import build_definitions
-from pulse_assets.jobs import JOB_NAME
-from pulse_assets.partitions import batch_partitions
 from pulse_assets.retrodiction.rules import RULES
 from pulse_assets.retrodiction.scores import METRICS
 from pulse_assets.run_training import create_config_from_args, main, parse_args

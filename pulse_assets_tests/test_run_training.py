@@ -108,13 +108,13 @@ def test_allowed_failures_exit_with_0(command, small, monkeypatch):
     assert command(*broken, "--max-failed-batches", "0").code == 1
 
 
-def test_resume_keeps_what_is_there(command, small, tmp_path):
+def test_resume_leaves_finished_batches_unchanged(command, small, tmp_path):
     few = (*small, "--batch-limit", "4")
     command(*few)
     before = stored(tmp_path / "store")
     ran = command(*few, "--resume")
     assert ran.code == 0
-    assert "4 kept" in ran.err
+    assert "4 unchanged" in ran.err
     assert stored(tmp_path / "store") == before
 
 
@@ -292,12 +292,13 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
         (["--s3-data-prefix", "p"], ["--s3-data-prefix p", "--s3-data-bucket"]),
         (["--s3-data-bucket", "b"], ["--source", "--s3-data-bucket b", "one of them"]),
         (["--s3-results-bucket", "b"], ["--store", "--s3-results-bucket b", "one of them"]),
-        (["--log-level", "loud"], ["--log-level", "LOUD", "WARNING"]),
+        (["--log-level", "loud"], ["log_level = 'LOUD'", "WARNING", "LOG_LEVEL"]),
         (["--log-dir", "/dev/null/logs"], ["/dev/null/logs", "cannot be written"]),
         (["--config", "/no/such.yaml"], ["/no/such.yaml", "No such file"]),
-        (["--batch-siz", "3"], ["--batch-siz", "--help"]),
+        (["--batch-siz", "3"], ["--batch-siz", "did you mean --batch-size-days?", "--help"]),
         (["--no-such-option"], ["--no-such-option", "--help"]),
-        (["stray"], ["stray", "--help"]),
+        (["stray"], ["unknown command 'stray'", "train, status, forecast, report", "--help"]),
+        (["staus"], ["unknown command 'staus'", "did you mean status?", "--help"]),
     ],
     ids=lambda value: " ".join(value)[:40] if value and value[0].startswith("--") else "",
 )

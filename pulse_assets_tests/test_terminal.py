@@ -4,7 +4,8 @@ import re
 import pytest
 from rich.console import Console
 
-from pulse_assets.terminal import TrainingProgress, print_error, print_summary
+from pulse_assets.cli.progress import TrainingProgress
+from pulse_assets.cli.terminal import print_error, print_summary
 from pulse_assets_tests.report.made import make_pairs, make_results
 
 
@@ -50,7 +51,7 @@ def test_plain_progress_is_one_line_every_ten_seconds():
             progress.update(status, f"2020-01-0{number + 1}")
     assert printed(console).splitlines() == [
         # 2 of 3 took 12 s, 5 are left
-        "batches 3/8, 1 failed, 0 skipped, 1 kept, 12 s, 30 s left, last 2020-01-03"
+        "batches 3/8, 1 failed, 0 skipped, 1 unchanged, 12 s, 30 s left, last 2020-01-03"
     ]
 
 
@@ -70,7 +71,9 @@ def test_kept_batches_foretell_no_time():
         progress.start(total=2)
         clock.now += 11
         progress.update("kept", "2020-01-01")
-    assert printed(console) == "batches 1/2, 0 failed, 0 skipped, 1 kept, 11 s, last 2020-01-01\n"
+    assert (
+        printed(console) == "batches 1/2, 0 failed, 0 skipped, 1 unchanged, 11 s, last 2020-01-01\n"
+    )
 
 
 def test_a_terminal_gets_a_bar_and_no_lines():

@@ -15,7 +15,10 @@ from dagster._core.executor.in_process import InProcessExecutor
 from sqlalchemy.exc import OperationalError
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.batches import batch_starts, make_batch
+from pulse_assets.batches.windows import batch_starts, make_batch
+from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.dagster.instance import open_instance
+from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.errors import (
     ClusterError,
     ConfigurationError,
@@ -24,12 +27,10 @@ from pulse_assets.errors import (
     StoreError,
     TrainingError,
 )
-from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.execution.tally import NoProgress
-from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
 from pulse_assets.settings import dagster_home
-from pulse_assets.training import open_instance
 from pulse_assets_tests.conftest import MODELS, stored, write_source
 
 ROOT = Path(__file__).parents[1]

@@ -1,83 +1,39 @@
-"""`next_forecasts`: the forecasts that a user came for, made with what the training learnt."""
+"""`next_forecasts`: forecasts from the last observation of each series, weighted by past errors."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
-from pulse_assets.assets.previews import as_table, in_words
-from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.check_records import Check, CheckedData, Verdict
+from pulse_assets.assets.specs import aggregate
+from pulse_assets.batches.fingerprint import ledger_fingerprint
+from pulse_assets.dagster.checks.check import CheckedData
+from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS, Forecasts
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.previews import as_table, in_words
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.forecast import Trust, forecast_next
 from pulse_assets.stages.ledger import latest_trust
-from pulse_assets.stages.outcome_texts import list_some
 from pulse_assets.stages.series_ends import (
     early_ends,
     last_observations,
     left_out,
 )
-
-
-@dataclass(frozen=True)
-class Forecasts:
-    """The next forecasts and what the checks know of their series.
-
-    Attributes:
-        left_out: why variables have no forecast.
-        early: a sentence for each series that ends much earlier than the others.
-        rule_errors: by `variable, model` what a rule raised.
-    """
-
-    left_out: Mapping[str, str]
-    early: Mapping[str, str]
-    rule_errors: Mapping[str, str]
-
-
-def every_variable_has_a_forecast(found: Forecasts) -> Verdict:
-    """Each variable has a next forecast."""
-    named = [f"{name} ({reason})" for name, reason in found.left_out.items()]
-    message = f"no next forecast of {list_some(named)}"
-    return Verdict(not found.left_out, {"left_out": found.left_out}, message)
-
-
-def series_end_together(found: Forecasts) -> Verdict:
-    """No series ends more than a few of its own steps before the latest of all."""
-    message = list_some(list(found.early.values()), separator="; ")
-    return Verdict(not found.early, {"early": sorted(found.early)}, message)
-
-
-def no_failed_rules(found: Forecasts) -> Verdict:
-    """Every rule returned its next forecast of each variable, without an error."""
-    named = [f"{pair} ({error})" for pair, error in found.rule_errors.items()]
-    message = f"rules failed in the next forecasts: {list_some(named)}"
-    return Verdict(not named, {"rule_errors": dict(found.rule_errors)}, message)
-
-
-FORECAST_CHECKS: Final[tuple[Check[Forecasts], ...]] = (
-    Check("every_variable_has_a_forecast", "next_forecasts", every_variable_has_a_forecast, "WARN"),
-    Check("series_end_together", "next_forecasts", series_end_together, "WARN"),
-    Check("no_failed_rules", "next_forecasts", no_failed_rules),
-)
+from pulse_assets.storage.tables import fingerprint_of
 
 
 def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
     """Define the asset over the source of `settings`."""
 
     @dg.asset(
-        io_manager_key="parquet_io",
-        automation_condition=AGGREGATE_CONDITION,
         check_specs=[check.spec for check in FORECAST_CHECKS],
-        **described("next_forecasts"),
+        **aggregate("next_forecasts"),
     )
     def next_forecasts(
         context: dg.AssetExecutionContext,
@@ -92,26 +48,31 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
             series = {name: source.load(name) for name in options.variables or ()}
             seconds = options.rule_timeout_seconds
             rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
-            made = forecast_next(series, rules, options, _trust(trust_ledger))
-        early = early_ends(last_observations(made.table), options.frequencies)
-        found = Forecasts(left_out(made.table), early, made.rule_errors)
-        for name, reason in found.left_out.items():
+            result = forecast_next(series, rules, options, _trust(trust_ledger))
+        early = early_ends(last_observations(result.table), options.frequencies)
+        forecasts = Forecasts(
+            left_out(result.table),
+            early,
+            result.rule_errors,
+            trust_fits=fingerprint_of(trust_ledger) == ledger_fingerprint(run, options),
+        )
+        for name, reason in forecasts.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
-        for pair, error in made.rule_errors.items():
+        for pair, error in result.rule_errors.items():
             context.log.warning(f"a rule failed ({pair}): {error}")
-        rule_errors = {"rule_errors": in_words(made.rule_errors)}
-        yield dg.Output(made.table, metadata=_metadata(made.table, found) | rule_errors)
+        rule_errors = {"rule_errors": in_words(result.rule_errors)}
+        yield dg.Output(result.table, metadata=_metadata(result.table, forecasts) | rule_errors)
         for check in FORECAST_CHECKS:
-            yield CheckedData.of(run, options).evaluation(check.run(found))
+            yield CheckedData.of(run, options).evaluation(check.run(forecasts))
 
     return next_forecasts
 
 
-def _metadata(table: pa.Table, found: Forecasts) -> dict[str, Any]:
+def _metadata(table: pa.Table, forecasts: Forecasts) -> dict[str, Any]:
     ours = table.filter(pc.field("model") == ENSEMBLE).to_pylist()
     return {
-        "left_out": in_words(found.left_out),
-        "ends_early": in_words(list(found.early.values())),
+        "left_out": in_words(forecasts.left_out),
+        "ends_early": in_words(list(forecasts.early.values())),
         "forecast": as_table(ours),
     }
 

@@ -1,36 +1,32 @@
-"""The partitioned assets, made by one step so that a batch stays in memory from data to score.
+"""The partitioned assets, computed by one step, so that a batch stays in memory.
 
-Each batch is one task; its worker writes its own objects. Here they are only announced: a
-materialization for each table of a batch as it completes, none for one that failed.
+Each batch is one Dask task, whose worker writes the objects. The step only records them: one
+materialization per table of a batch as it completes, none for the tables of a failed batch.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.events import EngineEventData
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
+from pulse_assets.assets.specs import described
+from pulse_assets.batches.fingerprint import code_fingerprint
+from pulse_assets.batches.grid import batch_of, check_keys
+from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.internals import report_metadata
+from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
+from pulse_assets.dagster.partitions import batch_partitions
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import ClusterError, StoreUnavailableError
-from pulse_assets.execution.batch_task import (
-    BATCH_TABLES,
-    BatchSummary,
-    BatchTask,
-    fail_batch,
-    run_batch,
-)
+from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batch, run_batch
 from pulse_assets.execution.cluster import active_client, describe_cluster, remote_client
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
 from pulse_assets.execution.worker_store import check_workers_store
-from pulse_assets.fingerprint import code_fingerprint
-from pulse_assets.jobs import COMPUTED_TAG, STORE_TAG
-from pulse_assets.partitions import batch_of, batch_partitions, check_keys
 from pulse_assets.preflight import check_ready
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.retrodiction.kernel_cache import warn_of_compilation
 from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts
@@ -39,16 +35,6 @@ from pulse_assets.storage.layout import object_path
 
 if TYPE_CHECKING:
     from distributed import Client
-
-#: The one partitioned asset that exists for failed batches too; the aggregates depend on it.
-STATUS_TABLE: Final = "batch_metrics"
-
-_UPSTREAM: Final = {
-    "historical_data": [],
-    "training_batches": ["historical_data"],
-    "retrodictions": ["historical_data", "training_batches"],
-    "batch_metrics": ["historical_data", "training_batches", "retrodictions"],
-}
 
 
 def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
@@ -67,7 +53,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
         data: DataResource,
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult]:
-        tables = _tables_to_make(context)
+        tables = _tables_to_compute(context)
         with plain_failures(), fresh_hosts():  # bad input is a failure without a traceback
             run = data.applied_to(settings)
             context.instance.add_run_tags(context.run.run_id, {STORE_TAG: run.store})
@@ -92,15 +78,15 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _specs() -> list[dg.AssetSpec]:
-    """Describe the four; all but the status table are missing for a batch that failed.
+    """Describe the four assets; of a batch that failed only the status table exists.
 
-    A step that depends on a missing output is skipped: hence `skippable`, and nothing downstream
-    may depend on those.
+    They are `skippable`, because Dagster fails a step that does not yield an output. Nothing
+    downstream may depend on them, because Dagster skips a step whose input is missing.
     """
     return [
         dg.AssetSpec(
             name,
-            deps=_UPSTREAM[name],
+            deps=ASSETS[name].upstream,
             skippable=name != STATUS_TABLE,
             code_version=code_fingerprint()[:12],
             **described(name),
@@ -109,11 +95,11 @@ def _specs() -> list[dg.AssetSpec]:
     ]
 
 
-def _tables_to_make(context: dg.AssetExecutionContext) -> frozenset[str]:
-    """Return the tables that are selected, and the status with the forecasts that it judges.
+def _tables_to_compute(context: dg.AssetExecutionContext) -> frozenset[str]:
+    """Return the selected tables; with the forecasts, also the status table that scores them.
 
-    *Re-execute from failure* of a backfill selects what Dagster has no record of: three tables of a
-    batch that failed, but not its status, which would go on to say so.
+    *Re-execute from failure* of a backfill selects the tables of which Dagster has no record: three
+    tables of a batch that failed, but not its status table, which would still report the failure.
     """
     selected = frozenset(key.to_user_string() for key in context.selected_asset_keys)
     return selected | {STATUS_TABLE} if "retrodictions" in selected else selected
@@ -126,10 +112,11 @@ def _yields_status(context: dg.AssetExecutionContext) -> bool:
 def _link_dashboard(context: dg.AssetExecutionContext) -> None:
     """Put a link to the dashboard of the run's Dask cluster, if it has one, into the run's log."""
     if link := describe_cluster(active_client()).get("dashboard"):
-        context.instance.report_engine_event(
-            f"The batches compute on Dask; its dashboard: {link}",
+        report_metadata(
+            context.instance,
             context.run,
-            EngineEventData({"dashboard": dg.MetadataValue.url(link)}),
+            f"The batches compute on Dask; its dashboard: {link}",
+            {"dashboard": dg.MetadataValue.url(link)},
         )
 
 
@@ -157,10 +144,10 @@ def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
 
 
 def _results(tasks: list[BatchTask], client: "Client | None") -> Iterator[BatchSummary]:
-    for task, result in fan_out(run_batch, tasks, client):
+    for batch_task, result in fan_out(run_batch, tasks, client):
         if isinstance(result, StoreUnavailableError | ClusterError):
             raise result
-        yield fail_batch(task, result) if isinstance(result, Exception) else result
+        yield fail_batch(batch_task, result) if isinstance(result, Exception) else result
 
 
 @contextmanager
@@ -181,7 +168,7 @@ def _announce(
     tables: frozenset[str],
     tally: RunTally,
 ) -> None:
-    """Record what a batch stored: at once, but for a status table that the step yields."""
+    """Record what a batch stored, except a status table that the step itself yields."""
     if summary.status == "failed":
         context.log.error(f"batch {summary.batch_id} failed: {summary.error_type}: {summary.error}")
     key = summary.batch_id
@@ -198,21 +185,21 @@ def _announce(
 
 def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:
     path = object_path(name, summary.batch_id, run.batch_length)
-    found: dict[str, dg.MetadataValue] = {
-        "status": dg.MetadataValue.text("kept" if summary.kept else summary.status),
+    metadata: dict[str, dg.MetadataValue] = {
+        "status": dg.MetadataValue.text("kept" if summary.unchanged else summary.status),
         "dagster/uri": dg.MetadataValue.text(f"{run.store.rstrip('/')}/{path}"),
     }
     if summary.error:
-        found["reason"] = dg.MetadataValue.text(summary.error)
+        metadata["reason"] = dg.MetadataValue.text(summary.error)
     if summary.rule_errors and name in ("retrodictions", STATUS_TABLE):
-        found["rule_errors"] = dg.MetadataValue.int(summary.rule_errors)
+        metadata["rule_errors"] = dg.MetadataValue.int(summary.rule_errors)
     if name in summary.rows:
-        found["dagster/row_count"] = dg.MetadataValue.int(summary.rows[name])
-        found["bytes"] = dg.MetadataValue.int(summary.bytes[name])
+        metadata["dagster/row_count"] = dg.MetadataValue.int(summary.rows[name])
+        metadata["bytes"] = dg.MetadataValue.int(summary.bytes[name])
     if name == STATUS_TABLE:
         numbers = {"seconds": summary.seconds, **summary.scores}
-        found |= {key: dg.MetadataValue.float(round(value, 4)) for key, value in numbers.items()}
-    return found
+        metadata |= {key: dg.MetadataValue.float(round(value, 4)) for key, value in numbers.items()}
+    return metadata
 
 
 def _run_metadata(tally: RunTally) -> dict[str, dg.MetadataValue]:

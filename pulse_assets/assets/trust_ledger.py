@@ -5,29 +5,25 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from pulse_assets.assets.documentation import described
-from pulse_assets.assets.failures import plain_failures
-from pulse_assets.assets.previews import as_table
-from pulse_assets.automation import AGGREGATE_CONDITION
-from pulse_assets.fingerprint import configuration_fingerprint
-from pulse_assets.partitions import batches_of_run
+from pulse_assets.assets.specs import aggregate
+from pulse_assets.batches.fingerprint import configuration_fingerprint, ledger_fingerprint
+from pulse_assets.batches.grid import batches_of_run
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.previews import as_table
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
-from pulse_assets.resources import DataResource
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.ledger import LEDGER_COLUMNS, build_ledger, latest_trust
 from pulse_assets.storage.layout import PartitionedTables
+from pulse_assets.storage.tables import with_fingerprint
 
 
 def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
     """Define the asset over the batches of `settings`."""
 
-    @dg.asset(
-        io_manager_key="parquet_io",
-        automation_condition=AGGREGATE_CONDITION,
-        **described("trust_ledger"),
-    )
+    @dg.asset(**aggregate("trust_ledger"))
     def trust_ledger(
         context: dg.AssetExecutionContext,
         training: dg.ResourceParam[TrainingOptions],
@@ -44,7 +40,9 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
                 required=batches_of_run(context.run.tags, settings),
             )
             ledger = build_ledger(chosen, options.trust_discount)
-        return dg.Output(ledger, metadata=_metadata(ledger))
+        return dg.Output(
+            with_fingerprint(ledger, ledger_fingerprint(run, options)), metadata=_metadata(ledger)
+        )
 
     return trust_ledger
 

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from multiprocessing.resource_tracker import ensure_running
 from typing import Final
 
-from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
+import dagster as dg
 
-_INTERRUPTS: Final = (KeyboardInterrupt, DagsterExecutionInterruptedError)
+_INTERRUPTS: Final = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
 
 #: Seconds after which an interrupt that was lost is sent again.
 _AGAIN_AFTER: Final = 0.1
@@ -54,11 +53,10 @@ def uninterrupted() -> Iterator[None]:
     Raises:
         DagsterExecutionInterruptedError: an interrupt was held back.
     """
-    with capture_interrupts():
+    with _hold_interrupts() as held:
         yield
-        interrupted = check_captured_interrupt()
-    if interrupted:
-        raise DagsterExecutionInterruptedError
+    if held:
+        raise dg.DagsterExecutionInterruptedError
 
 
 @contextmanager
@@ -73,12 +71,35 @@ def starting_processes() -> Iterator[None]:
         KeyboardInterrupt: an interrupt was held back.
     """
     ensure_running()  # multiprocessing's helper; the thread that starts it hears signals again
-    with capture_interrupts():
+    with _hold_interrupts() as held:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        interrupted = check_captured_interrupt()
-    if interrupted:
+    if held:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _hold_interrupts() -> Iterator[list[int]]:
+    """Hold SIGINT and SIGTERM back for the length of a `with` block.
+
+    Only the main thread can: in another one nothing is held back.
+
+    Yields:
+        A list of the signals that were held back, complete after the block.
+    """
+    held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield held
+        return
+    before = [
+        (number, signal.signal(number, lambda number, _: held.append(number)))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    ]
+    try:
+        yield held
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

@@ -1,33 +1,32 @@
-"""One historical variable: dates and values, validated by the readers."""
+"""One historical variable: its dates and values, validated by the readers."""
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from pulse_assets.array_types import Dates, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The observations of one variable, in order of date, at most one a day.
+    """The observations of one variable, in order of date, at most one per day.
 
     Args:
         variable: its name.
         timestamps: dates of the observations, [T], datetime64[D].
         values: the observations, [T]; NaN where there is none.
-        published_at: first day on which each value was known, [T], datetime64[D]; NaT where it was
-            known at once, None where that holds for all.
+        published_at: first day on which each value was public, [T], datetime64[D]; NaT where it was
+            public at once, None where that holds for all.
         file: the file that it was read from, for messages; empty if it was read from none.
         unit: what `places` count: lines of CSV, records of JSON, rows of Parquet.
         places: number of each observation in its file, [T], from 1; None: its number in the series.
     """
 
     variable: str
-    timestamps: NDArray[np.datetime64]
-    values: NDArray[np.float64]
-    published_at: NDArray[np.datetime64] | None = None
+    timestamps: Dates
+    values: Floats
+    published_at: Dates | None = None
     file: str = ""
     unit: str = "row"
-    places: NDArray[np.int64] | None = None
+    places: Ints | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only: one series serves all batches of a process."""

@@ -69,6 +69,9 @@ class Metric:
         unit_power: data times c give scores times c ** unit_power.
         negatively_oriented: whether smaller is better.
         perfect: the score of exact forecasts with intervals of width 0.
+        meaning: description of the column.
+        is_root: whether the score is the root of a mean; then its squares are averaged over
+            batches, else the score itself.
     """
 
     name: str
@@ -76,6 +79,8 @@ class Metric:
     unit_power: int
     negatively_oriented: bool
     perfect: float
+    meaning: str
+    is_root: bool = False
 
 
 def bias(pairs: Verified) -> Floats:
@@ -194,16 +199,46 @@ def width(pairs: Verified) -> Floats:
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric("bias", bias, 1, True, 0.0),
-        Metric("mae", mae, 1, True, 0.0),
-        Metric("rmse", rmse, 1, True, 0.0),
-        Metric("mase", mase, 0, True, 0.0),
-        Metric("rmsse", rmsse, 0, True, 0.0),
-        Metric("smape", smape, 0, True, 0.0),
-        Metric("interval_score", interval_score, 1, True, 0.0),
-        Metric("msis", msis, 0, True, 0.0),
-        Metric("coverage", coverage, 0, False, 1.0),
-        Metric("width", width, 1, True, 0.0),
+        Metric("bias", bias, 1, True, 0.0, "mean of predicted - observed"),
+        Metric("mae", mae, 1, True, 0.0, "mean absolute error, unit of the series"),
+        Metric(
+            "rmse",
+            rmse,
+            1,
+            True,
+            0.0,
+            "root mean squared error, unit of the series",
+            is_root=True,
+        ),
+        Metric("mase", mase, 0, True, 0.0, "mean absolute scaled error; NaN when the scale is 0"),
+        Metric(
+            "rmsse",
+            rmsse,
+            0,
+            True,
+            0.0,
+            "root mean squared scaled error; NaN when the scale is 0",
+            is_root=True,
+        ),
+        Metric("smape", smape, 0, True, 0.0, "symmetric mean absolute percentage error, 0..200"),
+        Metric(
+            "interval_score",
+            interval_score,
+            1,
+            True,
+            0.0,
+            "Winkler score of the interval, unit of the series",
+        ),
+        Metric("msis", msis, 0, True, 0.0, "mean scaled interval score; NaN when the scale is 0"),
+        Metric(
+            "coverage",
+            coverage,
+            0,
+            False,
+            1.0,
+            "share of observations inside the interval, bounds included",
+        ),
+        Metric("width", width, 1, True, 0.0, "mean width of the interval, unit of the series"),
     )
 }
 

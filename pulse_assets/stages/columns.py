@@ -1,5 +1,6 @@
-"""Columns of names: one name throughout, and a table split by the names in a column."""
+"""Helpers for tables with columns of names: constant columns, splits and duplicate keys."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -20,7 +21,17 @@ def split_by(table: pa.Table, column: str) -> dict[str, pa.Table]:
         [1, 3]
     """
     whole = table.unify_dictionaries()
-    names = cast("pa.DictionaryArray", whole[column].combine_chunks())
-    codes = names.indices.to_numpy()
-    found = enumerate(names.dictionary.to_pylist())
-    return {name: whole.filter(pa.array(codes == code)) for code, name in found}
+    encoded = cast("pa.DictionaryArray", whole[column].combine_chunks())
+    codes = encoded.indices.to_numpy()
+    names = enumerate(encoded.dictionary.to_pylist())
+    return {name: whole.filter(pa.array(codes == code)) for code, name in names}
+
+
+def count_duplicates(table: pa.Table, key: Sequence[str]) -> int:
+    """Return the number of rows whose key an earlier row has.
+
+    Example:
+        >>> count_duplicates(pa.table({"a": [1, 1, 2], "b": [1, 1, 1]}), ["a", "b"])
+        1
+    """
+    return table.num_rows - table.group_by(list(key)).aggregate([]).num_rows

@@ -1,4 +1,4 @@
-"""Stage 5, `trust_ledger`: how far each rule may be trusted, after every batch."""
+"""Stage 5, `trust_ledger`: the trust in each rule after every batch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,94 +9,96 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.retrodiction.arrays import Floats, Ints
+from pulse_assets.array_types import Floats, Ints
+from pulse_assets.catalog import BATCH_METRICS, TRUST_LEDGER
 from pulse_assets.retrodiction.trust import (
     block_pairs,
     credible_interval,
     overlapping_pairs,
     scan_trust,
 )
-from pulse_assets.schema import BATCH_METRICS, TRUST_LEDGER
 
 _RULE: Final = ["variable", "model"]
-#: The columns of `BATCH_METRICS` that the ledger is made of.
+#: The columns of `BATCH_METRICS` from which the ledger is computed.
 LEDGER_COLUMNS: Final = ("batch", "variable", "model", "horizon", "wins", "compared")
-#: Stands for "over all horizons" where a number is needed: after every horizon.
+#: Horizon number that means "over all horizons"; it sorts after every horizon.
 _ALL: Final = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
 class _Series:
-    """The rows of the ledger, [R], ordered by series, then batch; a series is a rule's horizon.
+    """The rows of the ledger, [R], ordered by series, then batch.
+
+    A series is one variable, model and horizon.
 
     Attributes:
         rows: columns batch, variable, model (categories), horizon (`_ALL`: over all), wins and
             compared.
-        series: number of each row's series, ascending from 0.
-        place: number of each row in its series, from 0.
-        block: pairs of a block of each series, [K].
-        overlap: pairs that share their future in each series, [K].
+        series: index of each row's series, ascending from 0.
+        position: index of each row in its series.
+        block: pairs per block of each series, [K], see `block_pairs`.
+        overlap: overlapping pairs of each series, [K], see `overlapping_pairs`.
     """
 
     rows: pd.DataFrame
     series: Ints
-    place: Ints
+    position: Ints
     block: Ints
     overlap: Ints
 
-    def laid_out(self, column: str) -> Floats:
-        """Return a column as [B, K]: a series per column, 0 after its end."""
-        values = np.zeros((self.place.max(initial=-1) + 1, len(self.block)))
-        values[self.place, self.series] = self.rows[column]
+    def as_matrix(self, column: str) -> Floats:
+        """Return a column as [B, K]: one series per column, 0 after its end."""
+        values = np.zeros((self.position.max(initial=-1) + 1, len(self.block)))
+        values[self.position, self.series] = self.rows[column]
         return values
 
 
 def build_ledger(metrics: Iterable[pa.Table], discount: float) -> pa.Table:
-    """Scan the wins over `naive` of all batches, in order of date, into trust.
+    """Compute the trust in each rule from its wins over `naive`, batch by batch in date order.
 
-    A pure function of `metrics`: a batch that ran twice counts once, as its last run left it. A
-    batch in which a variable was not scored leaves its trust as it was.
+    The result depends only on `metrics`. A batch that ran twice counts once, with the metrics of
+    its last run. A batch that did not score a variable leaves the trust of its rules unchanged.
 
     Args:
         metrics: the `LEDGER_COLUMNS` of `BATCH_METRICS`, in any order.
-        discount: share of past evidence that is kept from batch to batch, 0..1.
+        discount: factor by which past evidence is multiplied at each batch, 0..1.
 
     Returns:
-        A table of schema `TRUST_LEDGER`: a row per (variable, model, horizon, batch), and a row per
-        (variable, model, batch) with horizon null, over all horizons; see `scan_trust`.
+        A table of schema `TRUST_LEDGER`: one row per (variable, model, horizon, batch), and one row
+        per (variable, model, batch) over all horizons, with horizon null; see `scan_trust`.
 
     Example:
         3 wins of 4 pairs at horizon 1 in the first batch give Beta(4, 2): trust 4 / 6.
     """
-    found = _series(_with_overall_rows(_scored_rows(metrics)))
-    wins, compared = found.laid_out("wins"), found.laid_out("compared")
-    a, b = scan_trust(wins, compared, discount, block=found.block, overlap=found.overlap)
-    a, b = a[found.place, found.series], b[found.place, found.series]
-    return _table(found.rows, a, b)
+    series = _series(_with_overall_rows(_scored_rows(metrics)))
+    wins, compared = series.as_matrix("wins"), series.as_matrix("compared")
+    a, b = scan_trust(wins, compared, discount, block=series.block, overlap=series.overlap)
+    cells = series.position, series.series
+    return _table(series.rows, a[cells], b[cells])
 
 
 def latest_trust(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
-    """Return the last row of the ledger of each (variable, model), names as plain text.
+    """Return the ledger's last row of each (variable, model), with names as plain text.
 
     Args:
         ledger: rows of schema `TRUST_LEDGER`.
-        by_horizon: the rows of each horizon instead of those over all horizons.
+        by_horizon: return the last row of each horizon instead of that over all horizons.
     """
     keys = [*_RULE, "horizon"] if by_horizon else _RULE
     rows = horizon_rows(ledger) if by_horizon else overall_rows(ledger)
-    chosen = rows.select(["batch", *keys, "trust", "lower", "upper"])
-    frame = _ordered(chosen.unify_dictionaries().to_pandas())
+    columns = rows.select(["batch", *keys, "trust", "lower", "upper"])
+    frame = _sort_categories(columns.unify_dictionaries().to_pandas())
     last = frame.sort_values("batch", kind="stable").drop_duplicates(keys, keep="last")
     return last.astype(dict.fromkeys(("batch", *_RULE), object))
 
 
 def overall_rows(ledger: pa.Table) -> pa.Table:
-    """Return the rows of a ledger that are over all horizons."""
+    """Return the ledger's rows over all horizons."""
     return ledger.filter(pc.field("horizon").is_null())
 
 
 def horizon_rows(ledger: pa.Table) -> pa.Table:
-    """Return the rows of a ledger that are of one horizon."""
+    """Return the ledger's rows of single horizons."""
     return ledger.filter(pc.field("horizon").is_valid())
 
 
@@ -106,41 +108,41 @@ def _scored_rows(metrics: Iterable[pa.Table]) -> pd.DataFrame:
         table.select(columns).filter(pc.field("model").is_valid())
         for table in [BATCH_METRICS.empty_table(), *metrics]
     ]
-    return _ordered(pa.concat_tables(scored).unify_dictionaries().to_pandas())
+    return _sort_categories(pa.concat_tables(scored).unify_dictionaries().to_pandas())
 
 
-def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
-    """Bring the categories of the names into the order of their text."""
-    names = ("batch", *_RULE)
-    return rows.assign(**{name: _in_order_of_text(rows[name]) for name in names})
+def _sort_categories(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sort the categories of batch, variable and model by their text."""
+    columns = ("batch", *_RULE)
+    return rows.assign(**{column: _with_sorted_categories(rows[column]) for column in columns})
 
 
-def _in_order_of_text(names: pd.Series) -> pd.Series:
+def _with_sorted_categories(names: pd.Series) -> pd.Series:
     names = names.astype("category")
     return names.cat.set_categories(sorted(names.cat.categories))
 
 
 def _with_overall_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add for each rule and batch the sums over its horizons."""
+    """Add one row per rule and batch with the sums over its horizons."""
     sums = rows.groupby([*_RULE, "batch"], observed=True)[["wins", "compared"]].sum()
     overall = sums.reset_index().assign(horizon=np.int32(_ALL))
     return pd.concat([rows, overall[rows.columns]], ignore_index=True)
 
 
 def _series(rows: pd.DataFrame) -> _Series:
-    """Number the series and the rows in them."""
+    """Sort the rows by series, and number the series and the rows of each."""
     rows = rows.sort_values([*_RULE, "horizon", "batch"], kind="stable", ignore_index=True)
     keys = rows[_RULE].apply(lambda names: names.cat.codes).assign(horizon=rows["horizon"])
     codes = keys.to_numpy().astype(np.int64)
     new = np.ones(len(rows), bool)
     new[1:] = (codes[1:] != codes[:-1]).any(axis=1)
     series, first = np.cumsum(new) - 1, np.flatnonzero(new)
-    place = np.arange(len(rows)) - first[series]
-    return _Series(rows, series, place, *_sizes(keys.iloc[first]))
+    position = np.arange(len(rows)) - first[series]
+    return _Series(rows, series, position, *_block_sizes(keys.iloc[first]))
 
 
-def _sizes(series: pd.DataFrame) -> tuple[Ints, Ints]:
-    """Return block and overlap of each series; over all horizons, those of the rule's horizons."""
+def _block_sizes(series: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Return block and overlap of each series, [K]; a series over all horizons pools them."""
     sizes: list[tuple[int, int]] = []
     horizons: list[int] = []
     for horizon in series["horizon"]:

@@ -1,4 +1,4 @@
-"""Stage 1, `historical_data`: the observations that a batch may see."""
+"""Stage 1, `historical_data`: the observations that are available to a batch."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,17 +6,17 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.series import Series
-from pulse_assets.schema import HISTORICAL_DATA
 from pulse_assets.stages.columns import constant
 
 
 def observe(batch: TrainingBatch, series: Mapping[str, Series], history_days: int) -> pa.Table:
-    """Cut each series to the batch's window and `history_days` days before it.
+    """Return the observations in the batch's window and in the `history_days` days before it.
 
     Returns:
-        A table of schema `HISTORICAL_DATA`; nothing dated at or after `batch.end` is in it.
+        A table of schema `HISTORICAL_DATA`. It holds no observation dated `batch.end` or later.
     """
     first = np.datetime64(batch.start - timedelta(days=history_days))
     end = np.datetime64(batch.end)

@@ -1,15 +1,17 @@
-"""What a training run must report besides scores: what is missing, what failed, what was checked.
+"""Outcomes of a training besides scores: skipped and failed batches, failed rules, checks.
 
-Pure functions over tables and plain values; the checks in `pulse_assets.checks` call them, and
-terminal, results and report show what they return. Their sentences are made in `outcome_texts`.
+Pure functions over tables and plain values. The asset checks call them, and terminal, results and
+report show what they return. `outcome_texts` turns it into sentences.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from pulse_assets.results import CheckOutcome, RuleErrors, SkippedVariable
 
 #: Columns of `batch_metrics` that `collect_outcomes` reads.
 OUTCOME_COLUMNS: Final = (
@@ -20,75 +22,18 @@ OUTCOME_COLUMNS: Final = (
 #: Errors of rules in the order in which they are joined.
 _FIRST: Final = [("rule_error_origin_min", "ascending"), ("variable", "ascending")]
 
-Severity = Literal["ERROR", "WARN"]
-
-
-@dataclass(frozen=True)
-class CheckOutcome:
-    """The result of one asset check.
-
-    Attributes:
-        name: of the check.
-        asset: the asset that the check is shown on.
-        severity: a failed check of severity ERROR makes the run unsuccessful.
-        passed: None when the check was not run for these batches.
-        message: what was found, in one sentence; empty when passed.
-        values: what the check saw, ready for JSON.
-    """
-
-    name: str
-    asset: str
-    severity: Severity
-    passed: bool | None
-    message: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SkippedVariable:
-    """Batches that do not predict a variable for one reason, with the first and the last."""
-
-    variable: str
-    reason: str
-    count: int
-    first: str
-    last: str
-
-
-@dataclass(frozen=True)
-class RuleErrors:
-    """Equal errors of one rule.
-
-    Attributes:
-        model: name of the rule.
-        type: class of the error.
-        message: what the rule raised.
-        count: origins from which it failed.
-        batches: batches in which it failed.
-        variable: of the first origin.
-        first_origin: the first of the origins, ISO 8601.
-    """
-
-    model: str
-    type: str
-    message: str
-    count: int
-    batches: int
-    variable: str
-    first_origin: str
-
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of the batches.
+    """The outcomes of the batches of one configuration.
 
     Attributes:
         batches: number of stored batches by status.
         predicted: variables that at least one batch predicts.
         skipped: skipped variables by reason, the most frequent first.
         rule_errors: errors of rules, the most frequent first.
-        failed: the failed batches in order: batch, type and message.
-        unpredicted: the skipped batches in order: batch and reason.
+        failed: the failed batches in order, each with batch, type and message.
+        unpredicted: the skipped batches in order, each with batch and reason.
     """
 
     batches: Mapping[str, int]
@@ -101,15 +46,15 @@ class Outcomes:
     def to_json(self) -> dict[str, Any]:
         """Return the lists as `training_results` has them."""
         return {
-            "errors": [dict(one) for one in self.failed],
-            "skipped": [dict(one) for one in self.unpredicted],
-            "skipped_variables": [asdict(one) for one in self.skipped],
-            "rule_errors": [asdict(one) for one in self.rule_errors],
+            "errors": [dict(entry) for entry in self.failed],
+            "skipped": [dict(entry) for entry in self.unpredicted],
+            "skipped_variables": [asdict(entry) for entry in self.skipped],
+            "rule_errors": [asdict(entry) for entry in self.rule_errors],
         }
 
     def never_predicted(self, variables: Iterable[str]) -> list[str]:
         """Return those of `variables`, and of the skipped ones, that no batch predicts."""
-        return sorted({*variables, *(one.variable for one in self.skipped)} - self.predicted)
+        return sorted({*variables, *(entry.variable for entry in self.skipped)} - self.predicted)
 
 
 class OutcomeTally:
@@ -125,7 +70,7 @@ class OutcomeTally:
         self._unpredicted: dict[str, dict[str, str]] = {}
 
     def add(self, metrics: pa.Table) -> None:
-        """Add batches: `OUTCOME_COLUMNS` of schema `BATCH_METRICS`, each batch whole."""
+        """Add batches: `OUTCOME_COLUMNS` of schema `BATCH_METRICS`, with all rows of each batch."""
         table = _plain(metrics)
         for row in table.group_by(["batch", "status"]).aggregate([]).to_pylist():
             self._batches[row["status"]] = self._batches.get(row["status"], 0) + 1
@@ -140,23 +85,23 @@ class OutcomeTally:
             self._unpredicted[row["batch"]] = {"batch": row["batch"], "reason": row["error"] or ""}
 
     def outcomes(self) -> Outcomes:
-        """Return what became of all batches that were added."""
-        skipped = sorted(self._skipped.values(), key=lambda one: (-one.count, one.variable))
-        errors = sorted(self._errors.values(), key=lambda one: (-one.count, one.model, one.message))
-        failed = sorted(self._failed, key=lambda one: one["batch"])
+        """Return the outcomes of all batches that were added."""
+        skipped = sorted(self._skipped.values(), key=lambda s: (-s.count, s.variable))
+        errors = sorted(self._errors.values(), key=lambda e: (-e.count, e.model, e.message))
+        failed = sorted(self._failed, key=lambda error: error["batch"])
         unpredicted = [self._unpredicted[batch] for batch in sorted(self._unpredicted)]
         predicted = frozenset(self._predicted)
         return Outcomes(self._batches, predicted, skipped, errors, failed, unpredicted)
 
     def _add_skipped(self, table: pa.Table) -> None:
         key = ["variable", "skip_reason"]
-        found = table.group_by(key).aggregate([("batch", "count"), ("batch", "min_max")])
-        for row in found.to_pylist():
+        groups = table.group_by(key).aggregate([("batch", "count"), ("batch", "min_max")])
+        for row in groups.to_pylist():
             span = row["batch_min_max"]
             name, reason = row["variable"], row["skip_reason"]
-            one = SkippedVariable(name, reason, row["batch_count"], span["min"], span["max"])
-            before = self._skipped.get((one.variable, one.reason))
-            self._skipped[one.variable, one.reason] = _joined(before, one) if before else one
+            skipped = SkippedVariable(name, reason, row["batch_count"], span["min"], span["max"])
+            before = self._skipped.get((name, reason))
+            self._skipped[name, reason] = _joined(before, skipped) if before else skipped
 
     def _add_rule_errors(self, table: pa.Table) -> None:
         # All horizons of a rule repeat its count.
@@ -168,13 +113,13 @@ class OutcomeTally:
             group = row["model"], row["error_type"] or "", row["error"] or ""
             batches = int((*group, row["batch"]) not in counted)
             counted.add((*group, row["batch"]))
-            one = RuleErrors(*group, row["rule_errors_max"], batches, row["variable"], origin)
+            errors = RuleErrors(*group, row["rule_errors_max"], batches, row["variable"], origin)
             before = self._errors.get(group)
-            self._errors[group] = _added(before, one) if before else one
+            self._errors[group] = _added(before, errors) if before else errors
 
 
 def collect_outcomes(metrics: Iterable[pa.Table]) -> Outcomes:
-    """Return what became of the batches of `metrics`, tables with `OUTCOME_COLUMNS`.
+    """Return the outcomes of the batches of `metrics`, tables with `OUTCOME_COLUMNS`.
 
     Example:
         >>> collect_outcomes([]).batches
@@ -187,23 +132,23 @@ def collect_outcomes(metrics: Iterable[pa.Table]) -> Outcomes:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Return the columns with text for dictionaries, by which Arrow cannot aggregate."""
+    """Return the columns; dictionaries, by which Arrow cannot aggregate, become text."""
     chosen = table.select(list(OUTCOME_COLUMNS))
     fields = [
-        one.with_type(one.type.value_type) if pa.types.is_dictionary(one.type) else one
-        for one in chosen.schema
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in chosen.schema
     ]
     return chosen.cast(pa.schema(fields))
 
 
-def _joined(one: SkippedVariable, other: SkippedVariable) -> SkippedVariable:
-    first, last = min(one.first, other.first), max(one.last, other.last)
-    return SkippedVariable(one.variable, one.reason, one.count + other.count, first, last)
+def _joined(left: SkippedVariable, right: SkippedVariable) -> SkippedVariable:
+    first, last = min(left.first, right.first), max(left.last, right.last)
+    return replace(left, count=left.count + right.count, first=first, last=last)
 
 
-def _added(one: RuleErrors, other: RuleErrors) -> RuleErrors:
-    first = min(one, other, key=lambda each: (each.first_origin, each.variable))
-    return replace(first, count=one.count + other.count, batches=one.batches + other.batches)
+def _added(left: RuleErrors, right: RuleErrors) -> RuleErrors:
+    first = min(left, right, key=lambda errors: (errors.first_origin, errors.variable))
+    return replace(first, count=left.count + right.count, batches=left.batches + right.batches)
 
 
 def conclude(results: Mapping[str, Any], checks: Sequence[CheckOutcome]) -> dict[str, Any]:
@@ -211,26 +156,30 @@ def conclude(results: Mapping[str, Any], checks: Sequence[CheckOutcome]) -> dict
 
     Args:
         results: a `training_results` object.
-        checks: what was checked.
+        checks: the results of the asset checks.
 
     Example:
         >>> conclude({}, [CheckOutcome("fresh", "data", "ERROR", False, "old")])["problems"]
         ['old']
     """
-    failed = [one for one in checks if one.passed is False and one.severity == "ERROR"]
-    problems = list(dict.fromkeys(one.message or f"{one.name} failed" for one in failed))
+    failed = [check for check in checks if check.passed is False and check.severity == "ERROR"]
+    problems = list(dict.fromkeys(check.message or f"{check.name} failed" for check in failed))
     return {
         **results,
         "success": not problems,
         "problems": problems,
-        "checks": [asdict(one) | {"values": dict(one.values)} for one in checks],
+        "checks": [asdict(check) | {"values": dict(check.values)} for check in checks],
     }
 
 
 def warnings_of(results: Mapping[str, Any]) -> list[str]:
-    """Return what failed checks of severity WARN found, and the names of checks not run."""
+    """Return the messages of failed checks of severity WARN, and the names of checks not run.
+
+    Args:
+        results: a `training_results` object.
+    """
     checks = results["checks"]
-    failed = [one for one in checks if one["passed"] is False and one["severity"] == "WARN"]
-    missing = list(dict.fromkeys(one["name"] for one in checks if one["passed"] is None))
+    failed = [c for c in checks if c["passed"] is False and c["severity"] == "WARN"]
+    missing = list(dict.fromkeys(check["name"] for check in checks if check["passed"] is None))
     not_run = [f"not checked: {', '.join(missing)}"] if missing else []
-    return [one["message"] or one["name"] for one in failed] + not_run
+    return [check["message"] or check["name"] for check in failed] + not_run

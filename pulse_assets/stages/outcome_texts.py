@@ -1,17 +1,18 @@
-"""What failed and what was skipped, grouped and in sentences: for terminal, report and checks."""
+"""Sentences about failed and skipped batches, variables and rules, equal ones grouped."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pulse_assets.stages.outcome import Outcomes, RuleErrors
+from pulse_assets.results import RuleErrors
+from pulse_assets.stages.outcome import Outcomes
 
 #: Entries of a list that one sentence names.
 _NAMED: Final = 3
 
 
 class _FirstToLast:
-    """What groups of batches share: the first and the last of them."""
+    """A group of batches with its first and its last one."""
 
     first: str
     last: str
@@ -60,7 +61,7 @@ class SkippedVariables:
 
     @property
     def dates(self) -> str:
-        """How many batches there are, and from which to which."""
+        """The number of batches, the first and the last; of one batch its date."""
         return (
             f"{self.count:,} batches, {span(self.first, self.last)}"
             if self.count > 1
@@ -75,10 +76,10 @@ def group_failed(errors: Sequence[Mapping[str, str]]) -> list[FailedBatches]:
         >>> group_failed([{"batch": "2020-01-01", "type": "ValueError", "message": "no"}])[0].count
         1
     """
-    found: dict[tuple[str, str], list[str]] = {}
+    batches: dict[tuple[str, str], list[str]] = {}
     for error in errors:
-        found.setdefault((error["type"], error["message"]), []).append(error["batch"])
-    groups = [FailedBatches(*key, len(b), min(b), max(b)) for key, b in found.items()]
+        batches.setdefault((error["type"], error["message"]), []).append(error["batch"])
+    groups = [FailedBatches(*key, len(b), min(b), max(b)) for key, b in batches.items()]
     return sorted(groups, key=lambda group: group.first)
 
 
@@ -89,10 +90,10 @@ def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedBatches]:
         >>> group_skipped([{"batch": "2020-01-01", "reason": "no data"}])
         [SkippedBatches(reason='no data', count=1, first='2020-01-01', last='2020-01-01')]
     """
-    found: dict[str, list[str]] = {}
+    batches: dict[str, list[str]] = {}
     for entry in skipped:
-        found.setdefault(entry["reason"], []).append(entry["batch"])
-    groups = [SkippedBatches(why, len(b), min(b), max(b)) for why, b in found.items()]
+        batches.setdefault(entry["reason"], []).append(entry["batch"])
+    groups = [SkippedBatches(reason, len(b), min(b), max(b)) for reason, b in batches.items()]
     return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
 
 
@@ -118,18 +119,18 @@ def span(first: str, last: str) -> str:
 
 
 def group_variables(skipped: Sequence[Mapping[str, Any]]) -> list[SkippedVariables]:
-    """Group entries of `training_results.skipped_variables` that differ in the variable alone.
+    """Group entries of `training_results.skipped_variables` that differ only in the variable.
 
     Example:
         >>> entry = {"reason": "no data", "count": 1, "first": "2020-01-01", "last": "2020-01-01"}
-        >>> [one.variables for one in group_variables([{"variable": v} | entry for v in "ab"])]
+        >>> [group.variables for group in group_variables([{"variable": v} | entry for v in "ab"])]
         [['a', 'b']]
     """
-    found: dict[tuple[str, int, str, str], list[str]] = {}
-    for one in skipped:
-        key = one["reason"], one["count"], one["first"], one["last"]
-        found.setdefault(key, []).append(one["variable"])
-    return [SkippedVariables(names, *key) for key, names in found.items()]
+    variables: dict[tuple[str, int, str, str], list[str]] = {}
+    for entry in skipped:
+        key = entry["reason"], entry["count"], entry["first"], entry["last"]
+        variables.setdefault(key, []).append(entry["variable"])
+    return [SkippedVariables(names, *key) for key, names in variables.items()]
 
 
 def describe_failed(errors: Sequence[Mapping[str, str]]) -> str:
@@ -140,8 +141,8 @@ def describe_failed(errors: Sequence[Mapping[str, str]]) -> str:
         '1 batch failed: 2020-01-01 (ValueError: no)'
     """
     named = [
-        f"{one.dates} ({'' if one.count == 1 else f'{one.count:,} times '}{one.error})"
-        for one in group_failed(errors)
+        f"{group.dates} ({'' if group.count == 1 else f'{group.count:,} times '}{group.error})"
+        for group in group_failed(errors)
     ]
     noun = "batch" if len(errors) == 1 else "batches"
     return f"{len(errors):,} {noun} failed: {list_some(named, separator='; ')}"
@@ -156,11 +157,11 @@ def describe_rule_errors(errors: Sequence[RuleErrors]) -> str:
     """
     if not errors:
         return ""
-    rules = list(dict.fromkeys(one.model for one in errors))
+    rules = list(dict.fromkeys(error.model for error in errors))
     first = errors[0]
     if len(errors) == 1:
         return f"rule {first.model} failed from {describe_rule_error(first)}"
-    origins = sum(one.count for one in errors)
+    origins = sum(error.count for error in errors)
     noun, often = ("rule", "") if len(rules) == 1 else ("rules", f"{first.model} ")
     return (
         f"{noun} {list_some(rules)} failed from {origins:,} origins with {len(errors):,} different "
@@ -168,12 +169,13 @@ def describe_rule_errors(errors: Sequence[RuleErrors]) -> str:
     )
 
 
-def describe_rule_error(one: RuleErrors) -> str:
-    """Return where a rule failed, how often, and what it raised."""
-    origins = "1 origin" if one.count == 1 else f"{one.count:,} origins"
-    batches = "1 batch" if one.batches == 1 else f"{one.batches:,} batches"
-    error = _error(one.type, one.message)
-    return f"{origins} in {batches}, first of {one.variable} from {one.first_origin}: {error}"
+def describe_rule_error(errors: RuleErrors) -> str:
+    """Return the number of origins and batches in which a rule failed, the first, and the error."""
+    origins = "1 origin" if errors.count == 1 else f"{errors.count:,} origins"
+    batches = "1 batch" if errors.batches == 1 else f"{errors.batches:,} batches"
+    error = _error(errors.type, errors.message)
+    first = f"first of {errors.variable} from {errors.first_origin}"
+    return f"{origins} in {batches}, {first}: {error}"
 
 
 def _error(kind: str, message: str) -> str:
@@ -183,9 +185,9 @@ def _error(kind: str, message: str) -> str:
 
 
 def describe_unpredicted(outcomes: Outcomes, variables: Iterable[str]) -> str:
-    """Return one sentence about what was never predicted; empty when all was, or none is stored.
+    """Return one sentence about variables that were never predicted; empty if there are none.
 
-    A variable's most frequent reason is named.
+    It names the most frequent reason of each variable. It is empty, too, if no batch is stored.
     """
     if not outcomes.batches:
         return ""
@@ -193,7 +195,7 @@ def describe_unpredicted(outcomes: Outcomes, variables: Iterable[str]) -> str:
         counts = [f"{n:,} {status}" for status, n in sorted(outcomes.batches.items())]
         return f"no batch was predicted: {', '.join(counts)}"
     never = outcomes.never_predicted(variables)
-    reasons = {one.variable: one.reason for one in reversed(outcomes.skipped)}
+    reasons = {entry.variable: entry.reason for entry in reversed(outcomes.skipped)}
     if len(never) == 1:
         return f"{never[0]} was never predicted: {reasons.get(never[0], 'its batches failed')}"
     named = [f"{name} ({reasons[name]})" if name in reasons else name for name in never]

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.array_types import Dates, Floats, Ints
+from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.history.frequency import Frequency, get_frequency
 from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.indicators import screen_indicators
@@ -15,18 +17,17 @@ from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.scores import mase_scale
-from pulse_assets.schema import RETRODICTIONS
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
-from pulse_assets.stages.window import Floats, Ints, Observations, Pairs, Window
+from pulse_assets.stages.window import Observations, Pairs, Window
 
-#: Rows of a variable after which its partner rules are chosen anew, and slow rules begun anew.
-CHOICE_ROWS: Final = 24
+#: Rows from one screening of leading indicators to the next. Slow rules restart there too.
+SCREENING_ROWS: Final = 24
 
 
 @dataclass(frozen=True)
 class PlannedVariable:
-    """A variable that a batch predicts: its window and what is predicted."""
+    """A variable that a batch predicts: its window and the pairs of origin and target."""
 
     name: str
     window: Window
@@ -36,15 +37,15 @@ class PlannedVariable:
 def planned_variables(
     planned: pa.Table, history: pa.Table, horizons: Sequence[int]
 ) -> list[PlannedVariable]:
-    """Select the variables that the plan does not skip, from the plan and the observations."""
-    observed = Observations.by_variable(history)
-    found = []
+    """Return the variables that a batch's `training_batches` does not skip."""
+    observations = Observations.by_variable(history)
+    variables = []
     for row in planned.to_pylist():
         if row["skip_reason"] is None:
             name, frequency = row["variable"], get_frequency(row["frequency"])
-            window = Window.of(observed[name], np.datetime64(row["window_start"]), frequency)
-            found.append(PlannedVariable(name, window, window.pairs(horizons)))
-    return found
+            window = Window.of(observations[name], np.datetime64(row["window_start"]), frequency)
+            variables.append(PlannedVariable(name, window, window.pairs(horizons)))
+    return variables
 
 
 def predict(
@@ -54,152 +55,179 @@ def predict(
     rules: Sequence[Rule],
     options: TrainingOptions,
 ) -> pa.Table:
-    """Forecast every planned target of a batch by every rule, the partner rules and the ensembles.
+    """Forecast each target of a batch by every rule, leading indicator and ensemble.
 
     Returns:
         A table of schema `RETRODICTIONS`.
     """
-    seen = Observations.by_variable(history)
-    parts = [_predict_one(batch_id, variable, seen, rules, options) for variable in planned]
+    observations = Observations.by_variable(history)
+    parts = [
+        _predict_variable(batch_id, variable, observations, rules, options) for variable in planned
+    ]
     return pa.concat_tables([RETRODICTIONS.empty_table(), *parts]).unify_dictionaries()
 
 
-def _predict_one(
+def _predict_variable(
     batch_id: str,
     variable: PlannedVariable,
-    seen: Mapping[str, Observations],
+    observations: Mapping[str, Observations],
     rules: Sequence[Rule],
     options: TrainingOptions,
 ) -> pa.Table:
     window, pairs = variable.window, variable.pairs
-    origins, at = np.unique(pairs.known, return_inverse=True)
-    reaches, ahead = np.unique(pairs.reach, return_inverse=True)
-    made = forecast_series(
-        variable.name, window.learnt, window.frequency, (origins, reaches), seen, rules, options
+    origins, origin_index = np.unique(pairs.last_known_row, return_inverse=True)
+    steps_ahead, step_index = np.unique(pairs.steps_ahead, return_inverse=True)
+    forecasts = forecast_series(
+        variable.name,
+        window.available_history,
+        window.frequency,
+        origins,
+        steps_ahead,
+        observations,
+        rules,
+        options,
     )
     measure = partial(mase_scale, season=window.frequency.scale_season)
-    scale = window.known.measure(origins, measure)[at]
-    return _table(batch_id, variable, made, (at, ahead), scale, _error_column(made, origins, at))
+    scale = window.known_series.measure(origins, measure)[origin_index]
+    errors = _error_column(forecasts, origins, origin_index)
+    return _table(batch_id, variable, forecasts, (origin_index, step_index), scale, errors)
 
 
-def _error_column(made: Retrodiction, origins: Ints, at: Ints) -> pa.Array:
-    """Return what each rule raised instead of a forecast of each pair, model by model."""
-    texts = [*dict.fromkeys(one.text for one in made.errors)]
-    codes = np.full((len(made.models), len(origins)), -1, np.int32)
-    for one in made.errors:
-        place = made.models.index(one.model), int(origins.searchsorted(one.origin))
-        codes[place] = texts.index(one.text)
-    chosen = codes[:, at].ravel()
-    indices = pa.array(chosen, mask=chosen < 0)
+def _error_column(forecasts: Retrodiction, origins: Ints, origin_index: Ints) -> pa.Array:
+    """Return the error of each rule at the origin of each pair, model by model."""
+    texts = [*dict.fromkeys(failure.text for failure in forecasts.errors)]
+    codes = np.full((len(forecasts.models), len(origins)), -1, np.int32)
+    for failure in forecasts.errors:
+        model, origin = forecasts.models.index(failure.model), origins.searchsorted(failure.origin)
+        codes[model, origin] = texts.index(failure.text)
+    pair_codes = codes[:, origin_index].ravel()
+    indices = pa.array(pair_codes, mask=pair_codes < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string()))
 
 
 def forecast_series(
     name: str,
-    learnt: Observations,
+    available_history: Observations,
     frequency: Frequency,
-    asked: tuple[Ints, Ints],
-    seen: Mapping[str, Observations],
+    origins: Ints,
+    steps_ahead: Ints,
+    observations: Mapping[str, Observations],
     rules: Sequence[Rule],
     options: TrainingOptions,
 ) -> Retrodiction:
-    """Forecast one variable by every rule, its partner rules and the ensembles.
+    """Forecast one variable by every rule, its leading indicators and the ensembles.
 
-    What an origin's forecasts rest on must not depend on which other origins are asked for: that
-    could be known from later rows only. So partner rules are chosen, and slow rules begun, at
-    every `CHOICE_ROWS`th row, for the origins from there to the next.
+    A forecast must not depend on which other origins are requested, because that set depends on
+    later data. So leading indicators are screened, and slow rules restart, at every
+    `SCREENING_ROWS`th row of the series, whichever origins follow it.
 
     Args:
-        name: of the variable.
-        learnt: its regular observations in the order of publication, [T].
+        name: the variable.
+        available_history: its regular observations in publication order, [T].
         frequency: its frequency.
-        asked: rows of the origins [O] and steps ahead [H], both ascending.
-        seen: observations of all variables by name.
+        origins: rows of the last value known at each origin, ascending, [O].
+        steps_ahead: steps from those rows to the targets, ascending, [H].
+        observations: observations of all variables by name.
         rules: the rules.
-        options: how to combine and bound.
+        options: ensemble method, interval level, leading indicators and what a rule's error does.
 
     Returns:
-        A `Retrodiction`; a partner rule has no forecast from origins it was not chosen for. Its
-        errors are those of the origins asked for; a rule that failed from earlier ones alone has
-        one at the first of them.
+        Forecasts [M, O, H]. A leading indicator's forecasts are NaN at origins for which it was not
+        selected. The errors are those at the requested origins; a rule that failed only before them
+        has one error, at the first of them.
 
     Raises:
         RuleError: a rule failed and `on_rule_error` is `fail`.
     """
-    origins, reaches = asked
-    own, others = KnownSeries.of(learnt.values, frequency.season), {}
+    own, others = KnownSeries.of(available_history.values, frequency.season), {}
     if options.max_partners:
-        others = {o: x.as_known_on(learnt.dates) for o, x in seen.items() if o != name}
-    parts = []
-    for begin, partners, rows in _choices(own, others, origins, rules, options):
-        made = retrodict(
+        dates = available_history.dates
+        others = {other: x.as_known_on(dates) for other, x in observations.items() if other != name}
+    parts = [
+        retrodict(
             own,
-            np.append(begin, origins[rows]),
-            reaches,
+            np.append(segment.first_row, origins[segment.origins]),
+            steps_ahead,
             frequency.season,
-            [*rules, *partners],
+            [*rules, *segment.indicators],
             ensemble=options.ensemble,
             level=options.interval_level,
             strict=options.on_rule_error == "fail",
         )
-        parts.append(made)
-    return replace(_without_begins(parts), errors=_errors_at(origins, learnt, parts))
+        for segment in _segments(own, others, origins, rules, options)
+    ]
+    errors = _errors_at_origins(origins, available_history.dates, parts)
+    return replace(_join_segments(parts), errors=errors)
 
 
-def _errors_at(
-    origins: Ints, learnt: Observations, parts: Sequence[Retrodiction]
+def _errors_at_origins(
+    origins: Ints, dates: Dates, parts: Sequence[Retrodiction]
 ) -> tuple[RuleFailure, ...]:
-    """Return the failures of rules at the origins asked for; none of those before is silent."""
-    everywhere = {(one.model, one.origin): one for part in parts for one in part.errors}
-    asked = set(origins.tolist())
-    found = [one for one in everywhere.values() if one.origin in asked]
-    told = {one.model for one in found}
-    for one in everywhere.values():
-        if one.model not in told:
-            told.add(one.model)
-            message = f"{one.message} (from the earlier origin {learnt.dates[one.origin]})"
-            found.append(one._replace(origin=int(origins[0]), message=message))
-    return tuple(sorted(found))
+    """Return the failures at the requested origins, and one per rule that failed only before."""
+    failures = {(failure.model, failure.origin): failure for p in parts for failure in p.errors}
+    requested = set(origins.tolist())
+    errors = [failure for failure in failures.values() if failure.origin in requested]
+    reported = {failure.model for failure in errors}
+    for failure in failures.values():
+        if failure.model not in reported:
+            reported.add(failure.model)
+            message = f"{failure.message} (from the earlier origin {dates[failure.origin]})"
+            errors.append(failure._replace(origin=int(origins[0]), message=message))
+    return tuple(sorted(errors))
 
 
-def _choices(
+class _Segment(NamedTuple):
+    """Consecutive origins that are forecast with the same leading indicators.
+
+    Attributes:
+        first_row: row at which the indicators were screened, and from which slow rules start.
+        indicators: a rule per leading indicator, ordered by name.
+        origins: the segment's part of the requested origins.
+    """
+
+    first_row: int
+    indicators: list[Rule]
+    origins: slice
+
+
+def _segments(
     own: KnownSeries,
     others: Mapping[str, KnownSeries],
     origins: Ints,
     rules: Sequence[Rule],
     options: TrainingOptions,
-) -> list[tuple[int, list[Rule], slice]]:
-    """Return from which row on, with which partner rules, each run of origins is forecast.
+) -> list[_Segment]:
+    """Split the origins at the rows where leading indicators are screened.
 
-    Neighbouring runs with the same partners are one, unless a slow rule would begin elsewhere.
+    Neighbouring segments with the same indicators are merged, unless a slow rule has to restart.
     """
     slow = any(rule.history_origins is not None for rule in rules)
-    choices: list[tuple[int, list[Rule], slice]] = []
-    begins, firsts = np.unique(origins // CHOICE_ROWS * CHOICE_ROWS, return_index=True)
-    for begin, first, end in zip(begins, firsts, [*firsts[1:], len(origins)], strict=True):
-        found = screen_indicators(
-            own.at(int(begin)), others, int(begin), limit=options.max_partners
-        )
-        found.sort(key=lambda rule: rule.name)
-        if choices and not slow and _names(choices[-1][1]) == _names(found):
-            begin, found, rows = choices.pop()
-            first = rows.start
-        choices.append((int(begin), found, slice(int(first), int(end))))
-    return choices
+    segments: list[_Segment] = []
+    rows, firsts = np.unique(origins // SCREENING_ROWS * SCREENING_ROWS, return_index=True)
+    ends = [*firsts[1:].tolist(), len(origins)]
+    for row, first, end in zip(rows.tolist(), firsts.tolist(), ends, strict=True):
+        indicators = screen_indicators(own.at(row), others, row, limit=options.max_partners)
+        indicators.sort(key=lambda rule: rule.name)
+        segment = _Segment(row, indicators, slice(first, end))
+        if segments and not slow and _names(segments[-1].indicators) == _names(indicators):
+            previous = segments.pop()
+            segment = previous._replace(origins=slice(previous.origins.start, end))
+        segments.append(segment)
+    return segments
 
 
-def _without_begins(parts: Sequence[Retrodiction]) -> Retrodiction:
-    """Put runs of origins side by side, each without the row it begins at, [M, O, H]."""
+def _join_segments(parts: Sequence[Retrodiction]) -> Retrodiction:
+    """Concatenate the forecasts of segments, [M, O, H], each without its screening row."""
     names = dict.fromkeys(name for part in parts for name in part.models[: -len(ENSEMBLES)])
     models = (*names, *ENSEMBLES)
 
-    def joined(values: Iterable[Floats], absent: float) -> Floats:
-        runs = []
-        for part, made in zip(parts, values, strict=True):
-            run = np.full((len(models), *made.shape[1:]), absent)
-            run[[models.index(name) for name in part.models]] = made
-            runs.append(run[:, 1:])
-        return np.concatenate(runs, axis=1)
+    def joined(arrays: Iterable[Floats], absent: float) -> Floats:
+        blocks = []
+        for part, values in zip(parts, arrays, strict=True):
+            block = np.full((len(models), *values.shape[1:]), absent)
+            block[[models.index(name) for name in part.models]] = values
+            blocks.append(block[:, 1:])
+        return np.concatenate(blocks, axis=1)
 
     return Retrodiction(
         models,
@@ -217,18 +245,18 @@ def _names(rules: Sequence[Rule]) -> list[str]:
 def _table(
     batch_id: str,
     variable: PlannedVariable,
-    made: Retrodiction,
-    picked: tuple[np.ndarray, np.ndarray],
+    forecasts: Retrodiction,
+    pair_index: tuple[Ints, Ints],
     scale: Floats,
     errors: pa.Array,
 ) -> pa.Table:
-    """Lay the [M, O, H] arrays out as rows: all pairs of the first model, then of the next."""
-    models, pairs = len(made.models), variable.pairs
+    """Return [M, O, H] arrays as rows by model, then pair; `pair_index` has each pair's O and H."""
+    models, pairs = len(forecasts.models), variable.pairs
     dates = variable.window.observations.dates
     length = models * len(pairs.target)
 
     def column(values: np.ndarray) -> np.ndarray:
-        return values[:, *picked].ravel()
+        return values[:, *pair_index].ravel()
 
     def same(values: np.ndarray) -> np.ndarray:
         return np.tile(values, models)
@@ -237,16 +265,16 @@ def _table(
     return pa.table(
         [
             constant(variable.name, length),
-            pa.DictionaryArray.from_arrays(model, list(made.models)),
+            pa.DictionaryArray.from_arrays(model, list(forecasts.models)),
             same(dates[pairs.origin]),
             same(pairs.horizon.astype(np.int32)),
             same(dates[pairs.target]),
-            column(made.predicted),
-            column(made.lower),
-            column(made.upper),
+            column(forecasts.predicted),
+            column(forecasts.lower),
+            column(forecasts.upper),
             same(variable.window.observations.values[pairs.target]),
             same(scale),
-            column(made.weights),
+            column(forecasts.weights),
             errors,
             constant(batch_id, length),
         ],

@@ -1,4 +1,4 @@
-"""Stage 4, `batch_metrics`: how close each rule came, and what became of the batch."""
+"""Stage 4, `batch_metrics`: the scores of each rule, and the status of the batch."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.array_types import Bools, Floats, Ints
+from pulse_assets.catalog import BATCH_METRICS
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
 from pulse_assets.retrodiction.trust import pair_wins
-from pulse_assets.schema import BATCH_METRICS
 from pulse_assets.stages.columns import constant, split_by
 from pulse_assets.stages.predict import PlannedVariable
-from pulse_assets.stages.window import Floats, Ints
 
 _FORECAST_COLUMNS: Final = ("predicted", "lower", "upper", "weight")
 
@@ -27,33 +27,33 @@ def score(
     retrodictions: pa.Table,
     level: float,
 ) -> pa.Table:
-    """Score each (variable, model, horizon) of a batch, and list the variables that are skipped.
+    """Score each (variable, model, horizon) of a batch, and list the skipped variables.
 
     Args:
         batch_id: the partition key.
         planned: the batch's `training_batches`.
-        variables: the same with their observations.
+        variables: the variables that `planned` does not skip.
         retrodictions: the batch's forecasts.
         level: nominal coverage of the intervals, 0..1.
 
     Returns:
-        A table of schema `BATCH_METRICS`: a row per scored (variable, model, horizon) and a row per
-        skipped variable, without model and horizon.
+        A table of schema `BATCH_METRICS`: one row per scored (variable, model, horizon), and one
+        row per skipped variable, without model and horizon.
     """
-    made = split_by(retrodictions, "variable")
-    parts = [_score_one(batch_id, variable, made[variable.name], level) for variable in variables]
+    rows = split_by(retrodictions, "variable")
+    parts = [_score_variable(batch_id, v, rows[v.name], level) for v in variables]
     skipped = _skipped_rows(batch_id, planned, scored=bool(parts))
     return pa.concat_tables([*parts, skipped]).unify_dictionaries()
 
 
-def outcome(batch_id: str, status: str, error_type: str | None, error: str | None) -> pa.Table:
-    """Return the single row of a batch that failed."""
-    row = {"batch": batch_id, "status": status, "error_type": error_type, "error": error}
+def failed_batch(batch_id: str, error_type: str, error: str) -> pa.Table:
+    """Return the metrics of a batch that failed: a single row with its error."""
+    row = {"batch": batch_id, "status": "failed", "error_type": error_type, "error": error}
     return pa.Table.from_pylist([row], BATCH_METRICS)
 
 
 def _skipped_rows(batch_id: str, planned: pa.Table, *, scored: bool) -> pa.Table:
-    """Return a row per skipped variable; its status is that of the whole batch."""
+    """Return one row per skipped variable, with the status of the whole batch."""
     shared = {
         "batch": batch_id,
         "status": "completed" if scored else "skipped",
@@ -65,7 +65,7 @@ def _skipped_rows(batch_id: str, planned: pa.Table, *, scored: bool) -> pa.Table
 
 
 def skip_reason(planned: pa.Table) -> str:
-    """Say why no variable of a batch is predicted; a reason that all share is said once.
+    """Return why a batch predicts no variable; a reason that all variables share is given once.
 
     Example:
         `gdp_growth: no observation in the window; spx_close: 0 observations before the window`.
@@ -78,49 +78,53 @@ def skip_reason(planned: pa.Table) -> str:
 
 
 def headline_scores(metrics: pa.Table) -> dict[str, float]:
-    """Return the pooled scores of `ensemble` over a batch, for people who watch it.
+    """Return the scores of `ensemble` pooled over a batch, for logs and metadata.
 
     Returns:
-        mase, coverage, win_share (of the pairs, those on which it is closer than `naive`), skill
-        against `naive` and forecasts, the number that was verified of all rules; those that are
-        defined, and nothing for a skipped batch.
+        mase; coverage; win_share, the share of pairs on which it is closer than `naive`; skill
+        against `naive`; forecasts, the number of verified forecasts of all models. Undefined scores
+        are left out; a skipped batch has none.
     """
     rows = _of_model(metrics, ENSEMBLE)
     if not rows.num_rows:
         return {}
     n = rows["n"].to_numpy()
-    found = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
+    scores = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
     wins, compared, error, reference = (
         rows[name].to_numpy() for name in ("wins", "compared", "abs_error", "naive_abs_error")
     )
     pairs = compared.sum()
-    found["win_share"] = wins.sum() / pairs if pairs else np.nan
-    found["skill"] = leaderboard_skill(np.where(compared > 0, error, np.nan), reference)
-    found["forecasts"] = metrics["n"].drop_null().to_numpy().sum()
-    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+    scores["win_share"] = wins.sum() / pairs if pairs else np.nan
+    scores["skill"] = leaderboard_skill(np.where(compared > 0, error, np.nan), reference)
+    scores["forecasts"] = metrics["n"].drop_null().to_numpy().sum()
+    return {name: float(value) for name, value in scores.items() if np.isfinite(value)}
 
 
 def count_rule_errors(metrics: pa.Table) -> int:
-    """Count the origins from which rules failed in a batch: by variable and rule, once each."""
+    """Return the number of failures in a batch: one per variable, rule and origin."""
     failed = metrics.filter(metrics["rule_error_origin"].is_valid())
-    found = failed.select(["variable", "model", "rule_errors"]).to_pylist()
-    return sum({(row["variable"], row["model"]): row["rule_errors"] for row in found}.values())
+    rows = failed.select(["variable", "model", "rule_errors"]).to_pylist()
+    # Every horizon of a rule repeats its count.
+    return sum({(row["variable"], row["model"]): row["rule_errors"] for row in rows}.values())
 
 
 def _of_model(metrics: pa.Table, model: str) -> pa.Table:
-    # By a mask: an expression would be run by Arrow's query engine, 3 ms of starting and stopping.
-    chosen = pc.equal(metrics["model"], model)  # pyright: ignore[reportAttributeAccessIssue]
-    return metrics.filter(chosen)
+    # A mask, because an expression starts Arrow's query engine, which takes 3 ms.
+    mask = pc.equal(metrics["model"], model)  # pyright: ignore[reportAttributeAccessIssue]
+    return metrics.filter(mask)
 
 
 def _pooled(values: Floats, n: np.ndarray) -> float:
+    """Return the mean of the defined values weighted by `n`; NaN if there is none."""
     defined = np.isfinite(values)
     weights = n[defined]
     return float(values[defined] @ weights / weights.sum()) if weights.sum() else np.nan
 
 
-def _score_one(batch_id: str, variable: PlannedVariable, rows: pa.Table, level: float) -> pa.Table:
-    # Made or stored, the rows of a model stand together, in the order of the pairs.
+def _score_variable(
+    batch_id: str, variable: PlannedVariable, rows: pa.Table, level: float
+) -> pa.Table:
+    # The rows of a model are contiguous and in the order of the pairs, also when read from a store.
     models = rows["model"].unique().to_pylist()
     forecasts = {name: rows[name].to_numpy().reshape(len(models), -1) for name in _FORECAST_COLUMNS}
     squares = _squared_scales(variable)
@@ -129,41 +133,41 @@ def _score_one(batch_id: str, variable: PlannedVariable, rows: pa.Table, level: 
     reference = models.index(REFERENCE) if REFERENCE in models else None
     failed = _rule_errors(rows, models)
     parts = []
-    for horizons, at in _alike(variable.pairs.horizon):
+    for horizons, pairs in _by_pair_count(variable.pairs.horizon):
         verified = Verified(
-            observed=observed[at],
-            predicted=forecasts["predicted"][:, at],
-            lower=forecasts["lower"][:, at],
-            upper=forecasts["upper"][:, at],
-            scale=scale[at],
-            squared_scale=squares[at],
+            observed=observed[pairs],
+            predicted=forecasts["predicted"][:, pairs],
+            lower=forecasts["lower"][:, pairs],
+            upper=forecasts["upper"][:, pairs],
+            scale=scale[pairs],
+            squared_scale=squares[pairs],
             level=level,
         )
-        columns = _columns(verified, reference, forecasts["weight"][:, at])
+        columns = _columns(verified, reference, forecasts["weight"][:, pairs])
         parts.append(_table(batch_id, variable.name, models, horizons, columns, failed))
     return pa.concat_tables(parts)
 
 
-def _alike(horizon: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """Yield the horizons [H] that have the same number of pairs, and the pairs of each, [H, n].
+def _by_pair_count(horizon: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Yield the horizons [H] that have the same number n of pairs, and those pairs, [H, n].
 
-    They are scored at once: most windows have as many pairs at every horizon.
+    Such horizons are scored together. Most windows have the same number of pairs at every horizon.
     """
     horizons, counts = np.unique(horizon, return_counts=True)
     ordered, first = np.argsort(horizon, kind="stable"), np.cumsum(counts) - counts
     for count in np.unique(counts):
-        chosen = counts == count
-        yield horizons[chosen], ordered[first[chosen, None] + np.arange(count)]
+        same = counts == count
+        yield horizons[same], ordered[first[same, None] + np.arange(count)]
 
 
 def _squared_scales(variable: PlannedVariable) -> Floats:
-    """Return the denominator of rmsse of each pair, [P]."""
-    origins, at = np.unique(variable.pairs.known, return_inverse=True)
-    return variable.window.known.measure(origins, squared_scale)[at]
+    """Return the denominator of rmsse for each pair, [P]."""
+    origins, origin_index = np.unique(variable.pairs.last_known_row, return_inverse=True)
+    return variable.window.known_series.measure(origins, squared_scale)[origin_index]
 
 
 def _columns(verified: Verified, reference: int | None, weight: Floats) -> dict[str, np.ndarray]:
-    """Score [M, H, n] forecasts of horizons that have n pairs each; every column is [M, H]."""
+    """Return the scores of [M, H, n] forecasts, n per horizon; each column is [M, H]."""
     scores = {name: metric.function(verified) for name, metric in METRICS.items()}
     errors = np.abs(verified.errors)
     naive = np.full(errors.shape[1:], np.nan) if reference is None else errors[reference]
@@ -176,7 +180,7 @@ def _columns(verified: Verified, reference: int | None, weight: Floats) -> dict[
 
 
 def _comparison(errors: Floats, naive: Floats) -> dict[str, np.ndarray]:
-    """Set [M, H, n] absolute errors against naive's [H, n], over the pairs that both have."""
+    """Compare absolute errors [M, H, n] with those of naive [H, n], on the pairs that both have."""
     wins = pair_wins(errors, naive)
     both = ~np.isnan(wins)
     return {
@@ -187,15 +191,15 @@ def _comparison(errors: Floats, naive: Floats) -> dict[str, np.ndarray]:
     }
 
 
-def _finite_sums(values: Floats, chosen: np.ndarray) -> Floats:
-    """Add up the chosen values along the last axis; NaN where no float holds the sum."""
+def _finite_sums(values: Floats, mask: Bools) -> Floats:
+    """Return the sums of the masked values over the last axis; NaN where a sum overflows."""
     with np.errstate(over="ignore"):
-        sums = np.where(chosen, values, 0.0).sum(axis=-1)
+        sums = np.where(mask, values, 0.0).sum(axis=-1)
     return np.where(np.isfinite(sums), sums, np.nan)
 
 
 class _RuleErrors(NamedTuple):
-    """Of each model: how many origins it failed from, the first, and what it raised there."""
+    """The failures of each model, [M]: number of origins, first origin, and its error."""
 
     origins: list[int]
     first: list[date | None]
@@ -204,17 +208,17 @@ class _RuleErrors(NamedTuple):
 
 
 def _rule_errors(rows: pa.Table, models: list[str]) -> _RuleErrors:
-    found = []
+    by_model = []
     failed = rows.filter(rows["error"].is_valid()).select(["model", "origin_date", "error"])
     errors = sorted(failed.to_pylist(), key=itemgetter("origin_date"))
     for model in models:
-        first = {row["origin_date"]: row["error"] for row in errors if row["model"] == model}
-        origin, text = next(iter(first.items()), (None, None))
+        texts = {row["origin_date"]: row["error"] for row in errors if row["model"] == model}
+        first_origin, text = next(iter(texts.items()), (None, None))
         kind, _, message = text.partition(": ") if text else (None, None, None)
-        if len({*first.values()}) > 1:
+        if len({*texts.values()}) > 1:
             message = f"{message} (the first of several errors)"
-        found.append((len(first), origin, kind, message))
-    return _RuleErrors(*map(list, zip(*found, strict=True)))
+        by_model.append((len(texts), first_origin, kind, message))
+    return _RuleErrors(*map(list, zip(*by_model, strict=True)))
 
 
 def _table(
@@ -225,10 +229,10 @@ def _table(
     columns: dict[str, np.ndarray],
     failed: _RuleErrors,
 ) -> pa.Table:
-    """Lay the [M, H] columns out as rows: all models of the first horizon, then of the next."""
+    """Return the [M, H] columns as rows: all models of the first horizon, then of the next."""
     length = len(models) * len(horizons)
     model = np.tile(np.arange(len(models), dtype=np.int32), len(horizons))
-    named = {name: values.T.ravel() for name, values in columns.items()} | {
+    arrays = {name: values.T.ravel() for name, values in columns.items()} | {
         "batch": constant(batch_id, length),
         "status": constant("completed", length),
         "error_type": pa.array(failed.type * len(horizons), pa.string()),
@@ -240,4 +244,4 @@ def _table(
         "model": pa.DictionaryArray.from_arrays(model, models),
         "horizon": np.repeat(horizons.astype(np.int32), len(models)),
     }
-    return pa.table([named[name] for name in BATCH_METRICS.names], schema=BATCH_METRICS)
+    return pa.table([arrays[name] for name in BATCH_METRICS.names], schema=BATCH_METRICS)

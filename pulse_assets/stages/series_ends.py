@@ -1,4 +1,4 @@
-"""Where the series and their next forecasts start and end, and which series end too early."""
+"""Last observation dates of the series, and the series that end too early."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -10,31 +10,31 @@ import pyarrow.compute as pc
 
 from pulse_assets.history.frequency import dates_ahead, get_frequency
 
-#: Steps of its own frequency that a series may end before the date that it is compared with.
+#: Number of its own steps that a series may end before the date that it is compared with.
 STALE_AFTER: Final = 4
 
 
 def ends_before(last: Mapping[str, date], frequencies: Mapping[str, str], until: date) -> list[str]:
-    """Return the series that end more than `STALE_AFTER` of their own steps before a date.
+    """Return the names of the series that end more than `STALE_AFTER` steps before a date.
 
     Args:
         last: date of the last observation of each series.
         frequencies: frequency by series; a series without one is not compared.
         until: the date to compare with.
     """
-    found = []
+    names = []
     for name in sorted(set(last) & set(frequencies)):
         frequency, end = get_frequency(frequencies[name]), np.datetime64(last[name], "D")
-        (reached,) = dates_ahead(end, np.array([STALE_AFTER]), frequency)
-        if reached < np.datetime64(until, "D"):
-            found.append(name)
-    return found
+        (stale_date,) = dates_ahead(end, np.array([STALE_AFTER]), frequency)
+        if stale_date < np.datetime64(until, "D"):
+            names.append(name)
+    return names
 
 
 def early_ends(last: Mapping[str, date], frequencies: Mapping[str, str]) -> dict[str, str]:
-    """Return a sentence for each series that ends much earlier than the latest of all series.
+    """Return a warning per series that ends much earlier than the latest series.
 
-    Its forecasts start so much earlier, and mostly lie before today.
+    The forecasts of such a series start earlier too, and most of their dates are in the past.
 
     Args:
         last: date of the last observation of each series.
@@ -52,17 +52,18 @@ def early_ends(last: Mapping[str, date], frequencies: Mapping[str, str]) -> dict
 
 
 def last_observations(forecasts: pa.Table) -> dict[str, date]:
-    """Return the date from which the forecasts of each variable start.
+    """Return the origin date of each variable's next forecasts: that of its last observation.
 
     Args:
         forecasts: rows of schema `NEXT_FORECASTS`.
     """
-    made = forecasts.filter(pc.field("model").is_valid()).select(["variable", "origin_date"])
-    return {row["variable"]: row["origin_date"] for row in made.to_pylist()}
+    predicted = forecasts.filter(pc.field("model").is_valid())
+    rows = predicted.select(["variable", "origin_date"]).to_pylist()
+    return {row["variable"]: row["origin_date"] for row in rows}
 
 
 def left_out(forecasts: pa.Table) -> dict[str, str]:
-    """Return why variables have no next forecast, by variable.
+    """Return the reason by variable for the variables without next forecasts.
 
     Args:
         forecasts: rows of schema `NEXT_FORECASTS`.

@@ -1,8 +1,8 @@
-"""One variable of one batch on the index of its own observations.
+"""One variable of a batch: the rows to predict, and the values known at each origin.
 
-The engine counts in observations, a batch in dates. `Window` joins the two: which rows are
-targets, what was known at each row's date, and where other variables stood then. What was known is
-a matter of the rows known on that day alone: others could be changed, deleted or added.
+The engine counts rows and a batch counts dates; `Window` converts between the two. What was known
+at an origin depends only on the rows published by then: later rows could still be changed, deleted
+or added.
 """
 
 from collections.abc import Sequence
@@ -12,28 +12,24 @@ from typing import Final, Self, cast
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from pulse_assets.array_types import Dates, Floats, Ints
 from pulse_assets.history.frequency import Frequency, regularise, steps_between
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.stages.columns import split_by
 
-Dates = NDArray[np.datetime64]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-#: Observations that must be known at an origin before anything is predicted from it.
+#: Smallest number of observations that must be known at an origin to predict from it.
 MINIMUM_HISTORY: Final = 12
 
 
 @dataclass(frozen=True)
 class Observations:
-    """The rows of one variable in a `historical_data` table, [T], in order of date.
+    """The rows of one variable in a `historical_data` table, [T], ordered by date.
 
     Attributes:
-        dates: of the rows.
-        values: NaN where there is none.
-        published: first day on which each row was known; NaT of a period that has no row.
+        dates: date of each row.
+        values: value of each row; NaN if missing.
+        published: first day on which each row was known; NaT for a period without a row.
     """
 
     dates: Dates
@@ -42,7 +38,7 @@ class Observations:
 
     @classmethod
     def of(cls, rows: pa.Table) -> Self:
-        """Take the rows of one variable of a table of schema `HISTORICAL_DATA`."""
+        """Return the observations in a table of schema `HISTORICAL_DATA` of one variable."""
         dates, published = (
             rows[name].to_numpy().astype("datetime64[D]") for name in ("timestamp", "published_at")
         )
@@ -54,114 +50,116 @@ class Observations:
         return {name: cls.of(rows) for name, rows in split_by(history, "variable").items()}
 
     def regular(self, frequency: Frequency) -> Self:
-        """Return the same with a NaN row for each period that has none, where periods are known."""
+        """Return the observations with a NaN row for each missing period, see `regularise`."""
         dates, values, published = regularise(self.dates, self.values, self.published, frequency)
         return type(self)(dates, values, cast("Dates", published))  # given, so returned
 
-    def in_order(self) -> Self:
-        """Return the rows without those that were published after a later value.
+    def in_publication_order(self) -> Self:
+        """Return the rows without those that were published after a later row's value.
 
-        Nobody who knew the later value knew of the earlier one; and a series can only be learnt
-        from front to back.
+        The published rows are then a prefix of the series at every date. Rules need that, because
+        they read a series from front to back.
         """
         valued = np.where(np.isfinite(self.values), self.published, np.datetime64("NaT"))
-        kept = self.published <= np.fmin(np.fmin.accumulate(valued[::-1])[::-1], self.published)
-        if kept.all():
+        in_order = self.published <= np.fmin(np.fmin.accumulate(valued[::-1])[::-1], self.published)
+        if in_order.all():
             return self
-        return type(self)(self.dates[kept], self.values[kept], self.published[kept])
+        return type(self)(self.dates[in_order], self.values[in_order], self.published[in_order])
 
-    def last_known(self, days: Dates) -> Ints:
-        """Return for each day the row of the last value known then, [D]; -1 where there was none.
+    def last_known_rows(self, days: Dates) -> Ints:
+        """Return the row of the last value known on each day, [D]; -1 if no value was known.
 
-        Rows must be in the order of publication, see `in_order`.
+        The rows must be in publication order, see `in_publication_order`.
         """
         rows = np.append(np.flatnonzero(np.isfinite(self.values)), -1)
         return rows[np.searchsorted(self.published[rows[:-1]], days, side="right") - 1]
 
     def as_known_on(self, days: Dates) -> KnownSeries:
-        """Return the last value known on each day, [D]; NaN before the first."""
-        learnt, known = self._known
-        return known.carried(learnt.last_known(days))
+        """Return the last value known on each day, [D]; NaN if no value was known."""
+        available_history, known_series = self._available
+        return known_series.carried(available_history.last_known_rows(days))
 
     @cached_property
-    def _known(self) -> tuple[Self, KnownSeries]:
-        """The rows in order and which of them are implausible: once for all other variables."""
-        learnt = self.in_order()
-        return learnt, KnownSeries.of(learnt.values)
+    def _available(self) -> tuple[Self, KnownSeries]:
+        """The rows in publication order and their implausible values, cached for all variables."""
+        available_history = self.in_publication_order()
+        return available_history, KnownSeries.of(available_history.values)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A variable's observations [T] and the rows `[first, T)` that lie in the batch's window.
+    """A variable's observations and the rows of them that lie in the batch's window.
 
     Attributes:
-        observations: what may be an origin or a target.
-        first: the first row dated in the window.
-        learnt: what forecasts are made of, [L]: the rows in the order of publication.
-        begin: the day of the row from which on enough is learnt to predict; NaT: never.
-        frequency: of the variable.
+        observations: one row per period, [T]; origins and targets are rows of it.
+        first_row: first row dated in the window, which extends to the last row.
+        available_history: the rows in publication order, [L]; forecasts are computed from them.
+        first_origin: date of the available row that completes the minimum history. An origin must
+            know a value of this date or later; NaT: no origin does.
+        frequency: the variable's frequency.
     """
 
     observations: Observations
-    first: int
-    learnt: Observations
-    begin: np.datetime64
+    first_row: int
+    available_history: Observations
+    first_origin: np.datetime64
     frequency: Frequency
 
     @classmethod
     def of(cls, observations: Observations, start: np.datetime64, frequency: Frequency) -> Self:
-        """Mark the rows dated `start` or later as the batch's window."""
-        regular, learnt = observations.regular(frequency), observations.in_order()
-        begin = np.append(learnt.dates, np.datetime64("NaT"))[:MINIMUM_HISTORY][-1]
-        first = int(np.searchsorted(regular.dates, start))
-        return cls(regular, first, learnt.regular(frequency), begin, frequency)
+        """Return the window of the rows dated `start` or later."""
+        regular, available = observations.regular(frequency), observations.in_publication_order()
+        first_origin = np.append(available.dates, np.datetime64("NaT"))[:MINIMUM_HISTORY][-1]
+        first_row = int(np.searchsorted(regular.dates, start))
+        return cls(regular, first_row, available.regular(frequency), first_origin, frequency)
 
     @cached_property
-    def known(self) -> KnownSeries:
-        """The values learnt, and from when on which of them are known to be implausible."""
-        return KnownSeries.of(self.learnt.values, self.frequency.season)
+    def known_series(self) -> KnownSeries:
+        """The available values, and the rows from which on implausible ones are known as such."""
+        return KnownSeries.of(self.available_history.values, self.frequency.season)
 
     @property
     def targets(self) -> Ints:
         """Rows of the window that have a value to predict."""
-        rows = np.arange(self.first, len(self.observations.dates))
+        rows = np.arange(self.first_row, len(self.observations.dates))
         return rows[np.isfinite(self.observations.values[rows])]
 
     def pairs(self, horizons: Sequence[int]) -> "Pairs":
-        """List what is predicted: each target from each horizon whose origin knows enough.
+        """Return the pairs of origin and target to predict, ordered by origin, then horizon.
 
-        In order of origin, then horizon.
+        Pairs whose origin knows fewer than `MINIMUM_HISTORY` observations are left out.
         """
         targets, steps = np.meshgrid(self.targets, np.asarray(horizons), indexing="ij")
         targets, steps = targets.ravel(), steps.ravel()
         order = np.lexsort((steps, targets - steps))
         targets, steps = targets[order], steps[order]
-        reachable = targets >= steps
-        targets, steps = targets[reachable], steps[reachable]
-        days = self.observations.dates[targets - steps]
-        known = self.learnt.last_known(days)
-        # NaT is no later than any day: from a series too short nothing is predicted.
-        enough = (known >= 0) & (self.learnt.dates[known] >= self.begin)
-        waited = steps_between(self.learnt.dates[known], days, self.frequency)
-        return Pairs(targets[enough], steps[enough], known[enough], (steps + waited)[enough])
+        has_origin = targets >= steps
+        targets, steps = targets[has_origin], steps[has_origin]
+        origin_dates = self.observations.dates[targets - steps]
+        last_known = self.available_history.last_known_rows(origin_dates)
+        known_dates = self.available_history.dates[last_known]
+        # Comparisons with NaT are false: a series that is too short has no pairs.
+        enough = (last_known >= 0) & (known_dates >= self.first_origin)
+        steps_ahead = steps + steps_between(known_dates, origin_dates, self.frequency)
+        return Pairs(targets[enough], steps[enough], last_known[enough], steps_ahead[enough])
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What is predicted, [P].
+    """The pairs of origin and target to predict, [P].
 
     Attributes:
         target: row of the observation to predict.
         horizon: steps from the origin to the target.
-        known: row, of those learnt, of the last value known at the origin.
-        reach: steps from that value to the target, which the engine has to bridge. How many
-            observations are still to be published is not known, so the calendar counts them.
+        last_known_row: row of `available_history` with the last value known at the origin.
+        steps_ahead: steps from that value to the target. The calendar counts them, because an
+            origin does not know how many observations are still to be published.
     """
 
     target: Ints
     horizon: Ints
-    known: Ints
-    reach: Ints
+    last_known_row: Ints
+    steps_ahead: Ints
 
     @property
     def origin(self) -> Ints:

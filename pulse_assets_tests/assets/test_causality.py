@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.batches import make_batch
+from pulse_assets.batches.windows import make_batch
+from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.execution.batch_task import BatchTask, run_batch
-from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
 from pulse_assets_tests.conftest import stored
 

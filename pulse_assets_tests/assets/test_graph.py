@@ -9,14 +9,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from pulse_assets.batches.status import grid_status
+from pulse_assets.catalog import BATCH_TABLES, SCHEMAS
+from pulse_assets.dagster.jobs import JOB_NAME
+from pulse_assets.dagster.resources import DATA_SETTINGS
 from pulse_assets.definitions import build_definitions
 from pulse_assets.definitions import defs as shipped
-from pulse_assets.execution.batch_task import BATCH_TABLES
-from pulse_assets.jobs import JOB_NAME
-from pulse_assets.resources import DATA_SETTINGS
-from pulse_assets.schema import SCHEMAS
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.status import grid_status
 from pulse_assets_tests.conftest import MODELS, stored, twelve_batches, write_source
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
@@ -425,7 +424,7 @@ def test_a_place_with_credentials_is_refused_without_repeating_them(run, step):
     place = {"store": "s3://key:secret@bucket/x", "s3_endpoint_url": "http://127.0.0.1:1"}
     result = run(*step, keys=(FIRST, FIRST), data=place)
     assert not result.success
-    assert "store holds credentials: take what stands before the @" in failure(result)
+    assert "store holds credentials: remove the part before the @" in failure(result)
     assert not any("secret" in str(event) for event in result.all_events)
 
 

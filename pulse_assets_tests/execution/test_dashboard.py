@@ -5,10 +5,10 @@ import urllib.request
 import dagster as dg
 import pytest
 
+from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.execution.cluster import ANY_PORT, ClusterSpec, open_cluster
 from pulse_assets.execution.tally import NoProgress
-from pulse_assets.jobs import JOB_NAME
 
 FIRST = "2005-01-01"
 ONE_BATCH = {"resources": {"training": {"config": {"models": ["naive"], "horizons": [1]}}}}

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pulse_assets.schema import BATCH_METRICS, NEXT_FORECASTS, RETRODICTIONS, TRUST_LEDGER
-from pulse_assets.stages.results import Performance, summarise
+from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS, RETRODICTIONS, TRUST_LEDGER
+from pulse_assets.results import Performance
+from pulse_assets.stages.results import summarise
 
 BATCHES = ("2020-01-01", "2020-01-31", "2020-03-01", "2020-03-31")
 MODELS = ("naive", "drift", "mean", "ensemble", "ensemble_equal")
@@ -139,7 +140,7 @@ def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
 def summarise_made(metrics, ledger, planned=BATCHES, **changes):
     described = {
         "planned": planned,
-        "performance": Performance(2.0, 6.0),
+        "performance": Performance.of(2.0, 6.0),
         "cluster": {"kind": "local", "workers": 2},
         "configuration": {"horizons": [1, 3], "source": "sample", "interval_level": 0.8},
         "versions": {"numpy": "2.0.0"},

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pyarrow as pa
 import pytest
 
+from pulse_assets.catalog import NEXT_FORECASTS, TRUST_LEDGER
 from pulse_assets.report import build_report
 from pulse_assets.report.page import (
     FIGURED_VARIABLES,
@@ -15,7 +16,6 @@ from pulse_assets.report.page import (
     choose_figured,
     rank_variables,
 )
-from pulse_assets.schema import NEXT_FORECASTS, TRUST_LEDGER
 from pulse_assets_tests.report.made import (
     BATCHES,
     make_forecasts,

@@ -16,9 +16,11 @@ import psutil
 import pytest
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.batches import make_batch
+from pulse_assets.batches.status import grid_status
+from pulse_assets.batches.windows import make_batch
+from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import ClusterError, RuleError
-from pulse_assets.execution.batch_task import BATCH_TABLES, BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.retrodiction.failures import LONGEST_MESSAGE, describe_error
 from pulse_assets.retrodiction.hosted_rules import rule_versions
@@ -26,8 +28,7 @@ from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts, thi
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.audit import remake
-from pulse_assets.status import grid_status
+from pulse_assets.stages.lookahead_check import recompute
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import decode_table
@@ -151,7 +152,7 @@ def test_a_failure_costs_its_own_forecasts(settings, monkeypatch, name):
     assert [row["predicted"] for row in rows_of(task, "retrodictions", "naive")] == [41.0, 40.0]
     for other in ("ensemble", "naive", "Silent"):
         assert all(row["error"] is None for row in rows_of(task, "retrodictions", other))
-    assert not run_batch(resumed(task)).kept
+    assert not run_batch(resumed(task)).unchanged
 
 
 def resumed(task):
@@ -167,7 +168,7 @@ def test_what_is_no_failure_is_no_error(settings, monkeypatch, name, capfd):
     predicted = [row["predicted"] for row in rows_of(task, "retrodictions", name)]
     np.testing.assert_array_equal(predicted, [np.nan if name == "Silent" else 41.0, 40.0])
     assert {row["rule_errors"] for row in rows_of(task, "batch_metrics", name)} == {0}
-    assert run_batch(resumed(task)).kept
+    assert run_batch(resumed(task)).unchanged
     assert capfd.readouterr().out == ""  # of a command it is what machines read
 
 
@@ -229,7 +230,7 @@ def test_a_batch_in_which_a_rule_failed_is_incomplete_until_it_succeeds(settings
     monkeypatch.delenv("HOSTILE_VALUE")
     close_hosts()  # the environment is that at the start of a host, as of a run
     again = run_batch(resumed(task))
-    assert (again.kept, again.rule_errors) == (False, 0)
+    assert (again.unchanged, again.rule_errors) == (False, 0)
     assert grid_status(settings, task.options).states[KEY] == "done"
 
 
@@ -775,23 +776,23 @@ def test_the_lookahead_check_tells_a_failure_from_a_difference(settings, monkeyp
     monkeypatch.setenv("HOSTILE_VALUE", MARCH)
     task = task_of(settings, HOSTILE + "Segfaults")
 
-    def remade():
+    def recomputed():
         tables = {name: read(task, name) for name in BATCH_TABLES[:3]}
-        return remake(tables, resolve_rules(task.options.models), task.options)
+        return recompute(tables, resolve_rules(task.options.models), task.options)
 
     run_batch(task)
-    both = remade()
+    both = recomputed()
     assert both.difference == 0.0
     assert both.failures == {"Segfaults": "ProcessEnded: its process was ended by SIGSEGV"}
     monkeypatch.delenv("HOSTILE_VALUE")
     close_hosts()
-    now_it_works = remade()
+    now_it_works = recomputed()
     assert (now_it_works.difference, now_it_works.failures) == (0.0, {})
     assert now_it_works.forecasts > 0
     run_batch(task)
     monkeypatch.setenv("HOSTILE_VALUE", MARCH)
     close_hosts()
-    now_it_fails = remade()
+    now_it_fails = recomputed()
     assert now_it_fails.difference == 0.0
     assert [*now_it_fails.failures] == ["Segfaults"]
 
@@ -805,7 +806,7 @@ def test_the_lookahead_check_names_the_rule_that_differs(settings, tmp_path, mon
     monkeypatch.setenv("PULSE_SHIFT", "0.25")
     close_hosts()
     tables = {name: read(task, name) for name in BATCH_TABLES[:3]}
-    found = remake(tables, resolve_rules(task.options.models), task.options)
+    found = recompute(tables, resolve_rules(task.options.models), task.options)
     assert found.model == "two"
     assert found.failures == {}
 
@@ -822,7 +823,7 @@ def test_a_rule_that_forecasts_a_path_as_a_whole_does_not_look_ahead(
         name: decode_table(data.read(object_path(name, KEY, 30)), name, name=name)
         for name in BATCH_TABLES[:3]
     }
-    found = remake(tables, resolve_rules(task.options.models), task.options)
+    found = recompute(tables, resolve_rules(task.options.models), task.options)
     assert (found.difference, found.failures) == (0.0, {})
     assert found.forecasts > 0
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from utilsforecast import losses
 
-from pulse_assets import schema
+from pulse_assets import catalog
 from pulse_assets.retrodiction.scores import (
     METRICS,
     Verified,
@@ -35,7 +35,7 @@ def made_pairs(factor=1.0):
 
 def test_the_metrics_are_those_of_the_stored_table():
     counts = {"n", "missing", "compared", "abs_error", "naive_abs_error", "wins", "weight"}
-    numbers = [field.name for field in schema.BATCH_METRICS if field.type == "double"]
+    numbers = [field.name for field in catalog.BATCH_METRICS if field.type == "double"]
     assert list(METRICS) == [name for name in numbers if name not in counts]
     assert all(name == metric.name for name, metric in METRICS.items())
 

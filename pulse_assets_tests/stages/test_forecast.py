@@ -1,4 +1,4 @@
-"""Next forecasts: from the last value, by every rule, at dates of the variable's own calendar."""
+"""Next forecasts: by every rule from the last value, at dates of the variable's calendar."""
 
 import datetime as dt
 
@@ -22,61 +22,63 @@ def monthly(name, values, first="2000-01"):
 
 
 def forecast(*series, trust=None, **changes):
-    frequencies = {one.variable: "monthly" for one in series}
+    frequencies = {x.variable: "monthly" for x in series}
     options = TrainingOptions(horizons=[1, 3], max_partners=0, frequencies=frequencies, **changes)
-    return forecast_next({one.variable: one for one in series}, RULES, options, trust or {})
+    return forecast_next({x.variable: x for x in series}, RULES, options, trust or {})
 
 
-def rows(made, **chosen):
-    found = made.table.to_pylist()
-    return [row for row in found if all(row[name] == value for name, value in chosen.items())]
+def rows(forecasts, **values):
+    table = forecasts.table.to_pylist()
+    return [row for row in table if all(row[name] == value for name, value in values.items())]
 
 
-def test_a_line_goes_on():
-    made = forecast(monthly("line", np.arange(24)))
-    drift = rows(made, model="drift")
+def test_drift_extends_a_line():
+    forecasts = forecast(monthly("line", np.arange(24)))
+    drift = rows(forecasts, model="drift")
     assert [row["predicted"] for row in drift] == [24.0, 26.0]
     assert [row["target_date"] for row in drift] == [dt.date(2002, 1, 1), dt.date(2002, 3, 1)]
-    assert {row["origin_date"] for row in made.table.to_pylist()} == {dt.date(2001, 12, 1)}
+    assert {row["origin_date"] for row in forecasts.table.to_pylist()} == {dt.date(2001, 12, 1)}
 
 
-def test_it_is_the_retrodiction_from_the_last_origin():
+def test_a_next_forecast_equals_the_retrodiction_from_the_last_origin():
     values = np.random.default_rng(1).normal(size=60).cumsum()
-    made = forecast(monthly("walk", values))
+    forecasts = forecast(monthly("walk", values))
     again = retrodict(values, [59], [1, 3], 12, RULES)
     for position, model in enumerate(again.models):
-        found = rows(made, model=model)
-        assert [row["predicted"] for row in found] == again.predicted[position, 0].tolist()
-        assert [row["upper"] for row in found] == again.upper[position, 0].tolist()
-    weights = [row["weight"] for row in rows(made, horizon=1) if "ensemble" not in row["model"]]
+        own = rows(forecasts, model=model)
+        assert [row["predicted"] for row in own] == again.predicted[position, 0].tolist()
+        assert [row["upper"] for row in own] == again.upper[position, 0].tolist()
+    weights = [
+        row["weight"] for row in rows(forecasts, horizon=1) if "ensemble" not in row["model"]
+    ]
     assert sum(weights) == pytest.approx(1)
 
 
-def test_the_origin_is_the_last_value_and_not_a_row_without_one():
-    made = forecast(monthly("line", [*np.arange(24), np.nan]))
-    assert rows(made, model="naive", horizon=1)[0]["predicted"] == 23.0
-    assert rows(made, model="naive", horizon=1)[0]["target_date"] == dt.date(2002, 1, 1)
+def test_the_origin_is_the_last_row_with_a_value():
+    forecasts = forecast(monthly("line", [*np.arange(24), np.nan]))
+    assert rows(forecasts, model="naive", horizon=1)[0]["predicted"] == 23.0
+    assert rows(forecasts, model="naive", horizon=1)[0]["target_date"] == dt.date(2002, 1, 1)
 
 
-def test_trust_stands_beside_each_rule_and_is_undefined_without_a_score():
-    made = forecast(
+def test_each_rule_has_its_trust_or_nan_without_a_score():
+    forecasts = forecast(
         monthly("line", np.arange(24)), trust={("line", "drift", h): 0.75 for h in (1, 3)}
     )
-    assert {row["trust"] for row in rows(made, model="drift")} == {0.75}
-    assert np.isnan(rows(made, model="naive")[0]["trust"])
+    assert {row["trust"] for row in rows(forecasts, model="drift")} == {0.75}
+    assert np.isnan(rows(forecasts, model="naive")[0]["trust"])
 
 
 def test_variables_that_cannot_be_predicted_are_left_out_with_the_reason():
     gone = Series("gone", monthly("gone", np.zeros(24)).timestamps, np.full(24, np.nan))
     odd = Series("odd", np.cumsum(np.arange(1, 40)).astype("M8[D]") + 11000, np.ones(39))
-    made = forecast(monthly("line", np.arange(24)), monthly("short", [1, 2]), gone, odd)
-    without = [row for row in made.table.to_pylist() if row["model"] is None]
-    assert {row["variable"]: row["error"] for row in without} == made.left_out
+    forecasts = forecast(monthly("line", np.arange(24)), monthly("short", [1, 2]), gone, odd)
+    without = [row for row in forecasts.table.to_pylist() if row["model"] is None]
+    assert {row["variable"]: row["error"] for row in without} == forecasts.left_out
     assert {row["horizon"] for row in without} == {None}
-    assert {row["variable"] for row in made.table.to_pylist() if row["model"]} == {"line"}
-    assert "2 observations in the last 7305 days: 12 are needed" in made.left_out["short"]
-    assert "no observation has a value" in made.left_out["gone"]
-    assert "lie in one period of a monthly variable" in made.left_out["odd"]
+    assert {row["variable"] for row in forecasts.table.to_pylist() if row["model"]} == {"line"}
+    assert "2 observations in the last 7305 days: 12 are needed" in forecasts.left_out["short"]
+    assert "no observation has a value" in forecasts.left_out["gone"]
+    assert "lie in one period of a monthly variable" in forecasts.left_out["odd"]
 
 
 @pytest.mark.parametrize(
@@ -92,5 +94,5 @@ def test_variables_that_cannot_be_predicted_are_left_out_with_the_reason():
     ],
 )
 def test_dates_ahead_follow_the_calendar(name, last, expected):
-    found = dates_ahead(np.datetime64(last), np.array([1, 3]), FREQUENCIES[name])
-    assert found.astype(str).tolist() == expected
+    dates = dates_ahead(np.datetime64(last), np.array([1, 3]), FREQUENCIES[name])
+    assert dates.astype(str).tolist() == expected

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import beta
 
-from pulse_assets.schema import BATCH_METRICS, TRUST_LEDGER
+from pulse_assets.catalog import BATCH_METRICS, TRUST_LEDGER
 from pulse_assets.stages.ledger import build_ledger, latest_trust
 from pulse_assets_tests.rederived import beta_law
 

@@ -1,11 +1,11 @@
-"""What a batch may see, what it predicts, and why it leaves a variable out."""
+"""The observations available to a batch, the variables it predicts, and those it skips."""
 
 from datetime import date
 
 import numpy as np
 import pytest
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.series import Series
 from pulse_assets.stages.observe import observe
@@ -30,7 +30,7 @@ def describe(series, **overrides):
     return plan(BATCH, history, values["horizons"], values["frequencies"]).to_pylist()[0]
 
 
-def test_a_batch_sees_its_history_and_window_and_nothing_later():
+def test_a_batch_has_its_history_and_window_and_nothing_later():
     history = observe(BATCH, {"x": make_series(monthly("2000-01", 60))}, 31)
     assert history["timestamp"].to_pylist() == [
         date(2002, 12, 1),

@@ -5,10 +5,9 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from pulse_assets.schema import BATCH_METRICS, NEXT_FORECASTS
+from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS
+from pulse_assets.results import CheckOutcome, RuleErrors
 from pulse_assets.stages.outcome import (
-    CheckOutcome,
-    RuleErrors,
     collect_outcomes,
     conclude,
     warnings_of,

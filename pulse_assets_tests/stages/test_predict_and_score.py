@@ -1,4 +1,4 @@
-"""A batch's forecasts and scores, from observations, against hand-made and pandas numbers."""
+"""A batch's forecasts and scores, compared with numbers computed by hand."""
 
 from datetime import date
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
@@ -28,8 +28,8 @@ def run(values, *, models=("naive", "drift"), horizons=(1, 3), published=None, b
     planned = plan(batch, history, options.horizons, {"x": "monthly"})
     variables = planned_variables(planned, history, options.horizons)
     rules = resolve_rules(options.models or [])
-    made = predict(batch.batch_id, variables, history, rules, options)
-    return made, score(batch.batch_id, planned, variables, made, options.interval_level)
+    forecasts = predict(batch.batch_id, variables, history, rules, options)
+    return forecasts, score(batch.batch_id, planned, variables, forecasts, options.interval_level)
 
 
 def row_of(table, **values):
@@ -40,17 +40,17 @@ def row_of(table, **values):
 
 
 def test_every_model_origin_and_horizon_has_its_row():
-    made, _ = run(range(60))
-    assert made.num_rows == 4 * 2 * 2  # naive, drift and two ensembles; 2 targets; 2 horizons
-    row = row_of(made, model="drift", target_date=date(2003, 2, 1), horizon=3)
+    forecasts, _ = run(range(60))
+    assert forecasts.num_rows == 4 * 2 * 2  # naive, drift and two ensembles; 2 targets; 2 horizons
+    row = row_of(forecasts, model="drift", target_date=date(2003, 2, 1), horizon=3)
     assert row["origin_date"] == date(2002, 11, 1)
     assert (row["predicted"], row["observed"]) == (37.0, 37.0)  # a line: drift goes on with it
     assert (row["variable"], row["batch"]) == ("x", "2003-01-01")
 
 
 def test_scale_is_the_mean_seasonal_difference_up_to_the_origin():
-    made, _ = run(np.arange(60.0) ** 2)
-    row = row_of(made, model="naive", target_date=date(2003, 1, 1), horizon=1)
+    forecasts, _ = run(np.arange(60.0) ** 2)
+    row = row_of(forecasts, model="naive", target_date=date(2003, 1, 1), horizon=1)
     y = np.arange(36.0) ** 2
     assert row["scale"] == pytest.approx(np.abs(y[12:] - y[:-12]).mean(), rel=1e-12)
 
@@ -72,7 +72,7 @@ def test_scores_of_a_line_by_hand():
 
 
 def test_a_rule_without_forecasts_is_counted_and_the_ensemble_goes_on():
-    made, metrics = run(
+    forecasts, metrics = run(
         np.sin(np.arange(60)),
         models=["naive", "seasonal_holt_winters"],
         batch=TrainingBatch("2001-03-01", date(2001, 3, 1), date(2001, 4, 1), ("x",)),
@@ -81,15 +81,15 @@ def test_a_rule_without_forecasts_is_counted_and_the_ensemble_goes_on():
     assert (late["n"], late["missing"], late["compared"], late["wins"]) == (0, 1, 0, 0)
     assert (late["abs_error"], late["naive_abs_error"]) == (0, 0)
     assert np.isnan(late["mae"])
-    naive = row_of(made, model="naive", horizon=1)
-    assert row_of(made, model="ensemble", horizon=1)["predicted"] == naive["predicted"]
+    naive = row_of(forecasts, model="naive", horizon=1)
+    assert row_of(forecasts, model="ensemble", horizon=1)["predicted"] == naive["predicted"]
 
 
 def test_an_unpublished_value_is_not_used():
     y = np.arange(60.0)
     published = MONTHS + 70  # two to three months late
-    made, _ = run(y, published=published, horizons=(1,))
-    row = row_of(made, model="naive", target_date=date(2003, 1, 1))
+    forecasts, _ = run(y, published=published, horizons=(1,))
+    row = row_of(forecasts, model="naive", target_date=date(2003, 1, 1))
     assert row["origin_date"] == date(2002, 12, 1)
     assert row["predicted"] == 32.0  # of 2002-09-01, published 2002-11-10
 
@@ -108,8 +108,8 @@ def test_nothing_after_the_origin_changes_a_forecast():
 
 def test_a_skipped_batch_says_why():
     far = TrainingBatch("2010-01-01", date(2010, 1, 1), date(2010, 2, 1), ("x",))
-    made, metrics = run(range(60), batch=far)
-    assert made.num_rows == 0
+    forecasts, metrics = run(range(60), batch=far)
+    assert forecasts.num_rows == 0
     row = metrics.to_pylist()[0]
     assert (row["status"], row["error"]) == ("skipped", "no observation in the window")
     assert (row["variable"], row["skip_reason"]) == ("x", "no observation in the window")
@@ -120,11 +120,11 @@ def test_a_skipped_batch_says_why():
 def test_headline_scores_pool_the_ensemble():
     _, metrics = run(2.0 * np.arange(60))
     rows = metrics.filter(pc.equal(metrics["model"], "ensemble"))
-    found = headline_scores(metrics)
-    assert found["mase"] == pytest.approx(np.mean(rows["mase"].to_numpy()))
-    assert found["win_share"] == 1.0
-    assert found["skill"] == pytest.approx(0.99)  # no error: the ratio is clipped to 0.01
-    assert found["forecasts"] == 4 * 2 * 2
+    scores = headline_scores(metrics)
+    assert scores["mase"] == pytest.approx(np.mean(rows["mase"].to_numpy()))
+    assert scores["win_share"] == 1.0
+    assert scores["skill"] == pytest.approx(0.99)  # no error: the ratio is clipped to 0.01
+    assert scores["forecasts"] == 4 * 2 * 2
 
 
 def test_metrics_fit_the_schema():

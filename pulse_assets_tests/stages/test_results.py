@@ -1,5 +1,5 @@
 import json
-from importlib.resources import files
+from dataclasses import asdict, fields
 
 import jsonschema
 import numpy as np
@@ -7,9 +7,18 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pulse_assets.schema import BATCH_METRICS, TRUST_LEDGER
+from pulse_assets.catalog import BATCH_METRICS, TRUST_LEDGER
+from pulse_assets.results import (
+    SCHEMA_FILE,
+    BatchCounts,
+    HorizonResult,
+    ModelResult,
+    Performance,
+    ResultsDocument,
+    VariableResult,
+    schema_text,
+)
 from pulse_assets.stages.outcome_texts import group_skipped
-from pulse_assets.stages.results import Performance
 from pulse_assets_tests.report.made import (
     BATCHES,
     make_ledger,
@@ -19,7 +28,7 @@ from pulse_assets_tests.report.made import (
     to_metrics,
 )
 
-SCHEMA = json.loads(files("pulse_assets").joinpath("training_results.schema.json").read_text())
+SCHEMA = json.loads(SCHEMA_FILE.read_text("utf-8"))
 UNSCORED = pd.DataFrame(
     [
         {"batch": "2020-04-30", "status": "skipped", "error": "no observation in the window"},
@@ -65,15 +74,36 @@ def test_the_results_satisfy_the_schema_as_json_without_nan(results):
     assert list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(json.loads(text))) == []
 
 
-def test_every_property_is_described(results):
-    model, variable = SCHEMA["$defs"]["model"], SCHEMA["$defs"]["variable"]
-    top, horizon = SCHEMA["properties"], SCHEMA["properties"]["skill_by_horizon"]["items"]
-    assert list(top) == list(results) == SCHEMA["required"]
-    assert list(model["properties"]) == list(results["models"][0]) == model["required"]
-    assert list(variable["properties"]) == list(results["variables"]["details"]["gdp"])
-    assert list(horizon["properties"]) == list(results["skill_by_horizon"][0])
-    assert list(top["batches"]["properties"]) == list(results["batches"])
-    assert list(top["performance"]["properties"]) == list(results["performance"])
+def test_the_file_of_the_schema_is_that_of_the_model():
+    """Write it with `python -m pulse_assets.results` after a change of the model."""
+    assert SCHEMA_FILE.read_text("utf-8") == schema_text()
+
+
+def test_the_results_have_the_fields_of_the_model_in_order(results):
+    assert list(results) == list(ResultsDocument.model_fields)
+    for record, kind in [
+        (results["models"][0], ModelResult),
+        (results["variables"]["details"]["gdp"], VariableResult),
+        (results["skill_by_horizon"][0], HorizonResult),
+        (results["batches"], BatchCounts),
+        (results["performance"], Performance),
+    ]:
+        assert list(record) == [field.name for field in fields(kind)]
+
+
+def test_every_property_of_the_schema_is_described():
+    objects = [SCHEMA, *SCHEMA["$defs"].values()]
+    for properties in (each["properties"] for each in objects):
+        for name, property_ in properties.items():
+            assert "description" in property_ or "$ref" in property_, name
+
+
+def test_the_model_reads_the_results_and_gives_them_back(results):
+    document = ResultsDocument.model_validate(results)
+    assert document.model_dump() == results
+    assert document.batches.failed == document.batches["failed"] == 1
+    with pytest.raises(KeyError, match="fail"):
+        document.batches["fail"]
 
 
 def test_batches_are_counted(results):
@@ -332,7 +362,7 @@ def test_metrics_may_be_an_empty_table():
 
 @pytest.mark.parametrize(("seconds", "speedup"), [(2.0, 3.0), (0.0, None)])
 def test_speedup_is_sequential_time_over_duration(seconds, speedup):
-    assert Performance(seconds, 6.0).to_json() == {
+    assert asdict(Performance.of(seconds, 6.0)) == {
         "duration_seconds": seconds,
         "estimated_sequential_time": 6.0,
         "speedup_factor": speedup,

@@ -1,15 +1,15 @@
-"""Batches with wrong values: no origin knows of them too early, and the past is made again."""
+"""Batches with typing errors: the look-ahead check passes, and later scores are unaffected."""
 
 from datetime import date
 
 import numpy as np
 import pytest
 
-from pulse_assets.batches import TrainingBatch
+from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.audit import remake
+from pulse_assets.stages.lookahead_check import recompute
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.plan import plan
 from pulse_assets.stages.predict import planned_variables, predict
@@ -39,38 +39,38 @@ def series(*, typo):
 
 
 def run(first, months, *, typo=True):
-    """Return the tables of the batch that begins with a month, and its scores."""
+    """Return the tables and the scores of the batch that begins with a month."""
     start, end = (MONTHS[i].astype(date) for i in (first, first + months))
     batch = TrainingBatch("batch", start, end, ("led", "leading", "slow"))
     history = observe(batch, series(typo=typo), 36500)
     planned = plan(batch, history, OPTIONS.horizons, FREQUENCIES)
     variables = planned_variables(planned, history, OPTIONS.horizons)
-    made = predict("batch", variables, history, resolve_rules(RULES), OPTIONS)
-    tables = {"historical_data": history, "training_batches": planned, "retrodictions": made}
-    return tables, score("batch", planned, variables, made, OPTIONS.interval_level)
+    forecasts = predict("batch", variables, history, resolve_rules(RULES), OPTIONS)
+    tables = {"historical_data": history, "training_batches": planned, "retrodictions": forecasts}
+    return tables, score("batch", planned, variables, forecasts, OPTIONS.interval_level)
 
 
 @pytest.mark.parametrize("first", range(TYPO - 1, TYPO + 6))
-def test_the_first_and_the_last_origin_are_made_again_bit_for_bit(first):
-    """Origins at the wrong values, just after them, and later."""
+def test_forecasts_of_the_first_and_last_origin_are_recomputed_bit_for_bit(first):
+    """The origins lie at the wrong values, just after them, and later."""
     for months in (1, 2, 4):
         tables, _ = run(first, months)
-        remade = remake(tables, resolve_rules(RULES), OPTIONS)
-        assert remade.forecasts > 0
-        assert remade.difference == 0.0, remade
+        recomputed = recompute(tables, resolve_rules(RULES), OPTIONS)
+        assert recomputed.forecasts > 0
+        assert recomputed.difference == 0.0, recomputed
 
 
-def test_scales_and_forecasts_forget_the_wrong_values():
+def test_wrong_values_do_not_affect_later_scores():
     scores = [run(TYPO + 21, 6, typo=typo)[1].to_pandas() for typo in (True, False)]
-    spoilt, clean = (one.set_index(["variable", "model", "horizon"]) for one in scores)
+    spoilt, clean = (s.set_index(["variable", "model", "horizon"]) for s in scores)
     for metric in ("mase", "rmsse", "mae", "interval_score"):
         ratio = (spoilt[metric] / clean[metric]).loc[:, "ensemble"].astype(float)
         assert ratio.notna().sum() >= 6
         assert 0.8 < ratio.mean() < 1.2
 
 
-def test_a_forecast_is_of_what_was_observed():
-    """A wrong value stays what it is where it is an origin or a target."""
+def test_observed_values_stay_as_they_are_in_the_file():
+    """A wrong value is still used as an origin and as a target."""
     wrong = series(typo=True)["led"].values[TYPO]
     (tables, _), naive = run(TYPO, 3), []
     for row in tables["retrodictions"].to_pylist():

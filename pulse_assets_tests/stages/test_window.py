@@ -1,12 +1,12 @@
-"""What is known when: the index that joins dates and the engine."""
+"""Windows: targets, publication order, and the last value known at each origin."""
 
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.frequency import FREQUENCIES
-from pulse_assets.schema import HISTORICAL_DATA
 from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
 
 
@@ -34,30 +34,30 @@ def test_observations_of_one_variable_are_selected():
         }
     ).cast(HISTORICAL_DATA)
     observed = Observations.by_variable(table)
-    seen = observed["b"]
-    assert seen.values.tolist() == [2.0]
-    assert seen.published.tolist() == [date(2020, 2, 1)]
+    own = observed["b"]
+    assert own.values.tolist() == [2.0]
+    assert own.published.tolist() == [date(2020, 2, 1)]
     assert observed["a"].published.tolist() == [date(2020, 1, 1)]
 
 
 def test_a_value_published_after_a_later_one_is_left_out():
-    seen = make_observations(
+    observations = make_observations(
         ["2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01"],
         [1, 2, 3, 4],
         ["2020-04-15", "2020-03-10", "NaT", "2020-05-01"],
-    ).in_order()
-    assert seen.values.tolist() == [3.0, 4.0]
+    ).in_publication_order()
+    assert observations.values.tolist() == [3.0, 4.0]
     days = np.array(["2020-02-29", "2020-03-01", "2020-05-01"], "M8[D]")
-    assert seen.last_known(days).tolist() == [-1, 0, 1]
+    assert observations.last_known_rows(days).tolist() == [-1, 0, 1]
 
 
-def test_a_row_without_a_value_overtakes_nothing_and_is_not_what_is_known_last():
-    seen = make_observations(
+def test_a_row_without_a_value_removes_no_row_and_is_never_the_last_known_row():
+    observations = make_observations(
         ["2020-01-01", "2020-02-01", "2020-03-01"], [1, np.nan, 3], ["2020-02-15", "NaT", "NaT"]
     )
-    assert seen.in_order() is seen
+    assert observations.in_publication_order() is observations
     days = np.array(["2020-02-14", "2020-02-15", "2020-02-28", "2020-03-01"], "M8[D]")
-    assert seen.last_known(days).tolist() == [-1, 0, 0, 2]
+    assert observations.last_known_rows(days).tolist() == [-1, 0, 0, 2]
 
 
 def test_steps_to_an_origin_not_yet_published_are_counted_by_the_calendar():
@@ -69,21 +69,24 @@ def test_steps_to_an_origin_not_yet_published_are_counted_by_the_calendar():
     ).pairs([1])
     friday = pairs.origin[-1]
     assert str(days[friday]) == "2020-02-13"
-    assert (friday - pairs.known[-1], pairs.reach[-1]) == (3, 4)
+    assert (friday - pairs.last_known_row[-1], pairs.steps_ahead[-1]) == (3, 4)
     without = np.delete(days, friday - 1)
     again = make_window(
         make_observations(without, range(len(without)), [str(day + 3) for day in without]),
         days[-1],
         "business_daily",
     ).pairs([1])
-    assert (again.known[-1], again.reach[-1]) == (pairs.known[-1], pairs.reach[-1])
+    assert (again.last_known_row[-1], again.steps_ahead[-1]) == (
+        pairs.last_known_row[-1],
+        pairs.steps_ahead[-1],
+    )
 
 
-def test_from_an_origin_without_a_value_the_way_is_longer():
+def test_an_origin_without_a_value_adds_a_step():
     values = np.arange(20.0)
     values[18] = np.nan
     pairs = make_window(make_observations(months(20), values), months(20)[19]).pairs([1, 2])
-    assert list(zip(pairs.known, pairs.reach, strict=True)) == [(17, 2), (17, 2)]
+    assert list(zip(pairs.last_known_row, pairs.steps_ahead, strict=True)) == [(17, 2), (17, 2)]
 
 
 def test_twelve_rows_must_be_known_not_twelve_periods():
@@ -92,12 +95,12 @@ def test_twelve_rows_must_be_known_not_twelve_periods():
     assert window.pairs([1]).origin.tolist() == [14, 15, 16, 17, 18]
 
 
-def test_other_series_stand_where_they_were_known():
-    seen = make_observations(
+def test_other_series_are_used_as_known_on_each_date():
+    observations = make_observations(
         ["2020-01-01", "2020-02-01", "2020-03-01"], [1, np.nan, 3], ["NaT", "NaT", "2020-04-01"]
     )
     dates = np.array(["2019-12-31", "2020-01-01", "2020-03-15", "2020-04-01"], "datetime64[D]")
-    np.testing.assert_array_equal(seen.as_known_on(dates).values, [np.nan, 1, 1, 3])
+    np.testing.assert_array_equal(observations.as_known_on(dates).values, [np.nan, 1, 1, 3])
 
 
 def test_an_empty_series_is_never_known():
@@ -108,17 +111,17 @@ def test_an_empty_series_is_never_known():
 def test_pairs_run_from_each_origin_to_each_target_of_the_window():
     window = make_window(make_observations(months(16), range(16)), "2001-03-01")
     pairs = window.pairs([1, 2])
-    assert window.first == 14
+    assert window.first_row == 14
     assert list(zip(pairs.origin, pairs.horizon, pairs.target, strict=True)) == [
         (12, 2, 14),
         (13, 1, 14),
         (13, 2, 15),
         (14, 1, 15),
     ]
-    assert pairs.known.tolist() == pairs.origin.tolist()
+    assert pairs.last_known_row.tolist() == pairs.origin.tolist()
 
 
-def test_targets_without_a_value_and_origins_that_know_too_little_are_left_out():
+def test_targets_without_a_value_and_origins_with_too_little_history_are_left_out():
     values = np.arange(MINIMUM_HISTORY + 2.0)
     values[-1] = np.nan
     window = make_window(make_observations(months(len(values)), values), months(len(values))[-2])
@@ -127,9 +130,9 @@ def test_targets_without_a_value_and_origins_that_know_too_little_are_left_out()
     assert pairs.horizon.tolist() == [1]
 
 
-def test_late_publication_lengthens_the_reach():
+def test_late_publication_adds_steps_ahead():
     dates = months(20)
     published = [str(day + 40) for day in dates]
     window = make_window(make_observations(dates, range(20), published), dates[19])
     pairs = window.pairs([1])
-    assert (pairs.origin[0], pairs.known[0], pairs.reach[0]) == (18, 16, 3)
+    assert (pairs.origin[0], pairs.last_known_row[0], pairs.steps_ahead[0]) == (18, 16, 3)

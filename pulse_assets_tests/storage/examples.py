@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from pulse_assets.schema import HISTORICAL_DATA
+from pulse_assets.catalog import HISTORICAL_DATA
 
 
 def history(*rows):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pulse_assets.dagster.resources import DataResource
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.source import open_source
-from pulse_assets.resources import DataResource
 from pulse_assets.run_training import create_config_from_args, main, parse_args
 from pulse_assets.settings import Settings, TrainingConfig
 from pulse_assets.storage.s3 import AWS
@@ -133,11 +133,14 @@ def test_an_s3_address_may_end_in_a_slash():
         (["--output-file", "s3://b/key.json"], "--s3-output-file"),
         (["--output-file", "s3:/b/key.json"], "did you mean s3://b/key.json?"),
         (["--output-file", "file:///data/x.json"], "did you mean /data/x.json?"),
-        (["--s3-results-bucket", "s3://b"], "--s3-results-bucket 's3://b' is no name of a bucket"),
-        (["--s3-data-bucket", "b/x"], "--s3-data-bucket 'b/x' is no name of a bucket"),
+        (
+            ["--s3-results-bucket", "s3://b"],
+            "'s3://b' is not the name of a bucket",
+        ),
+        (["--s3-data-bucket", "b/x"], "--s3-data-bucket 'b/x' is not the name of a bucket"),
         (["--s3-results-bucket", "b", "--s3-results-prefix", "/x"], "did you mean s3://b/x?"),
         (["--s3-data-bucket", "b", "--s3-data-prefix", "a//x"], "did you mean s3://b/a/x?"),
-        (["--log-dir", "s3://b/logs"], "--log-dir s3:/b/logs is no directory"),
+        (["--log-dir", "s3://b/logs"], "log_dir = 's3://b/logs' is in S3"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -153,7 +156,7 @@ def test_the_command_line_refuses_and_creates_nothing(
 
 @pytest.mark.parametrize("bucket", ["s3://b", "b/x", "s3:b", " b"])
 def test_a_bucket_of_the_environment_is_a_name(bucket):
-    with pytest.raises(ConfigurationError, match=r"S3_RESULTS_BUCKET .* is no name of a bucket"):
+    with pytest.raises(ConfigurationError, match=r"S3_RESULTS_BUCKET .* is not the name of"):
         create_config_from_args(parse_args([]), {"S3_RESULTS_BUCKET": bucket})
 
 

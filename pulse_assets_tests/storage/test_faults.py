@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from pulse_assets import TrainingConfig, train
+from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.errors import TrainingError
-from pulse_assets.execution.batch_task import BATCH_TABLES
 from pulse_assets.execution.tally import NoProgress
-from pulse_assets.partitions import batch_partitions
 from pulse_assets.preflight import check_ready
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import S3Settings

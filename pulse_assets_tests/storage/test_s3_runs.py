@@ -14,13 +14,15 @@ import dagster as dg
 import pytest
 from dagster_aws.s3 import S3ComputeLogManager
 
-from pulse_assets import TrainingConfig, checks, train
-from pulse_assets.batches import make_batch
+from pulse_assets import TrainingConfig, train
+from pulse_assets.batches.windows import make_batch
+from pulse_assets.dagster.checks import lookahead
+from pulse_assets.dagster.checks import stored as stored_batches
+from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import StoreUnavailableError
 from pulse_assets.execution.batch_task import BatchTask, run_batch
 from pulse_assets.history.source import open_source
-from pulse_assets.jobs import JOB_NAME
 from pulse_assets.preflight import resolve_options
 from pulse_assets.run_training import main
 from pulse_assets.settings import dagster_home
@@ -147,15 +149,15 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
     assert requests == {"list": 2, "write": 4}  # one of the lists is of `resolve_options`
     resumed = TrainingConfig(**RUN, **cloud, resume=True)
     with s3_server.counting() as requests:
-        assert run_batch(task_of(resumed, "2005-01-31")).kept
+        assert run_batch(task_of(resumed, "2005-01-31")).unchanged
     assert requests == {"list": 2, "read": 4}
 
 
 @pytest.mark.slow
 def test_the_requests_of_a_run_grow_by_nine_a_batch(cloud, s3_server, monkeypatch):
     # The asset checks read a sample, which is reached at once.
-    monkeypatch.setattr(checks, "READ_BATCHES", 1)
-    monkeypatch.setattr(checks, "REMADE_BATCHES", 1)
+    monkeypatch.setattr(stored_batches, "READ_BATCHES", 1)
+    monkeypatch.setattr(lookahead, "RECOMPUTED_BATCHES", 1)
 
     def requests(batches):
         longer = {"end_date": "2006-12-31", "batch_size_days": 31}  # a first of the month in each

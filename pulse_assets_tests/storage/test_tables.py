@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pulse_assets.catalog import HISTORICAL_DATA, SCHEMAS
 from pulse_assets.errors import StoreError
-from pulse_assets.schema import HISTORICAL_DATA, SCHEMAS
 from pulse_assets.storage.tables import decode_table, encode_table, read_fingerprint
 from pulse_assets_tests.storage.examples import history
 

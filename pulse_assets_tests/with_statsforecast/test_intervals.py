@@ -3,7 +3,7 @@ import pytest
 from statsforecast.models import Naive
 
 from benchmarks import intervals
-from benchmarks.accuracy import last_origins
+from benchmarks.evaluation import last_origins
 
 
 def test_stretched_to_a_coverage_that_much_is_covered():

@@ -1,0 +1,154 @@
+"""The state of each batch of a grid, read from the store alone."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pulse_assets.batches.fingerprint import (
+    FAILED_INPUT,
+    INCOMPLETE_INPUT,
+    VERSIONS_OF,
+    configuration_fingerprint,
+    input_hash,
+    is_current,
+)
+from pulse_assets.batches.grid import batch_keys, batch_of
+from pulse_assets.batches.states import BatchState
+from pulse_assets.catalog import BATCH_TABLES, STATUS_TABLE
+from pulse_assets.preflight import resolve_options
+from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.stages.observe import observe
+from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, collect_outcomes
+from pulse_assets.storage.layout import PartitionedTables
+from pulse_assets.storage.store import open_store
+
+#: Instead of the hash of the input, in the fingerprint of a batch that is requested again.
+_AGAIN: Final = {FAILED_INPUT, INCOMPLETE_INPUT}
+
+#: Fingerprint of each stored table of a batch, by name of the table.
+Fingerprints = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class GridStatus:
+    """The states of the batches of a grid in the store.
+
+    Attributes:
+        states: state by batch, in order of date.
+        versions: number of batches by the package versions that computed them, such as `numba
+            0.68.1, numpy 2.4.6`; other versions than today's make nothing stale.
+    """
+
+    states: Mapping[str, BatchState]
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
+    """Return the state of each batch of the grid, and the versions that computed them.
+
+    A skipped batch is done. A batch is done only if all four of its tables are whole and were
+    computed by this configuration from the source's present content. Dagster's records do not
+    count.
+
+    Raises:
+        ConfigurationError: a variable is unknown.
+        HistoricalDataError: the source cannot be read.
+        StoreError: the store cannot be read.
+    """
+    options = resolve_options(settings, options)
+    keys = batch_keys(settings)
+    fingerprints, expected = _stored_fingerprints(settings, keys), _Expected(settings, options)
+    states: dict[str, BatchState] = {}
+    for key in keys:
+        tables = {name: of[key] for name, of in fingerprints.items() if key in of}
+        states[key] = expected.state(key, tables)
+    versions = Counter(map(_in_words, fingerprints[STATUS_TABLE].values()))
+    return GridStatus(states, dict(versions))
+
+
+def _stored_fingerprints(
+    settings: Settings, keys: Sequence[str]
+) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the fingerprint of each stored batch by table and key; empty if it is damaged."""
+    store = open_store(settings.store, settings.s3)
+    return {
+        name: PartitionedTables(store, name, settings.batch_length, keys).fingerprints()
+        for name in BATCH_TABLES
+    }
+
+
+def _in_words(fingerprint: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {fingerprint.get(name, 'unknown')}" for name in VERSIONS_OF)
+
+
+def stored_outcomes(
+    settings: Settings, options: TrainingOptions, states: Mapping[str, BatchState]
+) -> Outcomes:
+    """Return what the stored batches skipped and which rules failed in them.
+
+    Args:
+        settings: what fixes the batch grid.
+        options: the configuration.
+        states: state by batch; missing and stale batches are left out.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    options = resolve_options(settings, options)
+    current = [key for key, state in states.items() if state not in ("missing", "stale")]
+    store = open_store(settings.store, settings.s3)
+    tables = PartitionedTables(store, STATUS_TABLE, settings.batch_length, current)
+    made_of = {"configuration": configuration_fingerprint(settings, options)}
+    return collect_outcomes(tables.parts(OUTCOME_COLUMNS, made_of=made_of))
+
+
+def missing_and_failed(settings: Settings, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the batches that are missing in the store or damaged, and those that failed.
+
+    A batch in which only a rule failed counts as failed too.
+
+    Args:
+        settings: where the store is.
+        keys: keys of the batches to look for.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    fingerprints = _stored_fingerprints(settings, keys)
+    status = fingerprints[STATUS_TABLE]
+    failed = [key for key in keys if status.get(key, {}).get("input") in _AGAIN]
+    # The fingerprint of a damaged table is empty.
+    whole = [key for key in keys if all(tables.get(key) for tables in fingerprints.values())]
+    return sorted({*keys} - {*whole, *failed}), failed
+
+
+class _Expected:
+    """The fingerprint that each batch would have if it were computed now."""
+
+    def __init__(self, settings: Settings, options: TrainingOptions) -> None:
+        source = settings.open_source()
+        self._settings = settings
+        self._days = options.history_days
+        self._series = {name: source.load(name) for name in options.variables or ()}
+        self._configuration = configuration_fingerprint(settings, options)
+
+    def state(self, key: str, tables: Fingerprints) -> BatchState:
+        """Return the state of a batch, given the fingerprints of its stored tables."""
+        status = tables.get(STATUS_TABLE)
+        if status is None:
+            return "missing"
+        if status.get("configuration") != self._configuration:
+            return "stale"
+        if status.get("input") == FAILED_INPUT:
+            return "failed"
+        if status.get("input") == INCOMPLETE_INPUT:
+            return "incomplete"
+        if len(tables) < len(BATCH_TABLES):
+            return "missing"
+        now = {"configuration": self._configuration, "input": self._input(key)}
+        return "done" if all(is_current(table, now) for table in tables.values()) else "stale"
+
+    def _input(self, key: str) -> str:
+        batch = batch_of(self._settings, key, tuple(self._series))
+        return input_hash(batch, observe(batch, self._series, self._days))

@@ -1,0 +1,297 @@
+"""The catalogue of assets: columns, sort order, group, kinds, description and upstream of each.
+
+All lists of assets derive from `CATALOG`. Without Dagster, because workers read it: the Dagster
+specs made from it are in `pulse_assets.assets.specs`.
+
+Columns have the names of the field: `origin_date`, `horizon`, `target_date`, `predicted`,
+`observed`. Dates are calendar days (`date32`). A score that is undefined is NaN, never dropped:
+`n` and `missing` beside it count the pairs behind it.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import pyarrow as pa
+
+from pulse_assets.retrodiction.scores import METRICS
+
+#: The type of an asset's object, which is the suffix of its name too.
+Suffix = Literal["parquet", "json", "html"]
+
+_NAME: Final = pa.dictionary(pa.int32(), pa.string())
+
+
+def _table(**columns: tuple[pa.DataType, str]) -> pa.Schema:
+    """Build a schema of (type, meaning) pairs; the meaning is kept as field metadata."""
+    return pa.schema(
+        [
+            pa.field(name, kind, metadata={"description": text})
+            for name, (kind, text) in columns.items()
+        ]
+    )
+
+
+HISTORICAL_DATA: Final = _table(
+    variable=(_NAME, "name of the series"),
+    timestamp=(pa.date32(), "date of the observation"),
+    value=(pa.float64(), "the observation in its own unit; NaN where the source has none"),
+    published_at=(pa.date32(), "first day on which the value was known; null: at once"),
+)
+
+TRAINING_BATCHES: Final = _table(
+    batch=(_NAME, "partition key: first day of the window of target dates"),
+    window_start=(pa.date32(), "first day of the window"),
+    window_end=(pa.date32(), "first day after the window"),
+    variable=(_NAME, "name of the series"),
+    frequency=(pa.string(), "daily, business_daily, weekly, monthly, quarterly or yearly"),
+    season=(pa.int32(), "observations a season of the seasonal rules"),
+    history=(pa.int32(), "observations before the window, missing ones included"),
+    missing=(pa.int32(), "observations before the window without a value"),
+    targets=(pa.int32(), "dates in the window that have a value to predict"),
+    missing_targets=(pa.int32(), "dates in the window without a value"),
+    first_target=(pa.date32(), "first date to predict; null when skipped"),
+    last_target=(pa.date32(), "last date to predict; null when skipped"),
+    skip_reason=(pa.string(), "why the variable is not predicted in this batch; null when it is"),
+)
+
+RETRODICTIONS: Final = _table(
+    variable=(_NAME, "name of the series"),
+    model=(_NAME, "name of the forecasting rule"),
+    origin_date=(pa.date32(), "date of the last observation the rule may use"),
+    horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
+    target_date=(pa.date32(), "date predicted"),
+    predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
+    lower=(pa.float64(), "lower bound of the interval"),
+    upper=(pa.float64(), "upper bound of the interval"),
+    observed=(pa.float64(), "what happened"),
+    scale=(
+        pa.float64(),
+        "mean absolute seasonal difference up to the origin: the mase denominator",
+    ),
+    weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
+    error=(
+        _NAME,
+        "what the rule raised instead of this forecast, `Type: message`; null when it raised "
+        "nothing",
+    ),
+    batch=(_NAME, "partition key"),
+)
+
+BATCH_METRICS: Final = _table(
+    batch=(_NAME, "partition key"),
+    status=(_NAME, "completed, skipped or failed"),
+    error_type=(pa.string(), "class of the error of a failed batch or rule, else null"),
+    error=(
+        pa.string(),
+        "message of a failed batch or rule, or reason of a skipped batch, else null",
+    ),
+    rule_errors=(
+        pa.int64(),
+        "origins of the batch from which the rule failed, over all horizons; 0 if none",
+    ),
+    rule_error_origin=(pa.date32(), "the first of those origins, which `error` is of; else null"),
+    skip_reason=(pa.string(), "why the variable is not predicted in this batch; null when it is"),
+    variable=(_NAME, "name of the series; null when the batch failed"),
+    model=(_NAME, "name of the forecasting rule; null unless the variable is scored"),
+    horizon=(pa.int32(), "steps ahead; null unless the variable is scored"),
+    n=(pa.int64(), "verified pairs with a forecast"),
+    missing=(pa.int64(), "pairs for which the rule had no forecast (NaN)"),
+    **{name: (pa.float64(), metric.meaning) for name, metric in METRICS.items()},
+    compared=(pa.int64(), "verified pairs for which the rule and `naive` both have a forecast"),
+    abs_error=(
+        pa.float64(),
+        "sum of the rule's absolute errors over the compared pairs; NaN beyond the largest float",
+    ),
+    naive_abs_error=(pa.float64(), "sum of naive's absolute errors over the same pairs"),
+    wins=(
+        pa.float64(),
+        "compared pairs on which the rule is closer than `naive`; equal to 1e-12 counts 1/2",
+    ),
+    weight=(pa.float64(), "mean share of the rule in `ensemble`; NaN for the ensembles"),
+)
+
+TRUST_LEDGER: Final = _table(
+    batch=(_NAME, "partition key of the batch after which this trust holds"),
+    variable=(_NAME, "name of the series"),
+    model=(_NAME, "name of the forecasting rule"),
+    horizon=(pa.int32(), "steps ahead; null: over all horizons, every pair counting alike"),
+    wins=(pa.float64(), "pairs of this batch on which the rule is closer than `naive`; draws 1/2"),
+    compared=(pa.int64(), "pairs of this batch for which the rule and `naive` have a forecast"),
+    a=(pa.float64(), "first parameter of the Beta law"),
+    b=(pa.float64(), "second parameter of the Beta law"),
+    trust=(pa.float64(), "probability of being closer than `naive`, a / (a + b), 0..1"),
+    lower=(pa.float64(), "lower bound of the 90 % credible interval of trust"),
+    upper=(pa.float64(), "upper bound of the 90 % credible interval of trust"),
+)
+
+NEXT_FORECASTS: Final = _table(
+    variable=(_NAME, "name of the series"),
+    model=(
+        _NAME,
+        "name of the forecasting rule; `ensemble` is the weighted one; null: no rule, see `error`",
+    ),
+    origin_date=(pa.date32(), "date of the last observation"),
+    origin_value=(pa.float64(), "the last observation, from which the forecast starts"),
+    horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
+    target_date=(pa.date32(), "date predicted; of daily series by the calendar, without holidays"),
+    predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
+    lower=(pa.float64(), "lower bound of the interval"),
+    upper=(pa.float64(), "upper bound of the interval"),
+    weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
+    trust=(
+        pa.float64(),
+        "trust in the rule at this horizon after the last batch, 0..1; NaN when never scored",
+    ),
+    error=(
+        pa.string(),
+        "why there is no forecast: what the rule raised, or, without a model, why the whole "
+        "variable is left out; null when there is one",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class AssetInfo:
+    """What is known of an asset beside its code.
+
+    Attributes:
+        name: of the asset, and of the last part of its Dagster key.
+        group: of assets in the UI.
+        description: Markdown text in the UI; its first line is a sentence of its own.
+        upstream: names of the assets that it is computed from.
+        by_batch: whether it has a partition per batch.
+        suffix: type of its object.
+        schema: columns of a table; None for what is no table.
+        sort_keys: columns by which the rows of a table are sorted, so that equal content is equal
+            bytes.
+    """
+
+    name: str
+    group: str
+    description: str
+    upstream: tuple[str, ...] = ()
+    by_batch: bool = False
+    suffix: Suffix = "parquet"
+    schema: pa.Schema | None = None
+    sort_keys: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> set[str]:
+        """What computes it and what it is stored as; the UI has an icon for each."""
+        return {"python", self.suffix, *(["dask"] if self.by_batch else [])}
+
+    @property
+    def io_manager_key(self) -> str:
+        """Key of the IO manager that stores it."""
+        return f"{self.suffix}_io"
+
+
+CATALOG: Final = (
+    AssetInfo(
+        "historical_data",
+        "history",
+        """Observations that a batch may see: its window and the history before it.
+
+One row an observation. Nothing dated after the batch's window is in it, so nothing made of it can
+look further ahead than the outcomes it is judged by.""",
+        by_batch=True,
+        schema=HISTORICAL_DATA,
+        sort_keys=("variable", "timestamp"),
+    ),
+    AssetInfo(
+        "training_batches",
+        "training",
+        """What each batch predicts, a row a variable, or why it is skipped.
+
+A batch is a window of *target dates*; its partition key is the window's first day. A variable is
+left out when its window is empty or too little is known before it: `skip_reason` says which.""",
+        upstream=("historical_data",),
+        by_batch=True,
+        schema=TRAINING_BATCHES,
+        sort_keys=("variable",),
+    ),
+    AssetInfo(
+        "retrodictions",
+        "training",
+        """Forecast, interval and outcome, a row a variable, model, origin and horizon.
+
+Every rule forecasts every target of the batch from `horizon` observations before it, with what was
+known on that day and none later. `ensemble` weighs the rules by their errors known at the origin,
+`ensemble_equal` is their plain mean.""",
+        upstream=("historical_data", "training_batches"),
+        by_batch=True,
+        schema=RETRODICTIONS,
+        sort_keys=("variable", "model", "origin_date", "horizon"),
+    ),
+    AssetInfo(
+        "batch_metrics",
+        "training",
+        """Scores a variable, model and horizon, and the status of every batch.
+
+`completed`, `skipped` with its reason, or `failed` with its error. Numbers of `ensemble` over all
+variables and horizons are plotted over the partitions: **mase** and **skill** (above 0 is better
+than `naive`), **win_share** (of the pairs, those on which it is closer than `naive`), **coverage**
+of the intervals, **forecasts** verified, **seconds**.
+
+A skipped variable has one row with its `skip_reason` and neither model nor horizon.""",
+        upstream=("historical_data", "training_batches", "retrodictions"),
+        by_batch=True,
+        schema=BATCH_METRICS,
+        sort_keys=("variable", "model", "horizon"),
+    ),
+    AssetInfo(
+        "trust_ledger",
+        "trust",
+        """Trust in each rule after every batch, by horizon and over all horizons.
+
+Trust is the probability that the rule is closer than `naive` on the same pair, `a / (a + b)` of a
+Beta law, so `naive` has 0.5. `a = 1 + E p` and `b = 1 + E (1 - p)`: p is the discounted share of
+wins, E the number of independent pairs they are worth, measured from the batches. The ledger is a
+scan of all stored metrics of the run's configuration, so a batch that ran twice counts once.""",
+        upstream=("batch_metrics",),
+        schema=TRUST_LEDGER,
+        sort_keys=("variable", "model", "horizon", "batch"),
+    ),
+    AssetInfo(
+        "next_forecasts",
+        "results",
+        """What comes next: every variable and horizon from the last observation.
+
+Forecast and interval of each rule, with its weight in `ensemble`, which is the one to use, and the
+trust that the rule has earned. A variable that cannot be predicted is named in the metadata.""",
+        upstream=("trust_ledger",),
+        schema=NEXT_FORECASTS,
+        sort_keys=("variable", "model", "horizon"),
+    ),
+    AssetInfo(
+        "training_results",
+        "results",
+        """Leaderboard, trust, batches and errors of the whole training.
+
+One JSON object, described by `pulse_assets/training_results.schema.json`. It is stored first; then
+the run fails if a check of severity ERROR did: `problems` says which, `checks` lists all.""",
+        upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
+        suffix="json",
+    ),
+    AssetInfo(
+        "training_report",
+        "results",
+        """The same as one HTML page with figures: which rule to trust for what.
+
+It needs no network. `pulse-train report` opens it; so does the link of its materialization where
+`PULSE_REPORT_URL` says at which address browsers find it, as `make ui` does.""",
+        upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
+        suffix="html",
+    ),
+)
+
+ASSETS: Final = {asset.name: asset for asset in CATALOG}
+SCHEMAS: Final[dict[str, pa.Schema]] = {a.name: a.schema for a in CATALOG if a.schema is not None}
+SORT_KEYS: Final = {asset.name: asset.sort_keys for asset in CATALOG if asset.schema is not None}
+
+#: The tables of a batch, in the order in which one is computed from the others.
+BATCH_TABLES: Final = tuple(asset.name for asset in CATALOG if asset.by_batch)
+#: The assets without partitions, computed from all batches.
+AGGREGATES: Final = tuple(asset.name for asset in CATALOG if not asset.by_batch)
+#: The table that a failed batch has too, with its error; the aggregates depend on it alone.
+STATUS_TABLE: Final = "batch_metrics"

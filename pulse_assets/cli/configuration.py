@@ -1,0 +1,142 @@
+"""The configuration of a command: options, the file of --config and the environment combined."""
+
+import argparse
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from pulse_assets.cli.parser import LISTS, MAPPINGS, flag
+from pulse_assets.errors import ConfigurationError
+from pulse_assets.settings import Settings, TrainingConfig
+from pulse_assets.storage.s3 import refuse_credentials
+
+#: Variables of the environment that hold the name of a bucket, by setting.
+_BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
+#: Variables of the environment for the log, by setting.
+_LOG: Final = {"log_level": "LOG_LEVEL", "log_dir": "LOG_DIR"}
+
+
+def create_config_from_args(
+    args: argparse.Namespace, environment: Mapping[str, str] | None = None
+) -> TrainingConfig:
+    """Combine options, the file of --config and the environment; the earlier one wins.
+
+    Args:
+        args: the parsed command line.
+        environment: variables by name; those of this process unless given.
+
+    Raises:
+        ConfigurationError: a value cannot be used, or two options contradict each other.
+    """
+    environment = os.environ if environment is None else environment
+    options = vars(args)
+    buckets = {field: environment.get(name) for field, name in _BUCKETS.items()}
+    for field, name in _BUCKETS.items():
+        _check_bucket(name, buckets[field])
+    values: dict[str, Any] = {
+        **{field: f"s3://{bucket}" for field, bucket in buckets.items() if bucket},
+        **{field: environment[name] for field, name in _LOG.items() if environment.get(name)},
+        **Settings.in_environment(environment),
+        **(_read_file(options["config"]) if "config" in options else {}),
+    }
+    return TrainingConfig(**values | _chosen(options) | _from_buckets(options, buckets))
+
+
+def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are fields of `TrainingConfig`, with lists and pairs taken apart."""
+    chosen = {name: value for name, value in options.items() if name in TrainingConfig.model_fields}
+    for name in chosen.keys() & set(LISTS):
+        chosen[name] = _parts(chosen[name])
+    for name in chosen.keys() & set(MAPPINGS):
+        chosen[name] = _pairs(flag(name), _parts(chosen[name]))
+    return chosen
+
+
+def _parts(texts: Sequence[str]) -> list[str]:
+    return [part for text in texts for part in text.split(",") if part]
+
+
+def _pairs(option: str, parts: Sequence[str]) -> dict[str, str]:
+    """Read `name=value` pairs.
+
+    Raises:
+        ConfigurationError: a part is not a pair, or a name has two values.
+    """
+    pairs: dict[str, str] = {}
+    for part in parts:
+        name, equals, value = (text.strip() for text in part.partition("="))
+        if not (name and equals and value):
+            raise ConfigurationError(
+                f"{option} {part}: write VARIABLE=FREQUENCY, like gdp=quarterly"
+            )
+        if pairs.setdefault(name, value) != value:
+            raise ConfigurationError(
+                f"{option} gives {name} both {pairs[name]} and {value}: keep one"
+            )
+    return pairs
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """Read settings by name from a YAML file.
+
+    Raises:
+        ConfigurationError: the file cannot be read or holds no settings.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"--config {path} cannot be read: {reason}") from error
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise ConfigurationError(
+            f"--config {path} holds no settings: write lines such as `batch_size_days: 7`"
+        )
+    return values
+
+
+def _from_buckets(options: Mapping[str, Any], buckets: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return the source and the store that the options for buckets and prefixes name.
+
+    Args:
+        options: the command line.
+        buckets: the buckets that the environment names, by setting.
+
+    Raises:
+        ConfigurationError: a prefix has no bucket, or a place is named in two ways.
+    """
+    places = {}
+    for field, kind in (("source", "data"), ("store", "results")):
+        given = [name for name in (f"s3_{kind}_bucket", f"s3_{kind}_prefix") if name in options]
+        if not given:
+            continue
+        _check_bucket(f"--s3-{kind}-bucket", options.get(f"s3_{kind}_bucket"))
+        bucket = options.get(f"s3_{kind}_bucket") or buckets[field]
+        if not bucket:
+            raise ConfigurationError(
+                f"--s3-{kind}-prefix {options[given[0]]} needs --s3-{kind}-bucket"
+            )
+        if field in options:
+            raise ConfigurationError(
+                f"{flag(field)} {options[field]} and {flag(given[0])} {options[given[0]]} both "
+                f"name the {field}: give one of them"
+            )
+        places[field] = f"s3://{bucket}/{options.get(f's3_{kind}_prefix', '')}".rstrip("/")
+    return places
+
+
+def _check_bucket(name: str, bucket: str | None) -> None:
+    """Check that a value is the name of a bucket.
+
+    Raises:
+        ConfigurationError: it is an address or a path.
+    """
+    refuse_credentials(name, bucket or "")
+    if bucket and re.search(r"[/\\:\s]", bucket):
+        raise ConfigurationError(
+            f"{name} {bucket!r} is not the name of a bucket: give the name alone, or the whole "
+            "address with --source or --store, such as s3://bucket/prefix"
+        )

@@ -1,0 +1,250 @@
+"""The parser of the command line: the options of `pulse-train` and of each of its subcommands."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from pydantic_core import PydanticUndefined
+
+from pulse_assets.cli.terminal import print_error
+from pulse_assets.settings import TrainingConfig
+from pulse_assets.settings.setting import COMPUTE, S3, groups
+
+#: Options by group of the help text; each is a field of `TrainingConfig`, which checks its value.
+GROUPS: Final = groups(TrainingConfig)
+#: Options whose value is a list, written with spaces or commas.
+LISTS: Final = ("variables", "horizons", "models")
+#: Options whose value is a list of `name=value`.
+MAPPINGS: Final = {"frequencies": "VARIABLE=FREQUENCY"}
+_SWITCHES: Final = ("resume", "use_dask")
+#: Metavariables of options for which the last word of the name is not one.
+_METAVARS: Final = {
+    "dask_threads_per_worker": "N",
+    "dask_tls_client_cert": "FILE",
+    "dask_tls_client_key": "FILE",
+}
+#: Options that only a training uses.
+_TRAINING_ONLY: Final = frozenset({"resume", "output_file", "s3_output_file", *GROUPS[COMPUTE]})
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
+
+    Attributes:
+        help: what it does, in one line.
+        unused: options that it does not use; it accepts them and does not list them.
+        prints_json: whether it has the option `--json`.
+    """
+
+    help: str
+    unused: frozenset[str] = frozenset()
+    prints_json: bool = True
+
+
+COMMANDS: Final = {
+    "train": Command("retrodict the batches, score them and aggregate the results (the default)"),
+    "status": Command(
+        "show the state of each batch, and why; exit 0 if all are done",
+        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches"},
+    ),
+    "forecast": Command(
+        "forecast every variable from its last observation, with the stored weights and trust",
+        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches"},
+    ),
+    "report": Command(
+        "open the report of the last training, or rebuild it with --rebuild",
+        _TRAINING_ONLY,
+        prints_json=False,
+    ),
+}
+
+_DESCRIPTION: Final = """\
+Measure which forecasting rules to trust: predict the dates of every batch of a history
+from the data known before each date, and score the forecasts.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that reports an error on one line and suggests commands.
+
+    An option that is not given is absent from the result, so that options before and after the
+    command add up.
+    """
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - those of argparse
+        super().__init__(
+            argument_default=argparse.SUPPRESS,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **arguments,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and exit with 1, as for every other bad input."""
+        mark = "" if message.endswith("?") else ";"
+        print_error(f"{message}{mark} see {self.prog} --help")
+        raise SystemExit(1)
+
+    def known_options(self) -> Iterator[str]:
+        """Yield the options of this parser and of its commands."""
+        for action in self._actions:
+            yield from action.option_strings
+            if isinstance(action.choices, Mapping):
+                for parser in action.choices.values():
+                    yield from parser.known_options()
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        # argparse names the commands, but suggests one from Python 3.14 on only.
+        if action.dest == "command" and value not in COMMANDS:
+            near = get_close_matches(str(value), COMMANDS, n=1)
+            suggestion = f"did you mean {near[0]}? " if near else ""
+            self.error(
+                f"unknown command {value!r}: {suggestion}The commands are {', '.join(COMMANDS)}"
+            )
+        super()._check_value(action, value)
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line.
+
+    Args:
+        arguments: the words after the name of the program; those of this process unless given.
+
+    Returns:
+        `command`, `json`, `rebuild` and `serve`, and each further option that is given, by name.
+
+    Raises:
+        SystemExit: with 1 if an option or a command is unknown or lacks its value, with 0 after
+            `--help`.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _build_parser()
+    _check_options(parser, words)
+    parsed = parser.parse_args(words)
+    if parsed.json and not COMMANDS[parsed.command].prints_json:
+        parser.error(f"{parsed.command} has no option --json")
+    return parsed
+
+
+def _check_options(parser: _Parser, words: Sequence[str]) -> None:
+    """Exit if an option is unknown: argparse would take the value behind it for a command."""
+    options = set(parser.known_options())
+    for word in words:
+        option = word.partition("=")[0]
+        if option.startswith("--") and option not in options | {"--"}:
+            near = get_close_matches(option, options, n=1)
+            suggestion = f": did you mean {near[0]}?" if near else ""
+            parser.error(f"unknown option {option}{suggestion}")
+
+
+def _build_parser() -> _Parser:
+    parser = _Parser(
+        prog="pulse-train",
+        description=_DESCRIPTION,
+        usage="%(prog)s [command] [options]",
+        epilog="pulse-train COMMAND --help shows the options of a command.",
+    )
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", prog=parser.prog, parser_class=_Parser
+    )
+    parser.set_defaults(command="train", json=False, rebuild=False, serve=None)
+    for name, command in COMMANDS.items():
+        text = f"{command.help[0].upper()}{command.help[1:]}."
+        usage = f"{parser.prog} {name} [options]"
+        added = commands.add_parser(name, help=command.help, description=text, usage=usage)
+        if name == "report":
+            _add_report(added)
+        _add_options(added, command)
+    _add_options(parser, COMMANDS["train"])
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, command: Command) -> None:
+    """Add the options of a command; those that it does not use are hidden."""
+    for title, names in GROUPS.items():
+        shown = [name for name in names if name not in command.unused]
+        group = parser.add_argument_group(title) if shown else parser
+        for name in names:
+            _add_option(group, name, hidden=name in command.unused)
+        if title == S3:
+            _add_buckets(group)
+    group = parser.add_argument_group("input and output of this command")
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="YAML file of settings by name, such as `batch_size_days: 7`; options override it",
+    )
+    if command.prints_json:
+        group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+
+
+def _add_option(group: argparse._ActionsContainer, name: str, *, hidden: bool) -> None:
+    """Add the option of a field of `TrainingConfig`, which checks its value."""
+    text = argparse.SUPPRESS if hidden else _help(name)
+    if name in _SWITCHES:
+        group.add_argument(flag(name), action="store_true", help=text)
+    elif name in LISTS:
+        group.add_argument(flag(name), nargs="+", metavar=name[:-1].upper(), help=text)
+    elif name in MAPPINGS:
+        group.add_argument(flag(name), nargs="+", metavar=MAPPINGS[name], help=text)
+    else:
+        metavar = _METAVARS.get(name) or name.rpartition("_")[2].upper()
+        group.add_argument(flag(name), metavar=metavar, help=text)
+
+
+def _help(name: str) -> str:
+    """Return the description of a field, with its default."""
+    field = TrainingConfig.model_fields[name]
+    text = (field.description or "").replace("%", "%%")
+    has_default = not any(field.default is none for none in (None, False, PydanticUndefined))
+    if has_default and "default:" not in text:
+        text += f" (default: {_shown(field.default)})"
+    return text
+
+
+def flag(name: str) -> str:
+    """Return the option of a field.
+
+    Example:
+        >>> flag("batch_limit")
+        '--batch-limit'
+    """
+    return "--" + name.replace("_", "-")
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _add_buckets(group: argparse._ActionsContainer) -> None:
+    for kind, meaning in (("data", "source"), ("results", "store")):
+        group.add_argument(
+            f"--s3-{kind}-bucket",
+            metavar="BUCKET",
+            help=f"bucket of the {meaning}, instead of --{meaning} "
+            f"(default: the environment's S3_{kind.upper()}_BUCKET)",
+        )
+        group.add_argument(
+            f"--s3-{kind}-prefix", metavar="PREFIX", help=f"prefix of the {meaning} in its bucket"
+        )
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    report = parser.add_argument_group("report")
+    report.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="first compute trust, forecasts, results and report from the stored batches",
+    )
+    report.add_argument(
+        "--serve",
+        metavar="PORT",
+        type=int,
+        help="serve the report on 127.0.0.1 at this port until interrupted; 0: any free port",
+    )

@@ -1,0 +1,268 @@
+"""The text that the command line prints: results on stdout, errors on stderr."""
+
+import json
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pulse_assets.batches.states import BatchState, stretches
+from pulse_assets.results import RuleErrors
+
+if TYPE_CHECKING:
+    from pulse_assets.stages.outcome_texts import FailedBatches
+
+LISTED_FAILURES: Final = 10
+LISTED_REASONS: Final = 10
+LISTED_WARNINGS: Final = 10
+LISTED_STRETCHES: Final = 40
+
+#: How an entry of a list is wrapped; dates are not broken at their hyphens.
+_HANGING: Final = {
+    "initial_indent": "  ",
+    "subsequent_indent": "    ",
+    "break_on_hyphens": False,
+}
+
+_NAME_COLUMNS: Final = ("variable", "lowest mase")
+
+
+def print_summary(
+    results: Mapping[str, Any], paths: Mapping[str, str], console: Console | None = None
+) -> None:
+    """Print the results of a training; they fit 80 columns and are plain text in a pipe.
+
+    Args:
+        results: the `training_results` object.
+        paths: path of each output by its name, such as `{"results": "/data/r.json"}`.
+        console: where to print; stdout unless given.
+    """
+    from pulse_assets.stages import outcome  # late, for it imports much
+
+    console = console or Console()
+    console.print(_batch_table(results["batches"], results["performance"]))
+    console.print()
+    if results["variables"]["details"]:
+        console.print(_variable_table(results["variables"]["details"]))
+        console.print()
+    _print_outcomes(console, results)
+    print_warnings(outcome.warnings_of(results), console)
+    _print_paths(console, paths)
+
+
+def print_json(content: object) -> None:
+    """Print a value as JSON on stdout; it must hold None instead of NaN."""
+    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def print_status(
+    states: Mapping[str, BatchState],
+    outcomes: Mapping[str, Any],
+    versions: Mapping[str, int],
+    console: Console | None = None,
+) -> None:
+    """Print the number of batches in each state, stretches of one state, and what they omit.
+
+    Args:
+        states: state by batch, in order.
+        outcomes: `errors`, `skipped`, `skipped_variables` and `rule_errors` of the stored batches,
+            as in `training_results`.
+        versions: number of stored batches by the versions that computed them.
+        console: where to print; stdout unless given.
+    """
+    console = console or Console()
+    counts = Counter(states.values())
+    table = _table(*get_args(BatchState), "total")
+    table.add_row(*(str(counts[state]) for state in get_args(BatchState)), str(len(states)))
+    console.print(table)
+    console.print()
+    _print_stretches(console, states)
+    for made_with, count in versions.items():
+        console.print(plain(f"made with {made_with}: {count}"), soft_wrap=True)
+    _print_outcomes(console, outcomes)
+
+
+def _print_stretches(console: Console, states: Mapping[str, BatchState]) -> None:
+    """Print runs of neighbouring batches in one state."""
+    neighbours = list(stretches(states))
+    table = _table("batches", "state", "first", "last")
+    for stretch in neighbours[:LISTED_STRETCHES]:
+        table.add_row(str(stretch.count), stretch.state, stretch.first, stretch.last)
+    console.print(table)
+    _print_rest(console, len(neighbours) - LISTED_STRETCHES)
+    console.print()
+
+
+def print_forecasts(
+    rows: Sequence[Mapping[str, Any]],
+    warnings: Sequence[str],
+    paths: Mapping[str, str],
+    console: Console | None = None,
+) -> None:
+    """Print forecasts with their intervals; the row `from` is the observation they start from.
+
+    Args:
+        rows: of schema `NEXT_FORECASTS`, one per variable and horizon.
+        warnings: sentences about series that end early.
+        paths: path of each output by its name.
+        console: where to print; stdout unless given.
+    """
+    console = console or Console()
+    table = _table("variable", "steps", "date", "forecast", "interval", "trust")
+    previous = ""
+    for row in rows:
+        name = plain(row["variable"])
+        if row["variable"] != previous:
+            previous = row["variable"]
+            table.add_row(name, "from", str(row["origin_date"]), _number(row["origin_value"]))
+        lower, upper = (_number(row[end]) for end in ("lower", "upper"))
+        table.add_row(
+            name,
+            str(row["horizon"]),
+            str(row["target_date"]),
+            _number(row["predicted"]),
+            f"{lower} to {upper}",
+            _number(row["trust"]),
+        )
+    if rows:
+        console.print(table)
+        console.print()
+    print_warnings(warnings, console)
+    _print_paths(console, paths)
+
+
+def print_error(message: str, console: Console | None = None) -> None:
+    """Print `error: <message>` on stderr."""
+    console = console or Console(stderr=True)
+    console.print(Text.assemble(("error: ", "bold red"), plain(message)), soft_wrap=True)
+
+
+def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> Table:
+    table = _table("completed", "skipped", "failed", "success rate", "duration", "speedup")
+    speedup = performance["speedup_factor"]
+    table.add_row(
+        str(batches["completed"]),
+        str(batches["skipped"]),
+        Text(str(batches["failed"]), style="bold red" if batches["failed"] else ""),
+        _percent(batches["success_rate"]),
+        f"{performance['duration_seconds']:.1f} s",
+        "-" if speedup is None else f"{speedup:.1f} x",
+    )
+    return table
+
+
+def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = _table("variable", "trust (90 %)", "skill %", "mase", "n", "lowest mase")
+    table.columns[0].min_width = min(24, max(map(len, details)))  # the last column wraps first
+    for variable, entry in details.items():
+        table.add_row(
+            plain(variable),
+            _trust(entry["trust"], entry["trust_lower"], entry["trust_upper"]),
+            "-" if entry["skill"] is None else f"{100 * entry['skill']:+.1f}",
+            _score(entry["mase"]),
+            str(entry["n"]),
+            plain(entry["best_model"] or "-"),
+        )
+    return table
+
+
+def _table(*headers: str) -> Table:
+    """Return a table that may break names to fit the width, but no numbers."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for header in headers:
+        if header in _NAME_COLUMNS:
+            table.add_column(header, overflow="fold")
+        else:
+            table.add_column(header, justify="right", no_wrap=True)
+    return table
+
+
+def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
+    """Print what failed and what was skipped, equal entries on one line."""
+    from pulse_assets.stages import outcome_texts as texts  # late, for it imports much
+
+    failed = [_failed_line(group) for group in texts.group_failed(results["errors"])]
+    rules = [
+        f"{error['model']}: {texts.describe_rule_error(RuleErrors(**error))}"
+        for error in results["rule_errors"]
+    ]
+    skipped = [
+        f"{group.count}  {group.reason}  ({group.dates})"
+        for group in texts.group_skipped(results["skipped"])
+    ]
+    variables = [
+        f"{texts.list_some(group.variables)}: {group.reason} ({group.dates})"
+        for group in texts.group_variables(results["skipped_variables"])
+    ]
+    _print_list(console, "failed batches", failed, LISTED_FAILURES)
+    _print_list(console, "failed rules", rules, LISTED_FAILURES)
+    _print_list(console, "skipped batches", skipped, LISTED_REASONS)
+    _print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
+
+
+def _failed_line(group: "FailedBatches") -> str:
+    if group.count == 1:
+        return f"{group.first}  {group.error}"
+    return f"{group.count}  {group.error}  ({group.dates})"
+
+
+def print_warnings(warnings: Sequence[str], console: Console) -> None:
+    """Print warnings under a title; nothing if there are none."""
+    _print_list(console, "warnings", warnings, LISTED_WARNINGS)
+
+
+def _print_list(console: Console, title: str, lines: Sequence[str], limit: int) -> None:
+    """Print the first lines under a title, and the number of further ones; nothing if none."""
+    if not lines:
+        return
+    console.print(Text(title, style="bold"))
+    for line in lines[:limit]:
+        text = str(plain(" ".join(line.splitlines())))
+        console.print(Text(textwrap.fill(text, console.width, **_HANGING)))
+    _print_rest(console, len(lines) - limit)
+    console.print()
+
+
+def _print_paths(console: Console, paths: Mapping[str, str]) -> None:
+    for name, path in paths.items():
+        console.print(plain(f"{name}: {path}"), soft_wrap=True)  # on one line, to be copied
+
+
+def _print_rest(console: Console, count: int) -> None:
+    if count > 0:
+        console.print(Text(f"  and {count} more"))
+
+
+def plain(text: str) -> Text:
+    """Return text that is printed literally: without markup and terminal control codes."""
+    return Text(
+        "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    )
+
+
+def _number(number: float) -> str:
+    """Return a number with four significant digits, without an exponent where it is readable.
+
+    Example:
+        >>> _number(3783.218), _number(0.63531)
+        ('3783', '0.6353')
+    """
+    return f"{number:.4g}" if abs(number) < 10_000 else f"{number:,.0f}"
+
+
+def _score(number: float | None) -> str:
+    return "-" if number is None else f"{number:.2f}"
+
+
+def _trust(trust: float | None, lower: float, upper: float) -> str:
+    return "-" if trust is None else f"{trust:.2f} ({lower:.2f}-{upper:.2f})"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

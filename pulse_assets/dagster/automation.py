@@ -1,0 +1,160 @@
+"""The schedule and the sensors that start runs without a person, all off by default.
+
+Schedule and sensor request the whole job over a range of batches with `resume`, so stored batches
+with the same input cost almost nothing, however wide the range is. The store of the deployment
+decides which batches are missing, because Dagster's records may be of another store.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+
+from pulse_assets.batches.grid import batch_keys, completed_keys
+from pulse_assets.batches.status import missing_and_failed
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.internals import RUN_KEY_TAG
+from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG, store_of
+from pulse_assets.dagster.partitions import register_batches
+from pulse_assets.dagster.run_process import UNFINISHED, fail_dead_runs
+from pulse_assets.dagster.source_watch import Attempt, Memory, decide
+from pulse_assets.settings import Settings
+
+#: Tag of a run that the sensor requested: the name of the request.
+REQUEST_TAG: Final = "pulse/request"
+
+_RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+_RUNNING: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
+_RESUME: Final = {"resources": {"training": {"config": {"resume": True}}}}
+
+
+def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """Train, every morning, the batches that have ended and that the store lacks."""
+
+    @dg.schedule(
+        name="train_completed_batches",
+        cron_schedule="0 6 * * *",
+        job_name=JOB_NAME,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Trains the batches whose window of target dates has ended and that the "
+        "store lacks or that failed. With an open end (`today`) the grid grows by itself.",
+    )
+    def train_completed_batches(
+        context: dg.ScheduleEvaluationContext,
+    ) -> dg.RunRequest | dg.SkipReason:
+        tick = context.scheduled_execution_time
+        run_key = tick.isoformat()
+        with plain_failures():
+            register_batches(settings, context.instance, tick.date())
+            if run := _unfinished_run(settings, context.instance, run_key):
+                return dg.SkipReason(
+                    f"run {run.run_id} over {settings.store} is {run.status.value}: the next "
+                    "morning tries again (if it is dead, end it in the UI)"
+                )
+            if not (ended := completed_keys(settings, tick.date())):
+                return _nothing_yet(settings)
+            missing, failed = missing_and_failed(settings, ended)
+        due = sorted([*missing, *failed])
+        if not due:
+            return dg.SkipReason(
+                f"all {len(ended)} batches that ended before {tick.date()} are in "
+                f"{settings.store}, and none failed"
+            )
+        counts = {"pulse/missing": str(len(missing)), "pulse/failed": str(len(failed))}
+        return _request(settings, run_key, [due[0], due[-1]], counts)
+
+    return train_completed_batches
+
+
+def _nothing_yet(settings: Settings) -> dg.SkipReason:
+    return dg.SkipReason(f"no batch from {settings.start_date} on has ended yet")
+
+
+def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Train the batches again that new or changed files of the source make stale."""
+
+    @dg.sensor(
+        name="source_changed",
+        job_name=JOB_NAME,
+        minimum_interval_seconds=300,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Watches the versions (ETag or modification time) of the source's files. A "
+        "change starts a run over all batches that recomputes those whose input changed. If the "
+        "run fails, it is requested again after a growing pause.",
+    )
+    def source_changed(
+        context: dg.SensorEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        with plain_failures():
+            versions = settings.open_source().versions()
+            register_batches(settings, context.instance)
+            if not (settings.end_date or completed_keys(settings, datetime.now(UTC).date())):
+                yield _nothing_yet(settings)
+                return
+            keys = batch_keys(settings)
+        fail_dead_runs(context.instance)
+        before = Memory.of(context.cursor)
+        attempts = [_attempt(context.instance, name, before.at) for name in before.requests]
+        decision = decide(before, versions, attempts, datetime.now(UTC))
+        context.update_cursor(decision.memory.cursor())
+        if not decision.requests_run:
+            yield dg.SkipReason(decision.reason)
+            return
+        context.log.info(decision.reason)
+        request = decision.memory.requests[-1]
+        yield _request(settings, request, [keys[0], keys[-1]], {REQUEST_TAG: request})
+
+    return source_changed
+
+
+def build_condition_sensor() -> dg.AutomationConditionSensorDefinition:
+    """Evaluate `AGGREGATE_CONDITION`."""
+    return dg.AutomationConditionSensorDefinition(
+        "aggregates_follow_batches",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Recomputes trust, results, forecasts and report once batches are computed.",
+    )
+
+
+def _unfinished_run(
+    settings: Settings, instance: dg.DagsterInstance, run_key: str
+) -> dg.DagsterRun | None:
+    """Return a run over the store of this deployment that is queued or running.
+
+    A run of a backfill is tagged with its store once it computes batches. The run of this very tick
+    does not count: a daemon that was killed before it launched the run evaluates the tick again,
+    and launches the run if it is requested again.
+    """
+    fail_dead_runs(instance)
+    ours = settings.store.rstrip("/")
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        if store_of(run) == ours and run.tags.get(RUN_KEY_TAG) != run_key:
+            return run
+    return None
+
+
+def _attempt(instance: dg.DagsterInstance, request: str, requested_at: float) -> Attempt:
+    """Return the state of a request: of its newest run, which may be a re-execution."""
+    records = instance.get_run_records(dg.RunsFilter(tags={REQUEST_TAG: request}), limit=1)
+    if not records:
+        return Attempt(request, "lost", request, "", requested_at)
+    run, ended = records[0].dagster_run, records[0].end_time or requested_at
+    if run.is_success:
+        state = "succeeded"
+    elif run.is_finished:
+        state = "failed"
+    else:
+        state = "running" if run.status in _RUNNING else "waiting"
+    return Attempt(request, state, run.run_id, run.status.value, ended)
+
+
+def _request(
+    settings: Settings, run_key: str, ends: Sequence[str], tags: dict[str, str]
+) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run_key,
+        run_config=_RESUME,
+        tags={STORE_TAG: settings.store, **dict(zip(_RANGE, ends, strict=True)), **tags},
+    )

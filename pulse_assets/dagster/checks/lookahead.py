@@ -1,0 +1,67 @@
+"""The look-ahead check: forecasts computed again without later data are the stored ones."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.dagster.checks.check import Check, Finding
+from pulse_assets.dagster.checks.stored import StoredBatches
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
+from pulse_assets.stages.lookahead_check import ROUNDING, Recomputed, difference_rank, recompute
+from pulse_assets.stages.outcome_texts import list_some
+
+#: Batches whose forecasts are computed again.
+RECOMPUTED_BATCHES: Final = 4
+
+
+def no_lookahead(batches: StoredBatches) -> Finding:
+    """Forecasts of some batches, computed again without later data, equal the stored ones."""
+    options = batches.options
+    models, results = options.models or DEFAULT_MODELS, dict[str, Recomputed]()
+    for key in batches.sample(RECOMPUTED_BATCHES):
+        rules = resolve_rules(models, seconds=options.rule_timeout_seconds)
+        tables = {name: batches.tables(name, [key])[key] for name in BATCH_TABLES[:3]}
+        results[key] = recompute(tables, rules, options)
+    differing = {key: result for key, result in results.items() if result.difference > ROUNDING}
+    return Finding(not differing, _values(results, differing), _describe_lookahead(differing))
+
+
+def _values(
+    results: Mapping[str, Recomputed], differing: Mapping[str, Recomputed]
+) -> dict[str, Any]:
+    """Return what the check compared, which rules differ and which failed."""
+    differences = (result.difference for result in results.values())
+    return {
+        "batches": list(results),
+        "forecasts": sum(result.forecasts for result in results.values()),
+        "largest_difference": str(max(differences, default=0.0)),
+        "rules": sorted({result.model for result in differing.values()}),
+        "failed_rules": {
+            f"{name}, batch {key}": text
+            for key, result in results.items()
+            for name, text in result.failures.items()
+        },
+    }
+
+
+def _describe_lookahead(differing: Mapping[str, Recomputed]) -> str:
+    """Name the rule, variable and batch of the largest difference, and the other rules."""
+    if not differing:
+        return ""
+    batch, worst = max(differing.items(), key=lambda item: difference_rank(item[1]))
+    others = sorted({result.model for result in differing.values()} - {worst.model})
+    more = f"; so do those of {list_some(others)}" if others else ""
+    share = worst.difference
+    apart = f"by up to {100 * share:.3g} %" if np.isfinite(share) else "in what is missing"
+    return (
+        f"look-ahead: the stored forecasts of rule {worst.model} for {worst.variable} in batch "
+        f"{batch} differ {apart} from those computed without later data{more}: a rule may read "
+        "y[: origin + 1] alone, and equal input must give equal output"
+    )
+
+
+LOOKAHEAD_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
+    Check("no_lookahead", "retrodictions", no_lookahead),
+)

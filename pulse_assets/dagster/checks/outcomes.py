@@ -1,0 +1,120 @@
+"""Checks of what became of the batches: failures, missing batches, predictions and coverage."""
+
+from typing import Final
+
+from pulse_assets.batches.grid import batch_keys
+from pulse_assets.dagster.checks.check import Check, Finding
+from pulse_assets.dagster.checks.stored import StoredBatches
+from pulse_assets.retrodiction.rules import ENSEMBLE
+from pulse_assets.stages.outcome_texts import (
+    describe_failed,
+    describe_rule_error,
+    describe_rule_errors,
+    describe_unpredicted,
+    list_some,
+)
+
+#: Largest distance of the intervals' coverage from their level, chance apart.
+COVERAGE_MARGIN: Final = 0.05
+
+
+def no_failed_batches(batches: StoredBatches) -> Finding:
+    """No more batches of the configuration ended in an error than `max_failed_batches` allows."""
+    failed, count = batches.outcomes.failed, sum(batches.outcomes.batches.values())
+    errors = {failure["batch"]: failure["message"] for failure in failed}
+    return Finding(
+        len(failed) <= batches.options.max_failed_batches,
+        {"batches": count, "failed": len(failed), "errors": errors},
+        describe_failed(failed),
+    )
+
+
+def no_failed_rules(batches: StoredBatches) -> Finding:
+    """Every rule returned its forecasts from every origin, without an error."""
+    errors = batches.outcomes.rule_errors
+    # The most frequent error of a rule comes first and is the one that is named.
+    rules = {error.model: describe_rule_error(error) for error in reversed(errors)}
+    values = {"origins": sum(error.count for error in errors), "rules": rules}
+    return Finding(not errors, values, describe_rule_errors(errors))
+
+
+def every_variable_predicted(batches: StoredBatches) -> Finding:
+    """At least one stored batch predicts each variable."""
+    variables = batches.options.variables or ()
+    values = {
+        "batches": batches.outcomes.batches,
+        "predicted": sorted(batches.outcomes.predicted),
+        "never_predicted": batches.outcomes.never_predicted(variables),
+    }
+    message = describe_unpredicted(batches.outcomes, variables)
+    if not batches.outcomes.batches:
+        message = "no batch was predicted: the store has none of this configuration"
+    return Finding(not message, values, message)
+
+
+def every_horizon_predicted(batches: StoredBatches) -> Finding:
+    """Each variable that is predicted is predicted at each horizon."""
+    rows = batches.metrics[batches.metrics["n"] > 0]
+    predicted = set(zip(rows["variable"].astype(str), rows["horizon"], strict=True))
+    never = {
+        name: [steps for steps in batches.options.horizons if (name, steps) not in predicted]
+        for name in sorted(batches.outcomes.predicted)
+    }
+    never = {name: steps for name, steps in never.items() if steps}
+    named = [f"{name} ({', '.join(map(str, steps))})" for name, steps in never.items()]
+    message = (
+        "horizons that no batch predicts, because too few observations are known that many steps "
+        f"before a target: {list_some(named)}"
+    )
+    return Finding(not never, {"never_predicted": never}, message)
+
+
+def every_rule_predicted(batches: StoredBatches) -> Finding:
+    """Each rule has a forecast of some variable at least."""
+    pairs = batches.metrics.groupby("model", observed=True)["n"].sum()
+    silent = sorted(str(model) for model, count in pairs.items() if not count)
+    message = (
+        f"rules that have no forecast in any batch, NaN throughout: {list_some(silent)}: they have "
+        "no part in the ensemble"
+    )
+    return Finding(not silent, {"never_predicted": silent}, message)
+
+
+def every_batch_made(batches: StoredBatches) -> Finding:
+    """The store has each batch of the grid, computed by this configuration."""
+    planned = batch_keys(batches.settings)
+    computed = set(batches.metrics["batch"].astype(str))
+    missing = [key for key in planned if key not in computed]
+    message = (
+        f"{len(missing):,} of {len(planned):,} batches are missing, or were computed by another "
+        f"configuration: {list_some(missing)}: pulse-train --resume computes them"
+    )
+    return Finding(not missing, {"batches": len(planned), "missing": len(missing)}, message)
+
+
+def interval_coverage(batches: StoredBatches) -> Finding:
+    """The ensemble's intervals hold about the share of outcomes that they promise."""
+    rows = batches.metrics[batches.metrics["model"] == ENSEMBLE].dropna(subset="coverage")
+    n, level = int(rows["n"].sum()), batches.options.interval_level
+    coverage = float((rows["n"] * rows["coverage"]).sum() / n) if n else None
+    chance = 2 * (level * (1 - level) / max(n, 1)) ** 0.5
+    bounds = level - COVERAGE_MARGIN - chance, min(1.0, level + COVERAGE_MARGIN + chance)
+    values = {"coverage": coverage, "lower": bounds[0], "upper": bounds[1], "n": n}
+    if coverage is None or bounds[0] <= coverage <= bounds[1]:
+        return Finding(True, values)
+    expected = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} % were expected"
+    held = f"hold {100 * coverage:.1f} % of {n:,} observations"
+    return Finding(False, values, f"the {100 * level:g} % intervals of ensemble {held}: {expected}")
+
+
+OUTCOME_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
+    Check("no_failed_batches", "batch_metrics", no_failed_batches, quick=True, by_batch=True),
+    Check("no_failed_rules", "retrodictions", no_failed_rules, quick=True, by_batch=True),
+    Check("every_variable_predicted", "batch_metrics", every_variable_predicted, quick=True),
+    Check("every_batch_made", "batch_metrics", every_batch_made, "WARN", quick=True),
+)
+SCORE_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
+    Check("every_horizon_predicted", "batch_metrics", every_horizon_predicted, "WARN"),
+    Check("every_rule_predicted", "batch_metrics", every_rule_predicted, "WARN"),
+    Check("interval_coverage", "batch_metrics", interval_coverage, "WARN"),
+)

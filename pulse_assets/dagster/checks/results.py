@@ -1,0 +1,30 @@
+"""The check of the results: the ensemble against `naive`."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pulse_assets.dagster.checks.check import Check, Finding
+from pulse_assets.retrodiction.rules import ENSEMBLE
+from pulse_assets.stages.lookahead_check import ROUNDING
+from pulse_assets.stages.outcome_texts import list_some
+
+
+def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Finding:
+    """Over all variables and horizons the ensemble is at least as close as naive."""
+    skill = {row["model"]: row["skill"] for row in results["models"]}.get(ENSEMBLE)
+    details = results["variables"]["details"]
+    skills = {name: entry["skill"] for name, entry in details.items()}
+    worse = {name: value for name, value in skills.items() if (value or 0) < -ROUNDING}
+    values = {"skill": "undefined" if skill is None else skill, "variables_worse": worse}
+    if skill is None or skill >= -ROUNDING:  # a sum of weights may round
+        return Finding(True, values)
+    worst = sorted(worse, key=lambda name: worse[name])
+    where = f", most of all for {list_some(worst)}" if worst else ""
+    message = f"the errors of ensemble are {-100 * skill:.1f} % larger than those of naive{where}"
+    return Finding(False, values, message)
+
+
+#: `publish_results` runs it, so that its outcome is in the results.
+ENSEMBLE_CHECK: Final = Check(
+    "ensemble_not_worse_than_naive", "training_results", ensemble_not_worse_than_naive, "WARN"
+)

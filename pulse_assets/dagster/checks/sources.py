@@ -1,0 +1,55 @@
+"""Checks of the source: series that end early, files that are not read, implausible values."""
+
+from typing import Final
+
+from pulse_assets.dagster.checks.check import Check, Finding
+from pulse_assets.dagster.checks.stored import StoredBatches
+from pulse_assets.history.frequency import get_frequency
+from pulse_assets.retrodiction.implausible import implausible_values
+from pulse_assets.stages.outcome_texts import list_some
+from pulse_assets.stages.series_ends import STALE_AFTER, ends_before
+
+
+def sources_are_fresh(batches: StoredBatches) -> Finding:
+    """Each series ends at most a few of its own steps before the last day to predict."""
+    last = {name: series.timestamps[-1].item() for name, series in batches.series.items()}
+    last_day = batches.settings.last_day
+    stale = ends_before(last, batches.options.frequencies, last_day)
+    values = {"stale": stale, "last_observation": last, "last_day": str(last_day)}
+    named = [f"{name} (on {last[name]})" for name in stale]
+    verb, whose = ("ends", "its") if len(stale) == 1 else ("end", "their")
+    message = (
+        f"{list_some(named)} {verb} more than {STALE_AFTER} of {whose} steps before {last_day}"
+    )
+    return Finding(not stale, values, message)
+
+
+def every_file_is_read(batches: StoredBatches) -> Finding:
+    """No file that looks meant for the source is left unread."""
+    unread = dict(batches.source.unread())
+    named = [f"{path} ({reason})" for path, reason in unread.items()]
+    message = f"files in {batches.source.uri} that are not read: {list_some(named)}"
+    return Finding(not unread, {"unread": unread}, message)
+
+
+def no_implausible_values(batches: StoredBatches) -> Finding:
+    """No value lies so far from its neighbours that it looks like a typing error."""
+    frequencies = batches.options.frequencies
+    implausible = {
+        f"{name} on {series.timestamps[i]}": float(series.values[i])
+        for name, series in batches.series.items()
+        for i in implausible_values(series.values, get_frequency(frequencies[name]).season)
+    }
+    named = [f"{place} ({value:g})" for place, value in implausible.items()]
+    message = (
+        "values that look implausible beside their neighbours, and count as missing from the next "
+        f"value on: {list_some(named)}"
+    )
+    return Finding(not implausible, {"implausible": implausible}, message)
+
+
+SOURCE_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
+    Check("sources_are_fresh", "historical_data", sources_are_fresh, "WARN"),
+    Check("every_file_is_read", "historical_data", every_file_is_read, "WARN"),
+    Check("no_implausible_values", "historical_data", no_implausible_values, "WARN"),
+)

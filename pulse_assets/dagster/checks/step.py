@@ -1,0 +1,103 @@
+"""The step `check_batches`, which runs the checks of the batches after `batch_metrics`.
+
+It runs after `batch_metrics`, whichever asset a check is shown on: a step that depends on an asset
+which failed batches lack would be skipped. The checks read a sample of the batches, spread evenly
+over those that are stored, so that their cost does not grow with the grid.
+
+The step fails when a check of severity ERROR fails, so the run that computed the batches is red.
+Nothing depends on the step, so the run computes the aggregates all the same; for a backfill, whose
+aggregates are another run, `backfill_sensor` requests them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import dagster as dg
+
+from pulse_assets.batches.grid import batches_of_run
+from pulse_assets.catalog import STATUS_TABLE
+from pulse_assets.dagster.checks.check import Check, CheckedData
+from pulse_assets.dagster.checks.lookahead import LOOKAHEAD_CHECKS
+from pulse_assets.dagster.checks.outcomes import OUTCOME_CHECKS, SCORE_CHECKS
+from pulse_assets.dagster.checks.sources import SOURCE_CHECKS
+from pulse_assets.dagster.checks.stored import StoredBatches
+from pulse_assets.dagster.checks.tables import TABLE_CHECKS
+from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.resources import DataResource
+from pulse_assets.preflight import resolve_options
+from pulse_assets.results import CheckOutcome
+from pulse_assets.retrodiction.rule_process import fresh_hosts
+from pulse_assets.settings import Settings, TrainingOptions
+
+#: All checks of the batches, in the order in which they run.
+BATCH_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
+    *OUTCOME_CHECKS,
+    *LOOKAHEAD_CHECKS,
+    *TABLE_CHECKS,
+    *SOURCE_CHECKS,
+    *SCORE_CHECKS,
+)
+
+
+def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """Define the checks of the batches; those of aggregates run in the steps that compute them."""
+    specs = {check.spec.get_python_identifier(): check.spec for check in BATCH_CHECKS}
+
+    @dg.op(
+        name="check_batches",
+        ins={STATUS_TABLE: dg.In(dg.Nothing)},
+        out={name: dg.Out(None, is_required=False) for name in specs},
+        tags={"dagster/priority": "1"},  # before the aggregates, which report the outcomes
+    )
+    def check_batches(
+        context: dg.OpExecutionContext,
+        training: dg.ResourceParam[TrainingOptions],
+        data: DataResource,
+    ) -> Iterator[dg.AssetCheckResult]:
+        with plain_failures():
+            run = data.applied_to(settings)
+            options = resolve_options(run, training)
+            checked, batches = CheckedData.of(run, options), StoredBatches(run, options)
+        outcomes = {}
+        with fresh_hosts():
+            for check in BATCH_CHECKS:
+                if check.key in context.selected_asset_check_keys:
+                    outcomes[check] = check.run(batches)
+                    yield checked.evaluation(outcomes[check])
+        if not _computes_aggregates(context.run):
+            among = batches_of_run(context.run.tags, settings)
+            outcomes = _of_these_batches(outcomes, StoredBatches(run, options, among))
+        fail_on_errors(outcomes.values())
+
+    # Not @multi_asset_check, which would make the step depend on every asset that it looks at.
+    definition = dg.AssetChecksDefinition.create(
+        keys_by_input_name={STATUS_TABLE: dg.AssetKey(STATUS_TABLE)},
+        node_def=check_batches,
+        check_specs_by_output_name=specs,
+        can_subset=True,
+    )
+    return [definition]
+
+
+def _computes_aggregates(run: dg.DagsterRun) -> bool:
+    return not run.asset_selection or dg.AssetKey("training_results") in run.asset_selection
+
+
+def _of_these_batches(
+    outcomes: Mapping[Check[StoredBatches], CheckOutcome], own: StoredBatches
+) -> dict[Check[StoredBatches], CheckOutcome]:
+    """Return the outcomes that decide whether a run that computes batches alone succeeds.
+
+    Batches of other runs, such as the others of a backfill, may have failed or may be missing: the
+    run that computes the aggregates checks all of them.
+    """
+    reread = {check: check.run(own) for check in outcomes if check.by_batch}
+    return reread | {check: outcome for check, outcome in outcomes.items() if not check.quick}
+
+
+def fail_on_errors(outcomes: Iterable[CheckOutcome]) -> None:
+    """Fail the step if a check of severity ERROR has not passed; the failure names each."""
+    errors = [check for check in outcomes if check.passed is False and check.severity == "ERROR"]
+    if errors:
+        named = [f"{check.message} ({check.name})" for check in errors]
+        raise dg.Failure("; ".join(named), allow_retries=False)

@@ -1,0 +1,154 @@
+"""The Dagster definitions of one deployment: assets, checks, jobs, sensors and resources."""
+
+import logging
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import dagster as dg
+
+from pulse_assets.assets.next_forecasts import build_next_forecasts
+from pulse_assets.assets.train_batches import build_train_batches
+from pulse_assets.assets.training_results import build_training_results
+from pulse_assets.assets.trust_ledger import build_trust_ledger
+from pulse_assets.dagster.automation import (
+    build_condition_sensor,
+    build_schedule,
+    build_source_sensor,
+)
+from pulse_assets.dagster.backfill_sensor import build_backfill_sensor
+from pulse_assets.dagster.checks.step import build_checks
+from pulse_assets.dagster.io_managers import (
+    HtmlIOManager,
+    JsonIOManager,
+    ParquetIOManager,
+    StoreIOManager,
+)
+from pulse_assets.dagster.jobs import retrodiction_training
+from pulse_assets.dagster.partitions import dynamic_grid, register_batches
+from pulse_assets.dagster.resources import DataResource, training
+from pulse_assets.execution.tally import NoProgress
+from pulse_assets.settings import Settings
+
+_log: Final = logging.getLogger(__name__)
+
+_IO_MANAGERS: Final[dict[str, type[StoreIOManager]]] = {
+    "io_manager": ParquetIOManager,
+    "parquet_io": ParquetIOManager,
+    "json_io": JsonIOManager,
+    "html_io": HtmlIOManager,
+}
+
+
+def build_definitions(
+    settings: Settings,
+    *,
+    resources: Mapping[str, Any] | None = None,
+    executor: dg.ExecutorDefinition | None = None,
+) -> dg.Definitions:
+    """Wire the graph for one deployment.
+
+    Args:
+        settings: where data lies and which batches exist.
+        resources: resources that replace or join the standard ones.
+        executor: default of the job and of materializations from the UI; None means the one that
+            opens a Dask cluster round the run.
+    """
+    executor = executor or _dask_executor()
+    standard = {
+        "training": training,
+        "data": DataResource.of(settings),
+        "progress": NoProgress(),
+        **{name: _over_store(settings, manager) for name, manager in _IO_MANAGERS.items()},
+    }
+    assets = [
+        build_train_batches(settings),
+        build_trust_ledger(settings),
+        build_next_forecasts(settings),
+        build_training_results(settings),
+    ]
+    return dg.Definitions(
+        assets=_with_code_links(assets, settings.code_url),
+        asset_checks=build_checks(settings),
+        jobs=[retrodiction_training(executor, settings.store)],
+        schedules=[build_schedule(settings)],
+        sensors=[
+            build_source_sensor(settings),
+            build_condition_sensor(),
+            build_backfill_sensor(settings),
+        ],
+        resources={**standard, **(resources or {})},
+        executor=executor,
+        loggers={
+            "console": dg.colored_console_logger,
+            "python": dg.LoggerDefinition(_python_logger),
+        },
+    )
+
+
+def _over_store(settings: Settings, manager: type[StoreIOManager]) -> dg.IOManagerDefinition:
+    """Define an IO manager over the store of the run, which the resource `data` names."""
+
+    @dg.io_manager(required_resource_keys={"data"})
+    def over_store(context: dg.InitResourceContext) -> StoreIOManager:
+        data = context.resources.data
+        return manager(
+            store=data.store,
+            batch_size_days=settings.batch_size_days,
+            batch_cadence=settings.batch_cadence,
+            region=data.aws_region,
+            profile=data.aws_profile,
+            endpoint_url=data.s3_endpoint_url,
+        )
+
+    return over_store
+
+
+def _dask_executor() -> dg.ExecutorDefinition:
+    # dagster-dask imports dask.dataframe: half a second that `pulse-train` need not pay, for it
+    # opens its cluster itself.
+    from pulse_assets.dagster.executor import batch_dask_executor
+
+    return batch_dask_executor
+
+
+def _with_code_links(assets: Sequence[dg.AssetsDefinition], code_url: str | None) -> Sequence[Any]:
+    """Let the UI open each asset's source: the file on this machine, or on the web."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        linked = dg.with_source_code_references(assets)
+        if code_url is None:
+            return linked
+        here = dg.AnchorBasedFilePathMapping(Path(__file__), "pulse_assets/dagster/definitions.py")
+        return dg.link_code_references_to_git(linked, code_url, "main", here)
+
+
+def _python_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+    """Return the logger that `pulse-train` sends to the terminal and to a file."""
+    return logging.getLogger("pulse_assets.run")
+
+
+def _show_batches(settings: Settings) -> None:
+    """Add the batches of a growing grid to the Dagster instance, so that the UI shows them.
+
+    Without an instance that can be used, the code location is loaded all the same: whatever
+    creates a run adds them too.
+    """
+    if dynamic_grid(settings) is None or not os.environ.get("DAGSTER_HOME"):
+        return
+    try:
+        with dg.DagsterInstance.get() as instance:
+            register_batches(settings, instance)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        _log.warning("the batches that have ended are not added to DAGSTER_HOME yet: %s", reason)
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of the deployment that the environment describes."""
+    settings = Settings.from_environment()
+    _show_batches(settings)
+    return build_definitions(settings)

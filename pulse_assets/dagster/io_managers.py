@@ -1,0 +1,192 @@
+"""Dagster's IO managers over the store.
+
+`layout.py` decides the paths of objects and `tables.py` their bytes. Here are only the calls of
+Dagster, for one partition, several, or an asset without partitions.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import dagster as dg
+import pyarrow as pa
+from pydantic import Field
+
+from pulse_assets.catalog import Suffix
+from pulse_assets.errors import StoreError
+from pulse_assets.storage.layout import PartitionedTables, object_path
+from pulse_assets.storage.s3 import S3Settings
+from pulse_assets.storage.store import MissingObjectError, Store, open_store
+from pulse_assets.storage.tables import (
+    decode_table,
+    encode_table,
+    fingerprint_of,
+    read_fingerprint,
+    with_fingerprint,
+)
+
+
+class StoreIOManager(dg.ConfigurableIOManager):
+    """The base of the IO managers: the store, and one object of one asset in it."""
+
+    store: str = Field(description="directory or s3://bucket/prefix of the objects")
+    batch_size_days: int = Field(ge=1, description="days in a batch; part of its objects' paths")
+    batch_cadence: str | None = Field(
+        default=None, description="cadence of calendar batches, instead of their days"
+    )
+    region: str | None = Field(default=None, description="AWS region of the bucket")
+    profile: str | None = Field(default=None, description="AWS profile of the credentials")
+    endpoint_url: str | None = Field(
+        default=None, description="address of an S3-compatible server; default: AWS"
+    )
+
+    suffix: ClassVar[Suffix]
+
+    def open_store(self) -> Store:
+        """Return the store that the fields name."""
+        return open_store(self.store, S3Settings(self.region, self.profile, self.endpoint_url))
+
+    @property
+    def _length(self) -> int | str:
+        return self.batch_cadence or self.batch_size_days
+
+    def _read(self, asset: str) -> bytes:
+        """Read the object of an asset without partitions."""
+        try:
+            return self.open_store().read(object_path(asset, suffix=self.suffix))
+        except MissingObjectError as error:
+            raise MissingObjectError(
+                f"{asset} is not in the store ({error}): materialize it, or run pulse-train"
+            ) from error
+
+    def _write(
+        self, context: dg.OutputContext, key: str | None, data: bytes, **metadata: int
+    ) -> None:
+        """Write one object, of partition `key` unless None, and describe it to Dagster."""
+        store = self.open_store()
+        path = object_path(_asset(context), key, self._length, self.suffix)
+        store.write(path, data)
+        described = {"dagster/uri": f"{store.uri}/{path}", "bytes": len(data), **metadata}
+        # Not add_output_metadata, which would give every partition of a run the same numbers.
+        context.step_context.add_asset_metadata(described, context.asset_key, key)
+
+
+class ParquetIOManager(StoreIOManager):
+    """Tables of `pulse_assets.catalog.SCHEMAS` as Parquet, one object a partition.
+
+    The last part of an asset's key names its table. A partitioned upstream asset is loaded as
+    `PartitionedTables`, whether it has no, one or many partitions in the run.
+    """
+
+    suffix = "parquet"
+
+    def handle_output(
+        self, context: dg.OutputContext, obj: pa.Table | Mapping[str, pa.Table] | None
+    ) -> None:
+        """Store a table, or a table by partition key; with None the step has stored its own.
+
+        Raises:
+            StoreError: the keys are not those of the run, a table has other columns than its
+                schema, or an object cannot be written.
+        """
+        if obj is None:
+            return
+        for key, table in _by_partition(context, obj).items():
+            data = encode_table(table, _asset(context), fingerprint=fingerprint_of(table))
+            self._write(context, key, data, **{"dagster/row_count": table.num_rows})
+
+    def load_input(self, context: dg.InputContext) -> pa.Table | PartitionedTables:
+        """Load an asset without partitions whole, a partitioned one as a lazy mapping.
+
+        Raises:
+            StoreError: the object of an asset without partitions is missing or damaged. A
+                partition that is missing is absent from the mapping.
+        """
+        asset = _asset(context)
+        if context.has_asset_partitions:
+            keys = context.asset_partition_keys
+            return PartitionedTables(self.open_store(), asset, self._length, keys)
+        data, name = self._read(asset), f"{self.store}/{object_path(asset)}"
+        return with_fingerprint(
+            decode_table(data, asset, name=name), read_fingerprint(data, name=name)
+        )
+
+
+class _TextIOManager(StoreIOManager):
+    """One UTF-8 object an asset; assets with partitions hold tables and are refused."""
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:  # noqa: ANN401
+        """Store the output; with None the step has stored its own.
+
+        Raises:
+            StoreError: the asset is partitioned, or the object cannot be written.
+        """
+        if obj is None:
+            return
+        if context.has_asset_partitions:
+            raise StoreError(
+                f"{_asset(context)} has partitions, {type(self).__name__} stores one object an "
+                "asset: use ParquetIOManager"
+            )
+        self._write(context, None, self._encode(obj).encode())
+
+    def load_input(self, context: dg.InputContext) -> Any:  # noqa: ANN401
+        """Load the object.
+
+        Raises:
+            StoreError: it is missing or damaged.
+        """
+        asset = _asset(context)
+        try:
+            return self._decode(self._read(asset).decode())
+        except ValueError as error:  # of the encoding or of the syntax
+            place = f"{self.store}/{object_path(asset, suffix=self.suffix)}"
+            raise StoreError(f"{place}: damaged ({error}): materialize {asset} again") from error
+
+    def _encode(self, obj: Any) -> str:  # noqa: ANN401
+        return obj
+
+    def _decode(self, text: str) -> Any:  # noqa: ANN401
+        return text
+
+
+class HtmlIOManager(_TextIOManager):
+    """A page of HTML, as a string."""
+
+    suffix = "html"
+
+
+class JsonIOManager(_TextIOManager):
+    """A value that JSON can hold; NaN must have become None before."""
+
+    suffix = "json"
+
+    def _encode(self, obj: Any) -> str:  # noqa: ANN401
+        return json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False)
+
+    def _decode(self, text: str) -> Any:  # noqa: ANN401
+        return json.loads(text)
+
+
+def _asset(context: dg.InputContext | dg.OutputContext) -> str:
+    return context.asset_key.path[-1]
+
+
+def _by_partition(
+    context: dg.OutputContext, tables: pa.Table | Mapping[str, pa.Table]
+) -> Mapping[str | None, pa.Table]:
+    """Return table by partition key of the run; the key is None for an asset without partitions.
+
+    Raises:
+        StoreError: the run has other partitions than there are tables.
+    """
+    keys = context.asset_partition_keys if context.has_asset_partitions else [None]
+    if isinstance(tables, pa.Table) and len(keys) == 1:
+        return {keys[0]: tables}
+    if isinstance(tables, Mapping) and set(tables) == set(keys):
+        return {**tables}
+    returned = sorted(tables) if isinstance(tables, Mapping) else "one table"
+    raise StoreError(
+        f"{_asset(context)}: the run has the partitions {keys} but the step returned {returned}: "
+        "return a mapping with a table for each key"
+    )

@@ -1,0 +1,110 @@
+"""The resources of the graph: what a run predicts, and where it reads and writes.
+
+The launchpad checks types, choices and names while a user types. It does not check bounds, because
+Dagster's description of a configuration has none. The bounds of `training` are checked when a run
+is launched and planned, by a function that Dagster calls to map one configuration to another.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import dagster as dg
+from pydantic import BaseModel, Field, create_model
+
+from pulse_assets.errors import PulseError
+from pulse_assets.retrodiction.rules import resolve_rules
+from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.settings.setting import per_run_settings
+
+#: The settings of a deployment that one run may change: they fix no partition.
+DATA_SETTINGS: Final = per_run_settings(Settings)
+
+_BOUNDS: Final = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+}
+
+
+def _help(option: Mapping[str, Any]) -> str:
+    """Return the launchpad's text about an option: its description and its bounds.
+
+    Args:
+        option: JSON schema of the option.
+
+    Example:
+        >>> _help({"description": "share of evidence", "exclusiveMinimum": 0, "maximum": 1})
+        'share of evidence; above 0, at most 1'
+    """
+    bounds = [f"{words} {option[name]}" for name, words in _BOUNDS.items() if name in option]
+    return "; ".join([option["description"], *filter(None, [", ".join(bounds)])])
+
+
+def _fields(model: type[BaseModel], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the fields of `model` that have one of these defaults.
+
+    The bounds are in the descriptions only: the error of the model itself is easier to read.
+    """
+    schema = model.model_json_schema()["properties"]
+    return {
+        name: (field.annotation, Field(default=defaults[name], description=_help(schema[name])))
+        for name, field in model.model_fields.items()
+        if name in defaults
+    }
+
+
+_LaunchpadOptions = create_model(
+    "_LaunchpadOptions",
+    __base__=dg.Config,
+    **_fields(TrainingOptions, TrainingOptions().model_dump()),
+)
+
+
+@dg.resource(config_schema=dict)
+def _options(context: dg.InitResourceContext) -> TrainingOptions:
+    return TrainingOptions(**context.resource_config)
+
+
+@dg.configured(_options, config_schema=_LaunchpadOptions.to_config_schema().config_type)
+def training(config: dict[str, Any]) -> dict[str, Any]:
+    """Check the options of a run, as far as neither data nor a user's code is needed.
+
+    The run itself imports a user's rule, because this process may hold an older version of it.
+
+    Raises:
+        DagsterInvalidConfigError: a value cannot be used; the message says why.
+    """
+    try:
+        options = TrainingOptions(**config)
+        resolve_rules([name for name in options.models or () if ":" not in name])
+    except PulseError as error:
+        raise dg.DagsterInvalidConfigError(str(error), [], config) from None
+    return options.model_dump()
+
+
+class DataResource(dg.ConfigurableResource):
+    """Where a run reads and writes: source, store and how to reach S3.
+
+    The launchpad shows the settings of the deployment; a run may use others.
+    """
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DataResource":
+        """Return the resource of a deployment, whose fields have its settings as their defaults.
+
+        If a run names some fields and leaves out others, Dagster fills in the defaults of the
+        class, not the values of an instance. So each deployment has a class of its own.
+        """
+        fields = _fields(Settings, settings.model_dump(include={*DATA_SETTINGS}))
+        return create_model(cls.__name__, __base__=cls, __doc__=cls.__doc__, **fields)()
+
+    def applied_to(self, settings: Settings) -> Settings:
+        """Return the settings of the deployment, changed as this run says.
+
+        Raises:
+            ConfigurationError: a value cannot be used; the message says why.
+        """
+        return Settings(
+            **settings.model_dump() | {name: getattr(self, name) for name in DATA_SETTINGS}
+        )

@@ -1,0 +1,364 @@
+"""The model of the results of a training: the `training_results` object and its parts.
+
+`ResultsDocument` is the one description of the object. `training_results.schema.json` is written
+from it by
+
+    python -m pulse_assets.results
+
+The stage that computes the results takes its columns from the records below, and `TrainingResults`
+in Python holds one. Undefined numbers (no pair, zero scale, no `naive` to compare with) are
+None. The text below a field is its description in the schema.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import field, fields
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from pydantic.json_schema import GenerateJsonSchema
+
+SCHEMA_VERSION: Final = 2
+
+#: The file that the schema is written to; the wheel contains it.
+SCHEMA_FILE: Final = Path(__file__).with_name("training_results.schema.json")
+
+Severity = Literal["ERROR", "WARN"]
+
+_Name = Annotated[str, Field(min_length=1)]
+_Count = Annotated[int, Field(ge=0)]
+_Seconds = Annotated[float, Field(ge=0)]
+_Share = Annotated[float, Field(ge=0, le=1)] | None
+_Error = Annotated[float, Field(ge=0)] | None
+_Date = Annotated[str, Field(json_schema_extra={"format": "date"})]
+
+_Batch = Annotated[
+    _Date, Field(description="Partition key: first day of the batch's window, ISO 8601.")
+]
+_Model = Annotated[_Name, Field(description="Name of the forecasting rule.")]
+_Skill = Annotated[
+    Annotated[float, Field(le=1)] | None,
+    Field(
+        description="1 - geometric mean over (variable, horizon) of the sum of absolute errors "
+        "relative to naive's over the same pairs (those for which both have a forecast), each "
+        "ratio clipped to 0.01..100; 0 / 0 is 1. 1 is perfect, 0 as good as naive, below 0 worse."
+    ),
+]
+_Mase = Annotated[
+    _Error,
+    Field(
+        description="Mean absolute scaled error over all verified pairs; 1 is the error of the "
+        "seasonal naive rule in the past."
+    ),
+]
+
+
+#: The text below a field is its description.
+_CONFIG: Final = ConfigDict(use_attribute_docstrings=True)
+
+
+class _Record:
+    """A record that can be read like the JSON object: `record["batch"]` is `record.batch`."""
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - the type of the field
+        if name not in {part.name for part in fields(self)}:  # pyright: ignore[reportArgumentType]
+            raise KeyError(name)
+        return getattr(self, name)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class CheckOutcome(_Record):
+    """The result of one asset check."""
+
+    name: _Name
+    """Name of the check."""
+    asset: _Name
+    """Asset that the check is shown on."""
+    severity: Severity
+    """ERROR: a failure makes the run unsuccessful. WARN: it is shown as a warning."""
+    passed: bool | None
+    """Whether the check passed; null when it was not run for these batches."""
+    message: str = ""
+    """What the check found, in one sentence; empty when it passed."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """The values that the check compared, by name."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class BatchCounts(_Record):
+    """Counts of batches; a batch is a window of target dates."""
+
+    total: _Count
+    """Batches that ran: completed + skipped + failed."""
+    completed: _Count
+    """Batches that were predicted and scored."""
+    skipped: _Count
+    """Batches in which nothing could be predicted."""
+    failed: _Count
+    """Batches that ended in an error."""
+    success_rate: _Share
+    """completed / (completed + failed), 0..1; null when both are 0."""
+    not_run: _Count
+    """Batches of the grid that no run has tried yet."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class VariableResult(_Record):
+    """A predicted series, described by its ensemble."""
+
+    trust: _Share
+    """Trust of `ensemble` after the last batch: the probability that it is closer than `naive` on
+    the same pair, over all horizons, recent batches counting more. `naive` has 0.5.
+    """
+    trust_lower: _Share
+    """Lower bound of the 90 % credible interval of trust."""
+    trust_upper: _Share
+    """Upper bound of the 90 % credible interval of trust."""
+    skill: _Skill
+    best_model: str | None
+    """The model, ensembles included, of lowest mase among those with a forecast for every pair that
+    `naive` predicts.
+    """
+    mase: _Mase
+    n: _Count
+    """Verified pairs of the ensemble."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Variables(_Record):
+    """The predicted series."""
+
+    total: _Count
+    """Variables that were scored in at least one batch."""
+    never_predicted: list[_Name]
+    """Variables that no batch predicts, sorted."""
+    trust_scores: dict[str, _Share]
+    """Trust of `ensemble` after the last batch, 0..1, by variable."""
+    details: dict[str, VariableResult]
+    """More about each variable."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class ModelResult(_Record):
+    """A row of a leaderboard: the scores of one rule.
+
+    A field with the name of a score in `METRICS` is that score, pooled over all batches.
+    """
+
+    model: _Model
+    mase: _Mase
+    rmsse: _Error
+    """Root mean squared scaled error over all verified pairs; 1 is the error of one-step
+    persistence in the past.
+    """
+    skill: _Skill
+    win_rate: _Share
+    """Share of (variable, horizon) on which the sum of the model's absolute errors is smaller than
+    naive's over the same pairs; a draw counts half.
+    """
+    coverage: _Share
+    """Share of observations inside the model's interval, bounds included."""
+    trust: _Share
+    """Probability of being closer than `naive` on the same pair, after the last batch and over all
+    horizons; over several variables their mean.
+    """
+    trust_lower: _Share
+    """Lower bound of the 90 % credible interval of trust; over several variables the mean of their
+    bounds.
+    """
+    trust_upper: _Share
+    """Upper bound of the 90 % credible interval of trust; over several variables the mean of their
+    bounds.
+    """
+    weight: _Share
+    """Mean share of the rule in `ensemble`; null for the ensembles."""
+    n: _Count
+    """Verified pairs with a forecast."""
+    missing: _Count
+    """Pairs for which the rule had no forecast."""
+    partial: bool
+    """Whether the rule predicted less than 95 % of the pairs that `naive` predicted, as rules on
+    leading indicators do; such rules are last.
+    """
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class HorizonResult(_Record):
+    """Skill and trust of one rule at one horizon."""
+
+    variable: str | None
+    """Name of the series; null: all of them."""
+    model: _Model
+    horizon: Annotated[int, Field(ge=1)]
+    """Whole steps ahead, in the variable's own frequency."""
+    skill: _Skill
+    trust: _Share
+    """Trust at this horizon after the last batch; over all variables their mean."""
+    mase: _Mase
+    n: _Count
+    """Verified pairs."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Performance(_Record):
+    """How long the run took."""
+
+    duration_seconds: _Seconds
+    """Wall time of the batches, in seconds."""
+    estimated_sequential_time: _Seconds
+    """Sum of the seconds of each batch."""
+    speedup_factor: _Error
+    """estimated_sequential_time / duration_seconds; null when the duration is 0."""
+
+    @classmethod
+    def of(cls, duration: float, sequential: float) -> "Performance":
+        """Return the performance of a run.
+
+        Args:
+            duration: seconds that the batches took.
+            sequential: seconds that they would take one after another.
+
+        Example:
+            >>> Performance.of(2.0, 6.0).speedup_factor
+            3.0
+        """
+        return cls(duration, sequential, sequential / duration if duration > 0 else None)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class BatchError(_Record):
+    """A failed batch."""
+
+    batch: _Batch
+    type: _Name
+    """Class of the error."""
+    message: str
+    """Message of the error."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class SkippedBatch(_Record):
+    """A batch in which nothing could be predicted."""
+
+    batch: _Batch
+    reason: str
+    """Why nothing was predicted."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class SkippedVariable(_Record):
+    """Batches that do not predict a variable for one reason, with the first and the last."""
+
+    variable: _Name
+    """Name of the series."""
+    reason: str
+    """Why it is not predicted."""
+    count: _Count
+    """Batches that leave it out for this reason."""
+    first: _Batch
+    last: _Batch
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class RuleErrors(_Record):
+    """Equal errors of one rule; it has no forecast where it failed."""
+
+    model: _Model
+    type: str
+    """Class of the error."""
+    message: str
+    """Message of the error."""
+    count: _Count
+    """Origins from which the rule failed."""
+    batches: _Count
+    """Batches in which the rule failed."""
+    variable: _Name
+    """Variable of the first of these origins."""
+    first_origin: _Date
+    """The first of these origins, ISO 8601."""
+
+
+class ResultsDocument(BaseModel):
+    """The `training_results` object: all batches of one training in one document.
+
+    Numbers that are undefined (no pair, zero scale, no naive to compare with) are null. New
+    properties may be added within a version; none is renamed, removed or given another meaning.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        title=f"training_results of pulse_assets, version {SCHEMA_VERSION}",
+        use_attribute_docstrings=True,
+    )
+
+    schema_version: Literal[2]
+    """Version of this schema."""
+    success: bool
+    """Whether every check of severity ERROR that was run has passed."""
+    problems: list[_Name]
+    """One sentence for each failed check of severity ERROR."""
+    checks: list[CheckOutcome]
+    """The asset checks of the run; for aggregates that were computed alone, the latest recorded
+    ones of the same configuration and store.
+    """
+    batches: BatchCounts
+    variables: Variables
+    models: list[ModelResult]
+    """Leaderboard over all variables, the highest skill first."""
+    models_by_variable: dict[str, list[ModelResult]]
+    """The same leaderboard for each variable alone."""
+    skill_by_horizon: list[HorizonResult]
+    """Skill and trust at each horizon: first over all variables (variable null), then for each
+    variable.
+    """
+    performance: Performance
+    dask_cluster: dict[str, Any]
+    """The Dask cluster that ran the batches; empty without one."""
+    errors: list[BatchError]
+    """The failed batches, in order of batch."""
+    skipped: list[SkippedBatch]
+    """The skipped batches, in order of batch."""
+    skipped_variables: list[SkippedVariable]
+    """Variables that batches leave out, one entry per variable and reason, the most frequent first.
+    """
+    rule_errors: list[RuleErrors]
+    """Errors that rules raised, one entry per rule and error, the most frequent first."""
+    configuration: dict[str, Any]
+    """Settings of the run, by name."""
+    versions: dict[str, str]
+    """Versions of the packages that computed these results, by name."""
+
+
+class _PlainSchema(GenerateJsonSchema):
+    """A schema without a title per field, which would repeat the name of the field."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the `training_results` object."""
+    schema = ResultsDocument.model_json_schema(schema_generator=_PlainSchema)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **_on_one_line(schema)}
+
+
+def _on_one_line(schema: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a schema without the line breaks of docstrings."""
+    if isinstance(schema, dict):
+        return {name: _on_one_line(part) for name, part in schema.items()}
+    if isinstance(schema, list):
+        return [_on_one_line(part) for part in schema]
+    return " ".join(schema.split()) if isinstance(schema, str) else schema
+
+
+def schema_text() -> str:
+    """Return the text of `training_results.schema.json`."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
+    sys.stdout.write(f"{SCHEMA_FILE}\n")

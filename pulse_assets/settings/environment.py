@@ -1,0 +1,39 @@
+"""A check for environment variables that look like settings but are not read."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from typing import Final
+
+from pulse_assets.errors import ConfigurationError
+
+_PREFIX: Final = "PULSE_"
+#: How similar the names of an unread variable and of one that is read must be, 0..1.
+_ALIKE: Final = 0.85
+
+
+def check_unread(
+    names: Iterable[str], variables: Collection[str], settings: Collection[str]
+) -> None:
+    """Check for a mistyped variable, and for one that names a setting without a variable.
+
+    Other names may belong to other programs: PULSE_SERVER is a variable of a sound server.
+
+    Args:
+        names: names of all variables of the environment.
+        variables: variables that are read.
+        settings: names of all settings.
+
+    Raises:
+        ConfigurationError: a variable looks like a setting; the message says what to do instead.
+    """
+    for name in sorted(names):
+        if not name.startswith(_PREFIX) or name in variables:
+            continue
+        if near := get_close_matches(name, variables, 1, _ALIKE):
+            raise ConfigurationError(f"the variable {name} is not read: did you mean {near[0]}?")
+        setting = name.removeprefix(_PREFIX).lower()
+        if setting in settings:
+            raise ConfigurationError(
+                f"the variable {name} is not read: remove it, and give {setting} as an option, in "
+                "the file of --config or in the configuration of the run"
+            )

@@ -1,0 +1,152 @@
+"""The options of a run: what it predicts, by which rules, and when it counts as failed.
+
+They are also the fields of the Dagster resource `training`, so the launchpad shows the same texts.
+"""
+
+from typing import Any, Final, Literal
+
+from pydantic import field_validator
+
+from pulse_assets.errors import ConfigurationError
+from pulse_assets.history.frequency import get_frequency
+from pulse_assets.history.source import check_variable_name
+from pulse_assets.retrodiction.combination import Method
+from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
+from pulse_assets.settings.checked import Checked
+from pulse_assets.settings.setting import EVALUATE, PREDICT, setting
+
+#: Longest history in days: five centuries keep every date within the calendar.
+_LONGEST_HISTORY: Final = 5 * 36525
+#: Steps ahead at most: ten years of days. More would need a history of as many observations.
+_LONGEST_HORIZON: Final = 3650
+#: Longest time of a rule in a batch: a week.
+MOST_SECONDS: Final = 604_800
+
+
+class TrainingOptions(Checked):
+    """What one run predicts, by which rules, and when it counts as failed."""
+
+    variables: list[str] | None = setting(
+        default=None,
+        group=PREDICT,
+        description="series to predict; default: every one that the source has",
+    )
+    horizons: list[int] = setting(
+        default=[1, 2, 3, 6, 12],
+        group=PREDICT,
+        description=f"whole steps ahead to predict, 1 to {_LONGEST_HORIZON}, in the frequency of "
+        "each variable",
+    )
+    models: list[str] | None = setting(
+        default=None,
+        group=PREDICT,
+        description=f"rules: {', '.join(RULES)}, package.module:Class or statsforecast:<model>; "
+        f"default: {', '.join(DEFAULT_MODELS)}",
+    )
+    history_days: int = setting(
+        default=7305,
+        ge=1,
+        le=_LONGEST_HISTORY,
+        group=PREDICT,
+        description="days before its window that a batch may look back",
+    )
+    interval_level: float = setting(
+        default=0.9,
+        gt=0,
+        lt=1,
+        group=EVALUATE,
+        description="nominal coverage of the intervals, 0..1",
+    )
+    ensemble: Method = setting(
+        default="dmsfe",
+        group=EVALUATE,
+        description="how `ensemble` weighs the rules: dmsfe, boa or mlpol",
+    )
+    max_partners: int = setting(
+        default=3,
+        ge=0,
+        group=EVALUATE,
+        description="most other variables whose lags may help to predict one",
+    )
+    frequencies: dict[str, str] = setting(
+        default={},
+        group=PREDICT,
+        description="variable to frequency (daily, business_daily, weekly, monthly, quarterly, "
+        "yearly) where its dates do not tell; default: decided once from all dates of the series",
+    )
+    trust_discount: float = setting(
+        default=0.98,
+        gt=0,
+        le=1,
+        group=EVALUATE,
+        changes_batches=False,
+        description="share of past evidence that trust keeps per batch",
+    )
+    on_rule_error: Literal["skip", "fail"] = setting(
+        default="skip",
+        group=EVALUATE,
+        changes_batches=False,
+        description="what a rule that fails costs: skip: its own forecasts, fail: the whole batch",
+    )
+    rule_timeout_seconds: float = setting(
+        default=RULE_TIMEOUT,
+        gt=0,
+        le=MOST_SECONDS,
+        group=EVALUATE,
+        changes_batches=False,
+        description="seconds that a rule which is not built in may take in one batch; what it has "
+        "not forecast by then is missing",
+    )
+    max_failed_batches: int = setting(
+        default=0,
+        ge=0,
+        group=EVALUATE,
+        changes_batches=False,
+        description="failed batches that a run may have and still succeed",
+    )
+    resume: bool = setting(
+        default=False,
+        group=EVALUATE,
+        changes_batches=False,
+        description="recompute only batches that are missing, failed or made of other input, "
+        "configuration or code",
+    )
+
+    @field_validator("variables", "models", "horizons")
+    @classmethod
+    def _not_empty_nor_twice(cls, value: list[Any] | None) -> list[Any] | None:
+        if value is not None and not value:
+            raise ValueError("names none: give at least one")
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError("names one twice: give each once")
+        return value
+
+    @field_validator("variables")
+    @classmethod
+    def _sorted_variables(cls, value: list[str] | None) -> list[str] | None:
+        for name in value or []:
+            check_variable_name(name)
+        return sorted(value) if value else value
+
+    @field_validator("horizons")
+    @classmethod
+    def _whole_steps(cls, value: list[int]) -> list[int]:
+        if min(value) < 1:
+            raise ValueError("holds a horizon below 1: a horizon is a whole number of steps ahead")
+        if max(value) > _LONGEST_HORIZON:
+            raise ValueError(
+                f"holds the horizon {max(value)}: choose horizons of at most {_LONGEST_HORIZON} "
+                "steps"
+            )
+        return sorted(value)
+
+    @field_validator("frequencies")
+    @classmethod
+    def _known_frequencies(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value.values():
+            try:
+                get_frequency(name)
+            except ConfigurationError as error:
+                raise ValueError(f"cannot be used: {error}") from error
+        return value
