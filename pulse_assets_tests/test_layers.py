@@ -17,7 +17,7 @@ PACKAGE = Path(pulse_assets.__file__).parent
 #: The layers from the lowest to the highest: a module imports from its own and from lower ones. The
 #: longest name that a module's name begins with decides.
 LAYERS = [
-    ["errors"],
+    ["errors", "results"],
     ["retrodiction", "batches.windows", "batches.states"],
     ["catalog"],
     ["storage"],
@@ -35,11 +35,11 @@ LAYERS = [
     ],
     ["assets"],
     ["dagster", "definitions"],
-    ["", "commands", "run_training", "terminal", "training"],
+    ["", "cli", "run_training", "training"],
 ]
 #: Where Dagster may be imported.
 WITH_DAGSTER = (
-    *("dagster", "assets", "definitions", "training", "commands"),
+    *("dagster", "assets", "definitions", "cli.commands"),
     "execution.interrupts",  # Dagster raises an exception of its own
 )
 BENCHMARKS = PACKAGE.parent / "benchmarks"
