@@ -1,4 +1,4 @@
-"""What must hold before a batch is computed, checked before anything is written.
+"""Checks of data, rules and store that run before the first batch and before anything is written.
 
 All series are examined before an error is raised, so that one message names all that are wrong.
 """
@@ -32,12 +32,12 @@ _LABELLED_AHEAD: Final = timedelta(days=366)
 
 
 def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOptions:
-    """Name the variables, rules and frequencies that the options leave to their defaults.
+    """Return the options with all variables, rules and frequencies named.
 
     `naive` is always among the rules: skill is measured against it. Rules are sorted, because their
     order changes no result. The frequency of each variable is decided here, once, from all its
     dates; frequencies of variables that are not predicted are dropped. Options that name the
-    frequencies of all variables are taken as they are, and no series is read.
+    frequencies of all variables are returned unchanged, and no series is read.
 
     Raises:
         ConfigurationError: the source has no variable of such a name.
@@ -153,7 +153,7 @@ class _Grid:
 def _check_not_to_come(series: Series, leave_out: str) -> None:
     """Refuse an observation dated so far after today that its date is a typing error.
 
-    One such date would put all other series centuries behind, so that none had a next forecast. A
+    With one such date all other series would end centuries before it, and have no next forecast. A
     value may be labelled with the end of its year before that year has ended.
     """
     latest = np.datetime64(datetime.now(UTC).date() + _LABELLED_AHEAD)
@@ -209,11 +209,11 @@ def _never_predicted(
             f"it has no value from {span}",
             "choose an earlier --start-date or a later --end-date",
         )
-    known = _known_from(series)
-    if known is not None and dates[inside[-1]] <= known:
+    public = _enough_published(series)
+    if public is not None and dates[inside[-1]] <= public:
         return (
             f"{MINIMUM_HISTORY} observations must be published before a value to predict, which "
-            f"they are on {known}, not before the last value up to {grid.last}",
+            f"they are on {public}, not before the last value up to {grid.last}",
             "correct published_at",
         )
     if not _reachable(series, frequency, options, grid.starts(dates[inside]), inside).any():
@@ -226,8 +226,8 @@ def _never_predicted(
     return None
 
 
-def _known_from(series: Series) -> np.datetime64 | None:
-    """Return the first day on which so many rows were published as an origin must know.
+def _enough_published(series: Series) -> np.datetime64 | None:
+    """Return the first day on which `MINIMUM_HISTORY` rows were public.
 
     None where the series does not say when its values were published.
     """
@@ -243,7 +243,7 @@ def _reachable(
     starts: Dates,
     targets: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Tell of each target whether its batch has an origin from which it may be predicted.
+    """Return for each target whether its batch has an origin from which it can be predicted.
 
     Args:
         series: the series.
@@ -256,9 +256,9 @@ def _reachable(
     before = np.searchsorted(dates, starts)
     oldest = np.searchsorted(dates, starts - options.history_days)
     enough = before - oldest >= MINIMUM_HISTORY
-    # The last of the observations that an origin must know.
-    learnt = np.minimum(oldest + MINIMUM_HISTORY - 1, len(dates) - 1)
-    steps = targets - learnt
+    # The last of the observations that must lie at or before an origin.
+    enough_at = np.minimum(oldest + MINIMUM_HISTORY - 1, len(dates) - 1)
+    steps = targets - enough_at
     if frequency.months:  # a period without a row is a step too
-        steps = steps_between(dates[learnt], dates[targets], frequency)
+        steps = steps_between(dates[enough_at], dates[targets], frequency)
     return enough & (steps >= min(options.horizons))

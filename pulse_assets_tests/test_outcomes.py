@@ -14,10 +14,9 @@ from dagster._core.execution.api import execute_run_iterator
 
 from pulse_assets import TrainingConfig, train
 from pulse_assets.catalog import BATCH_TABLES
-from pulse_assets.dagster.executor import BatchDaskExecutor
+from pulse_assets.dagster.executor import batch_dask_executor
 from pulse_assets.dagster.jobs import COMPUTED_TAG, JOB_NAME, STORE_TAG
 from pulse_assets.definitions import build_definitions
-from pulse_assets.execution.cluster import ClusterSpec
 from pulse_assets.run_training import main
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
@@ -262,11 +261,9 @@ def test_results_rebuilt_without_records_say_which_checks_were_not_run(
 def test_the_checks_run_before_the_aggregates_which_are_made_all_the_same(
     settings, late, instance, in_dask
 ):
-    @dg.executor(name="chosen")
-    def chosen(_):
-        return BatchDaskExecutor(ClusterSpec("local", {"n_workers": 1}))
-
-    executor = chosen if in_dask else dg.in_process_executor
+    one_worker = {"cluster": {"local": {"n_workers": 1}}}
+    dask = batch_dask_executor.configured(one_worker, name="one_worker")
+    executor = dask if in_dask else dg.in_process_executor
     job = build_definitions(settings, executor=executor).resolve_job_def(JOB_NAME)
     names = [f"dagster/asset_partition_range_{end}" for end in ("start", "end")]
     run = instance.create_run_for_job(
@@ -372,6 +369,16 @@ def test_a_series_with_gaps_at_its_beginning_is_compared_all_the_same(pulse, sou
     assert [one[:4] for one in made["warnings"]] == ["line"]
 
 
+def test_trust_of_another_configuration_is_said_to_be(pulse):
+    pulse()
+    assert json.loads(pulse("forecast", "--json")[1])["warnings"] == []
+    for change in (["--interval-level", "0.8"], ["--trust-discount", "0.5"]):
+        code, out, _ = pulse("forecast", "--json", *change)
+        (warning,) = json.loads(out)["warnings"]
+        assert code == 0
+        assert warning.startswith("another configuration, or another version of pulse_assets,")
+
+
 def test_a_variable_without_a_forecast_is_an_error(pulse, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "69.5")  # the last value of the line
     rules = ["naive", "pulse_assets_tests.own_rules:Breakable"]
@@ -421,7 +428,7 @@ def test_rebuilt_results_name_the_batches_that_are_missing(pulse, settings):
     (Path(settings.store) / object_path("batch_metrics", KEYS[0], 30)).unlink()
     code, _, err = pulse("report", "--rebuild")
     assert code == 0
-    said = f"1 of 12 batches are missing, or were made by another configuration: {KEYS[0]}"
+    said = f"1 of 12 batches are missing, or were computed by another configuration: {KEYS[0]}"
     assert said in " ".join(err.split())
     assert said in report_of(settings)
     assert results_of(settings)["batches"]["not_run"] == 1

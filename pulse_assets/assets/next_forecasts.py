@@ -1,4 +1,4 @@
-"""`next_forecasts`: the forecasts that a user came for, made with what the training learnt."""
+"""`next_forecasts`: forecasts from the last observation of each series, weighted by past errors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.assets.specs import aggregate
+from pulse_assets.batches.fingerprint import ledger_fingerprint
 from pulse_assets.dagster.checks.check import CheckedData
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS, Forecasts
 from pulse_assets.dagster.failures import plain_failures
@@ -24,6 +25,7 @@ from pulse_assets.stages.series_ends import (
     last_observations,
     left_out,
 )
+from pulse_assets.storage.tables import fingerprint_of
 
 
 def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
@@ -46,26 +48,31 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
             series = {name: source.load(name) for name in options.variables or ()}
             seconds = options.rule_timeout_seconds
             rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
-            made = forecast_next(series, rules, options, _trust(trust_ledger))
-        early = early_ends(last_observations(made.table), options.frequencies)
-        found = Forecasts(left_out(made.table), early, made.rule_errors)
-        for name, reason in found.left_out.items():
+            result = forecast_next(series, rules, options, _trust(trust_ledger))
+        early = early_ends(last_observations(result.table), options.frequencies)
+        forecasts = Forecasts(
+            left_out(result.table),
+            early,
+            result.rule_errors,
+            trust_fits=fingerprint_of(trust_ledger) == ledger_fingerprint(run, options),
+        )
+        for name, reason in forecasts.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
-        for pair, error in made.rule_errors.items():
+        for pair, error in result.rule_errors.items():
             context.log.warning(f"a rule failed ({pair}): {error}")
-        rule_errors = {"rule_errors": in_words(made.rule_errors)}
-        yield dg.Output(made.table, metadata=_metadata(made.table, found) | rule_errors)
+        rule_errors = {"rule_errors": in_words(result.rule_errors)}
+        yield dg.Output(result.table, metadata=_metadata(result.table, forecasts) | rule_errors)
         for check in FORECAST_CHECKS:
-            yield CheckedData.of(run, options).evaluation(check.run(found))
+            yield CheckedData.of(run, options).evaluation(check.run(forecasts))
 
     return next_forecasts
 
 
-def _metadata(table: pa.Table, found: Forecasts) -> dict[str, Any]:
+def _metadata(table: pa.Table, forecasts: Forecasts) -> dict[str, Any]:
     ours = table.filter(pc.field("model") == ENSEMBLE).to_pylist()
     return {
-        "left_out": in_words(found.left_out),
-        "ends_early": in_words(list(found.early.values())),
+        "left_out": in_words(forecasts.left_out),
+        "ends_early": in_words(list(forecasts.early.values())),
         "forecast": as_table(ours),
     }
 

@@ -1,7 +1,7 @@
-"""The partitioned assets, made by one step so that a batch stays in memory from data to score.
+"""The partitioned assets, computed by one step, so that a batch stays in memory.
 
-Each batch is one task; its worker writes its own objects. Here they are only announced: a
-materialization for each table of a batch as it completes, none for one that failed.
+Each batch is one Dask task, whose worker writes the objects. The step only records them: one
+materialization per table of a batch as it completes, none for the tables of a failed batch.
 """
 
 from collections.abc import Iterable, Iterator
@@ -53,7 +53,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
         data: DataResource,
         progress: dg.ResourceParam[Progress],
     ) -> Iterator[dg.MaterializeResult]:
-        tables = _tables_to_make(context)
+        tables = _tables_to_compute(context)
         with plain_failures(), fresh_hosts():  # bad input is a failure without a traceback
             run = data.applied_to(settings)
             context.instance.add_run_tags(context.run.run_id, {STORE_TAG: run.store})
@@ -78,10 +78,10 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _specs() -> list[dg.AssetSpec]:
-    """Describe the four; all but the status table are missing for a batch that failed.
+    """Describe the four assets; of a batch that failed only the status table exists.
 
-    A step that depends on a missing output is skipped: hence `skippable`, and nothing downstream
-    may depend on those.
+    They are `skippable`, because Dagster fails a step that does not yield an output. Nothing
+    downstream may depend on them, because Dagster skips a step whose input is missing.
     """
     return [
         dg.AssetSpec(
@@ -95,11 +95,11 @@ def _specs() -> list[dg.AssetSpec]:
     ]
 
 
-def _tables_to_make(context: dg.AssetExecutionContext) -> frozenset[str]:
-    """Return the tables that are selected, and the status with the forecasts that it judges.
+def _tables_to_compute(context: dg.AssetExecutionContext) -> frozenset[str]:
+    """Return the selected tables; with the forecasts, also the status table that scores them.
 
-    *Re-execute from failure* of a backfill selects what Dagster has no record of: three tables of a
-    batch that failed, but not its status, which would go on to say so.
+    *Re-execute from failure* of a backfill selects the tables of which Dagster has no record: three
+    tables of a batch that failed, but not its status table, which would still report the failure.
     """
     selected = frozenset(key.to_user_string() for key in context.selected_asset_keys)
     return selected | {STATUS_TABLE} if "retrodictions" in selected else selected
@@ -144,10 +144,10 @@ def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
 
 
 def _results(tasks: list[BatchTask], client: "Client | None") -> Iterator[BatchSummary]:
-    for task, result in fan_out(run_batch, tasks, client):
+    for batch_task, result in fan_out(run_batch, tasks, client):
         if isinstance(result, StoreUnavailableError | ClusterError):
             raise result
-        yield fail_batch(task, result) if isinstance(result, Exception) else result
+        yield fail_batch(batch_task, result) if isinstance(result, Exception) else result
 
 
 @contextmanager
@@ -168,7 +168,7 @@ def _announce(
     tables: frozenset[str],
     tally: RunTally,
 ) -> None:
-    """Record what a batch stored: at once, but for a status table that the step yields."""
+    """Record what a batch stored, except a status table that the step itself yields."""
     if summary.status == "failed":
         context.log.error(f"batch {summary.batch_id} failed: {summary.error_type}: {summary.error}")
     key = summary.batch_id
@@ -185,21 +185,21 @@ def _announce(
 
 def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:
     path = object_path(name, summary.batch_id, run.batch_length)
-    found: dict[str, dg.MetadataValue] = {
-        "status": dg.MetadataValue.text("kept" if summary.kept else summary.status),
+    metadata: dict[str, dg.MetadataValue] = {
+        "status": dg.MetadataValue.text("kept" if summary.unchanged else summary.status),
         "dagster/uri": dg.MetadataValue.text(f"{run.store.rstrip('/')}/{path}"),
     }
     if summary.error:
-        found["reason"] = dg.MetadataValue.text(summary.error)
+        metadata["reason"] = dg.MetadataValue.text(summary.error)
     if summary.rule_errors and name in ("retrodictions", STATUS_TABLE):
-        found["rule_errors"] = dg.MetadataValue.int(summary.rule_errors)
+        metadata["rule_errors"] = dg.MetadataValue.int(summary.rule_errors)
     if name in summary.rows:
-        found["dagster/row_count"] = dg.MetadataValue.int(summary.rows[name])
-        found["bytes"] = dg.MetadataValue.int(summary.bytes[name])
+        metadata["dagster/row_count"] = dg.MetadataValue.int(summary.rows[name])
+        metadata["bytes"] = dg.MetadataValue.int(summary.bytes[name])
     if name == STATUS_TABLE:
         numbers = {"seconds": summary.seconds, **summary.scores}
-        found |= {key: dg.MetadataValue.float(round(value, 4)) for key, value in numbers.items()}
-    return found
+        metadata |= {key: dg.MetadataValue.float(round(value, 4)) for key, value in numbers.items()}
+    return metadata
 
 
 def _run_metadata(tally: RunTally) -> dict[str, dg.MetadataValue]:

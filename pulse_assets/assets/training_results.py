@@ -1,7 +1,7 @@
 """`training_results` and `training_report`: the aggregate, as JSON and as a page.
 
-One step makes both, stores them, and only then fails when a check of severity ERROR did: so the
-results of a run that did not succeed exist, and the run is red and says why.
+One step computes both and stores them. Only then does it fail if a check of severity ERROR failed,
+so the results of a failed run exist, and the run says why it failed.
 """
 
 import importlib.metadata
@@ -83,9 +83,11 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         yield CheckedData.of(run, options).evaluation(ensemble)
         report = build_report(results, trust_ledger, retrodictions, next_forecasts)
         yield dg.Output(report, "training_report", metadata=_link(run))
-        # The step that checked the batches in this run has failed: once is enough. The one that
-        # made the forecasts has not, or there would be no results.
-        fail_on_errors([one for one in earlier if one not in ours or one.asset == "next_forecasts"])
+        # If the checks of the batches failed in this run, their own step has failed already. The
+        # step of the forecasts does not fail, because the results need its output.
+        fail_on_errors(
+            [check for check in earlier if check not in ours or check.asset == "next_forecasts"]
+        )
 
     return publish_results
 
@@ -120,23 +122,23 @@ def _earlier_checks(
 ) -> tuple[list[CheckOutcome], list[CheckOutcome]]:
     """Return the outcomes of the checks of batches and forecasts, and those that this run recorded.
 
-    Those of this run count. Where it has none, because it makes aggregates alone, quick checks are
-    run here, and of the others the latest outcome that Dagster recorded for the same data counts.
+    The outcomes of this run count. If it has none, because it computes aggregates alone, quick
+    checks run here, and the latest recorded outcome for the same data counts for the others.
     """
     keys = [check.key for check in (*BATCH_CHECKS, *FORECAST_CHECKS)]
-    checked, stored = CheckedData.of(run, options), StoredBatches(run, options)
+    checked, batches = CheckedData.of(run, options), StoredBatches(run, options)
     ours, latest = checked.recorded(context.instance, keys, context.run.run_id)
-    found = []
+    outcomes = []
     for check in BATCH_CHECKS:
         if check.key in ours:
-            found.append(ours[check.key])
+            outcomes.append(ours[check.key])
         elif check.quick:
-            found.append(check.run(stored))
+            outcomes.append(check.run(batches))
         else:
-            found.append(latest.get(check.key) or check.not_run())
+            outcomes.append(latest.get(check.key) or check.not_run())
     for check in FORECAST_CHECKS:
-        found.append(ours.get(check.key) or latest.get(check.key) or check.not_run())
-    return found, list(ours.values())
+        outcomes.append(ours.get(check.key) or latest.get(check.key) or check.not_run())
+    return outcomes, list(ours.values())
 
 
 def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:
@@ -146,10 +148,10 @@ def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:
 
 
 def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) -> pa.Table:
-    """Read what the report draws: `ensemble` and `naive` at the shortest horizon.
+    """Read the retrodictions of the report: `ensemble` and `naive` at the shortest horizon.
 
-    From the store and not as an input: a step that depends on an asset which failed batches lack
-    would be skipped.
+    They are read from the store and are no input of the step, because Dagster skips a step whose
+    input is missing, as it is for failed batches.
 
     Raises:
         StoreError: an object is missing, damaged or of another schema.
@@ -166,10 +168,11 @@ def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) 
 
 
 def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict[str, Any]]:
-    """Return timings and cluster of the last step that made batches, from its record in Dagster."""
+    """Return timings and cluster of the last step that computed batches, as recorded in Dagster."""
     event = context.instance.get_latest_materialization_event(dg.AssetKey("batch_metrics"))
-    found = event.asset_materialization.metadata if event and event.asset_materialization else {}
-    values: dict[str, Any] = {name: value.value for name, value in found.items()}
+    materialization = event.asset_materialization if event else None
+    metadata = materialization.metadata if materialization else {}
+    values: dict[str, Any] = {name: value.value for name, value in metadata.items()}
     performance = Performance.of(
         values.get("run_seconds", 0.0), values.get("run_sequential_seconds", 0.0)
     )
@@ -201,5 +204,5 @@ def _link(settings: Settings) -> dict[str, dg.MetadataValue]:
 
 
 def _versions() -> dict[str, str]:
-    found = {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
-    return {"python": platform.python_version(), **found}
+    versions = {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
+    return {"python": platform.python_version(), **versions}

@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pulse_assets.assets.specs import aggregate
-from pulse_assets.batches.fingerprint import configuration_fingerprint
+from pulse_assets.batches.fingerprint import configuration_fingerprint, ledger_fingerprint
 from pulse_assets.batches.grid import batches_of_run
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import as_table
@@ -17,6 +17,7 @@ from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.ledger import LEDGER_COLUMNS, build_ledger, latest_trust
 from pulse_assets.storage.layout import PartitionedTables
+from pulse_assets.storage.tables import with_fingerprint
 
 
 def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
@@ -39,7 +40,9 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
                 required=batches_of_run(context.run.tags, settings),
             )
             ledger = build_ledger(chosen, options.trust_discount)
-        return dg.Output(ledger, metadata=_metadata(ledger))
+        return dg.Output(
+            with_fingerprint(ledger, ledger_fingerprint(run, options)), metadata=_metadata(ledger)
+        )
 
     return trust_ledger
 

@@ -1,8 +1,8 @@
-"""What a batch was made of: the fingerprints of its configuration, input and code.
+"""The fingerprint of a batch: hashes of its configuration, input and code.
 
-A stored batch is up to date while its fingerprint is the one that it would have if it were made
-now. Versions of numba and numpy are stored beside the fingerprint: they are shown, and make nothing
-stale.
+A stored batch is up to date while its fingerprint is the one that it would have if it were computed
+now. Versions of numba and numpy are stored beside the fingerprint: they are shown, but they make
+nothing stale.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from pulse_assets.storage.tables import encode_table
 
 #: Instead of the hash of a failed batch's input: no input has it, so a resumed run tries again.
 FAILED_INPUT: Final = "failed"
-#: The same of a batch in which a rule failed: it is scored, but without that rule.
+#: The same for a batch in which a rule failed: it is scored, but without that rule.
 INCOMPLETE_INPUT: Final = "incomplete"
 
 #: The parts of the package that decide a batch's numbers: files, and folders with all their files.
@@ -44,9 +44,9 @@ _DECISIVE: Final = ("configuration", "input")
 
 
 def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> str:
-    """Hash all that decides which numbers a batch's tables hold, except input and window.
+    """Hash everything that decides the numbers in a batch's tables, except input and window.
 
-    That is: the options, whatever the order of the models; the length of the batches; the columns
+    These are the options, whatever the order of the models; the length of the batches; the columns
     of the stored tables; the versions of the user's rules; and the source of our numerical code.
     Batches of one configuration may be aggregated together, others may not.
 
@@ -66,8 +66,20 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     return _sha256(json.dumps(decisive, sort_keys=True).encode())
 
 
+def ledger_fingerprint(settings: Settings, options: TrainingOptions) -> dict[str, str]:
+    """Return what decides the trust ledger, given the batches: configuration and discount.
+
+    Raises:
+        RuleError: a user's rule cannot be imported.
+    """
+    return {
+        "configuration": configuration_fingerprint(settings, options),
+        "trust_discount": repr(options.trust_discount),
+    }
+
+
 def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
-    """Hash the window and every observation that the batch may see."""
+    """Hash the window and every observation that the batch may use."""
     digest = hashlib.sha256(f"{batch.start}/{batch.end}".encode())
     digest.update(encode_table(history, "historical_data", fingerprint={}))
     return digest.hexdigest()
@@ -90,7 +102,7 @@ def schema_fingerprint(schemas: Mapping[str, pa.Schema]) -> str:
 
 @cache
 def code_fingerprint() -> str:
-    """Hash the source of `NUMERICAL_CODE`; any edit of it, even of a comment, gives another."""
+    """Hash the source of `NUMERICAL_CODE`; any edit, even of a comment, gives another hash."""
     digest = hashlib.sha256()
     root = files("pulse_assets")
     for name in NUMERICAL_CODE:
@@ -105,8 +117,8 @@ def package_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in VERSIONS_OF}
 
 
-def is_current(found: Mapping[str, str], expected: Mapping[str, str]) -> bool:
-    """Tell whether a stored fingerprint is the expected one, whatever versions made it.
+def is_current(actual: Mapping[str, str], expected: Mapping[str, str]) -> bool:
+    """Return whether a stored fingerprint is the expected one, whatever the package versions.
 
     Example:
         >>> made = {"configuration": "a", "input": "b", "numpy": "2.0"}
@@ -115,15 +127,20 @@ def is_current(found: Mapping[str, str], expected: Mapping[str, str]) -> bool:
         >>> is_current(made, {"configuration": "a", "input": "c"})
         False
     """
-    return all(found.get(part) == expected.get(part) for part in _DECISIVE)
+    return all(actual.get(part) == expected.get(part) for part in _DECISIVE)
 
 
 def _sources(place: Traversable, name: str) -> list[tuple[str, bytes]]:
-    """Return name and content of a file, or of each Python file directly in a folder, in order."""
+    """Return name and content of a file, or of each Python file below a folder, in order."""
     if place.is_file():
         return [(name, place.read_bytes())]
-    found = sorted(file.name for file in place.iterdir() if file.name.endswith(".py"))
-    return [(f"{name}/{file}", (place / file).read_bytes()) for file in found]
+    files = sorted(place.iterdir(), key=lambda file: file.name)
+    parts = [_sources(file, f"{name}/{file.name}") for file in files if _is_source(file)]
+    return [source for part in parts for source in part]
+
+
+def _is_source(place: Traversable) -> bool:
+    return place.name.endswith(".py") or (place.is_dir() and place.name != "__pycache__")
 
 
 def _sha256(data: bytes) -> str:

@@ -72,9 +72,9 @@ def batches_of_run(tags: Mapping[str, str], settings: Settings) -> list[str]:
         tags: those of the run, in which Dagster stores its partition or range of partitions.
         settings: what fixes the batch grid.
     """
-    one = tags.get("dagster/partition")
-    first = tags.get("dagster/asset_partition_range_start", one)
-    last = tags.get("dagster/asset_partition_range_end", one)
+    single = tags.get("dagster/partition")
+    first = tags.get("dagster/asset_partition_range_start", single)
+    last = tags.get("dagster/asset_partition_range_end", single)
     if first is None or last is None:
         return []
     return [key for key in batch_keys(settings) if first <= key <= last]

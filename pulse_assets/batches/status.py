@@ -15,7 +15,7 @@ from pulse_assets.batches.fingerprint import (
 )
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.states import BatchState
-from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.catalog import BATCH_TABLES, STATUS_TABLE
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
@@ -26,18 +26,18 @@ from pulse_assets.storage.store import open_store
 #: Instead of the hash of the input, in the fingerprint of a batch that is requested again.
 _AGAIN: Final = {FAILED_INPUT, INCOMPLETE_INPUT}
 
-#: By table, the fingerprint that a batch has in the store.
-Stored = Mapping[str, Mapping[str, str]]
+#: Fingerprint of each stored table of a batch, by name of the table.
+Fingerprints = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
 class GridStatus:
-    """What the store holds of a grid.
+    """The states of the batches of a grid in the store.
 
     Attributes:
         states: state by batch, in order of date.
-        versions: number of batches by the versions that made them, such as `numba 0.68.1, numpy
-            2.4.6`; other versions than today's make nothing stale.
+        versions: number of batches by the package versions that computed them, such as `numba
+            0.68.1, numpy 2.4.6`; other versions than today's make nothing stale.
     """
 
     states: Mapping[str, BatchState]
@@ -45,10 +45,11 @@ class GridStatus:
 
 
 def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
-    """Return the state of each batch of the grid, and the versions that made them.
+    """Return the state of each batch of the grid, and the versions that computed them.
 
-    A skipped batch is done. A batch is done only if all four of its tables are whole and made of
-    the source's present content by this configuration. What Dagster has recorded does not count.
+    A skipped batch is done. A batch is done only if all four of its tables are whole and were
+    computed by this configuration from the source's present content. Dagster's records do not
+    count.
 
     Raises:
         ConfigurationError: a variable is unknown.
@@ -57,16 +58,24 @@ def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
     """
     options = resolve_options(settings, options)
     keys = batch_keys(settings)
+    fingerprints, expected = _stored_fingerprints(settings, keys), _Expected(settings, options)
+    states: dict[str, BatchState] = {}
+    for key in keys:
+        tables = {name: of[key] for name, of in fingerprints.items() if key in of}
+        states[key] = expected.state(key, tables)
+    versions = Counter(map(_in_words, fingerprints[STATUS_TABLE].values()))
+    return GridStatus(states, dict(versions))
+
+
+def _stored_fingerprints(
+    settings: Settings, keys: Sequence[str]
+) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the fingerprint of each stored batch by table and key; empty if it is damaged."""
     store = open_store(settings.store, settings.s3)
-    found = {
+    return {
         name: PartitionedTables(store, name, settings.batch_length, keys).fingerprints()
         for name in BATCH_TABLES
     }
-    stored = {key: {name: of[key] for name, of in found.items() if key in of} for key in keys}
-    expected = _Expected(settings, options)
-    made = [tables["batch_metrics"] for tables in stored.values() if "batch_metrics" in tables]
-    states: dict[str, BatchState] = {key: expected.state(key, stored[key]) for key in keys}
-    return GridStatus(states, dict(Counter(map(_in_words, made))))
 
 
 def _in_words(fingerprint: Mapping[str, str]) -> str:
@@ -81,7 +90,7 @@ def stored_outcomes(
     Args:
         settings: what fixes the batch grid.
         options: the configuration.
-        states: state by batch; those that are missing or stale say nothing of this configuration.
+        states: state by batch; missing and stale batches are left out.
 
     Raises:
         StoreError: the store cannot be read.
@@ -89,37 +98,33 @@ def stored_outcomes(
     options = resolve_options(settings, options)
     current = [key for key, state in states.items() if state not in ("missing", "stale")]
     store = open_store(settings.store, settings.s3)
-    tables = PartitionedTables(store, "batch_metrics", settings.batch_length, current)
+    tables = PartitionedTables(store, STATUS_TABLE, settings.batch_length, current)
     made_of = {"configuration": configuration_fingerprint(settings, options)}
     return collect_outcomes(tables.parts(OUTCOME_COLUMNS, made_of=made_of))
 
 
-def unmade_batches(settings: Settings, keys: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the batches that the store lacks or holds damaged, and those that failed.
+def missing_and_failed(settings: Settings, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the batches that are missing in the store or damaged, and those that failed.
 
     A batch in which only a rule failed counts as failed too.
 
     Args:
         settings: where the store is.
-        keys: the batches in question.
+        keys: keys of the batches to look for.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    store = open_store(settings.store, settings.s3)
-    stored = {
-        name: PartitionedTables(store, name, settings.batch_length, keys).fingerprints()
-        for name in BATCH_TABLES
-    }
-    status = stored["batch_metrics"]
+    fingerprints = _stored_fingerprints(settings, keys)
+    status = fingerprints[STATUS_TABLE]
     failed = [key for key in keys if status.get(key, {}).get("input") in _AGAIN]
-    # Of a damaged table the fingerprint is empty.
-    whole = [key for key in keys if all(tables.get(key) for tables in stored.values())]
+    # The fingerprint of a damaged table is empty.
+    whole = [key for key in keys if all(tables.get(key) for tables in fingerprints.values())]
     return sorted({*keys} - {*whole, *failed}), failed
 
 
 class _Expected:
-    """The fingerprint that each batch would have if it were made now."""
+    """The fingerprint that each batch would have if it were computed now."""
 
     def __init__(self, settings: Settings, options: TrainingOptions) -> None:
         source = settings.open_source()
@@ -128,9 +133,9 @@ class _Expected:
         self._series = {name: source.load(name) for name in options.variables or ()}
         self._configuration = configuration_fingerprint(settings, options)
 
-    def state(self, key: str, tables: Stored) -> BatchState:
+    def state(self, key: str, tables: Fingerprints) -> BatchState:
         """Return the state of a batch, given the fingerprints of its stored tables."""
-        status = tables.get("batch_metrics")
+        status = tables.get(STATUS_TABLE)
         if status is None:
             return "missing"
         if status.get("configuration") != self._configuration:
@@ -142,7 +147,7 @@ class _Expected:
         if len(tables) < len(BATCH_TABLES):
             return "missing"
         now = {"configuration": self._configuration, "input": self._input(key)}
-        return "done" if all(is_current(made, now) for made in tables.values()) else "stale"
+        return "done" if all(is_current(table, now) for table in tables.values()) else "stale"
 
     def _input(self, key: str) -> str:
         batch = batch_of(self._settings, key, tuple(self._series))

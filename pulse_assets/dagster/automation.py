@@ -1,8 +1,8 @@
-"""What starts runs without a person: a schedule, a sensor and a condition, all off by default.
+"""The schedule and the sensors that start runs without a person, all off by default.
 
-Schedule and sensor ask for the whole job over a range of batches with `resume`, so batches which
-are stored and made of the same input cost next to nothing, however wide the range is. The truth is
-the store of the deployment: what Dagster has recorded may be of another store.
+Schedule and sensor request the whole job over a range of batches with `resume`, so stored batches
+with the same input cost almost nothing, however wide the range is. The store of the deployment
+decides which batches are missing, because Dagster's records may be of another store.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from typing import Final
 import dagster as dg
 
 from pulse_assets.batches.grid import batch_keys, completed_keys
-from pulse_assets.batches.status import unmade_batches
+from pulse_assets.batches.status import missing_and_failed
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.internals import RUN_KEY_TAG
 from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG, store_of
@@ -21,7 +21,7 @@ from pulse_assets.dagster.run_process import UNFINISHED, fail_dead_runs
 from pulse_assets.dagster.source_watch import Attempt, Memory, decide
 from pulse_assets.settings import Settings
 
-#: Tag of a run that the sensor asked for: the name of the request.
+#: Tag of a run that the sensor requested: the name of the request.
 REQUEST_TAG: Final = "pulse/request"
 
 _RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -50,11 +50,11 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
             if run := _unfinished_run(settings, context.instance, run_key):
                 return dg.SkipReason(
                     f"run {run.run_id} over {settings.store} is {run.status.value}: the next "
-                    "morning asks again (if it is dead, end it in the UI)"
+                    "morning tries again (if it is dead, end it in the UI)"
                 )
             if not (ended := completed_keys(settings, tick.date())):
                 return _nothing_yet(settings)
-            missing, failed = unmade_batches(settings, ended)
+            missing, failed = missing_and_failed(settings, ended)
         due = sorted([*missing, *failed])
         if not due:
             return dg.SkipReason(
@@ -72,7 +72,7 @@ def _nothing_yet(settings: Settings) -> dg.SkipReason:
 
 
 def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Train again what new or changed files of the source make stale."""
+    """Train the batches again that new or changed files of the source make stale."""
 
     @dg.sensor(
         name="source_changed",
@@ -81,13 +81,13 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Watches the versions (ETag or modification time) of the source's files. A "
         "change starts a run over all batches that recomputes those whose input changed. If the "
-        "run fails, it is asked for again after a growing pause.",
+        "run fails, it is requested again after a growing pause.",
     )
     def source_changed(
         context: dg.SensorEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         with plain_failures():
-            found = settings.open_source().versions()
+            versions = settings.open_source().versions()
             register_batches(settings, context.instance)
             if not (settings.end_date or completed_keys(settings, datetime.now(UTC).date())):
                 yield _nothing_yet(settings)
@@ -96,9 +96,9 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
         fail_dead_runs(context.instance)
         before = Memory.of(context.cursor)
         attempts = [_attempt(context.instance, name, before.at) for name in before.requests]
-        decision = decide(before, found, attempts, datetime.now(UTC))
+        decision = decide(before, versions, attempts, datetime.now(UTC))
         context.update_cursor(decision.memory.cursor())
-        if not decision.ask:
+        if not decision.requests_run:
             yield dg.SkipReason(decision.reason)
             return
         context.log.info(decision.reason)
@@ -114,7 +114,7 @@ def build_condition_sensor() -> dg.AutomationConditionSensorDefinition:
         "aggregates_follow_batches",
         target=dg.AssetSelection.all(),
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Makes trust, results, forecasts and report anew once batches are.",
+        description="Recomputes trust, results, forecasts and report once batches are computed.",
     )
 
 
@@ -123,9 +123,9 @@ def _unfinished_run(
 ) -> dg.DagsterRun | None:
     """Return a run over the store of this deployment that is queued or running.
 
-    A run of a backfill is tagged with its store once it makes batches. The run of this very tick
+    A run of a backfill is tagged with its store once it computes batches. The run of this very tick
     does not count: a daemon that was killed before it launched the run evaluates the tick again,
-    and launches it if it is asked for.
+    and launches the run if it is requested again.
     """
     fail_dead_runs(instance)
     ours = settings.store.rstrip("/")
@@ -135,12 +135,12 @@ def _unfinished_run(
     return None
 
 
-def _attempt(instance: dg.DagsterInstance, request: str, asked: float) -> Attempt:
-    """Return what became of a request: of its newest run, which may be a re-execution."""
+def _attempt(instance: dg.DagsterInstance, request: str, requested_at: float) -> Attempt:
+    """Return the state of a request: of its newest run, which may be a re-execution."""
     records = instance.get_run_records(dg.RunsFilter(tags={REQUEST_TAG: request}), limit=1)
     if not records:
-        return Attempt(request, "lost", request, "", asked)
-    run, ended = records[0].dagster_run, records[0].end_time or asked
+        return Attempt(request, "lost", request, "", requested_at)
+    run, ended = records[0].dagster_run, records[0].end_time or requested_at
     if run.is_success:
         state = "succeeded"
     elif run.is_finished:

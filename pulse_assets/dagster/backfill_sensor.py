@@ -1,11 +1,11 @@
 """A sensor that completes the aggregates of backfills in which batches failed.
 
-A batch that failed makes the run of its backfill red, so that Dagster shows the batch as failed.
-Dagster then leaves out all that depends on the batch: trust, results, forecasts and report, which
-say what failed. *Re-execute from failure* selects the failed batches without their status table, so
-Dagster makes the aggregates beside them and not after them. The sensor requests the aggregates of
-both once the backfill has ended. It requests nothing for a backfill of which a run ended before it
-had computed its batches, because it was killed or terminated.
+A failed batch makes the run of its backfill fail, so that Dagster shows the batch as failed.
+Dagster then leaves out everything that depends on the batch: trust, results, forecasts and report,
+which say what failed. *Re-execute from failure* selects the failed batches without their status
+table, so Dagster computes the aggregates beside them and not after them. The sensor requests the
+aggregates in both cases once the backfill has ended. It requests nothing for a backfill if one of
+its runs was killed or terminated before it had computed its batches.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _SINCE: Final = timedelta(days=30)
 
 
 def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Request the aggregates that a backfill left out, or made before its batches."""
+    """Request the aggregates that a backfill left out, or computed before its batches."""
 
     @dg.sensor(
         name="aggregates_of_failed_backfills",
@@ -39,7 +39,7 @@ def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Dagster leaves the aggregates out of a backfill in which a batch failed, and "
-        "makes them too early when it is re-executed from failure. This requests them, once per "
+        "computes them too early when it is re-executed from failure. This requests them, once per "
         "backfill, so that results and report say what failed.",
     )
     def aggregates_of_failed_backfills(
@@ -62,13 +62,13 @@ def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
 
 
 def _left_out(instance: dg.DagsterInstance, backfill: Backfill, store: str) -> set[dg.AssetKey]:
-    """Return the aggregates that were selected for a backfill and that no run made after it."""
+    """Return the aggregates that were selected for a backfill and that no later run computed."""
     selected = {*(backfill.asset_selection or ())}
     missing = selected & _AGGREGATES
     if not missing:
         return missing
     runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill.backfill_id}))
-    if not all(_computed_its_batches(run, store) for run in runs if _makes_batches(run)):
+    if not all(_computed_its_batches(run, store) for run in runs if _has_batches(run)):
         return set()
     later = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: backfill.backfill_id}))
     for run in later if _side_by_side(selected) else [*runs, *later]:
@@ -76,15 +76,15 @@ def _left_out(instance: dg.DagsterInstance, backfill: Backfill, store: str) -> s
     return missing
 
 
-def _makes_batches(run: dg.DagsterRun) -> bool:
+def _has_batches(run: dg.DagsterRun) -> bool:
     return bool(_BATCHES & (run.asset_selection or set()))
 
 
 def _computed_its_batches(run: dg.DagsterRun, store: str) -> bool:
-    """Tell whether a run over the store of this deployment computed all of its batches."""
+    """Return whether a run over the store of this deployment computed all of its batches."""
     return COMPUTED_TAG in run.tags and store_of(run) == store.rstrip("/")
 
 
 def _side_by_side(selected: set[dg.AssetKey]) -> bool:
-    """Tell whether batches are made without the table that lets the aggregates wait for them."""
+    """Return whether batches are computed without the table for which the aggregates wait."""
     return bool(selected & _BATCHES) and dg.AssetKey(STATUS_TABLE) not in selected

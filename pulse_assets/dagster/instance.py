@@ -35,27 +35,27 @@ _INSTANCE: Final = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 #: Errors of the database of Dagster's records, and of the library that creates its tables.
 _RECORD_ERRORS: Final = (SQLAlchemyError, CommandError, sqlite3.DatabaseError)
 
-#: Their names: of errors in events there is no more.
+#: Their names, because events hold only the names of errors.
 DATABASE_ERRORS: Final = {
     name
-    for name, one in (vars(database_errors) | vars(sqlite3)).items()
-    if isinstance(one, type) and issubclass(one, _RECORD_ERRORS)
+    for name, value in (vars(database_errors) | vars(sqlite3)).items()
+    if isinstance(value, type) and issubclass(value, _RECORD_ERRORS)
 } | {CommandError.__name__}
 
-#: What is reported of SQLite files that no later attempt can use.
+#: Messages about SQLite files that no later attempt can use.
 _BROKEN: Final = re.compile(
     "more than one head|not a database|malformed|disk image|no such (table|column)|has no column"
     "|Can't locate revision|Multiple head"
 )
-#: What is reported of SQLite files that this process may not open or write.
+#: Messages about SQLite files that this process may not open or write.
 _CLOSED: Final = re.compile("unable to open database file|readonly database")
-#: What is reported while a process that does not know our lock creates the same files.
+#: Messages while a process without our lock creates the same files.
 _CREATION: Final = re.compile("table \\S+ already exists|database is locked|UNIQUE constraint")
 _ATTEMPTS: Final = 8
 #: Seconds to wait for another process that creates the records.
 _LOCK_SECONDS: Final = 120.0
 
-#: How Dagster says that a variable which `dagster.yaml` names is not in the environment.
+#: Dagster's message that a variable in `dagster.yaml` is not in the environment.
 _NOT_SET: Final = re.compile('environment variable "(.+?)" which is not set')
 
 
@@ -73,7 +73,7 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
 
 @contextmanager
 def _explained_records(home: Path) -> Iterator[None]:
-    """Turn an error of the database of Dagster's records into one that says how to go on.
+    """Replace an error of the database of Dagster's records by one that says what to do.
 
     Raises:
         TrainingError: the database cannot be reached or written, or is damaged.
@@ -115,8 +115,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _instance_at(home: Path) -> dg.DagsterInstance:
     """Open an instance as its `dagster.yaml` says.
 
-    What the steps print is not copied for the UI unless the file says where to: it is on the
-    terminal already, and the two processes that copy it answer Ctrl-C with a traceback.
+    The output of the steps is not copied for the UI unless the file says where to: it is on the
+    terminal already, and the two processes that copy it print a traceback at Ctrl-C.
     """
     file = home / "dagster.yaml"
     try:
@@ -146,7 +146,7 @@ def _ref_of(home: Path) -> InstanceRef:
     """Read the `dagster.yaml` of a home.
 
     Raises:
-        ConfigurationError: Dagster stumbles over a value of the wrong kind, such as `storage: 3`.
+        ConfigurationError: a value is of the wrong kind, such as `storage: 3`.
     """
     try:
         return InstanceRef.from_dir(str(home))
@@ -158,7 +158,7 @@ def _ref_of(home: Path) -> InstanceRef:
 
 
 def _write_default(file: Path) -> None:
-    """Write the default `dagster.yaml` at once, so that no other process reads half of it."""
+    """Write the default `dagster.yaml` atomically, so that no other process reads half of it."""
     if not file.exists():
         new = file.with_name(f".dagster.yaml.{os.getpid()}")
         new.write_text(_INSTANCE, encoding="utf-8")
@@ -200,7 +200,7 @@ def _unusable(error: Exception) -> str:
     text = error.errors[0].message if invalid else str(error)
     if unset := _NOT_SET.search(text):
         return f"needs the environment variable {unset[1]}, which is not set: set it"
-    # What Dagster would take instead are pages.
+    # Dagster goes on with pages about what it expects.
     reason = " ".join(text.partition(" Expected: ")[0].split()).rstrip(".")
     return f"cannot be used ({reason}): correct it"
 

@@ -1,7 +1,7 @@
 """Dagster's IO managers over the store.
 
-What an object is called is decided in `layout.py` and what its bytes are in `tables.py`; here is
-only what Dagster asks for: one partition, several, or an asset without any.
+`layout.py` decides the paths of objects and `tables.py` their bytes. Here are only the calls of
+Dagster, for one partition, several, or an asset without partitions.
 """
 
 import json
@@ -17,16 +17,22 @@ from pulse_assets.errors import StoreError
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import MissingObjectError, Store, open_store
-from pulse_assets.storage.tables import decode_table, encode_table
+from pulse_assets.storage.tables import (
+    decode_table,
+    encode_table,
+    fingerprint_of,
+    read_fingerprint,
+    with_fingerprint,
+)
 
 
 class StoreIOManager(dg.ConfigurableIOManager):
-    """What the IO managers share: which store, and one object of one asset in it."""
+    """The base of the IO managers: the store, and one object of one asset in it."""
 
     store: str = Field(description="directory or s3://bucket/prefix of the objects")
     batch_size_days: int = Field(ge=1, description="days in a batch; part of its objects' paths")
     batch_cadence: str | None = Field(
-        default=None, description="cadence of calendar batches, in place of their days"
+        default=None, description="cadence of calendar batches, instead of their days"
     )
     region: str | None = Field(default=None, description="AWS region of the bucket")
     profile: str | None = Field(default=None, description="AWS profile of the credentials")
@@ -86,7 +92,7 @@ class ParquetIOManager(StoreIOManager):
         if obj is None:
             return
         for key, table in _by_partition(context, obj).items():
-            data = encode_table(table, _asset(context), fingerprint={})
+            data = encode_table(table, _asset(context), fingerprint=fingerprint_of(table))
             self._write(context, key, data, **{"dagster/row_count": table.num_rows})
 
     def load_input(self, context: dg.InputContext) -> pa.Table | PartitionedTables:
@@ -100,7 +106,10 @@ class ParquetIOManager(StoreIOManager):
         if context.has_asset_partitions:
             keys = context.asset_partition_keys
             return PartitionedTables(self.open_store(), asset, self._length, keys)
-        return decode_table(self._read(asset), asset, name=f"{self.store}/{object_path(asset)}")
+        data, name = self._read(asset), f"{self.store}/{object_path(asset)}"
+        return with_fingerprint(
+            decode_table(data, asset, name=name), read_fingerprint(data, name=name)
+        )
 
 
 class _TextIOManager(StoreIOManager):
@@ -176,8 +185,8 @@ def _by_partition(
         return {keys[0]: tables}
     if isinstance(tables, Mapping) and set(tables) == set(keys):
         return {**tables}
-    found = sorted(tables) if isinstance(tables, Mapping) else "one table"
+    returned = sorted(tables) if isinstance(tables, Mapping) else "one table"
     raise StoreError(
-        f"{_asset(context)}: the run has the partitions {keys} but the step returned {found}: "
+        f"{_asset(context)}: the run has the partitions {keys} but the step returned {returned}: "
         "return a mapping with a table for each key"
     )

@@ -1,4 +1,4 @@
-"""The jobs of the graph."""
+"""The job of the graph, and the tags of its runs."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ JOB_NAME: Final = "retrodiction_training"
 #: Tag of a run: the store of its deployment, unless the run's configuration names one.
 STORE_TAG: Final = "pulse/store"
 
-#: Tag of a run that has computed each of its batches, whatever came of them.
+#: Tag of a run that has computed each of its batches, whether they failed or not.
 COMPUTED_TAG: Final = "pulse/batches_computed"
 
 
@@ -25,8 +25,8 @@ def retrodiction_training(executor: dg.ExecutorDefinition, store: str) -> Any:  
 
 
 def store_of(run: dg.DagsterRun) -> str:
-    """Return the store that a run writes: its configuration's, else its deployment's."""
-    found: Any = run.run_config
+    """Return the store that a run writes: the one in its configuration, or its deployment's."""
+    value: Any = run.run_config
     for name in ("resources", "data", "config", "store"):
-        found = found.get(name) if isinstance(found, dict) else None
-    return str(found or run.tags.get(STORE_TAG, "")).rstrip("/")
+        value = value.get(name) if isinstance(value, dict) else None
+    return str(value or run.tags.get(STORE_TAG, "")).rstrip("/")

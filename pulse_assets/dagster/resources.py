@@ -1,9 +1,8 @@
 """The resources of the graph: what a run predicts, and where it reads and writes.
 
-The launchpad itself checks types, choices and names as one types: it has no more than a description
-of the configuration, in which Dagster keeps no bounds. Those of `training` are checked when
-*Launch* is pressed and the run is planned, by a function that Dagster calls to map one
-configuration to another.
+The launchpad checks types, choices and names while a user types. It does not check bounds, because
+Dagster's description of a configuration has none. The bounds of `training` are checked when a run
+is launched and planned, by a function that Dagster calls to map one configuration to another.
 """
 
 from collections.abc import Mapping
@@ -29,7 +28,7 @@ _BOUNDS: Final = {
 
 
 def _help(option: Mapping[str, Any]) -> str:
-    """Return what the launchpad says of an option: its text and its bounds.
+    """Return the launchpad's text about an option: its description and its bounds.
 
     Args:
         option: JSON schema of the option.
@@ -45,7 +44,7 @@ def _help(option: Mapping[str, Any]) -> str:
 def _fields(model: type[BaseModel], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the fields of `model` that have one of these defaults.
 
-    Without their bounds but in words: the model itself explains a breach more plainly.
+    The bounds are in the descriptions only: the error of the model itself is easier to read.
     """
     schema = model.model_json_schema()["properties"]
     return {
@@ -69,9 +68,9 @@ def _options(context: dg.InitResourceContext) -> TrainingOptions:
 
 @dg.configured(_options, config_schema=_LaunchpadOptions.to_config_schema().config_type)
 def training(config: dict[str, Any]) -> dict[str, Any]:
-    """Check the options of a run as far as neither data nor a user's code is needed.
+    """Check the options of a run, as far as neither data nor a user's code is needed.
 
-    A rule of the user's is imported by the run: this process might remember an older version.
+    The run itself imports a user's rule, because this process may hold an older version of it.
 
     Raises:
         DagsterInvalidConfigError: a value cannot be used; the message says why.
@@ -87,21 +86,21 @@ def training(config: dict[str, Any]) -> dict[str, Any]:
 class DataResource(dg.ConfigurableResource):
     """Where a run reads and writes: source, store and how to reach S3.
 
-    The launchpad shows them as the deployment has them; a run may name others.
+    The launchpad shows the settings of the deployment; a run may use others.
     """
 
     @classmethod
     def of(cls, settings: Settings) -> "DataResource":
         """Return the resource of a deployment, whose fields have its settings as their defaults.
 
-        Dagster puts the defaults of the class, not the values of an instance, where a run names
-        some fields and leaves out others: hence a class for each deployment.
+        If a run names some fields and leaves out others, Dagster fills in the defaults of the
+        class, not the values of an instance. So each deployment has a class of its own.
         """
         fields = _fields(Settings, settings.model_dump(include={*DATA_SETTINGS}))
         return create_model(cls.__name__, __base__=cls, __doc__=cls.__doc__, **fields)()
 
     def applied_to(self, settings: Settings) -> Settings:
-        """Return the settings of the deployment with this run's places in them.
+        """Return the settings of the deployment, changed as this run says.
 
         Raises:
             ConfigurationError: a value cannot be used; the message says why.

@@ -1,7 +1,7 @@
-"""What the sensor `source_changed` decides: ask for a run or wait, and what it remembers.
+"""The decision of the sensor `source_changed`: request a run or wait, and what it remembers.
 
-Without Dagster: the sensor gives the versions of the files and what became of the runs that it
-asked for. A version counts as trained only when its run has succeeded.
+Without Dagster: the sensor passes the versions of the files and the states of the runs that it
+requested. A version counts as trained only when its run has succeeded.
 """
 
 import json
@@ -21,14 +21,14 @@ _NAMED: Final = 10
 
 
 class Attempt(NamedTuple):
-    """What became of a run that was asked for.
+    """The state of a run that was requested.
 
     Attributes:
         request: the name of the request.
         state: `waiting` has not begun to run; `lost` is a request of which no run exists.
         run: id of the run, the request's name if there is none.
         status: Dagster's word for its status.
-        ended: when it ended, or when it was asked for if there is none; seconds since 1970.
+        ended: when it ended, or when it was requested if there is none; seconds since 1970.
     """
 
     request: str
@@ -44,8 +44,8 @@ class Memory:
 
     Attributes:
         trained: the versions of which the last successful run was made.
-        asked: the versions for which a run was last asked for.
-        requests: names of the requests whose outcome is open; the last one is for `asked`.
+        requested: the versions for which a run was last requested.
+        requests: names of the requests whose outcome is open; the last one is for `requested`.
         count: number of requests so far.
         at: when the last one was made, seconds since 1970.
         failures: number of runs that failed since the last success.
@@ -53,7 +53,7 @@ class Memory:
     """
 
     trained: Versions = field(default_factory=dict)
-    asked: Versions = field(default_factory=dict)
+    requested: Versions = field(default_factory=dict)
     requests: Sequence[str] = ()
     count: int = 0
     at: float = 0.0
@@ -62,9 +62,10 @@ class Memory:
 
     @classmethod
     def of(cls, cursor: str | None) -> Self:
-        """Read a cursor; an unreadable one is as good as none.
+        """Read a cursor; an unreadable one counts as empty.
 
-        Older versions of this package kept a flat mapping of file to version.
+        Older versions of this package stored a flat mapping of file to version, or `requested` as
+        `asked`.
 
         Example:
             >>> Memory.of('{"a.csv": "1"}').trained
@@ -73,10 +74,12 @@ class Memory:
             True
         """
         try:
-            found: Any = json.loads(cursor or "{}")
-            if all(isinstance(version, str) for version in found.values()):
-                return cls(trained=found, asked=found)
-            read = TypeAdapter(cls).validate_json(cursor or "", strict=True)
+            content: Any = json.loads(cursor or "{}")
+            if all(isinstance(version, str) for version in content.values()):
+                return cls(trained=content, requested=content)
+            if "asked" in content:  # the older name of `requested`
+                content["requested"] = content.pop("asked")
+            read = TypeAdapter(cls).validate_json(json.dumps(content), strict=True)
             return replace(read, requests=tuple(read.requests))
         except (ValueError, AttributeError):
             return cls()
@@ -87,43 +90,45 @@ class Memory:
 
 
 class Decision(NamedTuple):
-    """What the sensor does.
+    """The decision of the sensor.
 
     Attributes:
         memory: what it remembers from now on.
-        ask: whether it asks for a run; the request's name is the last of `memory.requests`.
-        reason: why it asks, or why it does not.
+        requests_run: whether it requests a run, whose name is the last of `memory.requests`.
+        reason: why it requests one, or why it does not.
     """
 
     memory: Memory
-    ask: bool
+    requests_run: bool
     reason: str
 
 
-def decide(memory: Memory, found: Versions, attempts: Sequence[Attempt], now: datetime) -> Decision:
-    """Decide whether to ask for a run.
+def decide(
+    memory: Memory, versions: Versions, attempts: Sequence[Attempt], now: datetime
+) -> Decision:
+    """Decide whether to request a run.
 
     Args:
-        memory: what was remembered.
-        found: the present versions.
-        attempts: what became of `memory.requests`, in the same order.
+        memory: content of the cursor.
+        versions: the present versions.
+        attempts: states of `memory.requests`, in the same order.
         now: the present time, with a time zone.
     """
-    running = [one for one in attempts if one.state == "running"]
-    changed = differences(memory.asked, found)
+    running = [attempt for attempt in attempts if attempt.state == "running"]
+    changed = differences(memory.requested, versions)
     if running:
-        then = "; the source has changed since: it is asked for when that run ends"
+        then = "; the source has changed since: another run is requested when that run ends"
         reason = f"run {running[-1].run} is under way{then if changed else ''}"
         return Decision(memory, False, reason)
-    waiting = [one for one in attempts if one.state == "waiting"]
+    waiting = [attempt for attempt in attempts if attempt.state == "waiting"]
     if changed:
-        earlier = [one.request for one in waiting]
-        return _ask(memory, found, earlier, now, f"new, changed or gone: {_listed(changed)}")
+        earlier = [attempt.request for attempt in waiting]
+        return _request(memory, versions, earlier, now, f"new, changed or gone: {_listed(changed)}")
     if waiting:
         return Decision(memory, False, f"run {waiting[-1].run} waits to be started")
     if not attempts:
-        return Decision(memory, False, f"none of {len(found)} files has changed")
-    return _settle(memory, found, attempts, now)
+        return Decision(memory, False, f"none of {len(versions)} files has changed")
+    return _settle(memory, versions, attempts, now)
 
 
 def differences(before: Versions, now: Versions) -> list[str]:
@@ -138,7 +143,10 @@ def differences(before: Versions, now: Versions) -> list[str]:
 
 
 def pause(failures: int) -> timedelta:
-    """Return how long to wait after the last of so many failures.
+    """Return how long to wait after the last failure.
+
+    Args:
+        failures: number of failures in a row, >= 1.
 
     Example:
         >>> [str(pause(n)) for n in (1, 2, 3, 99)]
@@ -148,44 +156,46 @@ def pause(failures: int) -> timedelta:
 
 
 def _settle(
-    memory: Memory, found: Versions, attempts: Sequence[Attempt], now: datetime
+    memory: Memory, versions: Versions, attempts: Sequence[Attempt], now: datetime
 ) -> Decision:
-    """Decide once all runs have ended and the source is as it was asked for."""
+    """Decide once all runs have ended and the source has not changed since the last request."""
     last = attempts[-1]
     if last.state != "succeeded":
-        return _after_failure(memory, found, last, now)
+        return _after_failure(memory, versions, last, now)
     if len(attempts) > 1:  # an earlier one may have stored batches of earlier files after it
-        return _ask(memory, found, [], now, "runs over several states of the source overlapped")
-    trained = replace(memory, trained=memory.asked, requests=(), failures=0, failed="")
-    return Decision(trained, False, f"none of {len(found)} files has changed")
+        return _request(
+            memory, versions, [], now, "runs over several states of the source overlapped"
+        )
+    trained = replace(memory, trained=memory.requested, requests=(), failures=0, failed="")
+    return Decision(trained, False, f"none of {len(versions)} files has changed")
 
 
-def _after_failure(memory: Memory, found: Versions, last: Attempt, now: datetime) -> Decision:
+def _after_failure(memory: Memory, versions: Versions, last: Attempt, now: datetime) -> Decision:
     if last.run != memory.failed:
         memory = replace(memory, failures=memory.failures + 1, failed=last.run)
     again = datetime.fromtimestamp(last.ended, UTC) + pause(memory.failures)
     outcome = "was never created" if last.state == "lost" else f"ended as {last.status}"
     what = f"run {last.run} {outcome} ({memory.failures} in a row)"
     if now >= again:
-        return _ask(memory, found, [], now, f"{what}: asked for again")
-    reason = f"{what}: asked for again at {again:%Y-%m-%d %H:%M} UTC, or when the source changes"
+        return _request(memory, versions, [], now, f"{what}: requested again")
+    reason = f"{what}: requested again at {again:%Y-%m-%d %H:%M} UTC, or when the source changes"
     return Decision(memory, False, reason)
 
 
-def _ask(
-    memory: Memory, found: Versions, earlier: Sequence[str], now: datetime, reason: str
+def _request(
+    memory: Memory, versions: Versions, earlier: Sequence[str], now: datetime, reason: str
 ) -> Decision:
     count = memory.count + 1
-    # The time makes it unique though somebody resets the cursor.
+    # The time makes it unique even if somebody resets the cursor.
     request = f"{count}-{now:%Y%m%dT%H%M%S.%f}"
-    asked = replace(
+    updated = replace(
         memory,
-        asked={**found},
+        requested={**versions},
         requests=(*earlier, request),
         count=count,
         at=now.timestamp(),
     )
-    return Decision(asked, True, reason)
+    return Decision(updated, True, reason)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
-"""The work of one batch from observation to score: what one Dask task does.
+"""The work of one Dask task: one batch from observation to score.
 
-Nothing but the small `BatchSummary` returns to the run process; the tables go to the store.
+Only the small `BatchSummary` returns to the run process; the tables go to the store.
 """
 
 import time
@@ -38,9 +38,14 @@ Status = Literal["completed", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class BatchTask:
-    """What a worker needs to compute one batch; `tables` are made, the others read.
+    """The arguments of one Dask task, which computes one batch.
 
-    `rules` are the versions of the run's own copies of rules that are not built in.
+    Attributes:
+        batch: the batch.
+        settings: where data lies.
+        options: the configuration.
+        tables: names of the tables to compute; the others are read.
+        rules: versions of the rules that are not built in, as the run has them.
     """
 
     batch: TrainingBatch
@@ -57,12 +62,25 @@ class BatchTask:
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What the run process learns of a batch: small, whatever the batch's size."""
+    """The result of a Dask task, small whatever the size of the batch.
+
+    Attributes:
+        batch_id: key of the batch.
+        status: completed, skipped or failed.
+        seconds: time that the worker took.
+        unchanged: whether an earlier run computed it from the same input.
+        error_type: class of the error of a failed batch.
+        error: its message, or why the batch was skipped.
+        rows: number of rows by table.
+        bytes: size of the object by table.
+        scores: scores of the ensemble by name.
+        rule_errors: origins from which rules failed.
+    """
 
     batch_id: str
     status: Status
     seconds: float = 0.0
-    kept: bool = False
+    unchanged: bool = False
     error_type: str | None = None
     error: str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
@@ -71,7 +89,7 @@ class BatchSummary:
     rule_errors: int = 0
 
 
-def run_batch(task: BatchTask) -> BatchSummary:
+def run_batch(batch_task: BatchTask) -> BatchSummary:
     """Compute and store one batch; an error in it becomes its stored status and is not raised.
 
     Raises:
@@ -79,9 +97,9 @@ def run_batch(task: BatchTask) -> BatchSummary:
         ClusterError: this worker has other rules than the run, or none.
     """
     started = time.perf_counter()
-    if task.rules:
-        check_rules(task.rules, task.options.rule_timeout_seconds)
-    work = _BatchWork(task)
+    if batch_task.rules:
+        check_rules(batch_task.rules, batch_task.options.rule_timeout_seconds)
+    work = _BatchWork(batch_task)
     try:
         summary = work.run()
     except StoreUnavailableError:
@@ -91,34 +109,34 @@ def run_batch(task: BatchTask) -> BatchSummary:
     return replace(summary, seconds=time.perf_counter() - started)
 
 
-def fail_batch(task: BatchTask, error: Exception) -> BatchSummary:
+def fail_batch(batch_task: BatchTask, error: Exception) -> BatchSummary:
     """Store the failure of a batch whose worker could not, such as one that kills its worker."""
-    return _BatchWork(task).fail(error)
+    return _BatchWork(batch_task).fail(error)
 
 
 class _BatchWork:
-    """One batch under way: its tables, each made or read when first asked for, and its objects."""
+    """The tables of one batch, each computed or read when first used, and its objects."""
 
-    def __init__(self, task: BatchTask) -> None:
-        self.task = task
-        self.store = open_store(task.settings.store, task.settings.s3)
+    def __init__(self, batch_task: BatchTask) -> None:
+        self.task = batch_task
+        self.store = open_store(batch_task.settings.store, batch_task.settings.s3)
         self.fingerprint: dict[str, str] = {}
-        self.kept: dict[str, pa.Table] = {}
+        self.current: dict[str, pa.Table] = {}
         self.rows: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
 
     def run(self) -> BatchSummary:
-        """Store the tables that the task makes, unless they are there and to be kept."""
+        """Store the tables of the task, unless a resumed run has them already."""
         self._identify(input_hash(self.task.batch, self.historical_data))
         if self.task.options.resume and all(map(self._is_current, self.task.tables)):
-            return self._summarise(self.kept.__getitem__, kept=True)
+            return self._summarise(self.current.__getitem__, unchanged=True)
         for name in BATCH_TABLES:
             if name in self.task.tables:
                 self._write(name, getattr(self, name))
         return self._summarise(lambda name: getattr(self, name))
 
     def fail(self, error: Exception) -> BatchSummary:
-        """Store the failure, under a fingerprint that no input has: a resumed run tries again."""
+        """Store the failure; its fingerprint makes a resumed run try the batch again."""
         kind, message = type(error).__name__, str(error) or type(error).__name__
         self._identify(FAILED_INPUT)
         self.rows, self.bytes = {}, {}
@@ -128,22 +146,22 @@ class _BatchWork:
 
     @cached_property
     def historical_data(self) -> pa.Table:
-        """What the batch may see."""
-        return self._made("historical_data", self._observe)
+        """The observations that the batch may use."""
+        return self._computed_or_read("historical_data", self._observe)
 
     @cached_property
     def training_batches(self) -> pa.Table:
-        """What is predicted."""
-        task, options = self.task, self.task.options
-        return self._made(
+        """The targets of the batch."""
+        batch, options = self.task.batch, self.task.options
+        return self._computed_or_read(
             "training_batches",
-            lambda: plan(task.batch, self.historical_data, options.horizons, options.frequencies),
+            lambda: plan(batch, self.historical_data, options.horizons, options.frequencies),
         )
 
     @cached_property
     def retrodictions(self) -> pa.Table:
         """The forecasts; where a rule failed, the batch is tried again by a resumed run."""
-        table = self._made("retrodictions", self._predict)
+        table = self._computed_or_read("retrodictions", self._predict)
         if table["error"].null_count < table.num_rows:
             self.fingerprint["input"] = INCOMPLETE_INPUT
         return table
@@ -152,7 +170,7 @@ class _BatchWork:
     def batch_metrics(self) -> pa.Table:
         """The scores."""
         name, level = self.task.name, self.task.options.interval_level
-        return self._made(
+        return self._computed_or_read(
             "batch_metrics",
             lambda: score(name, self.training_batches, self._variables, self.retrodictions, level),
         )
@@ -174,21 +192,21 @@ class _BatchWork:
         return predict(self.task.name, self._variables, self.historical_data, rules, options)
 
     def _identify(self, made_of: str) -> None:
-        """Set the fingerprint of the tables, by what they are made of."""
-        made = {"configuration": self._configuration, "input": made_of}
-        self.fingerprint = {**made, **package_versions()}
+        """Set the fingerprint of the tables; `made_of` is the hash of their input."""
+        parts = {"configuration": self._configuration, "input": made_of}
+        self.fingerprint = {**parts, **package_versions()}
 
     @cached_property
     def _configuration(self) -> str:
         return configuration_fingerprint(self.task.settings, self.task.options)
 
-    def _made(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
+    def _computed_or_read(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
         return make() if name in self.task.tables else self._read(name)
 
     def _read(self, name: str) -> pa.Table:
-        """Read a table that the task does not make; one of another configuration is refused.
+        """Read a table that the task does not compute; one of another configuration is refused.
 
-        What is made of it would bear this task's fingerprint, but not this configuration's numbers.
+        Tables computed from it would have this task's fingerprint, but other numbers.
         """
         partition = self._partition(name)
         data = partition.read()
@@ -202,29 +220,33 @@ class _BatchWork:
         self.rows[name], self.bytes[name] = table.num_rows, len(data)
 
     def _is_current(self, name: str) -> bool:
-        """Whether a table is stored already, made of the same and whole."""
+        """Return whether a whole table with this fingerprint is stored already."""
         partition = self._partition(name)
         try:
             data = partition.read()
-            self.kept[name] = partition.decode(data)
+            self.current[name] = partition.decode(data)
             return is_current(partition.fingerprint(data), self.fingerprint)
         except StoreUnavailableError:
             raise
-        except StoreError:  # missing or damaged: made again
+        except StoreError:  # missing or damaged: it is computed again
             return False
 
     def _partition(self, name: str) -> Partition:
         return Partition(self.store, name, self.task.name, self.task.settings.batch_length)
 
-    def _summarise(self, table: Callable[[str], pa.Table], *, kept: bool = False) -> BatchSummary:
+    def _summarise(
+        self, table: Callable[[str], pa.Table], *, unchanged: bool = False
+    ) -> BatchSummary:
         if "batch_metrics" not in self.task.tables:
-            return self._summary("completed", kept=kept)
+            return self._summary("completed", unchanged=unchanged)
         metrics = table("batch_metrics")
         row = metrics.slice(0, 1).to_pylist()[0]
-        summary = self._summary(row["status"], kept=kept)
+        summary = self._summary(row["status"], unchanged=unchanged)
         scores, errors = headline_scores(metrics), count_rule_errors(metrics)
         error = None if errors else row["error"]  # of a rule, which is not the batch
         return replace(summary, error=error, scores=scores, rule_errors=errors)
 
-    def _summary(self, status: Status, *, kept: bool) -> BatchSummary:
-        return BatchSummary(self.task.name, status, kept=kept, rows=self.rows, bytes=self.bytes)
+    def _summary(self, status: Status, *, unchanged: bool) -> BatchSummary:
+        return BatchSummary(
+            self.task.name, status, unchanged=unchanged, rows=self.rows, bytes=self.bytes
+        )

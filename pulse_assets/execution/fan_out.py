@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class HasName(Protocol):
-    """A task that can be told from the others of its run."""
+    """A task with a name that no other task of its run has."""
 
     @property
     def name(self) -> str:
@@ -22,10 +22,11 @@ class HasName(Protocol):
         ...
 
 
-Task = TypeVar("Task", bound=HasName)
+TaskT = TypeVar("TaskT", bound=HasName)
 Result = TypeVar("Result")
 
-#: Tasks under way a thread of the cluster: enough that none waits, few enough to hold in memory.
+#: Tasks that run or wait per thread of the cluster: enough that no thread is idle, few enough to
+#: hold in memory.
 TASKS_PER_THREAD: Final = 4
 
 #: Times that a task may lose its worker before it counts as the cause.
@@ -33,14 +34,15 @@ TRIES: Final = 3
 
 
 def fan_out(
-    function: Callable[[Task], Result], tasks: Iterable[Task], client: "Client | None"
-) -> Iterator[tuple[Task, Result | Exception]]:
+    function: Callable[[TaskT], Result], tasks: Iterable[TaskT], client: "Client | None"
+) -> Iterator[tuple[TaskT, Result | Exception]]:
     """Yield each task with its result as it completes, in any order.
 
-    A bounded number of tasks is under way at a time, so memory does not grow with their number.
-    A task whose worker is lost is tried again. Dask blames all tasks that the worker held, so one
-    that Dask gives up is tried again after all others, alone, when nothing else can be the cause;
-    one that has lost its worker `TRIES` times, the last time alone, yields a `LostWorkerError`.
+    A bounded number of tasks is submitted at a time, so memory does not grow with their number.
+    A task whose worker is lost is tried again. Dask blames all tasks that the worker held, so a
+    task that Dask gives up is tried again after all others, alone, when nothing else can be the
+    cause. A task that has lost its worker `TRIES` times, the last time alone, yields a
+    `LostWorkerError`.
 
     Args:
         function: what to compute; importable on the workers.
@@ -51,39 +53,39 @@ def fan_out(
         ClusterError: the scheduler was lost.
     """
     if client is None:
-        return ((task, function(task)) for task in tasks)
+        return ((dask_task, function(dask_task)) for dask_task in tasks)
     return _on_cluster(_Submissions(function, client), iter(tasks))
 
 
 def _on_cluster(
-    submissions: "_Submissions", tasks: Iterator[Task]
-) -> Iterator[tuple[Task, Any | Exception]]:
+    submissions: "_Submissions", tasks: Iterator[TaskT]
+) -> Iterator[tuple[TaskT, Any | Exception]]:
     from distributed import KilledWorker
 
-    suspects: list[tuple[Task, int]] = []
-    for task, result in submissions.results(tasks, submissions.width()):
+    suspects: list[tuple[TaskT, int]] = []
+    for dask_task, result in submissions.results(tasks, submissions.width()):
         if isinstance(result, KilledWorker):
-            suspects.append((task, _tries(result)))
+            suspects.append((dask_task, _tries(result)))
         else:
-            yield task, result
-    for task, tries in suspects:
-        yield task, _alone(submissions, task, tries)
+            yield dask_task, result
+    for dask_task, tries in suspects:
+        yield dask_task, _alone(submissions, dask_task, tries)
 
 
-def _alone(submissions: "_Submissions", task: HasName, tries: int) -> Any | Exception:  # noqa: ANN401
+def _alone(submissions: "_Submissions", dask_task: HasName, tries: int) -> Any | Exception:  # noqa: ANN401
     """Try a suspect with no other task of the run on the cluster, once or up to `TRIES` in all."""
     from distributed import KilledWorker
 
     while True:
-        ((_, result),) = submissions.results(iter([task]), 1)
+        ((_, result),) = submissions.results(iter([dask_task]), 1)
         if not isinstance(result, KilledWorker):
             return result
         tries += _tries(result)
         if tries >= TRIES:
             return LostWorkerError(
-                f"the worker process of {task.name} died each of the {tries} times that it was "
-                "tried, as a process that runs out of memory does: give the workers more memory, "
-                "or the batches fewer days or variables"
+                f"the worker process of {dask_task.name} died each of the {tries} times that it "
+                "was tried, as a process that runs out of memory does: give the workers more "
+                "memory, or the batches fewer days or variables"
             )
 
 
@@ -101,32 +103,34 @@ class _Submissions:
         self._address = address_of(client)  # a client that lost its scheduler has forgotten it
 
     def width(self) -> int:
-        """Return how many tasks are to be under way at a time."""
+        """Return how many tasks are submitted at a time."""
         with self._lost_scheduler():
             return TASKS_PER_THREAD * max(sum(threads_of(self._client).values()), 1)
 
-    def results(self, tasks: Iterator[Task], width: int) -> Iterator[tuple[Task, Any | Exception]]:
+    def results(
+        self, tasks: Iterator[TaskT], width: int
+    ) -> Iterator[tuple[TaskT, Any | Exception]]:
         """Yield each task with its result or error, `width` tasks at a time."""
         from distributed import as_completed
 
-        running = {self._submit(task): task for task in islice(tasks, width)}
+        running = {self._submit(dask_task): dask_task for dask_task in islice(tasks, width)}
         completed = as_completed(list(running), loop=self._client.loop)
         try:
             for future in completed:
-                task = running.pop(future)
+                dask_task = running.pop(future)
                 for following in islice(tasks, 1):
                     running[added := self._submit(following)] = following
                     completed.add(added)
-                yield task, self._outcome(future)
+                yield dask_task, self._outcome(future)
         finally:
             with suppress(ClusterError), self._lost_scheduler():
                 self._client.cancel(list(running))  # this run's own and no other's
 
-    def _submit(self, task: HasName) -> "Future":
-        # Never the same key twice: two runs on one scheduler, or two tries, must not share a task.
-        key = f"pulse-{task.name}-{uuid.uuid4().hex}"
+    def _submit(self, dask_task: HasName) -> "Future":
+        # Never the same key twice: two runs on one scheduler, or two tries, must not share one.
+        key = f"pulse-{dask_task.name}-{uuid.uuid4().hex}"
         with self._lost_scheduler():
-            return self._client.submit(self._function, task, key=key, pure=False)
+            return self._client.submit(self._function, dask_task, key=key, pure=False)
 
     def _outcome(self, future: "Future") -> Any:  # noqa: ANN401 - what was computed
         from distributed import CancelledError

@@ -14,29 +14,29 @@ _LINE_EVERY: Final = 10.0
 
 
 class Progress(Protocol):
-    """Somebody who watches the batches of a run complete."""
+    """Receives the batches of a run as they complete."""
 
     def start(self, total: int) -> None:
-        """Learn how many batches the run has."""
+        """Receive the number of batches of the run."""
         ...
 
     def update(self, status: BatchOutcome, batch: str) -> None:
-        """Learn that a batch is completed, skipped, failed or kept."""
+        """Receive a batch that is completed, skipped, failed or kept."""
         ...
 
 
 class NoProgress:
-    """Nobody watches; the run's own log has the counts."""
+    """Shows nothing; the run's own log has the counts."""
 
     def start(self, total: int) -> None:
-        """Ignore it."""
+        """Show nothing."""
 
     def update(self, status: BatchOutcome, batch: str) -> None:
-        """Ignore it."""
+        """Show nothing."""
 
 
 class RunTally:
-    """What became of the batches of one run so far."""
+    """Counts of the batches of one run so far."""
 
     def __init__(
         self, total: int, progress: Progress, clock: Callable[[], float] = time.perf_counter
@@ -45,7 +45,7 @@ class RunTally:
 
         Args:
             total: batches of the run.
-            progress: who is told of each batch.
+            progress: receives each batch as it completes.
             clock: seconds that never go back.
         """
         self.total = total
@@ -59,7 +59,7 @@ class RunTally:
 
     def add(self, summary: BatchSummary) -> None:
         """Count a batch."""
-        status: BatchOutcome = "kept" if summary.kept else summary.status
+        status: BatchOutcome = "kept" if summary.unchanged else summary.status
         self._counts[status] += 1
         self.sequential_seconds += summary.seconds
         if summary.status == "failed":

@@ -1,4 +1,4 @@
-"""A cluster whose workers have other versions: told before any batch runs."""
+"""Package versions of a cluster, compared with those of the run before any batch runs."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -17,25 +17,26 @@ _OF_SCHEDULER: Final = ("dask", "distributed", "python")
 def check_versions(client: "Client") -> None:
     """Compare the packages of scheduler and workers with those of this process.
 
-    Tasks and results cross as pickles, which other versions may not read; and other versions of
-    the numerical packages may give other bytes. Of Python's version the first two numbers count.
+    Tasks and results are sent as pickles, which other versions may not read. Other versions of the
+    numerical packages may compute other bytes. Only the first two numbers of Python's version
+    count.
 
     Raises:
         ClusterError: naming each package, its versions and where they are.
     """
-    found = cast("dict[str, Any]", client.get_versions(packages=_OF_WORKERS[:4]))
-    here = found["client"]["packages"]
+    versions = cast("dict[str, Any]", client.get_versions(packages=_OF_WORKERS[:4]))
+    here = versions["client"]["packages"]
     places: dict[str, tuple[dict[str, str | None], tuple[str, ...]]] = {
-        "the scheduler": (found["scheduler"]["packages"], _OF_SCHEDULER)
+        "the scheduler": (versions["scheduler"]["packages"], _OF_SCHEDULER)
     }
-    for address, worker in found["workers"].items():
+    for address, worker in versions["workers"].items():
         places[f"worker {address}"] = (worker["packages"], _OF_WORKERS)
     differing: defaultdict[str, list[str]] = defaultdict(list)
     for place, (there, packages) in places.items():
         for package in packages:
             version = _version(there, package)
             if version != (ours := _version(here, package)):
-                differing[f"{package} {version} in place of {ours}"].append(place)
+                differing[f"{package} {version} instead of {ours}"].append(place)
     if differing:
         raise ClusterError(_message(client, differing))
 

@@ -1,4 +1,4 @@
-"""The rules that are not built in must be the same on every worker as in the run."""
+"""Rules that are not built in, compared with those of the run on every worker."""
 
 import sys
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from pulse_assets.retrodiction.rule_process import this_threads_host
 
 
 def check_rules(versions: Mapping[str, str], seconds: float) -> None:
-    """Compare this process's rules with those of the run; import them anew if they differ.
+    """Compare this process's rules with those of the run; import them again if they differ.
 
-    A worker of an existing cluster may remember a rule as it was in an earlier run.
+    A worker of an existing cluster may hold a rule as it was in an earlier run.
 
     Args:
-        versions: what the run has, by reference.
+        versions: versions of the run's rules, by reference.
         seconds: how long a rule's import may take.
 
     Raises:
@@ -23,13 +23,13 @@ def check_rules(versions: Mapping[str, str], seconds: float) -> None:
     try:
         if rule_versions([*versions], seconds) != versions:
             this_threads_host().close()
-        found = rule_versions([*versions], seconds)
+        here = rule_versions([*versions], seconds)
     except RuleError as error:
         raise ClusterError(f"{_place()} cannot use a rule of the run: {error}") from error
     for name, version in versions.items():
-        if found[name] != version:
+        if here[name] != version:
             raise ClusterError(
-                f"{_place()} has another version of rule {name!r} ({found[name][:12]}) than the "
+                f"{_place()} has another version of rule {name!r} ({here[name][:12]}) than the "
                 f"run ({version[:12]}): copy its module there, or start the run again if the rule "
                 "was edited meanwhile"
             )

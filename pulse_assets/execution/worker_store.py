@@ -1,4 +1,4 @@
-"""Workers of a cluster on other machines that see another store or source than the run.
+"""The check that workers on other machines see the store and the source of the run.
 
 Without this check each batch would fail, or its objects would be written where nobody looks.
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 #: Seconds that a worker may take to answer: longer than it waits for an S3 server that is away.
 ANSWER_SECONDS: Final = 120.0
-#: Bytes of the token object that are read at most.
+#: Largest number of bytes of the token object that are read.
 _LIMIT: Final = 100
-#: How often the check is made anew because another run replaced the token in S3.
+#: How often the check is repeated because another run replaced the token in S3.
 _TRIES: Final = 5
 
 
-class Seen(NamedTuple):
-    """What a worker saw: the token, and why it cannot use the store or the source, "" if it can."""
+class WorkerAnswer(NamedTuple):
+    """What a worker reads as the token, and why it cannot use the store or the source."""
 
     token: str = ""
     store_fault: str = ""
@@ -35,8 +35,8 @@ class Seen(NamedTuple):
 def check_workers_store(client: "Client", settings: Settings, variables: Sequence[str]) -> None:
     """Let every worker read a token that this process writes, write a file and list the source.
 
-    Workers that join later are not checked. In a directory the token has a name of its own and is
-    removed. In S3 it has one name, because credentials need no right to delete objects.
+    Workers that join later are not checked. In a directory the token has a new name each time and
+    is removed. In S3 its name is always the same, because credentials need no right to delete it.
 
     Raises:
         ClusterError: a worker does not see what this process sees.
@@ -61,13 +61,14 @@ def _check_once(
     store.write(path, token.encode())
     try:
         workers = list(threads_of(client))
-        asked = client.sync(_ask_all, client, workers, settings, path, variables)
-        seen = cast("dict[str, Seen]", asked)
+        reply = client.sync(_ask_all, client, workers, settings, path, variables)
+        answers = cast("dict[str, WorkerAnswer]", reply)
         replaced = store.read(path) != token.encode()
     finally:
         if isinstance(store, LocalStore):
             store.remove(path)
-    return {worker: text for worker, one in seen.items() if (text := _fault(one, token))}, replaced
+    faults = {worker: _fault(answer, token) for worker, answer in answers.items()}
+    return {worker: fault for worker, fault in faults.items() if fault}, replaced
 
 
 async def _ask_all(
@@ -76,46 +77,50 @@ async def _ask_all(
     settings: Settings,
     path: str,
     variables: Sequence[str],
-) -> dict[str, Seen]:
+) -> dict[str, WorkerAnswer]:
     """Ask all workers at once, busy ones as well; an answer that does not come is a fault."""
 
-    async def ask(worker: str) -> Seen:
+    async def ask(worker: str) -> WorkerAnswer:
         call = client.run(look, settings, path, variables, workers=[worker], on_error="return")
         try:
             answer = (await asyncio.wait_for(call, ANSWER_SECONDS)).get(worker)
         except TimeoutError:
-            return Seen(store_fault=f"it gives no answer in {ANSWER_SECONDS:.0f} seconds")
-        return answer if isinstance(answer, Seen) else Seen(store_fault=_one_line(answer))
+            return WorkerAnswer(store_fault=f"it gives no answer in {ANSWER_SECONDS:.0f} seconds")
+        return (
+            answer
+            if isinstance(answer, WorkerAnswer)
+            else WorkerAnswer(store_fault=_one_line(answer))
+        )
 
     return dict(zip(workers, await asyncio.gather(*map(ask, workers)), strict=True))
 
 
-async def look(settings: Settings, path: str, variables: Sequence[str]) -> Seen:
+async def look(settings: Settings, path: str, variables: Sequence[str]) -> WorkerAnswer:
     """Return what this worker sees, without holding up its event loop."""
     return await asyncio.to_thread(_look, settings, path, variables)
 
 
-def _look(settings: Settings, path: str, variables: Sequence[str]) -> Seen:
+def _look(settings: Settings, path: str, variables: Sequence[str]) -> WorkerAnswer:
     try:
         store = open_store(settings.store, settings.s3)
         token = store.read(path, limit=_LIMIT).decode(errors="replace")
         store.check_writable()
     except PulseError as error:
-        return Seen(store_fault=_one_line(error))
+        return WorkerAnswer(store_fault=_one_line(error))
     try:
         settings.open_source().check_variables(variables)
     except PulseError as error:
-        return Seen(token, source_fault=_one_line(error))
-    return Seen(token)
+        return WorkerAnswer(token, source_fault=_one_line(error))
+    return WorkerAnswer(token)
 
 
-def _fault(seen: Seen, token: str) -> str:
+def _fault(answer: WorkerAnswer, token: str) -> str:
     """Return why a worker cannot compute batches; empty if it can."""
-    if seen.store_fault:
-        return f"cannot use the store ({seen.store_fault})"
-    if seen.token != token:
+    if answer.store_fault:
+        return f"cannot use the store ({answer.store_fault})"
+    if answer.token != token:
         return "sees another object in the store than this process wrote"
-    return f"cannot use the source ({seen.source_fault})" if seen.source_fault else ""
+    return f"cannot use the source ({answer.source_fault})" if answer.source_fault else ""
 
 
 def _explain(faults: dict[str, str], store: Store, settings: Settings) -> str:

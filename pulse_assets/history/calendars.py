@@ -1,6 +1,6 @@
 """The frequency of a series, decided once from all its dates, and what no frequency explains.
 
-`frequency.py` knows what a frequency is; here a whole series is judged before the first batch. A
+`frequency.py` defines the frequencies; here a whole series is checked before the first batch. A
 problem is a `HistoricalDataError` that names the file, the rows and how to fix it.
 
 The dates of the whole series decide, also those after an origin. That is no look-ahead: only dates
@@ -160,7 +160,7 @@ def _check_declared(series: Series, frequency: Frequency) -> None:
     if inferred or not _may_be(dates, frequency):
         raise HistoricalDataError(
             f"{start} the dates from {series.row(0)} to {series.row(-1)} are "
-            f"{inferred or _seen(gaps_of(dates))}: {fix}"
+            f"{inferred or _describe(gaps_of(dates))}: {fix}"
         )
 
 
@@ -198,7 +198,7 @@ def _explain_change(series: Series, change: Change) -> str:
     )
 
 
-def _seen(gaps: Ints) -> str:
+def _describe(gaps: Ints) -> str:
     """Describe gaps: the rhythm of most of them, if they have one, and how long they are."""
     rhythms = rhythms_of(gaps)
     words = [rhythm.words for i, rhythm in enumerate(RHYTHMS) if np.mean(rhythms == i) >= 0.75]
@@ -217,8 +217,9 @@ def _explain_none(series: Series, leave_out: str) -> str:
     fixes += [f"keep or average one row per {_PERIODS[coarser]}"] if coarser else []
     fixes += [leave_out] if leave_out else []
     return (
-        f"{series.source}: the dates from {series.row(0)} to {series.row(-1)} are {_seen(gaps)}: "
-        f"that is none of {', '.join(FREQUENCIES)}: {', or '.join(fixes) or 'use another series'}"
+        f"{series.source}: the dates from {series.row(0)} to {series.row(-1)} are "
+        f"{_describe(gaps)}: that is none of {', '.join(FREQUENCIES)}: "
+        f"{', or '.join(fixes) or 'use another series'}"
     )
 
 

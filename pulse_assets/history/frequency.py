@@ -1,4 +1,4 @@
-"""How often a variable is observed, inferred from its dates, and its calendar made complete."""
+"""The frequency of a variable, inferred from its dates, and dates for its missing periods."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,14 +16,14 @@ FrequencyName = Literal["daily", "business_daily", "weekly", "monthly", "quarter
 
 @dataclass(frozen=True)
 class Frequency:
-    """A rhythm of observation.
+    """How often a variable is observed.
 
     Args:
         name: the word used in tables and settings.
-        season: observations a season of the seasonal rules.
+        season: observations per season of the seasonal rules.
         scale_season: lag of the differences in the denominator of mase and msis; the choice of M4,
             which takes 1 for daily and weekly series.
-        months: months a period; None where observations are counted, not periods.
+        months: months per period; None where observations are counted, not periods.
 
     Source:
         Makridakis, Spiliotis and Assimakopoulos (2020), "The M4 Competition: 100,000 time series
@@ -117,7 +117,7 @@ def regularise(
 ) -> tuple[Dates, Floats, Dates | None]:
     """Add a NaN row for each missing period of a monthly, quarterly or yearly variable.
 
-    An added date is labelled as the observation before it: on the last day of its month if that
+    An added date has the label of the observation before it: the last day of its month if that
     was one, else on the same day of the month. Other frequencies count observations and stay as
     they are.
 
@@ -128,7 +128,7 @@ def regularise(
         frequency: of the variable.
 
     Returns:
-        The same three with P >= T rows, one a period.
+        The same three with P >= T rows, one per period.
 
     Raises:
         HistoricalDataError: two dates lie in one period.
@@ -177,7 +177,7 @@ def dates_ahead(last: np.datetime64, horizons: NDArray[np.int64], frequency: Fre
 
 
 def steps_between(earlier: Dates, later: Dates, frequency: Frequency) -> NDArray[np.int64]:
-    """Return how many observations a variable makes from one date to another, [N], by the calendar.
+    """Return the number of steps of a variable from one date to another, [N], by the calendar.
 
     Example:
         >>> friday, monday = np.array(["2020-01-03"], "M8[D]"), np.array(["2020-01-06"], "M8[D]")
@@ -204,7 +204,7 @@ def _check_one_a_period(timestamps: Dates, period: NDArray[np.int64], frequency:
 
 
 def _labelled_like(dates: Dates, months: Dates) -> Dates:
-    """Return a date in each month, on the day of the month that its partner in `dates` has."""
+    """Return a date in each month, on the same day of the month as the date in `dates`."""
     own_months = dates.astype("M8[M]")
     last_days = (months + 1).astype("M8[D]") - 1
     same_days = months.astype("M8[D]") + (dates - own_months.astype("M8[D]"))

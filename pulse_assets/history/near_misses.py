@@ -1,4 +1,4 @@
-"""Files that look meant as observations but are not read, and how each must be named to be read."""
+"""Files that look meant as observations but are not read, with the name that each must have."""
 
 import re
 import unicodedata
@@ -34,10 +34,10 @@ _ALIKE: Final = 0.75
 def unread_files(
     names: Iterable[str], read: Mapping[str, str], suffixes: Collection[str]
 ) -> dict[str, str]:
-    """Say of each name that looks meant for us why it is not read, and how to fix it.
+    """Return why each file that looks meant as observations is not read, and how to fix it.
 
     Args:
-        names: all that lies in a source; folders end in a slash.
+        names: names of all files and folders in a source; folders end in a slash.
         read: the variable of each file that is read, by its name.
         suffixes: endings that are read, without the dot.
 
@@ -86,22 +86,22 @@ def _explain(name: str, read: Collection[str], suffixes: Collection[str]) -> str
     variable, ending = variable_of(name), _ending(name)
     if not variable:
         return f"it names no variable: rename it {PREFIX}<variable>.csv"
-    known = ending if ending in suffixes else "csv"
+    suffix = ending if ending in suffixes else "csv"
     if name.endswith("/"):
-        known = ending if ending in suffixes else "parquet"
-        return f"it is a folder: write its parts as one file {PREFIX}{variable}.{known}"
+        suffix = ending if ending in suffixes else "parquet"
+        return f"it is a folder: write its parts as one file {PREFIX}{variable}.{suffix}"
     inner = _ending(name.rstrip().rpartition(".")[0])
     if ending in _COMPRESSED:
         inner = inner if inner in suffixes else "csv"
         return f"it is compressed: unpack it as {PREFIX}{variable}.{inner}"
-    target = f"{PREFIX}{variable}.{_ALIASES.get(ending, known)}"
+    target = f"{PREFIX}{variable}.{_ALIASES.get(ending, suffix)}"
     if target == name:
         return "it is no plain file, perhaps a broken link: replace it by the file itself"
     if target in read:
         return f"{target} is read instead: remove or rename one of them"
     if ending not in suffixes and ending not in _ALIASES:
-        seen = f"its ending .{ending} is not read" if ending else "its name has no ending"
-        return f"{seen}: save it as CSV with commas, named {target}"
+        reason = f"its ending .{ending} is not read" if ending else "its name has no ending"
+        return f"{reason}: save it as CSV with commas, named {target}"
     return f"{_wrong(name, target)}: rename it {target}"
 
 

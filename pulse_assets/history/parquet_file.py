@@ -45,10 +45,10 @@ def _texts(data: bytes) -> list[str]:
 
 
 def _check_unpacked(file: pq.ParquetFile, names: Sequence[str], limit: int) -> None:
-    """Refuse a file that is small only as long as it is packed, or whose cells hold lists."""
+    """Refuse a file that is too large once unpacked, or whose cells hold lists."""
     for field in (file.schema_arrow.field(name) for name in names):
         if pa.types.is_nested(field.type):
-            raise DefectError(f"column {field.name} holds {field.type}: write one value a row")
+            raise DefectError(f"column {field.name} holds {field.type}: write one value per row")
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     size = max(sum(group.total_byte_size for group in groups), _ROW_BYTES * file.metadata.num_rows)
     if size > limit:
@@ -86,7 +86,7 @@ def _check_years(column: pa.ChunkedArray, name: str) -> None:
 
 
 def _check_lengths(column: pa.ChunkedArray) -> None:
-    """Refuse texts too long for a date or number: a file holds each once, a list once a row."""
+    """Refuse texts too long for a date or number: a file holds each once, memory once per row."""
     for chunk in column.chunks:
         texts = chunk.dictionary.cast(pa.large_binary())
         lengths = pc.binary_length(texts)  # pyright: ignore[reportAttributeAccessIssue]

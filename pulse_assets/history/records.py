@@ -49,17 +49,17 @@ def check_columns(names: Sequence[str], place: str = "it") -> None:
     """Refuse columns of which a required one is missing, misnamed or there twice.
 
     Args:
-        names: the columns that were found.
+        names: names of the columns.
         place: what has them, for messages.
 
     Raises:
-        DefectError: the message names what was found and how to fix it.
+        DefectError: the message names the columns and how to fix them.
     """
     missing = [name for name in REQUIRED if name not in names]
     if missing:
-        found = reprlib.repr(list(names)) if names else "nothing"
+        present = reprlib.repr(list(names)) if names else "nothing"
         raise DefectError(
-            f"{place} has no column {' and '.join(missing)} (found: {found}): "
+            f"{place} has no column {' and '.join(missing)} (found: {present}): "
             f"{_column_fix(names, missing)}"
         )
     twice = [name for name in COLUMNS if list(names).count(name) > 1]
@@ -82,7 +82,7 @@ def _column_fix(names: Sequence[str], missing: Sequence[str]) -> str:
     if any(map(_is_date, names)):
         return "put a line timestamp,value above the first one"
     meant = {name: _meant(name, names) for name in missing}
-    fixes = [f"rename {found!r} to {name}" for name, found in meant.items() if found]
+    fixes = [f"rename {other!r} to {name}" for name, other in meant.items() if other]
     return " and ".join(fixes) if len(fixes) == len(missing) else "add or rename it"
 
 

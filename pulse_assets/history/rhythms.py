@@ -70,10 +70,10 @@ def gaps_of(dates: Dates) -> Ints:
 
 def rhythms_of(gaps: Ints) -> Ints:
     """Return the index of the rhythm of each gap; -1 where it has none."""
-    found = np.full(len(gaps), -1)
+    rhythms = np.full(len(gaps), -1)
     for index, rhythm in enumerate(RHYTHMS):
-        found[(gaps >= rhythm.least) & (gaps <= rhythm.most)] = index
-    return found
+        rhythms[(gaps >= rhythm.least) & (gaps <= rhythm.most)] = index
+    return rhythms
 
 
 def _counts(flags: Flags, width: int) -> Ints:
@@ -92,13 +92,13 @@ def window_labels(rhythms: Ints) -> Ints:
 
 def _last_switch(labels: Ints) -> tuple[int, int] | None:
     """Return the last window with another label than the last, and the first labelled after it."""
-    known = np.flatnonzero(labels >= 0)
-    if not len(known):
+    labelled = np.flatnonzero(labels >= 0)
+    if not len(labelled):
         return None
-    others = known[labels[known] != labels[known[-1]]]
+    others = labelled[labels[labelled] != labels[labelled[-1]]]
     if not len(others):
         return None
-    return int(others[-1]), int(known[known > others[-1]][0])
+    return int(others[-1]), int(labelled[labelled > others[-1]][0])
 
 
 def last_change(dates: Dates) -> Change | None:
@@ -127,7 +127,7 @@ def _weekdays(dates: Dates) -> Ints:
 
 
 def week_labels(dates: Dates) -> Ints:
-    """Return 5 or 7 for each window of dates in weeks of so many days; -1 where it is neither."""
+    """Return the days per week, 5 or 7, of each window of dates; -1 where it is neither."""
     days = _weekdays(dates)
     counts = np.sort([_counts(days == day, WEEKS_WINDOW) for day in range(7)], axis=0)
     labels = np.full(counts.shape[1], -1)

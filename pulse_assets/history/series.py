@@ -1,4 +1,4 @@
-"""One historical variable: dates and values, validated by the readers."""
+"""One historical variable: its dates and values, validated by the readers."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The observations of one variable, in order of date, at most one a day.
+    """The observations of one variable, in order of date, at most one per day.
 
     Args:
         variable: its name.
         timestamps: dates of the observations, [T], datetime64[D].
         values: the observations, [T]; NaN where there is none.
-        published_at: first day on which each value was known, [T], datetime64[D]; NaT where it was
-            known at once, None where that holds for all.
+        published_at: first day on which each value was public, [T], datetime64[D]; NaT where it was
+            public at once, None where that holds for all.
         file: the file that it was read from, for messages; empty if it was read from none.
         unit: what `places` count: lines of CSV, records of JSON, rows of Parquet.
         places: number of each observation in its file, [T], from 1; None: its number in the series.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from importlib.resources import files
+from importlib import resources
 from typing import Final
 
 from pulse_assets.errors import (
@@ -55,15 +55,15 @@ def open_source(uri: str, s3: S3Settings, max_bytes: int = MAX_BYTES) -> "Source
         ConfigurationError: `uri` is none of these.
     """
     bundled = uri == "sample"
-    place = str(files("pulse_assets") / "sample_data") if bundled else uri
+    place = str(resources.files("pulse_assets") / "sample_data") if bundled else uri
     return Source(uri, open_store(place, s3), max_bytes)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A store with one file `historical_<variable>.csv|json|parquet` a variable.
+    """A store with one file `historical_<variable>.csv|json|parquet` per variable.
 
-    The files are listed once, so open a source anew for each run.
+    The files are listed once, so open a new source for each run.
     """
 
     uri: str
@@ -91,7 +91,7 @@ class Source:
         """Return the files that look meant as observations but are not read, and why.
 
         Returns:
-            By path one sentence that says why and how to fix it.
+            One sentence that says why and how to fix it, by path.
 
         Raises:
             HistoricalDataError: see `variables`.
@@ -105,7 +105,7 @@ class Source:
 
         Args:
             names: the names to check.
-            setting: what gives them, for messages.
+            setting: name of the setting that gives them, for messages.
 
         Raises:
             ConfigurationError: a name is unknown or malformed.
@@ -153,18 +153,18 @@ class Source:
     @cached_property
     def _files(self) -> dict[str, tuple[str, str]]:
         """Path and version of each variable's file, by name."""
-        found: dict[str, list[tuple[str, str, str]]] = {}
+        by_stem: dict[str, list[tuple[str, str, str]]] = {}
         for path, version in self.store.versions(PREFIX).items():
             stem, _, suffix = path.removeprefix(PREFIX).rpartition(".")
             if suffix not in SUFFIXES or not NAME.fullmatch(stem):
                 continue
-            found.setdefault(stem.casefold(), []).append((stem, path, version))
-        for same in found.values():
+            by_stem.setdefault(stem.casefold(), []).append((stem, path, version))
+        for same in by_stem.values():
             if len(same) > 1:
                 raise HistoricalDataError(self._explain_twice(*same[0][:2], *same[1][:2]))
-        if not found:
+        if not by_stem:
             raise HistoricalDataError(self._explain_nothing())
-        every = sorted(same[0] for same in found.values())
+        every = sorted(same[0] for same in by_stem.values())
         return {stem: (path, version) for stem, path, version in every}
 
     def _explain_twice(self, stem: str, path: str, other: str, other_path: str) -> str:
@@ -178,11 +178,11 @@ class Source:
 
     def _explain_nothing(self) -> str:
         unread = unread_files(self.store.names(), {}, SUFFIXES) | self._without_prefix()
-        found = [f"{path!r} is not read ({reason})" for path, reason in unread.items()]
-        more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-        seen = f"; {'; '.join(found[:5])}{more}" if found else ""
+        named = [f"{path!r} is not read ({reason})" for path, reason in unread.items()]
+        more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
+        files = f"; {'; '.join(named[:5])}{more}" if named else ""
         return (
-            f"source {self.uri} does not exist or holds no file {_PATTERN}{seen}: correct the "
+            f"source {self.uri} does not exist or holds no file {_PATTERN}{files}: correct the "
             "path, or use `sample` for the bundled series"
         )
 
@@ -197,7 +197,7 @@ def _read(store: Store, path: str, variable: str, max_bytes: int) -> Series:
     return read_series(data, variable, f"{store.uri}/{path}", max_bytes)
 
 
-#: What this process has read.
+#: The series that this process has read.
 _load: Final = SeriesCache(_read)
 
 

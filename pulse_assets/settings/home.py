@@ -20,7 +20,7 @@ def dagster_home() -> Path:
     folder = Path(home).expanduser().resolve()
     if "?" in str(folder):
         raise ConfigurationError(
-            f"DAGSTER_HOME {folder} has a '?' in it, after which the addresses of Dagster's records "
+            f"DAGSTER_HOME {folder} holds a '?', after which the addresses of Dagster's records "
             "go on with options: name a directory without"
         )
     return folder

@@ -14,7 +14,7 @@ from pulse_assets.retrodiction.ensemble import Method
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
 from pulse_assets.settings.checked import Checked
-from pulse_assets.settings.setting import JUDGE, PREDICT, setting
+from pulse_assets.settings.setting import EVALUATE, PREDICT, setting
 
 #: Longest history in days: five centuries keep every date within the calendar.
 _LONGEST_HISTORY: Final = 5 * 36525
@@ -52,17 +52,21 @@ class TrainingOptions(Checked):
         description="days before its window that a batch may look back",
     )
     interval_level: float = setting(
-        default=0.9, gt=0, lt=1, group=JUDGE, description="nominal coverage of the intervals, 0..1"
+        default=0.9,
+        gt=0,
+        lt=1,
+        group=EVALUATE,
+        description="nominal coverage of the intervals, 0..1",
     )
     ensemble: Method = setting(
         default="dmsfe",
-        group=JUDGE,
+        group=EVALUATE,
         description="how `ensemble` weighs the rules: dmsfe, boa or mlpol",
     )
     max_partners: int = setting(
         default=3,
         ge=0,
-        group=JUDGE,
+        group=EVALUATE,
         description="most other variables whose lags may help to predict one",
     )
     frequencies: dict[str, str] = setting(
@@ -75,13 +79,13 @@ class TrainingOptions(Checked):
         default=0.98,
         gt=0,
         le=1,
-        group=JUDGE,
+        group=EVALUATE,
         changes_batches=False,
         description="share of past evidence that trust keeps per batch",
     )
     on_rule_error: Literal["skip", "fail"] = setting(
         default="skip",
-        group=JUDGE,
+        group=EVALUATE,
         changes_batches=False,
         description="what a rule that fails costs: skip: its own forecasts, fail: the whole batch",
     )
@@ -89,7 +93,7 @@ class TrainingOptions(Checked):
         default=RULE_TIMEOUT,
         gt=0,
         le=MOST_SECONDS,
-        group=JUDGE,
+        group=EVALUATE,
         changes_batches=False,
         description="seconds that a rule which is not built in may take in one batch; what it has "
         "not forecast by then is missing",
@@ -97,13 +101,13 @@ class TrainingOptions(Checked):
     max_failed_batches: int = setting(
         default=0,
         ge=0,
-        group=JUDGE,
+        group=EVALUATE,
         changes_batches=False,
         description="failed batches that a run may have and still succeed",
     )
     resume: bool = setting(
         default=False,
-        group=JUDGE,
+        group=EVALUATE,
         changes_batches=False,
         description="recompute only batches that are missing, failed or made of other input, "
         "configuration or code",

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 #: Titles of the groups of options in `pulse-train --help`.
 PREDICT: Final = "what to predict"
-JUDGE: Final = "how to combine and score"
+EVALUATE: Final = "how to combine and score"
 DATA: Final = "where the data is"
 COMPUTE: Final = "where to compute"
 S3: Final = "S3"
@@ -51,7 +51,7 @@ def groups(model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
     titles = {name: details["group"] for name, details in _details(model).items()}
     return {
         title: tuple(name for name, of in titles.items() if of == title)
-        for title in (PREDICT, JUDGE, DATA, COMPUTE, S3, LOG)
+        for title in (PREDICT, EVALUATE, DATA, COMPUTE, S3, LOG)
     }
 
 

@@ -1,10 +1,10 @@
-"""What an address of a store may look like, and what was meant by one that is not."""
+"""Addresses of stores: what is wrong with one, and which one may have been meant."""
 
 import re
 from pathlib import Path
 from typing import Final
 
-#: What takes the place of `s3://` when it is mistyped, rewritten as a path or written for Hadoop.
+#: Forms of `s3://` that are mistyped, rewritten as a path or written for Hadoop.
 _MEANT_S3: Final = re.compile(r"(?i)s3[an]?(:[/\\]*|[/\\]{2,})|arn:[^:]*:s3:[^:]*:[^:]*:")
 _MEANT_FILE: Final = re.compile(r"(?i)file:(//localhost(?=/)|//(?=/))?")
 #: A scheme; a directory may have a colon elsewhere, as in `/data/a:b`, `a:b` or `./s3:`.
@@ -28,10 +28,10 @@ def address_fault(address: str) -> str | None:
     plain = address.strip()
     if not plain:
         return f"is empty: {_FORMS}"
-    if found := _MEANT_S3.match(plain):
-        return _s3_fault(address, plain[found.end() :])
-    if found := _MEANT_FILE.match(plain):
-        return f"is a URL of a file: did you mean {plain[found.end() :] or '/'}?"
+    if match := _MEANT_S3.match(plain):
+        return _s3_fault(address, plain[match.end() :])
+    if match := _MEANT_FILE.match(plain):
+        return f"is a URL of a file: did you mean {plain[match.end() :] or '/'}?"
     if _SCHEME.match(plain):
         return f"has a scheme that is not read or written: {_FORMS}"
     if plain != address:

@@ -1,4 +1,4 @@
-"""Where each asset's objects lie in a store, and the partitions of one asset as one mapping."""
+"""The paths of objects in a store, and the partitions of one asset as one mapping."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from pulse_assets.storage.tables import decode_table, read_fingerprint
 
 T = TypeVar("T")
 
-#: Partitions in memory at a time where all are worked through.
+#: Partitions in memory at a time when all are read.
 _PART: Final = 64
 
 
@@ -29,8 +29,8 @@ def object_path(
 ) -> str:
     """Return the path of an asset's object; of one partition where `key` is given.
 
-    Batches of another length are other batches, so their objects lie apart. The length of calendar
-    batches is a word.
+    Batches of different lengths are different batches, so their objects have different folders. The
+    length of calendar batches is a word.
 
     Example:
         >>> object_path("retrodictions", "2020-01-01", 30)
@@ -61,17 +61,17 @@ class Partition:
         return object_path(self.asset, self.key, self.batch_size_days)
 
     def missing(self) -> MissingObjectError:
-        """Return the error that tells that there is no such object, and how to fix that."""
+        """Return the error that says that there is no such object, and how to fix that."""
         return MissingObjectError(
             f"{self._name}: there is no such object: materialize it, or run pulse-train --resume "
             "over its dates"
         )
 
     def replaced(self) -> StoreError:
-        """Return the error that tells that the object is of another making, and how to fix that."""
+        """Return the error that says that another configuration computed the object."""
         return StoreError(
-            f"{self._name}: made of another configuration than this run has: keep other runs out "
-            "of this store and run pulse-train --resume over its dates"
+            f"{self._name}: computed by another configuration than this run has: keep other runs "
+            "out of this store and run pulse-train --resume over its dates"
         )
 
     def read(self) -> bytes:
@@ -96,7 +96,7 @@ class Partition:
         return decode_table(data, self.asset, name=self._name, columns=chosen)
 
     def fingerprint(self, data: bytes) -> dict[str, str]:
-        """Return what the table in `data`, the whole object, was made of.
+        """Return the fingerprint of the table in `data`, the whole object.
 
         Raises:
             StoreError: it is damaged.
@@ -110,10 +110,10 @@ class Partition:
 
 @dataclass(frozen=True, eq=False)
 class PartitionedTables(Mapping[str, pa.Table]):
-    """The stored tables of an asset's partitions, each loaded when it is asked for.
+    """The stored tables of an asset's partitions, each loaded when it is used.
 
-    It holds those of `among` that the store has, in order of key, so a failed or unmade batch is
-    simply absent. What is there is listed once, at the first use.
+    It holds those of `among` that the store has, in order of key, so a failed or missing batch is
+    absent. The store is listed once, at the first use.
 
     Args:
         store: where the objects lie.
@@ -187,20 +187,20 @@ class PartitionedTables(Mapping[str, pa.Table]):
         made_of: Mapping[str, str],
         required: Collection[str] = (),
     ) -> Iterator[pa.Table]:
-        """Load the partitions that were made of this a few at a time, in order of key.
+        """Load the partitions with this fingerprint a few at a time, in order of key.
 
-        What is made of them part by part needs no more memory for more partitions. Each object
+        So the memory that a caller needs does not grow with the number of partitions. Each object
         is read once.
 
         Args:
             columns: names of the columns to load; None means all.
-            made_of: leave out partitions whose fingerprint lacks one of these parts.
+            made_of: parts of the fingerprint; partitions that lack one are left out.
             required: keys that must not be absent or left out.
 
         Raises:
             MissingObjectError: a required partition does not exist.
             StoreError: an object cannot be read, is damaged or of another schema, or a required
-                one is made of something else.
+                one has another fingerprint.
         """
         self.require(required)
 
@@ -218,10 +218,10 @@ class PartitionedTables(Mapping[str, pa.Table]):
             yield self._read(read, keys[start : start + _PART], columns)
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
-        """Return what each partition was made of; nothing, `{}`, of one that is damaged.
+        """Return the fingerprint of each partition; an empty one if it is damaged.
 
-        An object of another schema counts as damaged. Each object is decoded, for its footer may
-        be sound when its pages are not.
+        An object of another schema counts as damaged. Each object is decoded, because its footer
+        may be sound when its pages are not.
 
         Raises:
             StoreError: an object cannot be read.
@@ -243,8 +243,8 @@ class PartitionedTables(Mapping[str, pa.Table]):
         """Path by key of the partitions that exist, in order of key."""
         paths = {key: self._partition(key).path for key in sorted(self.among)}
         folders = {path.rpartition("/")[0] for path in paths.values()}
-        stored = {path for folder in folders for path in self.store.versions(f"{folder}/")}
-        return {key: path for key, path in paths.items() if path in stored}
+        present = {path for folder in folders for path in self.store.versions(f"{folder}/")}
+        return {key: path for key, path in paths.items() if path in present}
 
     def _partition(self, key: str) -> Partition:
         return Partition(self.store, self.asset, key, self.batch_size_days)

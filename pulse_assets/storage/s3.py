@@ -1,4 +1,4 @@
-"""The connection to S3: one client a process, how long it tries, and what its errors mean."""
+"""The connection to S3: one client per process, how long it tries, and what its errors mean."""
 
 import os
 import random
@@ -32,10 +32,11 @@ T = TypeVar("T")
 #: Requests under way at a time: the threads that read and the connections they share.
 CONCURRENCY: Final = 16
 
-#: Seconds in which a failing exchange is begun anew. botocore's own retries last up to 47 seconds
-#: at a silent server, so that one of 60 seconds is survived and a dead one is told within 120.
+#: Seconds during which a failing exchange is repeated. botocore's own retries take up to 47 seconds
+#: at a silent server, so a silence of 60 seconds is survived, and a dead server is reported within
+#: 120.
 PATIENCE: Final = 60.0
-#: Longest pause in seconds before an exchange is begun anew; drawn anew each time.
+#: Longest pause in seconds before an exchange is repeated; a random number each time.
 _PAUSE: Final = 4.0
 _ATTEMPTS: Final = 4
 _CONNECT_SECONDS: Final = 5
@@ -89,7 +90,7 @@ def refuse_credentials(name: str, address: str) -> None:
     """
     if _CREDENTIALS.match(address):
         raise ConfigurationError(
-            f"{name} holds credentials: take what stands before the @ out of the address and give "
+            f"{name} holds credentials: remove the part before the @ from the address and give "
             "credentials the AWS way, such as a profile"
         )
 
@@ -112,7 +113,7 @@ AWS: Final = S3Settings()
 
 
 class S3Connection:
-    """A client that waits out what passes: overload, throttling, silence, broken connections."""
+    """A client that repeats an exchange after overload, silence or a broken connection."""
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - botocore makes its classes at run time
         """Take a client of boto3, which repeats single requests in botocore's standard mode."""
@@ -120,13 +121,13 @@ class S3Connection:
         self._answered = False
 
     def call(self, exchange: Callable[[Any], T]) -> T:
-        """Return what `exchange` makes of the client; repeat it whole while that may help.
+        """Return the result of `exchange`; repeat all of it while that may help.
 
-        Whole, because botocore repeats a request but not the reading of its answer.
+        All of it, because botocore repeats a request but not the reading of its answer.
 
         Raises:
-            ClientError, BotoCoreError, ResponseParserError: the last error, when it is of a kind
-                that stays or has stayed for `PATIENCE` seconds.
+            ClientError, BotoCoreError, ResponseParserError: the last error, if repeating cannot
+                help or has not helped for `PATIENCE` seconds.
         """
         until = time.monotonic() + PATIENCE
         while True:
@@ -153,10 +154,10 @@ class S3Connection:
 def error_code(error: Exception) -> str | None:
     """Return the error code that S3 gave; None if it was not S3 that answered.
 
-    botocore puts the status in place of a code where the answer has none.
+    botocore uses the status as the code where the answer has none.
     """
-    found = str(error.response["Error"].get("Code")) if isinstance(error, ClientError) else ""
-    return found if found and not found.isdecimal() else None
+    code = str(error.response["Error"].get("Code")) if isinstance(error, ClientError) else ""
+    return code if code and not code.isdecimal() else None
 
 
 @lru_cache(maxsize=4)
@@ -232,16 +233,16 @@ def explain(error: Exception, settings: S3Settings) -> str:
 
 
 def _missing_right(error: ClientError) -> str:
-    """Name the right that a refused request needs, as AWS does or else by the kind of request."""
+    """Name the right that a refused request needs, as AWS does, or by the kind of request."""
     usual = _RIGHTS.get(error.operation_name, f"the right to {error.operation_name}")
     named = _MISSING_RIGHT.search(_line(error))
     return usual if not named or usual.startswith(named[1]) else named[1]
 
 
 def _is_proxy_fault(error: Exception) -> bool:
-    """Tell whether a proxy does not answer, or its address is none.
+    """Return whether a proxy does not answer, or its address is invalid.
 
-    An address that is none comes as botocore's general error round a ValueError of urllib3.
+    An invalid address raises botocore's general error, which holds a ValueError of urllib3.
     """
     inner = error.kwargs.get("error") if isinstance(error, HTTPClientError) else None
     return isinstance(error, ProxyConnectionError) or isinstance(inner, ValueError)

@@ -1,6 +1,6 @@
 """One store of named objects, in a directory or in an S3 bucket.
 
-Only bytes here: what an object holds is known to `tables.py` and to the readers of historical data.
+Only bytes here: `tables.py` and the readers of historical data decode what an object holds.
 Dask workers import this module, so it imports neither Dagster nor boto3 before a bucket is used.
 """
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 #: The name of an object that is being written.
 _TEMPORARY: Final = re.compile(r"\.[0-9a-f]{32}")
-#: Seconds after which its writer must have died.
+#: Seconds after which its writer counts as killed.
 _ABANDONED_AFTER: Final = 3600.0
 
 
@@ -54,7 +54,7 @@ class Store(Protocol):
         ...
 
     def read(self, path: str, *, limit: int | None = None) -> bytes:
-        """Return an object whole.
+        """Return a whole object.
 
         Args:
             path: name of the object.
@@ -68,7 +68,7 @@ class Store(Protocol):
         ...
 
     def write(self, path: str, data: bytes) -> None:
-        """Store an object whole, in place of an older one of that name.
+        """Store a whole object; it replaces an older one of that name.
 
         Raises:
             StoreUnavailableError: it cannot be written; the older one, if any, is still there.
@@ -87,9 +87,9 @@ class Store(Protocol):
         ...
 
     def names(self) -> list[str]:
-        """Name all that lies directly in the store: objects, and folders with a slash after them.
+        """Return the names of objects, and of folders with a slash after them, in order.
 
-        Also what is neither, such as a broken link. In order; hidden ones are left out.
+        Broken links and the like are included; hidden names are left out.
 
         Raises:
             StoreUnavailableError: they cannot be listed.
@@ -113,7 +113,7 @@ class Store(Protocol):
         ...
 
     def clear_abandoned(self) -> None:
-        """Remove what writers left behind that were killed, but nothing of one that lives."""
+        """Remove the temporary files of killed writers, but not those of a writer that runs."""
         ...
 
 
@@ -151,7 +151,7 @@ class LocalStore:
         return str(self.root)
 
     def read(self, path: str, *, limit: int | None = None) -> bytes:
-        """Return an object whole; see `Store.read`."""
+        """Return a whole object; see `Store.read`."""
         file = self.root / _checked(path)
         try:
             with file.open("rb") as stream:
@@ -163,7 +163,7 @@ class LocalStore:
             raise StoreError(f"{file}: cannot be read: {error.strerror}") from error
 
     def write(self, path: str, data: bytes) -> None:
-        """Store an object whole; see `Store.write`."""
+        """Store a whole object; see `Store.write`."""
         file = self.root / _checked(path)
         # In the same directory, so that the rename is atomic; hidden, so that it is never listed.
         temporary = file.with_name(f".{uuid4().hex}")
@@ -189,8 +189,8 @@ class LocalStore:
         directory = self.root / _checked(folder) if folder else self.root
         try:
             entries = _entries(directory)
-            found = sorted((e for e in entries if _is_object(e, start)), key=lambda e: e.name)
-            return {f"{folder}{slash}{entry.name}": _file_version(entry) for entry in found}
+            objects = sorted((e for e in entries if _is_object(e, start)), key=lambda e: e.name)
+            return {f"{folder}{slash}{entry.name}": _file_version(entry) for entry in objects}
         except OSError as error:
             raise StoreUnavailableError(_unlistable(directory, error)) from error
 
@@ -198,10 +198,10 @@ class LocalStore:
         """Name files and folders; see `Store.names`."""
         try:
             entries = _entries(self.root)
-            found = [f"{e.name}/" if e.is_dir() else e.name for e in entries]
+            names = [f"{e.name}/" if e.is_dir() else e.name for e in entries]
         except OSError as error:
             raise StoreUnavailableError(_unlistable(self.root, error)) from error
-        return sorted(name for name in found if not name.startswith("."))
+        return sorted(name for name in names if not name.startswith("."))
 
     def remove(self, path: str) -> None:
         """Remove an object, if it is there and may be removed."""
@@ -211,7 +211,7 @@ class LocalStore:
     def check_writable(self) -> None:
         """Fail now if files cannot be written; see `Store.check_writable`."""
         try:
-            # No directory can be made in the place of a broken link.
+            # A directory cannot replace a broken link.
             places = (self.root, *self.root.parents)
             nearest = next(p for p in places if p.exists() or p.is_symlink())
             tempfile.TemporaryFile(dir=nearest).close()
@@ -229,8 +229,8 @@ class LocalStore:
     def clear_abandoned(self) -> None:
         """Remove temporary files of killed writers; see `Store.clear_abandoned`.
 
-        A writer may live on another machine, so its age alone tells: a write takes seconds. If one
-        were stopped for longer, its renaming would fail, and no object be wrong.
+        A writer may run on another machine, so only the age of the file decides: a write takes
+        seconds. If a writer is stopped for longer, its renaming fails, and no object is wrong.
         """
         before = time.time() - _ABANDONED_AFTER
         for file in (*self.root.glob("*/.*"), *self.root.glob("*/*/.*")):
@@ -254,7 +254,7 @@ class S3Store:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
     def read(self, path: str, *, limit: int | None = None) -> bytes:
-        """Return an object whole; see `Store.read`."""
+        """Return a whole object; see `Store.read`."""
         key = self._key(_checked(path))
 
         def get(client: Any) -> bytes:  # noqa: ANN401 - see S3Connection
@@ -265,7 +265,7 @@ class S3Store:
         return self._call(path, "read", get)
 
     def write(self, path: str, data: bytes) -> None:
-        """Store an object whole; see `Store.write`."""
+        """Store a whole object; see `Store.write`."""
         put = {"Bucket": self.bucket, "Key": self._key(_checked(path)), "Body": data}
         self._call(path, "written", lambda client: client.put_object(**put))
 
@@ -277,10 +277,10 @@ class S3Store:
             pages = client.get_paginator("list_objects_v2").paginate(**wanted)
             return {i["Key"]: i["ETag"] for page in pages for i in page.get("Contents", [])}
 
-        found = self._call(prefix, "listed", list_all)
+        tags = self._call(prefix, "listed", list_all)
         # A key that ends in a slash is the mark that the S3 console makes for an empty folder.
         own = self._key("")
-        return {k.removeprefix(own): tag for k, tag in found.items() if not k.endswith("/")}
+        return {k.removeprefix(own): tag for k, tag in tags.items() if not k.endswith("/")}
 
     def names(self) -> list[str]:
         """Name objects and the folders that keys make; see `Store.names`."""
@@ -291,8 +291,8 @@ class S3Store:
             keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
             return keys + [i["Prefix"] for page in pages for i in page.get("CommonPrefixes", [])]
 
-        found = [key.removeprefix(wanted["Prefix"]) for key in self._call("", "listed", list_all)]
-        return sorted(name for name in found if name and not name.startswith("."))
+        names = [key.removeprefix(wanted["Prefix"]) for key in self._call("", "listed", list_all)]
+        return sorted(name for name in names if name and not name.startswith("."))
 
     def check_writable(self) -> None:
         """Fail now if objects cannot be written; see `Store.check_writable`."""
@@ -354,7 +354,7 @@ def _entries(directory: Path) -> Iterable[os.DirEntry[str]]:
     """List a directory; none if it does not exist.
 
     Raises:
-        OSError: it cannot be listed, or can never exist because a file has the place of a folder.
+        OSError: it cannot be listed, or cannot exist because one of its parents is a file.
     """
     if directory.exists():
         return os.scandir(directory)
@@ -368,5 +368,5 @@ def _is_object(entry: os.DirEntry[str], start: str) -> bool:
 
 def _file_version(entry: os.DirEntry[str]) -> str:
     status = entry.stat()
-    # The inode as well: two writes may fall into one tick of the clock.
+    # The inode too, because two writes may have the same time.
     return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"

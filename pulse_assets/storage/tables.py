@@ -25,7 +25,7 @@ def encode_table(table: pa.Table, asset: str, *, fingerprint: Mapping[str, str])
     Args:
         table: rows in any order, columns as in the asset's schema.
         asset: a name of `SCHEMAS`.
-        fingerprint: what the table was made of; kept in the file's key-value metadata.
+        fingerprint: of the input, configuration and code; stored in the file's metadata.
 
     Raises:
         StoreError: the columns are not those of the schema; every difference is listed.
@@ -40,7 +40,7 @@ def encode_table(table: pa.Table, asset: str, *, fingerprint: Mapping[str, str])
         compression="zstd",
         # Few floats repeat: trying costs more than it saves.
         use_dictionary=_categorical(schema),  # pyright: ignore[reportArgumentType] - or a list
-        store_schema=False,  # ours is checked instead, so that no object bears the descriptions
+        store_schema=False,  # ours is checked instead, so that no object holds the descriptions
         write_page_checksum=True,
     ) as writer:
         writer.write_table(table)
@@ -73,16 +73,33 @@ def decode_table(
 
 
 def read_fingerprint(data: bytes, *, name: str) -> dict[str, str]:
-    """Return the fingerprint that `encode_table` was given.
+    """Return the fingerprint that `encode_table` stored.
 
     Raises:
         StoreError: the bytes are damaged or `encode_table` did not make them.
     """
     with _damage_explained(name):
-        found = (_open(data).metadata.metadata or {}).get(_FINGERPRINT)
-        if found is None:
-            raise ValueError("nothing says what it was made of")
-        return json.loads(found)
+        fingerprint = (_open(data).metadata.metadata or {}).get(_FINGERPRINT)
+        if fingerprint is None:
+            raise ValueError("it has no fingerprint")
+        return json.loads(fingerprint)
+
+
+def with_fingerprint(table: pa.Table, fingerprint: Mapping[str, str]) -> pa.Table:
+    """Return the table with a fingerprint, which an IO manager stores with it and loads again."""
+    return table.replace_schema_metadata(
+        {_FINGERPRINT: json.dumps(dict(fingerprint), sort_keys=True)}
+    )
+
+
+def fingerprint_of(table: pa.Table) -> dict[str, str]:
+    """Return the fingerprint of a table in memory; empty if it has none.
+
+    Example:
+        >>> fingerprint_of(with_fingerprint(pa.table({"x": [1]}), {"configuration": "a"}))
+        {'configuration': 'a'}
+    """
+    return json.loads((table.schema.metadata or {}).get(_FINGERPRINT, b"{}"))
 
 
 def _open(data: bytes, categorical: list[str] | None = None) -> pq.ParquetFile:
@@ -97,7 +114,7 @@ def _damage_explained(name: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         cause = str(error).partition("\n")[0]
-        if isinstance(error, KeyError):  # a column that Arrow was told to read as categories
+        if isinstance(error, KeyError):  # a column to be read as categories is missing
             cause = f"there is no column {cause.lstrip('b')}"
         raise StoreError(
             f"{name}: not a table of pulse_assets, or damaged ({cause}): "
@@ -105,16 +122,16 @@ def _damage_explained(name: str) -> Iterator[None]:
         ) from error
 
 
-def _check_schema(found: pa.Schema, expected: pa.Schema, name: str) -> None:
+def _check_schema(actual: pa.Schema, expected: pa.Schema, name: str) -> None:
     """Raise a `StoreError` that lists each difference in names, order and types."""
     problems = [
-        f"{field.name} is {_type_in(found, field.name)} instead of {field.type}"
+        f"{field.name} is {_type_in(actual, field.name)} instead of {field.type}"
         for field in expected
-        if _type_in(found, field.name) != str(field.type)
+        if _type_in(actual, field.name) != str(field.type)
     ]
-    problems += [f"{column} is unknown" for column in found.names if column not in expected.names]
-    if not problems and found.names != expected.names:
-        problems = [f"the columns stand in the order {', '.join(found.names)}"]
+    problems += [f"{column} is unknown" for column in actual.names if column not in expected.names]
+    if not problems and actual.names != expected.names:
+        problems = [f"the columns stand in the order {', '.join(actual.names)}"]
     if problems:
         raise StoreError(
             f"{name}: other columns than this version of pulse_assets has: {'; '.join(problems)}: "

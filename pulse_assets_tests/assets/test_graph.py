@@ -424,7 +424,7 @@ def test_a_place_with_credentials_is_refused_without_repeating_them(run, step):
     place = {"store": "s3://key:secret@bucket/x", "s3_endpoint_url": "http://127.0.0.1:1"}
     result = run(*step, keys=(FIRST, FIRST), data=place)
     assert not result.success
-    assert "store holds credentials: take what stands before the @" in failure(result)
+    assert "store holds credentials: remove the part before the @" in failure(result)
     assert not any("secret" in str(event) for event in result.all_events)
 
 

@@ -64,7 +64,7 @@ def imported(path):
 def numerical_files():
     for name in NUMERICAL_CODE:
         place = PACKAGE / name
-        yield from [place] if place.is_file() else place.glob("*.py")
+        yield from [place] if place.is_file() else place.rglob("*.py")
 
 
 def test_all_modules_that_the_numerical_code_imports_are_hashed_or_neutral():
@@ -191,4 +191,4 @@ def test_a_table_of_another_configuration_is_not_mixed_in(batch, settings):
     only = replace(batch, options=other, tables=frozenset({"batch_metrics"}))
     summary = run_batch(only)
     assert summary.status == "failed"
-    assert "made of another configuration" in summary.error
+    assert "computed by another configuration" in summary.error

@@ -327,7 +327,7 @@ def test_the_sensor_says_when_it_asks_again_for_a_run_that_failed(watch, status)
     run = watch.end(watch.tick(), status)
     for _ in range(2):  # it is counted once
         reason = watch.tick().skip_message
-        assert reason.startswith(f"run {run.run_id} ended as {status} (1 in a row): asked for")
+        assert reason.startswith(f"run {run.run_id} ended as {status} (1 in a row): requested")
     assert json.loads(watch.cursor)["trained"] == {}
 
 

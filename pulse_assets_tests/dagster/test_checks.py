@@ -225,6 +225,15 @@ def test_horizons_that_no_batch_predicts_are_named(stored):
     assert found.message.endswith("before a target: line (3, 500), wave (3, 500)")
 
 
+def test_rules_without_any_forecast_are_named(stored):
+    assert look(stored, "batch_metrics", "every_rule_predicted").passed
+    silent = stored.metrics["model"].isin(["drift", "ses"])
+    stored.metrics = stored.metrics.assign(n=stored.metrics["n"].where(~silent, 0))
+    found = look(stored, "batch_metrics", "every_rule_predicted")
+    assert (found.passed, found.severity) == (False, "WARN")
+    assert "NaN throughout: drift, ses:" in found.message
+
+
 def test_intervals_that_hold_too_little_are_told(settings, stored):
     def narrow(table):
         place = table.schema.get_field_index("coverage")

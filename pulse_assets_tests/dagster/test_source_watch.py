@@ -39,12 +39,12 @@ def story():
 
 
 def test_a_version_is_trained_once_its_run_has_succeeded(story):
-    assert story.tick(A).ask
+    assert story.tick(A).requests_run
     story.run("running")
-    assert not story.tick(A).ask
+    assert not story.tick(A).requests_run
     assert story.memory.trained == {}
     story.run("succeeded")
-    assert not story.tick(A).ask
+    assert not story.tick(A).requests_run
     assert story.memory.trained == A
 
 
@@ -64,7 +64,7 @@ def test_each_change_is_asked_for_also_a_return(story, states):
     requests = []
     for found, state in zip((A, B, A), states, strict=True):
         decision = story.tick(found)
-        assert decision.ask
+        assert decision.requests_run
         requests.append(decision.memory.requests[-1])
         story.run(state)
     assert len(set(requests)) == 3
@@ -76,7 +76,7 @@ def test_the_pause_after_failures_doubles_up_to_a_day_and_ends_with_a_success(st
     for _ in range(11):
         story.run("failed")
         ended = story.now
-        while not story.tick(A).ask:
+        while not story.tick(A).requests_run:
             pass
         waited.append((story.now - ended) / timedelta(minutes=5))
     assert waited == [1, 2, 4, 8, 16, 32, 64, 128, 256, 288, 288]
@@ -91,7 +91,7 @@ def test_the_reason_says_when_it_is_asked_for_again(story):
     story.tick(A)
     story.run("failed")
     reason = story.tick(A, minutes=1).reason
-    assert "ended as FAILED (1 in a row): asked for again at 2026-01-01 00:10 UTC" in reason
+    assert "ended as FAILED (1 in a row): requested again at 2026-01-01 00:10 UTC" in reason
 
 
 def test_after_a_failure_a_return_to_what_was_trained_is_asked_for(story):
@@ -100,13 +100,13 @@ def test_after_a_failure_a_return_to_what_was_trained_is_asked_for(story):
     story.run("succeeded")
     story.tick(B)
     story.run("failed")
-    assert story.tick(A, minutes=1).ask
+    assert story.tick(A, minutes=1).requests_run
 
 
 def test_a_request_of_which_no_run_exists_is_made_again(story):
     story.tick(A)
     assert "was never created" in story.tick(A, minutes=1).reason
-    assert story.tick(A).ask
+    assert story.tick(A).requests_run
 
 
 def test_runs_that_overlapped_are_followed_by_one_more(story):
@@ -119,10 +119,17 @@ def test_runs_that_overlapped_are_followed_by_one_more(story):
     story.outcomes[first] = ("succeeded", story.now.timestamp())
     assert "overlapped" in story.tick(B).reason
     story.run("succeeded")
-    assert not story.tick(B).ask
+    assert not story.tick(B).requests_run
     assert story.memory.trained == B
 
 
 def test_the_pause_has_bounds():
     assert pause(1) == timedelta(minutes=5)
     assert pause(10**6) == timedelta(days=1)
+
+
+def test_a_cursor_of_an_older_version_is_read():
+    memory = decide(Memory(), A, [], START).memory
+    older = json.loads(memory.cursor())
+    older["asked"] = older.pop("requested")
+    assert Memory.of(json.dumps(older)) == memory

@@ -56,7 +56,7 @@ def files(task):
 
 def test_a_batch_stores_its_four_tables(task):
     summary = run_batch(task)
-    assert (summary.batch_id, summary.status, summary.kept) == (KEY, "completed", False)
+    assert (summary.batch_id, summary.status, summary.unchanged) == (KEY, "completed", False)
     assert summary.error is None
     assert summary.seconds > 0
     assert set(files(task)) == set(BATCH_TABLES) == set(summary.rows)
@@ -191,7 +191,7 @@ def test_a_resumed_batch_is_kept_and_not_written_again(task):
         path: path.stat().st_mtime_ns for path in Path(task.settings.store).rglob("*.parquet")
     }
     again = run_batch(changed(task, resume=True))
-    assert again.kept
+    assert again.unchanged
     assert (again.status, dict(again.scores)) == ("completed", dict(first.scores))
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -200,21 +200,21 @@ def test_without_resume_it_is_computed_again(task):
     run_batch(task)
     before = files(task)
     again = run_batch(task)
-    assert not again.kept
+    assert not again.unchanged
     assert files(task) == before
 
 
 def test_a_skipped_batch_is_kept_too(task):
     run_batch(changed(task, key=EMPTY))
     again = run_batch(changed(task, key=EMPTY, resume=True))
-    assert again.kept
+    assert again.unchanged
     assert again.status == "skipped"
 
 
 def test_a_failed_batch_is_never_kept(task):
     fail_batch(task, MemoryError("all gone"))
     again = run_batch(changed(task, resume=True))
-    assert not again.kept
+    assert not again.unchanged
     assert again.status == "completed"
 
 
@@ -229,14 +229,14 @@ def test_a_batch_with_a_missing_or_damaged_table_is_made_again(task, name, damag
     else:
         file.write_bytes(before[name][:50] if damage == "truncated" else b"not a table")
     again = run_batch(changed(task, resume=True))
-    assert (again.kept, again.status) == (False, "completed")
+    assert (again.unchanged, again.status) == (False, "completed")
     assert files(task) == before
 
 
 def test_a_batch_of_other_options_is_made_again(task):
     run_batch(task)
     again = run_batch(changed(task, resume=True, interval_level=0.8))
-    assert not again.kept
+    assert not again.unchanged
 
 
 def test_a_batch_sees_a_changed_past_but_not_a_changed_future(task, source):
@@ -244,9 +244,9 @@ def test_a_batch_sees_a_changed_past_but_not_a_changed_future(task, source):
     line = source / "historical_line.csv"
     text = line.read_text()
     line.write_text(text.replace("2005-05-01,42.0", "2005-05-01,99.0"))  # the day after the window
-    assert run_batch(changed(task, resume=True)).kept
+    assert run_batch(changed(task, resume=True)).unchanged
     line.write_text(text.replace("2004-05-01,36.0", "2004-05-01,99.0"))
-    assert not run_batch(changed(task, resume=True)).kept
+    assert not run_batch(changed(task, resume=True)).unchanged
 
 
 # Some of the tables only

@@ -34,7 +34,7 @@ def test_each_batch_is_told_once_with_its_outcome(clock):
     watcher = Watcher()
     tally = RunTally(4, watcher, clock)
     tally.add(BatchSummary("a", "completed", seconds=2.0))
-    tally.add(BatchSummary("b", "completed", seconds=0.5, kept=True))
+    tally.add(BatchSummary("b", "completed", seconds=0.5, unchanged=True))
     tally.add(BatchSummary("c", "skipped"))
     tally.add(BatchSummary("d", "failed", seconds=1.0))
     assert watcher.seen == [4, ("completed", "a"), ("kept", "b"), ("skipped", "c"), ("failed", "d")]

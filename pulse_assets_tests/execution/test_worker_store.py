@@ -13,7 +13,7 @@ from pulse_assets.execution.cluster import (
     open_cluster,
     remote_client,
 )
-from pulse_assets.execution.worker_store import Seen, check_workers_store
+from pulse_assets.execution.worker_store import WorkerAnswer, check_workers_store
 from pulse_assets.run_training import main
 from pulse_assets.settings import Settings
 from pulse_assets.storage.s3 import S3Settings, connect
@@ -58,8 +58,11 @@ def test_workers_that_see_the_store_pass_and_leave_nothing(client, tmp_path):
 @pytest.mark.parametrize(
     ("seen", "text"),
     [
-        (Seen("another"), "sees another object in the store"),
-        (Seen(store_fault="x: there is no such file"), r"cannot use the store \(x: there is no"),
+        (WorkerAnswer("another"), "sees another object in the store"),
+        (
+            WorkerAnswer(store_fault="x: there is no such file"),
+            r"cannot use the store \(x: there is no",
+        ),
     ],
 )
 def test_one_of_two_workers_that_sees_another_place_is_named(client, tmp_path, seeing, seen, text):

@@ -152,7 +152,7 @@ def test_a_failure_costs_its_own_forecasts(settings, monkeypatch, name):
     assert [row["predicted"] for row in rows_of(task, "retrodictions", "naive")] == [41.0, 40.0]
     for other in ("ensemble", "naive", "Silent"):
         assert all(row["error"] is None for row in rows_of(task, "retrodictions", other))
-    assert not run_batch(resumed(task)).kept
+    assert not run_batch(resumed(task)).unchanged
 
 
 def resumed(task):
@@ -168,7 +168,7 @@ def test_what_is_no_failure_is_no_error(settings, monkeypatch, name, capfd):
     predicted = [row["predicted"] for row in rows_of(task, "retrodictions", name)]
     np.testing.assert_array_equal(predicted, [np.nan if name == "Silent" else 41.0, 40.0])
     assert {row["rule_errors"] for row in rows_of(task, "batch_metrics", name)} == {0}
-    assert run_batch(resumed(task)).kept
+    assert run_batch(resumed(task)).unchanged
     assert capfd.readouterr().out == ""  # of a command it is what machines read
 
 
@@ -230,7 +230,7 @@ def test_a_batch_in_which_a_rule_failed_is_incomplete_until_it_succeeds(settings
     monkeypatch.delenv("HOSTILE_VALUE")
     close_hosts()  # the environment is that at the start of a host, as of a run
     again = run_batch(resumed(task))
-    assert (again.kept, again.rule_errors) == (False, 0)
+    assert (again.unchanged, again.rule_errors) == (False, 0)
     assert grid_status(settings, task.options).states[KEY] == "done"
 
 

@@ -150,7 +150,7 @@ def test_a_damaged_object_is_named_by_asset_partition_and_path(store, damage):
 
 def test_a_required_part_of_another_origin_is_named(store):
     put(store, KEYS[0], ("gdp", 0, 1.0), configuration="other")
-    with pytest.raises(StoreError, match=rf"{KEYS[0]} .*: made of another configuration"):
+    with pytest.raises(StoreError, match=rf"{KEYS[0]} .*: computed by another configuration"):
         list(tables(store).parts(made_of={"configuration": "own"}, required=KEYS[:1]))
     with pytest.raises(MissingObjectError, match=f"of batch {KEYS[1]}"):
         list(tables(store).parts(made_of={"configuration": "other"}, required=KEYS[:2]))

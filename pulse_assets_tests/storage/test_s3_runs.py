@@ -149,7 +149,7 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
     assert requests == {"list": 2, "write": 4}  # one of the lists is of `resolve_options`
     resumed = TrainingConfig(**RUN, **cloud, resume=True)
     with s3_server.counting() as requests:
-        assert run_batch(task_of(resumed, "2005-01-31")).kept
+        assert run_batch(task_of(resumed, "2005-01-31")).unchanged
     assert requests == {"list": 2, "read": 4}
 
 

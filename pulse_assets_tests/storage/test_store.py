@@ -201,6 +201,6 @@ class TestS3Store:
     ids=["store", "endpoint"],
 )
 def test_an_address_with_credentials_is_refused_without_repeating_them(opened):
-    with pytest.raises(ConfigurationError, match="holds credentials: take what stands") as refused:
+    with pytest.raises(ConfigurationError, match="holds credentials: remove the part") as refused:
         opened()
     assert "planted" not in str(refused.value)

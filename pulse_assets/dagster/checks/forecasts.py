@@ -16,11 +16,13 @@ class Forecasts:
         left_out: reason why a variable has no forecast, by variable.
         early: sentence about a series that ends much earlier than the others, by variable.
         rule_errors: error that a rule raised, by `variable, model`.
+        trust_fits: whether this configuration computed the trust that stands beside the forecasts.
     """
 
     left_out: Mapping[str, str]
     early: Mapping[str, str]
     rule_errors: Mapping[str, str]
+    trust_fits: bool
 
 
 def every_variable_has_a_forecast(forecasts: Forecasts) -> Finding:
@@ -43,8 +45,20 @@ def no_failed_rules(forecasts: Forecasts) -> Finding:
     return Finding(not named, {"rule_errors": dict(forecasts.rule_errors)}, message)
 
 
+def trust_is_of_this_configuration(forecasts: Forecasts) -> Finding:
+    """The same configuration computed the forecasts and the trust beside them."""
+    message = (
+        "another configuration, or another version of pulse_assets, computed the trust beside the "
+        "forecasts: run pulse-train with these options"
+    )
+    return Finding(forecasts.trust_fits, {}, message)
+
+
 FORECAST_CHECKS: Final[tuple[Check[Forecasts], ...]] = (
     Check("every_variable_has_a_forecast", "next_forecasts", every_variable_has_a_forecast, "WARN"),
     Check("series_end_together", "next_forecasts", series_end_together, "WARN"),
     Check("no_failed_rules", "next_forecasts", no_failed_rules),
+    Check(
+        "trust_is_of_this_configuration", "next_forecasts", trust_is_of_this_configuration, "WARN"
+    ),
 )

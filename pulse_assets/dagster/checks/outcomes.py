@@ -69,6 +69,17 @@ def every_horizon_predicted(batches: StoredBatches) -> Finding:
     return Finding(not never, {"never_predicted": never}, message)
 
 
+def every_rule_predicted(batches: StoredBatches) -> Finding:
+    """Each rule has a forecast of some variable at least."""
+    pairs = batches.metrics.groupby("model", observed=True)["n"].sum()
+    silent = sorted(str(model) for model, count in pairs.items() if not count)
+    message = (
+        f"rules that have no forecast in any batch, NaN throughout: {list_some(silent)}: they have "
+        "no part in the ensemble"
+    )
+    return Finding(not silent, {"never_predicted": silent}, message)
+
+
 def every_batch_made(batches: StoredBatches) -> Finding:
     """The store has each batch of the grid, computed by this configuration."""
     planned = batch_keys(batches.settings)
@@ -104,5 +115,6 @@ OUTCOME_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
 )
 SCORE_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
     Check("every_horizon_predicted", "batch_metrics", every_horizon_predicted, "WARN"),
+    Check("every_rule_predicted", "batch_metrics", every_rule_predicted, "WARN"),
     Check("interval_coverage", "batch_metrics", interval_coverage, "WARN"),
 )
