@@ -72,8 +72,8 @@ class TrainingOptions(Checked):
     frequencies: dict[str, str] = setting(
         default={},
         group=PREDICT,
-        description="frequency (daily, business_daily, weekly, monthly, quarterly, yearly) of a variable "
-        "whose dates leave it open; default: decided once from all dates of the series",
+        description="frequency (daily, business_daily, weekly, monthly, quarterly, yearly) of a "
+        "variable whose dates leave it open; default: decided once from all dates of the series",
     )
     trust_discount: float = setting(
         default=0.98,
@@ -87,7 +87,7 @@ class TrainingOptions(Checked):
         default="skip",
         group=EVALUATE,
         changes_batches=False,
-        description="what is lost when a rule fails: skip: its own forecasts, fail: the whole batch",
+        description="a rule that fails loses: skip: its own forecasts; fail: the whole batch",
     )
     rule_timeout_seconds: float = setting(
         default=RULE_TIMEOUT,
