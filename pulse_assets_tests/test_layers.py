@@ -35,7 +35,8 @@ LAYERS = [
     ],
     ["assets"],
     ["dagster", "definitions"],
-    ["", "cli", "run_training", "training"],
+    ["training"],
+    ["", "cli", "run_training"],
 ]
 #: Where Dagster may be imported.
 WITH_DAGSTER = (
