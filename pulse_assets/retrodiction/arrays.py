@@ -44,7 +44,8 @@ def summing_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 def _compiled(function: Callable[_P, _R], **options: Any) -> Callable[_P, _R]:  # noqa: ANN401 - of numba
     dispatcher = numba.njit(**options)(function)
-    remove_outdated_kernels(dispatcher.stats.cache_path)
+    if dispatcher is not function:  # as it is where NUMBA_DISABLE_JIT is set
+        remove_outdated_kernels(dispatcher.stats.cache_path)
     return dispatcher
 
 
