@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pulse_assets.report import _is_news
+from pulse_assets.report import _is_shown
 from pulse_assets.retrodiction import kernel_cache
 
 #: Compiles a kernel, and lets a process of its own load it.
@@ -126,7 +126,7 @@ def test_only_the_process_that_made_the_directory_removes_it(tmp_path):
     ],
 )
 def test_matplotlib_does_not_report_that_it_found_no_home(text, shown, caplog):
-    assert _is_news(logging.makeLogRecord({"msg": text})) == shown
+    assert _is_shown(logging.makeLogRecord({"msg": text})) == shown
     with caplog.at_level(logging.WARNING, "matplotlib"):
         logging.getLogger("matplotlib").warning(text)
     assert bool(caplog.records) == shown
