@@ -14,11 +14,11 @@ from pulse_assets.retrodiction.combination.losses import LARGEST_RATIO
 from pulse_assets.retrodiction.combination.named_arrays import (
     BY_REGRET,
     CANDIDATES,
+    LOSS,
+    RULE,
     Best,
     Candidates,
     Reference,
-    RuleEvidence,
-    RuleLosses,
 )
 from pulse_assets.retrodiction.combination.regret import exponential
 
@@ -46,15 +46,14 @@ def share_by_regret(eligible: float, factor: float, score: float, best: float) -
 
 
 @kernel  # pragma: no cover
-def find_best(rules: RuleEvidence, losses: tuple[RuleLosses, RuleLosses], count: int) -> Best:
+def find_best(rules: Floats, losses: Floats, count: int) -> Best:
     """Return the best score and the reciprocals of the largest inverse relative errors squared."""
-    discounted, lasting = losses
     first, second, score = 0.0, 0.0, -LARGEST
     for k in range(count):
-        eligible = rules.eligible[k]
-        first = max(first, eligible * discounted.inverse_square[k])
-        second = max(second, eligible * lasting.inverse_square[k])
-        score = max(score, rules.score[k])
+        eligible = rules[RULE.eligible + k]
+        first = max(first, eligible * losses[LOSS.inverse_square + k])
+        second = max(second, eligible * losses[LOSS.lasting_inverse_square + k])
+        score = max(score, rules[RULE.score + k])
     return Best(
         min(1.0 / first if first > 0.0 else 0.0, LARGEST_RATIO),
         min(1.0 / second if second > 0.0 else 0.0, LARGEST_RATIO),
@@ -64,8 +63,8 @@ def find_best(rules: RuleEvidence, losses: tuple[RuleLosses, RuleLosses], count:
 
 @summing_kernel  # pragma: no cover
 def weighted_sums(
-    rules: RuleEvidence,
-    losses: tuple[RuleLosses, RuleLosses],
+    rules: Floats,
+    losses: Floats,
     best: Best,
     candidates: Candidates,
     width: int,
@@ -78,28 +77,29 @@ def weighted_sums(
         The sum of the forecasts; and whether no rule has a share by regret, so that the candidate
         by regret weighs all alike.
     """
-    discounted, lasting = losses
     equal, discounted_4, discounted_16, lasting_4, lasting_16, regret = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     equal_sum, discounted_4_sum, discounted_16_sum = 0.0, 0.0, 0.0
     lasting_4_sum, lasting_16_sum, regret_sum, plain_sum = 0.0, 0.0, 0.0, 0.0
     for k in range(width):
-        forecast, eligible = rules.forecast[k], rules.eligible[k]
+        forecast, eligible = rules[RULE.forecast + k], rules[RULE.eligible + k]
         plain_sum += forecast
         equal += eligible
         equal_sum += eligible * forecast
-        fourth = share_by_error(eligible, discounted.inverse_square[k], best.discounted_scale)
+        fourth = share_by_error(eligible, losses[LOSS.inverse_square + k], best.discounted_scale)
         sixteenth = fourth * fourth * (fourth * fourth)
         discounted_4 += fourth
         discounted_4_sum += fourth * forecast
         discounted_16 += sixteenth
         discounted_16_sum += sixteenth * forecast
-        fourth = share_by_error(eligible, lasting.inverse_square[k], best.lasting_scale)
+        fourth = share_by_error(
+            eligible, losses[LOSS.lasting_inverse_square + k], best.lasting_scale
+        )
         sixteenth = fourth * fourth * (fourth * fourth)
         lasting_4 += fourth
         lasting_4_sum += fourth * forecast
         lasting_16 += sixteenth
         lasting_16_sum += sixteenth * forecast
-        share = share_by_regret(eligible, rules.factor[k], rules.score[k], best.score)
+        share = share_by_regret(eligible, rules[RULE.factor + k], rules[RULE.score + k], best.score)
         regret += share
         regret_sum += share * forecast
     no_regret = regret == 0.0
@@ -164,8 +164,8 @@ def combine_candidates(
 
 @kernel  # pragma: no cover
 def write_weights(
-    rules: RuleEvidence,
-    losses: tuple[RuleLosses, RuleLosses],
+    rules: Floats,
+    losses: Floats,
     best: Best,
     scale: Floats,
     weights: Floats,
@@ -183,24 +183,25 @@ def write_weights(
         no_regret: whether the candidate by regret weighs all rules alike.
         total: the sum of the candidates' weights.
     """
-    discounted, lasting = losses
     equal, regret = scale[0], scale[BY_REGRET]
     for k in range(len(weights)):
-        eligible = rules.eligible[k]
-        share = share_by_regret(eligible, rules.factor[k], rules.score[k], best.score)
+        eligible = rules[RULE.eligible + k]
+        share = share_by_regret(eligible, rules[RULE.factor + k], rules[RULE.score + k], best.score)
         weights[k] = equal * eligible + regret * (eligible if no_regret else share)
-    add_shares_by_error(rules, discounted, best.discounted_scale, scale[1:3], weights)
-    add_shares_by_error(rules, lasting, best.lasting_scale, scale[3:5], weights)
+    inverse_squares = losses[LOSS.inverse_square :]
+    add_shares_by_error(rules, inverse_squares, best.discounted_scale, scale[1:3], weights)
+    inverse_squares = losses[LOSS.lasting_inverse_square :]
+    add_shares_by_error(rules, inverse_squares, best.lasting_scale, scale[3:5], weights)
     for k in range(len(weights)):
         weights[k] /= total
 
 
 @kernel  # pragma: no cover
 def add_shares_by_error(
-    rules: RuleEvidence, losses: RuleLosses, best_scale: float, scale: Floats, weights: Floats
+    rules: Floats, inverse_squares: Floats, best_scale: float, scale: Floats, weights: Floats
 ) -> None:
     """Add to the weights `[W]` the shares at powers 4 and 16, times the candidates' scale `[2]`."""
     low, high = scale[0], scale[1]
     for k in range(len(weights)):
-        fourth = share_by_error(rules.eligible[k], losses.inverse_square[k], best_scale)
+        fourth = share_by_error(rules[RULE.eligible + k], inverse_squares[k], best_scale)
         weights[k] += low * fourth + high * (fourth * fourth * (fourth * fourth))

@@ -28,9 +28,9 @@ from pulse_assets.retrodiction.combination.losses import (
 from pulse_assets.retrodiction.combination.named_arrays import (
     BY_REGRET,
     CANDIDATES,
+    LOSS,
+    RULE,
     new_candidates,
-    new_evidence,
-    new_losses,
 )
 from pulse_assets.retrodiction.combination.regret import loss_gradient, update_boa, update_mlpol
 
@@ -88,7 +88,7 @@ def _combine_horizon(
 ) -> Floats:
     """Fill the weights `[O, W]`; return the combined forecasts `[T, 2]`."""
     length, width = forecasts.shape
-    rules, losses, candidates = new_evidence(), new_losses(), new_candidates()
+    rules, losses, candidates = np.zeros(RULE.end), np.zeros(LOSS.end), new_candidates()
     reference, peak = new_reference(), 0.0
     by_candidate, combined = np.empty((length, CANDIDATES)), np.empty((length, 2))
     for t in range(length):

@@ -10,7 +10,7 @@ import numpy as np
 
 from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import kernel, summing_kernel
-from pulse_assets.retrodiction.combination.named_arrays import RuleEvidence
+from pulse_assets.retrodiction.combination.named_arrays import RULE
 
 #: Verified forecasts that a rule needs for a share, unless no active rule has them.
 MIN_VERIFIED: Final = 5
@@ -22,7 +22,7 @@ LARGEST_FORECAST: Final = 1e300
 
 
 @summing_kernel  # pragma: no cover
-def mark_eligible(rules: RuleEvidence, forecasts: Floats, t: int) -> tuple[float, float]:
+def mark_eligible(rules: Floats, forecasts: Floats, t: int) -> tuple[float, float]:
     """Set `forecast` and `eligible` of each rule; return how many rules are eligible and active.
 
     Args:
@@ -34,19 +34,19 @@ def mark_eligible(rules: RuleEvidence, forecasts: Floats, t: int) -> tuple[float
     for k in range(forecasts.shape[1]):
         active = 1.0 if forecasts[t, k] == forecasts[t, k] else 0.0
         limited = max(-LARGEST_FORECAST, min(forecasts[t, k], LARGEST_FORECAST))
-        rules.forecast[k] = limited if active > 0.0 else 0.0
-        eligible = active if rules.verified[k] >= MIN_VERIFIED else 0.0
-        rules.eligible[k] = eligible
+        rules[RULE.forecast + k] = limited if active > 0.0 else 0.0
+        eligible = active if rules[RULE.verified + k] >= MIN_VERIFIED else 0.0
+        rules[RULE.eligible + k] = eligible
         eligible_count += eligible
         active_count += active
     return eligible_count, active_count
 
 
 @kernel  # pragma: no cover
-def make_active_eligible(rules: RuleEvidence, forecasts: Floats, t: int) -> None:
+def make_active_eligible(rules: Floats, forecasts: Floats, t: int) -> None:
     """Make every active rule eligible: for indices where no active rule is verified enough."""
     for k in range(forecasts.shape[1]):
-        rules.eligible[k] = 1.0 if forecasts[t, k] == forecasts[t, k] else 0.0
+        rules[RULE.eligible + k] = 1.0 if forecasts[t, k] == forecasts[t, k] else 0.0
 
 
 @kernel  # pragma: no cover
@@ -65,7 +65,7 @@ def eligibility_at_rest(observed: Floats, filled: Floats) -> Floats:
 
 
 @kernel  # pragma: no cover
-def prefer_last_value(rules: RuleEvidence, last: float, eligibility: float, width: int) -> None:
+def prefer_last_value(rules: Floats, last: float, eligibility: float, width: int) -> None:
     """Multiply `eligible` of rules that do not forecast the last value, if any eligible rule does.
 
     Otherwise rules that were good before would pull a pegged rate, or a series that has ended, off
@@ -73,7 +73,7 @@ def prefer_last_value(rules: RuleEvidence, last: float, eligibility: float, widt
     """
     persistent = 0.0
     for k in range(width):
-        persistent += rules.eligible[k] * (rules.forecast[k] == last)
+        persistent += rules[RULE.eligible + k] * (rules[RULE.forecast + k] == last)
     for k in range(width):
-        unchanged = persistent == 0.0 or rules.forecast[k] == last
-        rules.eligible[k] *= 1.0 if unchanged else eligibility
+        unchanged = persistent == 0.0 or rules[RULE.forecast + k] == last
+        rules[RULE.eligible + k] *= 1.0 if unchanged else eligibility

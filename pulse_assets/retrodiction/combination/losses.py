@@ -8,10 +8,10 @@ from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import kernel
 from pulse_assets.retrodiction.combination.named_arrays import (
     CANDIDATES,
+    LOSS,
+    RULE,
     Candidates,
     Reference,
-    RuleEvidence,
-    RuleLosses,
 )
 
 #: Discounts of the rules' absolute errors.
@@ -68,8 +68,8 @@ def update_combiner_losses(
 
 @kernel  # pragma: no cover
 def update_rule_losses(
-    rules: RuleEvidence,
-    losses: tuple[RuleLosses, RuleLosses],
+    rules: Floats,
+    losses: Floats,
     forecasts: Floats,
     s: int,
     outcome: float,
@@ -79,23 +79,24 @@ def update_rule_losses(
 
     A sleeping rule's losses do not fade either.
     """
-    discounted, lasting = losses
     prior, largest = reference.prior_error, reference.largest_counted
     for k in range(forecasts.shape[1]):
         active = forecasts[s, k] == forecasts[s, k]
         error = min(abs(forecasts[s, k] - outcome), largest) if active else 0.0
         reference_error = reference.error if active else 0.0
-        rules.verified[k] += 1.0 if active else 0.0
+        rules[RULE.verified + k] += 1.0 if active else 0.0
         discount = LOSS_DISCOUNTS[0] if active else 1.0
-        loss = discount * discounted.loss[k] + error
-        base = discount * discounted.reference_loss[k] + reference_error
-        discounted.loss[k], discounted.reference_loss[k] = loss, base
-        discounted.inverse_square[k] = inverse_relative_square(loss + prior, base + prior)
+        loss = discount * losses[LOSS.loss + k] + error
+        base = discount * losses[LOSS.reference_loss + k] + reference_error
+        losses[LOSS.loss + k], losses[LOSS.reference_loss + k] = loss, base
+        losses[LOSS.inverse_square + k] = inverse_relative_square(loss + prior, base + prior)
         discount = LOSS_DISCOUNTS[1] if active else 1.0
-        loss = discount * lasting.loss[k] + error
-        base = discount * lasting.reference_loss[k] + reference_error
-        lasting.loss[k], lasting.reference_loss[k] = loss, base
-        lasting.inverse_square[k] = inverse_relative_square(loss + prior, base + prior)
+        loss = discount * losses[LOSS.lasting_loss + k] + error
+        base = discount * losses[LOSS.lasting_reference_loss + k] + reference_error
+        losses[LOSS.lasting_loss + k], losses[LOSS.lasting_reference_loss + k] = loss, base
+        losses[LOSS.lasting_inverse_square + k] = inverse_relative_square(
+            loss + prior, base + prior
+        )
 
 
 @kernel  # pragma: no cover

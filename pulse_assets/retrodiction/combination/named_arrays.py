@@ -1,8 +1,8 @@
-"""The named arrays in which the combination of one horizon keeps its evidence.
+"""Where the combination of one horizon keeps its evidence: names for the fields of its arrays.
 
-The arrays of one `NamedTuple` are rows of one block of memory, `MAX_WIDTH` numbers apart. Only
-because that distance is a constant does the compiler know that they do not overlap, so that it may
-handle several rules at once.
+The fields of the rules are parts of one array, `rules[RULE.score + k]` for rule k. Only because
+they are at constant distances does the compiler know that they do not overlap, so that it handles
+several rules at once. One array per field takes a third more time.
 """
 
 from typing import Final, NamedTuple
@@ -19,8 +19,8 @@ CANDIDATES: Final = 6
 BY_REGRET: Final = CANDIDATES - 1
 
 
-class RuleEvidence(NamedTuple):
-    """What is known of each rule; each array is `[MAX_WIDTH]`, of which `[W]` are used.
+class RuleFields(NamedTuple):
+    """Where each field of the rules' evidence starts; a field has `[MAX_WIDTH]` places.
 
     Attributes:
         forecast: the forecast from the current index, 0 if the rule sleeps.
@@ -32,30 +32,44 @@ class RuleEvidence(NamedTuple):
         spread: E of `boa`, 1 / eta of `mlpol`.
         score: the share by regret is exp(score) times the factor.
         factor: see `score`.
+        end: length of the array.
     """
 
-    forecast: Floats
-    verified: Floats
-    eligible: Floats
-    gain: Floats
-    regret: Floats
-    spread: Floats
-    score: Floats
-    factor: Floats
+    forecast: int
+    verified: int
+    eligible: int
+    gain: int
+    regret: int
+    spread: int
+    score: int
+    factor: int
+    end: int
 
 
-class RuleLosses(NamedTuple):
-    """Discounted absolute errors of each rule; each array is `[MAX_WIDTH]`.
+class LossFields(NamedTuple):
+    """Where each field of the rules' absolute errors starts; a field has `[MAX_WIDTH]` places.
 
     Attributes:
-        loss: of the rule.
-        reference_loss: of persistence for the same targets.
+        loss: sum of the rule's errors, discounted by 0.99.
+        reference_loss: that of persistence for the same targets.
         inverse_square: inverse relative error squared, (reference_loss / loss)^2 with a prior.
+        lasting_loss: sum of the rule's errors without a discount.
+        lasting_reference_loss: that of persistence for the same targets.
+        lasting_inverse_square: inverse relative error squared of these.
+        end: length of the array.
     """
 
-    loss: Floats
-    reference_loss: Floats
-    inverse_square: Floats
+    loss: int
+    reference_loss: int
+    inverse_square: int
+    lasting_loss: int
+    lasting_reference_loss: int
+    lasting_inverse_square: int
+    end: int
+
+
+RULE: Final = RuleFields(*(field * MAX_WIDTH for field in range(9)))
+LOSS: Final = LossFields(*(field * MAX_WIDTH for field in range(7)))
 
 
 class Candidates(NamedTuple):
@@ -72,22 +86,6 @@ class Candidates(NamedTuple):
     share_sum: Floats
     forecast_sum: Floats
     scale: Floats
-
-
-@kernel  # pragma: no cover
-def new_evidence() -> RuleEvidence:
-    """Return evidence of rules that have forecast nothing yet."""
-    block = np.zeros((8, MAX_WIDTH))
-    return RuleEvidence(
-        block[0], block[1], block[2], block[3], block[4], block[5], block[6], block[7]
-    )
-
-
-@kernel  # pragma: no cover
-def new_losses() -> tuple[RuleLosses, RuleLosses]:
-    """Return losses of rules without verified forecasts, for the two discounts."""
-    block = np.zeros((6, MAX_WIDTH))
-    return RuleLosses(block[0], block[1], block[2]), RuleLosses(block[3], block[4], block[5])
 
 
 @kernel  # pragma: no cover

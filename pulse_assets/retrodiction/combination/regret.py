@@ -6,7 +6,7 @@ import numpy as np
 
 from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import kernel
-from pulse_assets.retrodiction.combination.named_arrays import Reference, RuleEvidence
+from pulse_assets.retrodiction.combination.named_arrays import RULE, Reference
 
 #: Slope of Huber's loss at small errors, in units of persistence's mean error.
 STEEPNESS: Final = 3.0
@@ -39,7 +39,7 @@ def gain(forecast: float, combined: float, gradient: float, inverse_unit: float)
 
 @kernel  # pragma: no cover
 def update_boa(
-    rules: RuleEvidence, forecasts: Floats, s: int, loss: tuple[float, float], inverse_unit: float
+    rules: Floats, forecasts: Floats, s: int, loss: tuple[float, float], inverse_unit: float
 ) -> None:
     """Add each rule's gain r: spread E <- E + 2.2 r^2, regret R <- R + r - r^2 / sqrt(E).
 
@@ -55,16 +55,16 @@ def update_boa(
     combined, gradient = loss
     for k in range(forecasts.shape[1]):
         r = gain(forecasts[s, k], combined, gradient, inverse_unit)
-        spread = rules.spread[k] + 2.2 * r * r
+        spread = rules[RULE.spread + k] + 2.2 * r * r
         inverse = 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0
-        regret = rules.regret[k] + r - r * r * inverse
-        rules.spread[k], rules.regret[k] = spread, regret
-        rules.score[k], rules.factor[k] = regret * inverse, inverse
+        regret = rules[RULE.regret + k] + r - r * r * inverse
+        rules[RULE.spread + k], rules[RULE.regret + k] = spread, regret
+        rules[RULE.score + k], rules[RULE.factor + k] = regret * inverse, inverse
 
 
 @kernel  # pragma: no cover
 def update_mlpol(
-    rules: RuleEvidence,
+    rules: Floats,
     forecasts: Floats,
     s: int,
     loss: tuple[float, float],
@@ -91,13 +91,13 @@ def update_mlpol(
     highest = peak
     for k in range(forecasts.shape[1]):
         r = gain(forecasts[s, k], combined, gradient, inverse_unit)
-        rules.gain[k], highest = r, max(highest, r * r)
+        rules[RULE.gain + k], highest = r, max(highest, r * r)
     rise = highest - peak
     for k in range(forecasts.shape[1]):
-        rules.spread[k] += rules.gain[k] ** 2 + rise
-        rules.regret[k] += rules.gain[k]
-        regret, spread = max(rules.regret[k], 0.0), rules.spread[k]
-        rules.factor[k] = regret / spread if spread > 0.0 else 0.0
+        rules[RULE.spread + k] += rules[RULE.gain + k] ** 2 + rise
+        rules[RULE.regret + k] += rules[RULE.gain + k]
+        regret, spread = max(rules[RULE.regret + k], 0.0), rules[RULE.spread + k]
+        rules[RULE.factor + k] = regret / spread if spread > 0.0 else 0.0
     return highest
 
 
