@@ -13,6 +13,11 @@ import pytest
 import pulse_assets
 
 PACKAGE: Final = Path(pulse_assets.__file__).parent
+DOCUMENTS: Final = [
+    *(PACKAGE.parent / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((PACKAGE.parent / "docs").glob("*.md")),
+    PACKAGE / "report" / "page.html",
+]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -79,6 +84,12 @@ def left_over(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_holds_no_word_that_the_glossary_replaces(path: Path) -> None:
     assert left_over(path) == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_holds_no_word_that_the_glossary_replaces(path: Path) -> None:
+    lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+    assert [f"{number}: {word}" for number, line in lines for word in PROSE.findall(line)] == []
 
 
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
