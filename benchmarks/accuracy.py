@@ -18,8 +18,9 @@ import numpy as np
 
 from benchmarks import fred
 from benchmarks.comparison import geometric_mean, significance
-from benchmarks.evaluation import HORIZONS, LEVELS, TESTED, Evaluation, Floats, last_origins
+from benchmarks.evaluation import HORIZONS, LEVELS, TESTED, Evaluation, last_origins
 from benchmarks.setting import RESULTS, publish
+from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
-Floats = NDArray[np.float64]
+from pulse_assets.array_types import Floats
 
 #: Error level of the test of equal accuracy.
 SIGNIFICANCE: Final = 0.05

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.comparison import geometric_mean
-
-Floats = NDArray[np.float64]
+from pulse_assets.array_types import Floats
 
 HORIZONS: Final = np.arange(1, 13)
 #: Months at the end of each series that are predicted.

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pulse_assets.array_types import Floats
 
 #: Where the Debian package gretl-data puts its databases.
 INSTALLED: Final = Path("/usr/share/gretl/db")
@@ -29,7 +30,7 @@ SAMPLE: Final = Path(__file__).parent / "fred_monthly_sample40.txt"
 _PERIOD: Final = re.compile(r"(\w)\s+\S+\s+-\s+\S+\s+n\s*=\s*(\d+)")
 
 
-def load(cache: Path) -> dict[str, NDArray[np.float64]]:
+def load(cache: Path) -> dict[str, Floats]:
     """Return the benchmark's series by name: `[T]`, NaN where missing, none missing at the end.
 
     Args:

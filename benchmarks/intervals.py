@@ -8,16 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from statsforecast.utils import ConformalIntervals
 
 from benchmarks import fred
 from benchmarks.evaluation import HORIZONS, LEVELS, last_origins
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.retrodiction.arrays import carry_forward
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
-
-Floats = NDArray[np.float64]
 
 #: Windows of a peer's conformal scores, of 12 months each; a short series has fewer.
 WINDOWS: Final = 10
@@ -111,7 +109,7 @@ def peer_bounds(make: Callable[..., Any], y: Floats, step: int) -> Floats:
     return np.moveaxis(np.array(bounds), 0, 2)
 
 
-def _targets(y: Floats, step: int) -> NDArray[np.int64]:
+def _targets(y: Floats, step: int) -> Ints:
     return last_origins(y, step)[:, None] + HORIZONS
 
 

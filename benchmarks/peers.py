@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from statsforecast.models import (
     AutoARIMA,
     AutoETS,
@@ -21,9 +20,8 @@ from statsforecast.models import (
 from benchmarks.comparison import geometric_mean, significance
 from benchmarks.evaluation import HORIZONS, TESTED, Evaluation, last_origins
 from benchmarks.intervals import compare_intervals
+from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import carry_forward
-
-Floats = NDArray[np.float64]
 
 #: Months between origins.
 STEP: Final = 12

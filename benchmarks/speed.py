@@ -20,19 +20,17 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from statsforecast import models
 
 from benchmarks import fred
 from benchmarks.evaluation import last_origins
 from benchmarks.memory import measure_memory
 from benchmarks.setting import RESULTS, publish
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES, resolve_rules
-from pulse_assets.retrodiction.walk_forward import Task
-
-Floats = NDArray[np.float64]
+from pulse_assets.retrodiction.walk_forward import SeriesBatch
 
 DAILY: Final = Path("pulse_assets/sample_data/historical_spx_close.csv")
 DAILY_SERIES, DAILY_ORIGINS, DAILY_LENGTH = 21, 2496, 2752
@@ -73,15 +71,15 @@ class Workload:
 
     name: str
     series: tuple[Floats, ...]
-    origins: tuple[NDArray[np.int64], ...]
-    horizons: NDArray[np.int64]
+    origins: tuple[Ints, ...]
+    horizons: Ints
     season: int
 
-    def prepare(self) -> Task:
+    def prepare(self) -> SeriesBatch:
         """Fill the gaps of the series and find the limits of their forecasts, for all rules."""
-        task = Task.of(self.series, self.origins, self.horizons, self.season)
-        _ = task.limits  # found when they are first asked for
-        return task
+        batch = SeriesBatch.of(self.series, self.origins, self.horizons, self.season)
+        _ = batch.clip_bounds  # computed at the first use
+        return batch
 
     def retrodict(self) -> None:
         """Run the default suite, with ensembles and intervals."""
@@ -138,8 +136,8 @@ def peer_seconds(load: Workload, make: Callable[[], Any], budget: float) -> floa
 
 def measure(load: Workload, column: int, budget: float) -> dict[str, Any]:
     """Time every rule, the suite and the peers on a workload."""
-    task = load.prepare()
-    ours = {name: seconds(lambda r=rule: task.forecast(r), 9) for name, rule in RULES.items()}
+    batch = load.prepare()
+    ours = {name: seconds(lambda r=rule: batch.forecast(r), 9) for name, rule in RULES.items()}
     prepared = seconds(load.prepare)
     peers = {name: peer_seconds(load, make, budget) for name, make in PEERS.items()}
     suite = seconds(load.retrodict)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.trust import (
     block_pairs,
     credible_interval,
@@ -27,8 +27,6 @@ from pulse_assets.retrodiction.trust import (
     pair_wins,
     scan_trust,
 )
-
-Floats = NDArray[np.float64]
 
 HORIZONS: Final = (1, 3, 12)
 #: Stands for all horizons together.

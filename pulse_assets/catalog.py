@@ -255,7 +255,7 @@ scan of all stored metrics of the run's configuration, so a batch that ran twice
     AssetInfo(
         "next_forecasts",
         "results",
-        """What comes next: every variable and horizon from the last observation.
+        """The next forecasts: every variable and horizon from the last observation.
 
 Forecast and interval of each rule, with its weight in `ensemble`, which is the one to use, and the
 trust that the rule has earned. A variable that cannot be predicted is named in the metadata.""",

@@ -11,6 +11,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pulse_assets.array_types import Dates
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
@@ -22,8 +23,6 @@ from pulse_assets.retrodiction.rules import DEFAULT_MODELS, REFERENCE, resolve_r
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.window import MINIMUM_HISTORY
 from pulse_assets.storage.store import open_store
-
-Dates = NDArray[np.datetime64]
 
 #: Problems that one message names at most.
 _MOST_NAMED = 10

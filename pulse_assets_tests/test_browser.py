@@ -151,7 +151,7 @@ def test_a_person_finds_launches_watches_mends_and_reads(
     page.goto(f"{dagster_ui}/assets/training_report?view=events")
     with page.expect_popup() as opened:
         link.click()
-    opened.value.get_by_text("What comes next").first.wait_for()
+    opened.value.get_by_text("Next forecasts").first.wait_for()
 
     page.goto(f"{dagster_ui}/assets/batch_metrics?view=checks&checkDetail=no_failed_batches")
     page.get_by_text("Passed", exact=True).first.wait_for()

@@ -35,12 +35,11 @@ LAYERS = [
     ],
     ["assets"],
     ["dagster", "definitions"],
-    ["training"],
-    ["", "cli", "run_training"],
+    ["", "cli", "run_training", "training"],
 ]
 #: Where Dagster may be imported.
 WITH_DAGSTER = (
-    *("dagster", "assets", "definitions", "training", "cli.commands"),
+    *("dagster", "assets", "definitions", "cli.commands"),
     "execution.interrupts",  # Dagster raises an exception of its own
 )
 BENCHMARKS = PACKAGE.parent / "benchmarks"

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from pulse_assets.catalog import CATALOG
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -73,6 +75,18 @@ def test_every_bundled_series_has_a_source():
     files = {file.name for file in (ROOT / "pulse_assets/sample_data").glob("*.csv")}
     for name in ("NOTICE", "pulse_assets/sample_data/README.md"):
         assert set(re.findall(r"historical_\w+\.csv", text(name))) == files, name
+
+
+def test_the_page_on_the_architecture_names_files_that_exist():
+    page = text("docs/architecture.md")
+    paths = re.findall(r"`((?:pulse_assets|pulse_assets_tests)/[\w./]+)`", page)
+    assert len(paths) > 15
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    rows = re.findall(r"^\| `(\w+)` \| `([\w/]+\.py)` \|", page, re.M)
+    assert [name for name, _ in rows] == [asset.name for asset in CATALOG]
+    assert [path for _, path in rows if not (ROOT / "pulse_assets" / path).exists()] == []
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert "(docs/architecture.md)" in text(name), name
 
 
 def test_commands_for_contributors_exist():

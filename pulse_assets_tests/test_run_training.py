@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+import pulse_assets
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.run_training import create_config_from_args, main, parse_args
 from pulse_assets.settings import TrainingConfig, dagster_home
@@ -202,6 +204,29 @@ def test_help_names_the_default(help_texts, option, default):
     text = help_texts[option]
     assert "default:" in text
     assert default in text.partition("default:")[2] or default == "default:"
+
+
+@pytest.mark.slow
+def test_the_file_is_a_script_too(small, tmp_path):
+    """Its workers import it again; rules of the working directory can be named all the same."""
+    (tmp_path / "rules_of_the_script.py").write_text(
+        "class Zero:\n"
+        "    name = 'zero'\n"
+        "    def fit_predict(self, y_past, horizons):\n"
+        "        return [0.0] * len(horizons)\n"
+    )
+    script = Path(pulse_assets.__file__).with_name("run_training.py")
+    arguments = [*map(str, small), "--models", "naive", "rules_of_the_script:Zero"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ran = subprocess.run(
+        [sys.executable, script, *arguments, "--max-workers", "2"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
+    assert "batches 12/12, 0 failed, 1 skipped" in ran.stderr
 
 
 @pytest.mark.slow

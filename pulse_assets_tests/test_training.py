@@ -3,18 +3,23 @@
 import json
 import os
 import signal
+import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import dagster as dg
 import jsonschema
 import numpy as np
 import pandas as pd
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from dagster._core.executor.in_process import InProcessExecutor
 from sqlalchemy.exc import OperationalError
 
-from pulse_assets import TrainingConfig, train
+import pulse_assets
+from pulse_assets import TrainingConfig, TrainingPipeline, train
+from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.batches.windows import batch_starts, make_batch
 from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.dagster.instance import open_instance
@@ -349,22 +354,76 @@ class Interrupts(NoProgress):
     """Presses Ctrl-C when the third batch is done."""
 
     def __init__(self):
-        self.seen = 0
+        self.finished, self.hooks, self.workers = 0, set(), []
 
     def update(self, status, batch):
-        self.seen += 1
-        if self.seen == 3:
+        self.finished += 1
+        self.hooks.add(sys.unraisablehook)
+        if self.finished == 3:
+            children = psutil.Process().children(recursive=True)
+            self.workers = [child for child in children if "spawn_main" in str(child.cmdline())]
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_an_interrupt_keeps_finished_batches(small):
-    config = TrainingConfig(**small)
+@pytest.mark.parametrize(
+    "workers", [1, pytest.param(2, marks=pytest.mark.slow)], ids=["in process", "two workers"]
+)
+def test_an_interrupt_leaves_finished_batches_and_a_failed_run(small, workers):
+    config = TrainingConfig(**small | {"max_workers": workers})
+    hook, handler, progress = sys.unraisablehook, signal.getsignal(signal.SIGINT), Interrupts()
     with pytest.raises(KeyboardInterrupt):
-        train(config, progress=Interrupts())
+        train(config, progress=progress)
+    assert progress.hooks == {hook}  # the process belongs to the caller
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert bool(progress.workers) == (workers > 1)
+    assert not any(worker.is_running() for worker in progress.workers)
     done = [path for path in stored(config.store) if path.startswith("batch_metrics")]
-    assert len(done) == 3
+    assert len(done) == 3 if workers == 1 else len(done) >= 3
+    with open_instance(dagster_home()) as instance:
+        (run,) = instance.get_runs()
+    assert run.status == dg.DagsterRunStatus.FAILURE
     results = train(config.model_copy(update={"resume": True}))
     assert (results.data["batches"]["total"], results.errors) == (12, [])
+
+
+def test_a_pipeline_trains_as_the_function_does(small, trained):
+    batches = []
+
+    class Listener(NoProgress):
+        def update(self, status, batch):
+            batches.append(batch)
+
+    results = TrainingPipeline(progress=Listener()).execute(TrainingConfig(**small))
+    assert (len(batches), results.success) == (12, True)
+    pd.testing.assert_frame_equal(results.models, trained[1].models)
+
+
+def test_results_have_a_type_for_each_field(trained):
+    _, results = trained
+    assert results.document.batches.completed == results.data["batches"]["completed"]
+    assert results.document.models[0].model == results.models["model"][0]
+    assert results.trust_scores == results.data["variables"]["trust_scores"]
+    assert [check["name"] for check in results.checks] == [c.name for c in results.checks]
+    assert [asdict(check) for check in results.checks] == results.data["checks"]
+
+
+def test_the_log_changes_neither_batches_nor_results(small, trained, tmp_path):
+    config = TrainingConfig(**small, log_level="debug", log_dir=tmp_path / "logs")
+    assert (config.log_level, trained[0].log_level) == ("DEBUG", "WARNING")
+    fingerprints = [
+        configuration_fingerprint(each.settings(), check_ready(each.settings(), each.options()))
+        for each in (config, trained[0])
+    ]
+    assert fingerprints[0] == fingerprints[1]
+    assert "log_level" not in trained[1].data["configuration"]
+    assert not (tmp_path / "logs").exists()  # the command line alone writes it
+
+
+def test_what_programs_need_is_exported():
+    for name in pulse_assets.__all__:
+        assert getattr(pulse_assets, name).__name__ == name
+    with pytest.raises(AttributeError, match="'pulse_assets' has no attribute 'tain'"):
+        _ = pulse_assets.tain
 
 
 class DatabaseLost(NoProgress):

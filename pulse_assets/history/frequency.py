@@ -7,10 +7,9 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pulse_assets.array_types import Dates, Floats
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
 
-Dates = NDArray[np.datetime64]
-Floats = NDArray[np.float64]
 FrequencyName = Literal["daily", "business_daily", "weekly", "monthly", "quarterly", "yearly"]
 
 

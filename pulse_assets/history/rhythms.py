@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pulse_assets.array_types import Ints
 from pulse_assets.history.frequency import Dates, working_days
 
-Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 

@@ -1,7 +1,7 @@
 """Figures as inline SVG that takes its colours and its font from the page around it.
 
-Only numbers and dates are drawn. Names of variables and rules stand in the HTML beside a figure,
-where they are escaped, wrap on a phone and cannot be taken for formulas. Importing this module
+Only numbers and dates are drawn. Names of variables and rules are in the HTML beside a figure,
+where they are escaped, wrap on a phone and are not read as formulas. Importing this module
 imports matplotlib.
 """
 
@@ -17,10 +17,10 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-#: What a line shows; the page's legend and style sheet use the same words.
+#: The role of a line; the legend and the style sheet of the page use the same words.
 Role = Literal["ensemble", "best", "second", "naive", "observed"]
 
-#: Okabe and Ito's colours, which the colour-blind can tell apart; the dashes do so in grey.
+#: Okabe and Ito's colours, which colour-blind readers can distinguish; in grey the dashes help.
 _STYLES: Final[dict[Role, dict[str, Any]]] = {
     "ensemble": {"color": "#0072b2", "linestyle": "-", "linewidth": 2.0},
     "best": {"color": "#d55e00", "linestyle": (0, (5, 1.5)), "linewidth": 1.5},
@@ -43,16 +43,16 @@ _VARIABLES: Final = {
 #: Metadata that matplotlib writes unless told None; the date would change the bytes.
 _METADATA: Final = ("Creator", "Date", "Format", "Type")
 
-#: What would leak from one SVG into the page: a style for every element, ids each figure repeats.
+#: Parts of an SVG that would affect the rest of the page: styles of all elements, repeated ids.
 _TIDY: Final = (
     (r"<defs>\s*<style.*?</style>\s*</defs>\s*", ""),
     (r' id="[A-Za-z0-9.]+_\d+"', ""),
     (r"font-family: '[^;\"]+", "font-family: inherit"),
 )
-#: How every figure and picture of the package looks.
+#: The look of every figure and picture of the package.
 SETTINGS: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",  # bundled with matplotlib: measured alike on every machine
+    "font.family": "DejaVu Sans",  # bundled with matplotlib: the same widths on every machine
     "font.size": 11,
     "axes.labelsize": 11,
     "xtick.labelsize": 10.5,
@@ -70,8 +70,8 @@ SETTINGS: Final[dict[Any, Any]] = {
 }
 _WIDTH: Final = 5.2  # inches: 10.5 pt text is still 10 px high on a screen 390 px wide
 
-#: Inches round panels, and how far off an axis its title stands. Not a layout engine of matplotlib:
-#: it draws every figure twice more to measure the texts, and figures would not line up.
+#: Inches around panels, and the distance of a title from its axis. A layout engine of matplotlib
+#: would draw every figure twice more to measure the texts, and figures would not line up.
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 0.88, 0.1, 0.22, 0.57, 0.25
 _TITLE_LEFT, _TITLE_BELOW = 0.69, 0.36
 
@@ -89,7 +89,7 @@ def draw_trust(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
     Args:
         lines: by role, `ensemble` among them, each with columns `batch` (first day of the batch),
             `trust`, `lower`, `upper` (0..1).
-        key: tells the figure's ids from those of the other figures on the page.
+        key: makes the ids of the figure unique on the page.
     """
     figure, (axes,) = _panels(1, 2.6)
     axes.axhline(0.5, color=_INK, linewidth=0.6)
@@ -108,7 +108,7 @@ def draw_skill(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
 
     Args:
         lines: by role, each with columns `horizon` (steps) and `skill` (share of naive's error).
-        key: tells the figure's ids from those of the other figures on the page.
+        key: makes the ids of the figure unique on the page.
     """
     figure, (axes,) = _panels(1, 2.6)
     axes.axhline(0.0, color=_INK, linewidth=0.6)
@@ -121,14 +121,14 @@ def draw_skill(lines: Mapping[Role, pd.DataFrame], *, key: str) -> str:
 
 @mpl.rc_context(SETTINGS)
 def draw_forecasts(rows: pd.DataFrame, *, key: str) -> str:
-    """Draw what was predicted and observed, and below it the error inside its interval.
+    """Draw forecasts and observations, and in a second panel the errors inside their intervals.
 
-    On the scale of a long series a forecast one step ahead hides behind the observation; the
-    lower panel, everything less the forecast, shows how far apart they were.
+    On the scale of a long series a forecast one step ahead hides behind the observation. The
+    lower panel subtracts the forecast, and so shows their distance.
 
     Args:
         rows: in order of date, columns `target_date`, `predicted`, `lower`, `upper`, `observed`.
-        key: tells the figure's ids from those of the other figures on the page.
+        key: makes the ids of the figure unique on the page.
     """
     figure, (level, error) = _panels(2, 4.4)
     dates, predicted = rows["target_date"], rows["predicted"]
@@ -145,12 +145,12 @@ def draw_forecasts(rows: pd.DataFrame, *, key: str) -> str:
 
 @mpl.rc_context(SETTINGS)
 def draw_next(past: pd.DataFrame, future: pd.DataFrame, *, key: str) -> str:
-    """Draw the last retrodictions and what was observed, and behind them the next forecasts.
+    """Draw the last retrodictions, the observations, and after them the next forecasts.
 
     Args:
         past: in order of date, columns `target_date`, `predicted`, `observed`.
         future: in order of date, columns `target_date`, `predicted`, `lower`, `upper`.
-        key: tells the figure's ids from those of the other figures on the page.
+        key: makes the ids of the figure unique on the page.
     """
     figure, (axes,) = _panels(1, 2.6)
     draw_line(axes, "observed", past["target_date"], past["observed"])
@@ -179,25 +179,25 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
         panel.patch.set_visible(False)
         panel.yaxis.set_label_coords(-_TITLE_LEFT / wide, 0.5)
         panel.xaxis.set_label_coords(0.5, -_TITLE_BELOW / high)
-        # Numbers no wider than the margin; what is larger or smaller bears a power of ten.
+        # Numbers no wider than the margin; larger and smaller ones get a power of ten.
         panel.ticklabel_format(axis="y", scilimits=(-3, 5))
     return figure, axes
 
 
 def draw_line(axes: Axes, role: Role, x: pd.Series, y: pd.Series) -> None:
-    """Draw a line as its role is drawn everywhere; of a few points also the points."""
+    """Draw a line in the style of its role; also its points if they are few."""
     few = len(x) < _FEW
     axes.plot(x, _drawable(y), marker="o" if few else "", markersize=4, **_STYLES[role])
 
 
 def draw_band(axes: Axes, x: pd.Series, lower: pd.Series, upper: pd.Series) -> None:
-    """Draw the interval round the ensemble's line."""
+    """Draw the interval around the ensemble's line."""
     colour = _STYLES["ensemble"]["color"]
     axes.fill_between(x, _drawable(lower), _drawable(upper), color=colour, alpha=0.22, linewidth=0)
 
 
 def _drawable(values: pd.Series) -> pd.Series:
-    """Leave out numbers with which matplotlib's arithmetic would overflow."""
+    """Mask numbers with which matplotlib's arithmetic would overflow."""
     return values.where(values.abs() < _LARGEST)
 
 

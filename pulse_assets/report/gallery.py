@@ -1,6 +1,6 @@
-"""Which data each figure shows: the rows, the rules to compare, the caption and the legend.
+"""The data of each figure: the rows, the rules to compare, the caption and the legend.
 
-How they are drawn is the business of `figures`; this module imports matplotlib through it.
+`figures` draws them; this module imports matplotlib through it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ from pulse_assets.stages.ledger import overall_rows
 #: Retrodictions drawn before the next forecasts.
 RECENT: Final = 36
 
-#: Points drawn of a line at most: a figure on a phone has no pixels for more.
+#: Most points of a line: a figure on a phone has no pixels for more.
 POINTS: Final = 240
 
 
 @dataclass(frozen=True)
 class CaptionedFigure:
-    """An SVG figure, what stands above it, and what a screen reader says instead of it."""
+    """An SVG figure with its title, note, legend and the text for screen readers."""
 
     title: str
     note: str
@@ -59,7 +59,7 @@ def skill_figures(results: Mapping[str, Any], variables: Sequence[str]) -> list[
 
 
 def forecast_figures(variables: Sequence[str], retrodictions: pa.Table) -> list[CaptionedFigure]:
-    """Draw, for each variable, what the ensemble predicted against what was observed."""
+    """Draw, for each variable, the forecasts of the ensemble and the observations."""
     figures = [
         _forecast_figure(name, _rows_of(retrodictions, name), position)
         for position, name in enumerate(variables)
@@ -86,16 +86,16 @@ def choose_models(board: Sequence[Mapping[str, Any]]) -> dict[Role, str]:
     Args:
         board: rows of a leaderboard, the highest skill first.
     """
-    passed_over = (ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE)
-    rules = [r["model"] for r in board if not r["partial"] and r["model"] not in passed_over]
+    no_rules = (ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE)
+    rules = [r["model"] for r in board if not r["partial"] and r["model"] not in no_rules]
     ranks: tuple[Role, ...] = ("best", "second")
     return {"ensemble": ENSEMBLE, **dict(zip(ranks, rules, strict=False)), "naive": REFERENCE}
 
 
 def keep_extremes(rows: pd.DataFrame) -> pd.DataFrame:
-    """Keep of a long series the rows of largest and smallest error in each of `POINTS` blocks.
+    """Return of a long series the rows of largest and smallest error in each of `POINTS` blocks.
 
-    Every row kept is a real pair, and no outlier is lost, as every k-th row would lose it.
+    Every row is a real pair, and no outlier is lost, as it could be in every k-th row.
     """
     if len(rows) <= 2 * POINTS:
         return rows
@@ -133,11 +133,11 @@ def _skill_figure(
         role: rows[rows["model"] == model] for role, model in legend.items()
     }
     skill = lines["ensemble"].set_index("horizon")["skill"].astype(float)
-    said = ", ".join(f"{100 * value:.1f} % at {horizon}" for horizon, value in skill.items())
+    values = ", ".join(f"{100 * value:.1f} % at {horizon}" for horizon, value in skill.items())
     return CaptionedFigure(
         title=title,
         note="",
-        alt=f"Line chart: skill of the ensemble by horizon in steps, {title}: {said}.",
+        alt=f"Line chart: skill of the ensemble by horizon in steps, {title}: {values}.",
         svg=draw_skill(lines, key=f"skill-{position}"),
         legend=legend,
     )
@@ -168,11 +168,11 @@ def _next_figure(
     future = future.sort_values("target_date")
     origin = future["origin_date"].iloc[0]
     steps = zip(future["horizon"], future["predicted"], strict=True)
-    said = ", ".join(f"{predicted:.4g} at {horizon}" for horizon, predicted in steps)
+    values = ", ".join(f"{predicted:.4g} at {horizon}" for horizon, predicted in steps)
     return CaptionedFigure(
         title=name,
         note=f"from the observation of {origin:%Y-%m-%d}",
-        alt=f"Line chart: next forecasts of {name} by horizon in steps: {said}.",
+        alt=f"Line chart: next forecasts of {name} by horizon in steps: {values}.",
         svg=draw_next(past, future, key=f"next-{position}"),
         legend={
             "ensemble": "next, with its interval",
@@ -199,5 +199,5 @@ def _rows_of(table: pa.Table, variable: str) -> pd.DataFrame:
 
 def thin(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep at most `POINTS` rows, evenly spread, the first and the last among them."""
-    kept = np.linspace(0, len(rows) - 1, min(len(rows), POINTS)).round().astype(int)
-    return rows.iloc[kept]
+    positions = np.linspace(0, len(rows) - 1, min(len(rows), POINTS)).round().astype(int)
+    return rows.iloc[positions]

@@ -1,4 +1,4 @@
-"""The page's text and tables; `page.html` lays them out and escapes every name."""
+"""The texts and tables of the report; `page.html` lays them out and escapes every name."""
 
 import json
 import math
@@ -67,7 +67,7 @@ def build_report(
             starts=list_starts(forecasts),
             left_out=left_out(forecasts),
             early=_early(results),
-            problems=[one for one in _failed(results) if one["severity"] == "ERROR"],
+            problems=[check for check in _failed(results) if check["severity"] == "ERROR"],
             warnings=warnings_of(results),
             failed=group_failed(results["errors"]),
             skipped=group_skipped(results["skipped"]),
@@ -83,8 +83,8 @@ def _galleries(
     retrodictions: pa.Table,
     forecasts: pa.Table,
 ) -> dict[str, Any]:
-    """Draw the figures of the variables `figured`, by the section of the page they stand in."""
-    # matplotlib takes most of a second to import, which only a run that reports should pay.
+    """Draw the figures of the variables `figured`, by section of the page."""
+    # matplotlib takes most of a second to import: only a run that reports needs it.
     from pulse_assets.report import gallery
 
     return {
@@ -123,7 +123,7 @@ def best_rules(results: Mapping[str, Any], variable: str) -> list[Mapping[str, A
 
 @dataclass(frozen=True)
 class AheadCell:
-    """One next forecast of the ensemble, in words."""
+    """One next forecast of the ensemble, as text."""
 
     date: str
     predicted: str
@@ -132,22 +132,22 @@ class AheadCell:
 
 def list_ahead(forecasts: pa.Table, variables: Sequence[str]) -> dict[str, dict[int, AheadCell]]:
     """Return the ensemble's next forecasts by variable and horizon, in the order of `variables`."""
-    found: dict[str, dict[int, AheadCell]] = {}
+    cells: dict[str, dict[int, AheadCell]] = {}
     for row in forecasts.filter(pc.field("model") == ENSEMBLE).to_pylist():
         digits = _digits(row["predicted"])
         lower, upper = (_format_score(_defined(row[end]), digits) for end in ("lower", "upper"))
-        found.setdefault(row["variable"], {})[row["horizon"]] = AheadCell(
+        cells.setdefault(row["variable"], {})[row["horizon"]] = AheadCell(
             date=row["target_date"].isoformat(),
             predicted=_format_score(_defined(row["predicted"]), digits),
             interval=f"{lower} to {upper}",
         )
-    others = sorted(set(found) - set(variables))
-    return {name: found[name] for name in [*variables, *others] if name in found}
+    others = sorted(set(cells) - set(variables))
+    return {name: cells[name] for name in [*variables, *others] if name in cells}
 
 
 @dataclass(frozen=True)
 class Start:
-    """The last observation of a variable, in words."""
+    """The last observation of a variable, as text."""
 
     date: str
     value: str
@@ -155,21 +155,22 @@ class Start:
 
 def list_starts(forecasts: pa.Table) -> dict[str, Start]:
     """Return the observation from which the forecasts of each variable start."""
-    found = {}
+    starts = {}
     for row in forecasts.filter(pc.field("model") == ENSEMBLE).to_pylist():
         value = row["origin_value"]
         shown = _format_score(_defined(value), _digits(value))
-        found[row["variable"]] = Start(row["origin_date"].isoformat(), shown)
-    return found
+        starts[row["variable"]] = Start(row["origin_date"].isoformat(), shown)
+    return starts
 
 
 def _failed(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [one for one in results["checks"] if one["passed"] is False]
+    return [check for check in results["checks"] if check["passed"] is False]
 
 
 def _early(results: Mapping[str, Any]) -> list[str]:
-    """Return what the check found that compares where the series end."""
-    return [one["message"] for one in _failed(results) if one["name"] == "series_end_together"]
+    """Return the messages of the check that compares the ends of the series."""
+    checks = _failed(results)
+    return [check["message"] for check in checks if check["name"] == "series_end_together"]
 
 
 def _defined(number: float) -> float | None:

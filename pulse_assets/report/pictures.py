@@ -1,7 +1,7 @@
-"""Small pictures for the Dagster UI, a panel a variable, as Markdown that holds a PNG.
+"""Small pictures for the Dagster UI, one panel per variable, as Markdown that holds a PNG.
 
-The page has SVG that follows its colours; the UI shows an image only as a file of its own, so
-these have a white ground. Importing this module imports matplotlib.
+The report has SVG that follows its colours. The UI shows only images that are files of their own,
+so these have a white background. Importing this module imports matplotlib.
 """
 
 import base64
@@ -39,10 +39,10 @@ def trust_picture(ledger: pa.Table) -> str:
     """
     rows = _by_variable(overall_rows(ledger), "batch")
     figure, panels = _grid(list(rows), "Trust in the ensemble after each batch (0..1)")
-    for axes, (name, found) in zip(panels, rows.items(), strict=False):
-        found = thin(found)
-        draw_band(axes, found["batch"], found["lower"], found["upper"])
-        draw_line(axes, "ensemble", found["batch"], found["trust"])
+    for axes, (name, series) in zip(panels, rows.items(), strict=False):
+        series = thin(series)
+        draw_band(axes, series["batch"], series["lower"], series["upper"])
+        draw_line(axes, "ensemble", series["batch"], series["trust"])
         axes.axhline(0.5, color="#101010", linewidth=0.6)
         axes.set(ylim=(0, 1), title=_plain(name))
     return _to_markdown(figure, "trust over time")
@@ -50,18 +50,18 @@ def trust_picture(ledger: pa.Table) -> str:
 
 @mpl.rc_context(SETTINGS)
 def forecast_picture(retrodictions: pa.Table) -> str:
-    """Draw what the ensemble predicted, with its interval, and what was observed.
+    """Draw the forecasts of the ensemble with their intervals, and the observations.
 
     Args:
         retrodictions: rows at one horizon, as `build_report` takes them.
     """
     rows = _by_variable(retrodictions, "target_date")
     figure, panels = _grid(list(rows), "Predicted with its interval (blue), observed (black)")
-    for axes, (name, found) in zip(panels, rows.items(), strict=False):
-        found = keep_extremes(found.dropna(subset=["predicted", "observed"]))
-        draw_band(axes, found["target_date"], found["lower"], found["upper"])
-        draw_line(axes, "ensemble", found["target_date"], found["predicted"])
-        draw_line(axes, "observed", found["target_date"], found["observed"])
+    for axes, (name, series) in zip(panels, rows.items(), strict=False):
+        series = keep_extremes(series.dropna(subset=["predicted", "observed"]))
+        draw_band(axes, series["target_date"], series["lower"], series["upper"])
+        draw_line(axes, "ensemble", series["target_date"], series["predicted"])
+        draw_line(axes, "observed", series["target_date"], series["observed"])
         axes.set(title=_plain(name))
     return _to_markdown(figure, "predicted against observed")
 
@@ -70,7 +70,7 @@ def _by_variable(table: pa.Table, date: str) -> dict[str, pd.DataFrame]:
     rows = table.filter(pc.field("model") == ENSEMBLE).to_pandas()
     rows = rows.assign(**{date: pd.to_datetime(rows[date].astype(str))}).sort_values(date)
     groups = rows.groupby(rows["variable"].astype(str))
-    return {str(name): found for name, found in list(groups)[:PANELS]}
+    return {str(name): series for name, series in list(groups)[:PANELS]}
 
 
 def _grid(names: Sequence[str], title: str) -> tuple[Figure, list[Axes]]:

@@ -1,6 +1,6 @@
-"""Serve the stored report on loopback, so that a link in the UI can open it.
+"""A server of the stored report on 127.0.0.1, so that a link in the UI can open it.
 
-A browser opens no file from a link of a web page, and the store may be a bucket.
+Browsers do not open files from links of web pages, and the store may be a bucket.
 """
 
 from collections.abc import Callable
@@ -10,15 +10,15 @@ from typing import Final
 
 from pulse_assets.errors import StoreError
 
-#: Names that a browser on this machine uses; others are pages elsewhere that were led here.
+#: Host names that a browser on this machine uses; a page elsewhere would use another one.
 _HOSTS: Final = ("127.0.0.1", "localhost")
 
 
 def report_server(port: int, read: Callable[[], bytes]) -> ThreadingHTTPServer:
-    """Return a server on 127.0.0.1 whose `/` is what `read` returns at that moment.
+    """Return a server on 127.0.0.1 that answers `/` with the current result of `read`.
 
     Args:
-        port: where it listens; 0 takes a free one.
+        port: the port to listen at; 0 takes a free one.
         read: returns the page.
 
     Raises:
@@ -44,6 +44,6 @@ def report_server(port: int, read: Callable[[], bytes]) -> ThreadingHTTPServer:
             return None
 
         def log_message(self, format: str, *args: object) -> None:
-            """Keep quiet: the terminal belongs to the UI."""
+            """Write nothing: the terminal belongs to the UI."""
 
     return ThreadingHTTPServer(("127.0.0.1", port), Handler)

@@ -1,4 +1,4 @@
-"""Array types, the kernel decorator and the numeric preparation that every part shares."""
+"""The decorators of compiled functions, and numeric helpers that every module shares."""
 
 import math
 from collections.abc import Callable
@@ -6,14 +6,9 @@ from typing import Final, ParamSpec, TypeVar
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.retrodiction.kernel_cache import can_keep_kernels
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Dates = NDArray[np.datetime64]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -30,21 +25,21 @@ LARGEST: Final = float(np.finfo(np.float64).max)
 
 
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile `function` to machine code at its first call, and keep that on disk if possible.
+    """Compile `function` to machine code at its first call, and cache that on disk if possible.
 
-    Division by zero follows IEEE 754, as in NumPy; the interpreter lock is released meanwhile. A
-    kernel that calls another takes in its code, as a call would pass nine numbers an array. The
-    cache on disk takes notice of changes in the kernel's own file only: constants that one tries
-    values of belong into that file.
+    Division by zero follows IEEE 754, as in NumPy. The interpreter lock is released. The code of a
+    kernel is copied into the kernels that call it, because a call passes seven numbers per array.
+    The cache on disk notices changes in the kernel's own file only, so constants to experiment
+    with belong in that file.
     """
     return numba.njit(**_OPTIONS)(function)
 
 
 def summing_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile `function` as `kernel` does, but let its sums be added up in any order.
+    """Compile `function` as `kernel` does, but let the compiler reorder its sums.
 
-    Only then does the machine add several numbers at once. The order is that of the machine's
-    kind: another kind of processor may give another last digit.
+    Only then does the machine add several numbers at once. The order depends on the kind of
+    processor, so the last digit may, too.
     """
     return numba.njit(**_OPTIONS, fastmath={"reassoc", "nsz"})(function)
 
@@ -80,10 +75,10 @@ def first_known(y: Floats) -> int:
 
 @kernel  # pragma: no cover
 def unit_of(y: Floats) -> float:
-    """Return the power of two at the first known value of `y` that is not 0; 1.0 without one.
+    """Return the power of two next to the first known value of `y` that is not 0; 1.0 without one.
 
-    Divided by it a series is near 1, so squares neither overflow nor vanish; a power of two
-    leaves every bit of the results as it was; and the first value is known at every origin.
+    Divided by it a series is near 1, so squares neither overflow nor vanish. Division by a power
+    of two is exact. The first value is known at every origin, so the unit does not look ahead.
 
     Example:
         >>> unit_of(np.array([0.0, 5.0, 1e9]))
@@ -111,18 +106,23 @@ def ascending(values: Ints) -> bool:
 
 
 @kernel  # pragma: no cover
-def end_of(begins: Ints, s: int, length: int) -> int:
-    """Return where series s of those that lie end to end ends: where the next begins, or at last.
+def end_of(series_offsets: Ints, s: int, length: int) -> int:
+    """Return the exclusive end index of series s.
+
+    Args:
+        series_offsets: index of the first value of each series `[S]`.
+        s: number of the series.
+        length: length of the array that holds all series.
 
     Example:
         >>> end_of(np.array([0, 3]), 0, 5), end_of(np.array([0, 3]), 1, 5)
         (3, 5)
     """
-    return begins[s + 1] if s + 1 < len(begins) else length
+    return series_offsets[s + 1] if s + 1 < len(series_offsets) else length
 
 
 def scaled(values: Floats, firsts: Ints, factors: Floats) -> Floats:
-    """Return values `[N]` or `[N, H]` times factors, see `rescale`.
+    """Return values `[N]` or `[N, H]` times factors; see `rescale`.
 
     Example:
         >>> scaled(np.array([1.0, 1e308, np.nan, 2.0]), np.array([0, 3]), np.array([4.0, 1.0]))
@@ -135,14 +135,14 @@ def scaled(values: Floats, firsts: Ints, factors: Floats) -> Floats:
 
 @kernel  # pragma: no cover
 def rescale(values: Floats, firsts: Ints, factors: Floats) -> None:
-    """Multiply values by factors, at most to the largest number there is.
+    """Multiply values by factors, in place; the results are limited to the largest number.
 
-    NaN stays, infinite values become NaN.
+    NaN stays; infinite values become NaN.
 
     Args:
-        values: `[N, H]`.
-        firsts: row from which on each factor holds, till the next one does `[S]`, or more.
-        factors: `[S]`.
+        values: the values `[N, H]`.
+        firsts: first row of each factor `[S]`, or more; it applies until the next one's first row.
+        factors: the factors `[S]`.
     """
     for s in range(len(factors)):
         own = values[firsts[s] : end_of(firsts, s, len(values))].reshape(-1)

@@ -1,111 +1,107 @@
-"""The plain rules, exact in closed form: every smarter rule has to beat these.
+"""Simple rules in closed form, which every other rule has to beat.
 
-Each function forecasts from series without gaps `y` `[T]`, twice as these rules are never tamed:
-`[O, H]` as `Asked` says, NaN where the past is too short for the rule.
+A rule is a function of the history and the request. It returns one forecast per origin and horizon
+`[O, H]`; NaN where the history is too short.
 """
 
 from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Floats, kernel
-from pulse_assets.retrodiction.asked import Asked
+from pulse_assets.array_types import Floats
+from pulse_assets.retrodiction.arrays import kernel
+from pulse_assets.retrodiction.request import (
+    ForecastRequest,
+    History,
+    first_values,
+    flat_forecasts,
+)
 
-#: Observations that `window_mean` averages when there is no season.
-PLAIN_WINDOW: Final = 6
-
-#: Changes whose mean `window_drift` carries on.
+#: Observations that `window_mean` averages if there is no season.
+WINDOW_WITHOUT_SEASON: Final = 6
+#: Changes whose mean `window_drift` continues.
 DRIFT_WINDOW: Final = 60
 
 
 @kernel  # pragma: no cover
-def naive(y: Floats, seen: Floats, asked: Asked) -> Floats:
-    """Carry the last value on (persistence)."""
-    forecasts = np.empty((len(asked.origins), len(asked.horizons)))
-    for row in range(len(forecasts)):
-        origin: int = asked.origins[row]
-        fill(forecasts[row], y[origin])
-    return forecasts
+def naive(history: History, request: ForecastRequest) -> Floats:
+    """Repeat the last value (persistence)."""
+    return flat_forecasts(history.y[request.origins], request.horizons)
 
 
 @kernel  # pragma: no cover
-def drift(y: Floats, seen: Floats, asked: Asked) -> Floats:
-    """Carry on the line through the first and the last value.
+def drift(history: History, request: ForecastRequest) -> Floats:
+    """Continue the line through the first and the last value.
 
     Example:
         From 1, 2, 5 the slope is (5 - 1) / 2 = 2, so the next values are 7 and 9.
     """
-    return carry_lines_on(y, asked, len(y))
+    return continue_lines(history.y, request, len(history.y))
 
 
 @kernel  # pragma: no cover
-def window_drift(y: Floats, seen: Floats, asked: Asked) -> Floats:
-    """Carry on the line through the value `DRIFT_WINDOW` steps ago, or the first, and the last."""
-    return carry_lines_on(y, asked, DRIFT_WINDOW)
+def window_drift(history: History, request: ForecastRequest) -> Floats:
+    """Continue the line from the value `DRIFT_WINDOW` steps ago, or the first, to the last."""
+    return continue_lines(history.y, request, DRIFT_WINDOW)
 
 
 @kernel  # pragma: no cover
-def seasonal_naive(y: Floats, seen: Floats, asked: Asked) -> Floats:
+def seasonal_naive(history: History, request: ForecastRequest) -> Floats:
     """Repeat the last season: f = y_{o + h - season * ceil(h / season)}."""
-    season, horizons = asked.season, asked.horizons
+    season, horizons = request.season, request.horizons
     back = season * -(-horizons // season) - horizons
-    forecasts = np.empty((len(asked.origins), len(horizons)))
-    for s in range(len(asked.begins)):
-        for row in range(asked.rows[s], asked.rows[s + 1]):
-            known = asked.origins[row] - asked.begins[s] >= season - 1
+    forecasts = np.full((len(request.origins), len(horizons)), np.nan)
+    for i, first in enumerate(first_values(request)):
+        if request.origins[i] - first >= season - 1:
             for j in range(len(horizons)):
-                forecasts[row, j] = y[asked.origins[row] - back[j]] if known else np.nan
+                forecasts[i, j] = history.y[request.origins[i] - back[j]]
     return forecasts
 
 
 @kernel  # pragma: no cover
-def mean(y: Floats, seen: Floats, asked: Asked) -> Floats:
-    """Carry on the mean of all values so far."""
-    forecasts = np.empty((len(asked.origins), len(asked.horizons)))
-    for s in range(len(asked.begins)):
-        total, t = 0.0, asked.begins[s]
-        for row in range(asked.rows[s], asked.rows[s + 1]):
-            while t <= asked.origins[row]:
-                total += y[t]
+def mean(history: History, request: ForecastRequest) -> Floats:
+    """Forecast the mean of all values so far."""
+    means = np.empty(len(request.origins))
+    for s in range(len(request.series_offsets)):
+        first = t = request.series_offsets[s]
+        total = 0.0
+        for i in range(request.origin_offsets[s], request.origin_offsets[s + 1]):
+            while t <= request.origins[i]:
+                total += history.y[t]
                 t += 1
-            fill(forecasts[row], total / (t - asked.begins[s]))
-    return forecasts
+            means[i] = total / (t - first)
+    return flat_forecasts(means, request.horizons)
 
 
 @kernel  # pragma: no cover
-def window_mean(y: Floats, seen: Floats, asked: Asked) -> Floats:
-    """Carry on the mean of the last season, of the last `PLAIN_WINDOW` values without a season."""
-    window = asked.season if asked.season > 1 else PLAIN_WINDOW
-    forecasts = np.empty((len(asked.origins), len(asked.horizons)))
-    for s in range(len(asked.begins)):
-        for row in range(asked.rows[s], asked.rows[s + 1]):
-            last, total = asked.origins[row], np.nan
-            if last - asked.begins[s] >= window - 1:
-                # Window by window, not by differences of a running sum: those would lose a small
-                # window behind a large past value.
-                total = 0.0
-                for t in range(last - window + 1, last + 1):
-                    total += y[t]
-            fill(forecasts[row], total / window)
-    return forecasts
+def window_mean(history: History, request: ForecastRequest) -> Floats:
+    """Forecast the mean of the last season, or of `WINDOW_WITHOUT_SEASON` values without one."""
+    window = request.season if request.season > 1 else WINDOW_WITHOUT_SEASON
+    means = np.full(len(request.origins), np.nan)
+    for i, first in enumerate(first_values(request)):
+        if request.origins[i] - first >= window - 1:
+            means[i] = mean_until(history.y, request.origins[i], window)
+    return flat_forecasts(means, request.horizons)
 
 
 @kernel  # pragma: no cover
-def fill(row: Floats, value: float) -> None:
-    """Set each forecast of a row `[H]` to the same value."""
-    for j in range(len(row)):
-        row[j] = value
+def mean_until(y: Floats, last: int, window: int) -> float:
+    """Return the mean of the `window` values up to index `last`."""
+    # Not a difference of running sums: a large past value would round a small window away.
+    total = 0.0
+    for t in range(last - window + 1, last + 1):
+        total += y[t]
+    return total / window
 
 
 @kernel  # pragma: no cover
-def carry_lines_on(y: Floats, asked: Asked, window: int) -> Floats:
-    """Carry on the line through the value `window` steps ago, or the first, and the last."""
-    forecasts = np.empty((len(asked.origins), len(asked.horizons)))
-    for s in range(len(asked.begins)):
-        for row in range(asked.rows[s], asked.rows[s + 1]):
-            origin = asked.origins[row]
-            back = min(origin - asked.begins[s], window)
-            slope = (y[origin] - y[origin - back]) / back if back > 0 else np.nan
-            for j in range(len(asked.horizons)):
-                forecasts[row, j] = y[origin] + slope * asked.horizons[j]
+def continue_lines(y: Floats, request: ForecastRequest, window: int) -> Floats:
+    """Continue the line from the value `window` steps ago, or the first, to the last."""
+    forecasts = np.empty((len(request.origins), len(request.horizons)))
+    for i, first in enumerate(first_values(request)):
+        origin = request.origins[i]
+        back = min(origin - first, window)
+        slope = (y[origin] - y[origin - back]) / back if back > 0 else np.nan
+        for j in range(len(request.horizons)):
+            forecasts[i, j] = y[origin] + slope * request.horizons[j]
     return forecasts

@@ -1,26 +1,24 @@
-"""What a rule that fails leaves behind: the forecasts that it made all the same, and its errors."""
+"""Failures of rules: from which origins, with which errors, and the forecasts from the others."""
 
 import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from pulse_assets.array_types import Floats
 from pulse_assets.errors import RuleError
 
-#: Longest message of a rule's error that is kept.
+#: Longest stored message of a rule's error, in characters.
 LONGEST_MESSAGE: Final = 500
-#: An address in memory, with the digits that Python shows.
+#: An address in memory, as Python prints it.
 _ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 
 
 class OriginFailure(NamedTuple):
-    """One origin from which a rule made no forecast.
+    """One origin of a request from which a rule failed.
 
     Attributes:
         place: index of the origin among those of the request.
-        type: class of what the rule raised; `RuleError` where it broke its contract.
+        type: class of the error that the rule raised; `RuleError` if it broke its contract.
         message: its message, on one line.
     """
 
@@ -30,12 +28,12 @@ class OriginFailure(NamedTuple):
 
 
 class RuleFailure(NamedTuple):
-    """One origin of a series from which a rule made no forecast.
+    """One origin of a series from which a rule failed.
 
     Attributes:
         model: name of the rule.
         origin: index of the origin in the series.
-        type: class of what the rule raised; `RuleError` where it broke its contract.
+        type: class of the error that the rule raised; `RuleError` if it broke its contract.
         message: its message, on one line.
     """
 
@@ -46,32 +44,30 @@ class RuleFailure(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is stored: `Type: message`."""
+        """The stored text, `Type: message`."""
         return f"{self.type}: {self.message}"
 
 
 class RuleFailedError(RuleError):
-    """A rule failed from some of the origins of a request, or from all.
+    """A rule failed from some or all origins of a request.
 
     Attributes:
-        forecasts: what it forecast `[O, H]`, NaN from the origins where it failed.
+        forecasts: its forecasts `[O, H]`; NaN from the origins where it failed.
         failures: those origins, ascending; at least one.
     """
 
-    def __init__(
-        self, name: str, forecasts: NDArray[np.float64], failures: Sequence[OriginFailure]
-    ) -> None:
-        """Name the rule and its first failure."""
+    def __init__(self, name: str, forecasts: Floats, failures: Sequence[OriginFailure]) -> None:
+        """Describe the rule and its first failure."""
         first = failures[0]
         broken = first.type == RuleError.__name__
-        what = first.message if broken else f"failed: {first.type}: {first.message}"
-        super().__init__(f"rule {name!r} {what}")
+        reason = first.message if broken else f"failed: {first.type}: {first.message}"
+        super().__init__(f"rule {name!r} {reason}")
         self.forecasts = forecasts
         self.failures = tuple(failures)
 
 
 def describe_error(error: BaseException) -> tuple[str, str]:
-    r"""Return class and message of an error, as text that can be stored on one line.
+    r"""Return class and message of an error, each on one line.
 
     Example:
         >>> describe_error(ValueError("one\nline"))
@@ -82,13 +78,13 @@ def describe_error(error: BaseException) -> tuple[str, str]:
 
 
 def one_line(text: Callable[[], str]) -> str:
-    """Return a text that a user's code makes on one line; it may be of any length or raise.
+    """Return the text of a user's code on one line; empty if the code raises.
 
-    Addresses in memory, as `repr` shows them, are left out: they make equal errors differ.
+    Addresses in memory are left out, because they make equal errors differ.
     """
     try:
         words = " ".join(text().split())
-    except BaseException:  # an error whose text raises is described by its class alone
+    except BaseException:  # the error is then described by its class alone
         return ""
     words = _ADDRESS.sub("0x...", words)
     if len(words) > LONGEST_MESSAGE:

@@ -1,6 +1,6 @@
-"""Rules that are not ours, as a run sees them: each request goes to a rule host and back.
+"""Users' rules as the engine calls them: each request is sent to a rule host and answered by it.
 
-Neither the run's process nor a Dask worker imports a user's code.
+Neither the process of a run nor a Dask worker imports a user's code.
 """
 
 import itertools
@@ -10,42 +10,42 @@ from typing import Any, Final
 
 import numpy as np
 
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.arrays import Floats, Ints
-from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.failures import OriginFailure, RuleFailedError, failed_everywhere
+from pulse_assets.retrodiction.request import ForecastRequest
 from pulse_assets.retrodiction.rule_process import (
     HostDiedError,
     HostTimeoutError,
     this_threads_host,
 )
 
-#: Seconds that a rule may take in a batch, unless the options say otherwise.
+#: Default seconds that a rule may take per batch.
 RULE_TIMEOUT: Final = 600.0
 
 _batches: Final = itertools.count()
 
 
 class HostedRule:
-    """A user's rule or one of statsforecast for one batch; see `Rule`.
+    """A user's rule or a model of statsforecast, for one batch; see `Rule`.
 
     Attributes:
-        reference: how the user named it.
+        reference: `package.module:Class` or `statsforecast:Model`.
         name: see `Rule`.
         guarded: see `Rule`.
         scale_free: see `Rule`.
         history_origins: see `Rule`.
-        version: changes when the rule's code does.
+        version: text that changes when the rule's code does.
     """
 
     scale_free = False
 
     def __init__(self, reference: str, seconds: float = RULE_TIMEOUT) -> None:
-        """Have the rule imported.
+        """Import the rule in the rule host.
 
         Args:
             reference: `package.module:Class` or `statsforecast:Model`.
-            seconds: how long it may take in all.
+            seconds: total time that it may take.
 
         Raises:
             RuleError: it cannot be imported or used.
@@ -59,32 +59,37 @@ class HostedRule:
         self._batch = next(_batches)
         self._seconds, self._left = seconds, seconds
 
-    def forecast(self, y: Floats, asked: Asked) -> Floats:
-        """Forecast from every origin `[O]`: `[O, H]`; see `Rule`.
+    def forecast(self, y: Floats, request: ForecastRequest) -> Floats:
+        """Return the forecasts from each origin `[O, H]`; see `Rule`.
 
         Raises:
             RuleFailedError: the rule failed from some origins.
         """
-        forecasts = np.full((len(asked.origins), len(asked.horizons)), np.nan)
+        forecasts = np.full((len(request.origins), len(request.horizons)), np.nan)
         failures: list[OriginFailure] = []
-        for s, (one, origins) in enumerate(asked.one_by_one(y)):
-            first = int(asked.rows[s])
-            made, failed = self._forecast_one(one, origins, asked.horizons, asked.season)
-            forecasts[first : first + len(origins)] = made
-            failures += [one._replace(place=first + one.place) for one in failed]
+        for s, (values, origins) in enumerate(request.split(y)):
+            first = int(request.origin_offsets[s])
+            part, failed = self._forecast_series(values, origins, request.horizons, request.season)
+            forecasts[first : first + len(origins)] = part
+            failures += [failure._replace(place=first + failure.place) for failure in failed]
         if failures:
             raise RuleFailedError(self.name, forecasts, failures)
         return forecasts
 
-    def _forecast_one(
+    def _forecast_series(
         self, y: Floats, origins: Ints, horizons: Ints, season: int
     ) -> tuple[Floats, list[OriginFailure]]:
         shape = len(origins), len(horizons)
         if self._left <= 0:
             return np.full(shape, np.nan), failed_everywhere(shape, *self._too_slow())
-        ask = {"ask": "forecast", "reference": self.reference, "batch": self._batch}
-        header = {**ask, "version": self.version, "season": season}
-        began = time.monotonic()
+        header = {
+            "ask": "forecast",
+            "reference": self.reference,
+            "batch": self._batch,
+            "version": self.version,
+            "season": season,
+        }
+        started = time.monotonic()
         try:
             answer = this_threads_host().ask(header, (y, origins, horizons), seconds=self._left)
         except HostTimeoutError:
@@ -93,7 +98,7 @@ class HostedRule:
         except HostDiedError as error:
             return np.full(shape, np.nan), failed_everywhere(shape, "ProcessEnded", str(error))
         finally:
-            self._left -= time.monotonic() - began
+            self._left -= time.monotonic() - started
         (forecasts,) = answer.arrays
         grouped = answer.header["failures"]
         failures = [OriginFailure(at, *words) for *words, places in grouped for at in places]
@@ -108,13 +113,13 @@ class HostedRule:
 
 
 def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:
-    """Return name, options and version of a rule, as its host finds them.
+    """Return name, options and version of a rule, as the rule host reports them.
 
     Raises:
         RuleError: it cannot be imported or used.
     """
     host = this_threads_host()
-    # Another run that ends on the same worker may close this host, which forgets all, at any time.
+    # Another run that ends on the same worker may close this host at any time, which then forgets.
     described = host.descriptions.get(reference)
     if described is None:
         header = {"ask": "describe", "reference": reference, "batch": next(_batches)}
@@ -134,7 +139,7 @@ def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:
 
 
 def rule_versions(models: Sequence[str], seconds: float = RULE_TIMEOUT) -> dict[str, str]:
-    """Return the version of each rule that is not built in, by the name that the user gave it.
+    """Return the version of each rule that is not built in, by its reference.
 
     Example:
         >>> rule_versions(["naive", "ses"])

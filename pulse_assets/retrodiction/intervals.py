@@ -1,57 +1,75 @@
-"""Prediction intervals that hold their level whatever the errors do: online quantile tracking.
+"""Prediction intervals by online quantile tracking, which keep their level for any errors.
 
-Each rule and horizon has its own radius q, in units of how restless the series is, see
-`restlessness`: so one wild month widens the intervals of all horizons at once, while the errors
-that it made far ahead are verified only a year later. When an outcome is verified q <- q + eta
-(missed - alpha), where eta is a share of the mean of q and the largest recent error (of q alone
-while that is larger, else a radius from wild years would outlive them by decades). A miss widens,
-a hit narrows a little, so the share of misses tends to alpha without any assumption on the errors.
+Each rule and horizon has its own radius q, in units of the local scale of the series; see
+`local_scale`. So a volatile month widens the intervals of all horizons at once, although errors far
+ahead are verified only a year later.
+
+When an outcome is verified, q <- q + eta (missed - alpha): a miss widens the interval, and a hit
+narrows it a little. So the share of misses tends to alpha for any sequence of errors. eta is a
+share of the mean of q and the largest recent error; of q alone while that is larger, because
+otherwise a radius from volatile years would persist for decades.
 
 Source:
     Angelopoulos, Candes, Tibshirani (2023), Conformal PID control for time series prediction,
     doi:10.48550/arXiv.2307.16895.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import LARGEST, Floats, Ints, kernel
-from pulse_assets.retrodiction.panel import SLOT
+from pulse_assets.array_types import Floats, Ints
+from pulse_assets.retrodiction.arrays import LARGEST, kernel
+from pulse_assets.retrodiction.padding import MAX_WIDTH
 
 #: eta as a share of the mean of the radius and the larger of it and the largest recent error.
 LEARNING_RATE: Final = 0.05
-#: What is left of a large error's memory a step later.
+#: Discount of the largest recent error.
 PEAK_DISCOUNT: Final = 0.98
-#: The power of the usual change to which errors are taken to be proportional.
-RESTLESSNESS: Final = 0.6
-#: Discounts of the mean absolute change, of late and of long; the two count alike.
-LATE: Final = 0.5
-LONG: Final = 0.995
-#: Restlessness stays above this share of the mean absolute change so far.
-CALMEST: Final = 0.3
-#: A change or an error counts as at most this many times the usual one, once that rests on so many:
-#: a step of a thousand usual changes must not widen the intervals for years.
+#: Errors are taken to be proportional to this power of the mean absolute change.
+SCALE_POWER: Final = 0.6
+#: Discounts of the recent and of the long-run mean absolute change, whose mean is used.
+RECENT_DISCOUNT: Final = 0.5
+LONG_RUN_DISCOUNT: Final = 0.995
+#: The mean absolute change is at least this share of that of the whole history.
+SMALLEST_CHANGE: Final = 0.3
+#: A change or an error counts as at most this many times the mean one ...
 LARGEST_UNITS: Final = 20.0
-COUNTED_FROM: Final = 12
-#: Discount of persistence's errors, of which the mean is the usual error; each counts there as at
-#: most this share of the largest: a step is an error of h origins, horizon h, one after the other.
-USUAL_DISCOUNT: Final = 0.99
-USUAL_SHARE: Final = 0.2
-#: Verified errors whose conformal quantile starts the tracking.
-START: Final = 10
+#: ... once that is a mean of this many: a jump of a thousand mean changes must not widen the
+#: intervals for years.
+MEAN_KNOWN_FROM: Final = 12
+#: Discount of persistence's errors in their mean.
+ERROR_DISCOUNT: Final = 0.99
+#: An error enters that mean as at most this share of the largest counted error, because a jump
+#: causes an error from each of h successive origins.
+ERROR_SHARE: Final = 0.2
+#: Verified errors from whose conformal quantile the tracking starts.
+FIRST_ERRORS: Final = 10
 
 
-# What is kept of models, `SLOT` numbers a field, see `panel`: their errors verified, the tracked
-# quantile of them in units, and the largest of late.
-VERIFIED: Final = 0
-QUANTILE: Final = SLOT
-PEAK: Final = 2 * SLOT
-RECORD: Final = 3 * SLOT
+class Tracking(NamedTuple):
+    """The state of each model's interval; each array is `[MAX_WIDTH]`.
+
+    Attributes:
+        verified: number of verified errors, up to `FIRST_ERRORS`.
+        quantile: the tracked quantile of the errors, in units of the local scale.
+        peak: the largest recent error, in the same units.
+    """
+
+    verified: Floats
+    quantile: Floats
+    peak: Floats
+
+
+@kernel  # pragma: no cover
+def new_tracking() -> Tracking:
+    """Return the state before any verified error."""
+    block = np.zeros((3, MAX_WIDTH))
+    return Tracking(block[0], block[1], block[2])
 
 
 def interval_radius(
-    panel: Floats,
+    padded: Floats,
     observed: Floats,
     filled: Floats,
     horizons: Ints,
@@ -59,153 +77,170 @@ def interval_radius(
     models: int,
     alpha: float,
 ) -> Floats:
-    """Return the half width of the interval of every forecast.
+    """Return half the width of the interval of every forecast.
 
-    Until a rule has `START` verified errors it gets the radius of persistence.
+    Until a model has `FIRST_ERRORS` verified errors it has the radius of persistence.
 
     Args:
-        panel: forecasts `[H, T, W]`, see `panel`; the place after the models is filled with those
-            of persistence.
+        padded: padded forecast array `[H, T, W]`, see `padding`; the place after the models is
+            filled with the forecasts of persistence.
         observed: the series `[T]`, NaN where missing.
-        filled: the same, missing values carried forward.
+        filled: the same with missing values carried forward.
         horizons: steps ahead `[H]`.
-        origins: indices `[O]` at which it is wanted, ascending.
-        models: how many there are.
+        origins: indices `[O]` at which the radius is wanted, ascending.
+        models: the number of models.
         alpha: share of outcomes that may fall outside, 0..1.
 
     Returns:
         Radius `[H, O, W]`, >= 0; NaN until persistence has a verified error.
     """
-    radius, unit = np.empty((len(panel), len(origins), panel.shape[2])), restlessness(filled)
-    row = np.full(len(filled), -1)
+    radius = np.empty((len(padded), len(origins), padded.shape[2]))
+    scale, row = local_scale(filled), np.full(len(filled), -1)
     row[origins] = np.arange(len(origins))
-    panel[:, :, models] = filled
+    padded[:, :, models] = filled
     for j, h in enumerate(horizons):
-        _track(panel[j], observed, unit, h, row, models, alpha, radius[j])
+        _track(padded[j], observed, scale, h, row, models, alpha, radius[j])
     return radius
 
 
 @kernel  # pragma: no cover
-def restlessness(y: Floats) -> Floats:
-    """Return a power of the usual absolute change, nearly its root, at each index `[T]`.
+def local_scale(y: Floats) -> Floats:
+    """Return the local scale of errors at each index `[T]`: a power of the mean absolute change.
 
-    Not the change itself, for after a storm errors are larger, but not by as much as the storm was.
-    An outlying change counts as `LARGEST_UNITS` usual ones.
+    It is not the change itself: after volatile times errors are larger, but less so than the
+    changes were. An outlying change counts as `LARGEST_UNITS` mean ones.
 
     Args:
         y: series without gaps `[T]`.
     """
-    late, late_count, long, long_count, total = 0.0, 0.0, 0.0, 0.0, 0.0
-    unit, usual, moved = np.zeros(len(y)), 0.0, 0
+    recent, recent_count, long_run, long_run_count, total = 0.0, 0.0, 0.0, 0.0, 0.0
+    scale, mean_change, nonzero = np.zeros(len(y)), 0.0, 0
     for t in range(1, len(y)):
         change = abs(y[t] - y[t - 1])
-        moved += change > 0.0
-        if moved > COUNTED_FROM:
-            change = min(change, LARGEST_UNITS * usual)
-        late, late_count = LATE * late + change, LATE * late_count + 1.0
-        long, long_count = LONG * long + change, LONG * long_count + 1.0
+        nonzero += change > 0.0
+        if nonzero > MEAN_KNOWN_FROM:
+            change = min(change, LARGEST_UNITS * mean_change)
+        recent = RECENT_DISCOUNT * recent + change
+        recent_count = RECENT_DISCOUNT * recent_count + 1.0
+        long_run = LONG_RUN_DISCOUNT * long_run + change
+        long_run_count = LONG_RUN_DISCOUNT * long_run_count + 1.0
         total += change
-        usual = (late / late_count + long / long_count) / 2.0
-        usual = max(usual, CALMEST * total / t)
-        unit[t] = usual**RESTLESSNESS
-    return unit
+        mean_change = (recent / recent_count + long_run / long_run_count) / 2.0
+        mean_change = max(mean_change, SMALLEST_CHANGE * total / t)
+        scale[t] = mean_change**SCALE_POWER
+    return scale
 
 
 @kernel  # pragma: no cover
 def _track(
     forecasts: Floats,
     observed: Floats,
-    unit: Floats,
+    scale: Floats,
     h: int,
     row: Ints,
     persistence: int,
     alpha: float,
     radius: Floats,
 ) -> None:
+    """Fill the radius `[O, W]` of one horizon."""
     length, width = forecasts.shape
-    record, first, begun = np.zeros(RECORD), np.full((width, START), np.inf), False
-    usual, count, largest = 0.0, 0.0, LARGEST
+    tracking, first, started = new_tracking(), np.full((width, FIRST_ERRORS), np.inf), False
+    mean_error, count, largest = 0.0, 0.0, LARGEST
     for t in range(length):
         if t >= h and not np.isnan(observed[t]):
-            # Where nothing had moved yet, the unit known by now.
-            then = unit[t - h] if unit[t - h] > 0.0 else unit[t]
+            # Before the first change of the series its scale is 0: take the current one.
+            then = scale[t - h] if scale[t - h] > 0.0 else scale[t]
             inverse = 1.0 / then if then > 0.0 else 1.0
-            track(forecasts, t - h, observed[t], inverse, largest, record, alpha)
-            if not begun:
-                begun = begin(forecasts, t - h, observed[t], inverse, record, first, alpha)
-            error = min(abs(forecasts[t - h, persistence] - observed[t]), USUAL_SHARE * largest)
-            usual, count = USUAL_DISCOUNT * usual + error, USUAL_DISCOUNT * count + 1.0
-            if count > COUNTED_FROM and usual > 0.0:
-                largest = LARGEST_UNITS * usual / count
+            update_quantiles(tracking, forecasts, t - h, observed[t], inverse, largest, alpha)
+            if not started:
+                started = start_quantiles(
+                    tracking, forecasts, t - h, observed[t], inverse, first, alpha
+                )
+            error = min(abs(forecasts[t - h, persistence] - observed[t]), ERROR_SHARE * largest)
+            mean_error, count = ERROR_DISCOUNT * mean_error + error, ERROR_DISCOUNT * count + 1.0
+            if count > MEAN_KNOWN_FROM and mean_error > 0.0:
+                largest = LARGEST_UNITS * mean_error / count
         if row[t] >= 0:
-            write_radius(record, persistence, unit[t], radius, row[t])
+            write_radius(tracking, persistence, scale[t], radius, row[t])
 
 
 @kernel  # pragma: no cover
-def track(
+def update_quantiles(
+    tracking: Tracking,
     forecasts: Floats,
     s: int,
     outcome: float,
     inverse: float,
     largest: float,
-    record: Floats,
     alpha: float,
 ) -> None:
-    """Widen the quantiles that were missed and narrow the others, of models that have begun.
+    """Raise the quantiles that were missed and lower the others, of models that have started.
 
-    Larger errors than `largest` are remembered as this large.
+    Args:
+        tracking: the state of all models.
+        forecasts: all forecasts `[T, W]`.
+        s: index of the forecasts that are verified.
+        outcome: the observed value.
+        inverse: 1 / local scale.
+        largest: larger errors enter the peak as this one.
+        alpha: share of outcomes that may fall outside.
     """
     for k in range(forecasts.shape[1]):
-        quantile, peak = record[QUANTILE + k], record[PEAK + k]
+        quantile, peak = tracking.quantile[k], tracking.peak[k]
         error = abs(forecasts[s, k] - outcome) * inverse
         error = LARGEST if error > LARGEST else error
         counted = min(largest * inverse, error)
         missed = 1.0 if error > quantile else 0.0
         stride = (max(peak, quantile) + quantile) / 2.0
         moved = quantile + LEARNING_RATE * stride * (missed - alpha)
-        verified = error == error and record[VERIFIED + k] >= START
-        record[QUANTILE + k] = min(moved, LARGEST) if verified else quantile
-        record[PEAK + k] = max(PEAK_DISCOUNT * peak, counted) if verified else peak
+        verified = error == error and tracking.verified[k] >= FIRST_ERRORS
+        tracking.quantile[k] = min(moved, LARGEST) if verified else quantile
+        tracking.peak[k] = max(PEAK_DISCOUNT * peak, counted) if verified else peak
 
 
 @kernel  # pragma: no cover
-def begin(
+def start_quantiles(
+    tracking: Tracking,
     forecasts: Floats,
     s: int,
     outcome: float,
     inverse: float,
-    record: Floats,
     first: Floats,
     alpha: float,
 ) -> bool:
-    """Set the quantile of models with few verified errors; return whether all have begun."""
-    begun = True
+    """Set the quantiles of models with few verified errors; return whether all have started.
+
+    `first` `[W, FIRST_ERRORS]` holds the first errors of each model; see `update_quantiles`.
+    """
+    started = True
     for k in range(forecasts.shape[1]):
-        if record[VERIFIED + k] >= START:
+        if tracking.verified[k] >= FIRST_ERRORS:
             continue
         error = min(abs(forecasts[s, k] - outcome) * inverse, LARGEST)
         if not np.isnan(forecasts[s, k]):
-            record[VERIFIED + k] += 1.0
-            n = int(record[VERIFIED + k])
-            record[QUANTILE + k] = first_quantile(first[k], n, error, alpha)
-            record[PEAK + k] = max(PEAK_DISCOUNT * record[PEAK + k], error)
-        begun = False
-    return begun
+            tracking.verified[k] += 1.0
+            n = int(tracking.verified[k])
+            tracking.quantile[k] = first_quantile(first[k], n, error, alpha)
+            tracking.peak[k] = max(PEAK_DISCOUNT * tracking.peak[k], error)
+        started = False
+    return started
 
 
 @kernel  # pragma: no cover
-def write_radius(record: Floats, persistence: int, unit: float, radius: Floats, row: int) -> None:
+def write_radius(
+    tracking: Tracking, persistence: int, scale: float, radius: Floats, row: int
+) -> None:
     """Fill a row of `radius` `[O, W]`; NaN until persistence has a verified error."""
-    unit = unit if unit > 0.0 else 1.0
+    scale = scale if scale > 0.0 else 1.0
     for k in range(radius.shape[1]):
-        at = k if record[VERIFIED + k] >= START else persistence
-        half = max(record[QUANTILE + at], 0.0) * unit
-        radius[row, k] = min(half, LARGEST) if record[VERIFIED + at] > 0.0 else np.nan
+        at = k if tracking.verified[k] >= FIRST_ERRORS else persistence
+        half = max(tracking.quantile[at], 0.0) * scale
+        radius[row, k] = min(half, LARGEST) if tracking.verified[at] > 0.0 else np.nan
 
 
 @kernel  # pragma: no cover
 def first_quantile(errors: Floats, n: int, error: float, alpha: float) -> float:
-    """Insert an error into the sorted first ones; return their conformal quantile.
+    """Insert an error into the n - 1 sorted ones; return the conformal quantile of all n.
 
     Its rank is ceil((n + 1) (1 - alpha)), at most n.
     """

@@ -1,7 +1,7 @@
-"""Where numba keeps the compiled kernels, and what is done when it finds no place for them.
+"""The directory of numba's cache of compiled kernels, and a temporary one if there is none.
 
-numba looks in NUMBA_CACHE_DIR, beside the source, and in the user's cache directory. A package that
-another user installed, used without a home directory, leaves none of them.
+numba tries NUMBA_CACHE_DIR, the directory of the source, and the user's cache directory. None of
+them is writable if another user installed the package and there is no home directory.
 """
 
 import atexit
@@ -20,12 +20,12 @@ _FIX: Final = "set NUMBA_CACHE_DIR to a directory that this user can write"
 
 @cache
 def can_keep_kernels() -> bool:
-    """Return whether numba can keep kernels on disk, if need be in a directory of this process.
+    """Return whether numba can cache kernels on disk, if need be in a temporary directory.
 
-    That directory is private, because numba unpickles what it finds there. The processes that this
-    one starts find it in their environment; this process removes it when it ends.
+    That directory is private to the user, because numba unpickles the files in it. Processes that
+    this one starts inherit it in their environment; this process removes it when it ends.
     """
-    if _finds_a_place():
+    if _finds_directory():
         return True
     try:
         folder = tempfile.mkdtemp(prefix="pulse-kernels-")  # readable by this user only
@@ -33,13 +33,13 @@ def can_keep_kernels() -> bool:
         return False
     atexit.register(_remove, folder, os.getpid())
     os.environ["NUMBA_CACHE_DIR"] = folder
-    # numba has read the environment already. Its modules hold no annotation of what it read.
+    # numba has already read the environment. Its configuration has no type annotations.
     numba.config.CACHE_DIR = folder  # pyright: ignore[reportAttributeAccessIssue, reportPrivateImportUsage]
-    return _finds_a_place()
+    return _finds_directory()
 
 
-def _finds_a_place() -> bool:
-    """Ask numba itself; a function of this module has the same places as every kernel."""
+def _finds_directory() -> bool:
+    """Return whether numba finds a cache directory, which is the same for all our modules."""
     try:
         numba.njit(cache=True)(_probe)
     except RuntimeError:  # no locator available
@@ -48,16 +48,16 @@ def _finds_a_place() -> bool:
 
 
 def _probe() -> None:
-    """Never compiled: it stands for the kernels."""
+    """Stand in for a kernel; it is never called."""
 
 
 def _remove(folder: str, owner: int) -> None:
-    if os.getpid() == owner:  # a forked process inherits what is registered
+    if os.getpid() == owner:  # a forked process inherits registered functions
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def warn_of_compilation() -> None:
-    """Log a warning if the kernels are compiled anew in each run."""
+    """Log a warning if the kernels are compiled again in each run."""
     here = os.environ.get("NUMBA_CACHE_DIR", "")
     if not can_keep_kernels():
         text = "every process compiles its kernels anew"

@@ -1,7 +1,7 @@
 """A series as each origin knows it: implausible values are missing once they are revealed.
 
-A value is only known to be implausible when the series has come back. So an origin between the two
-sees the value, and all later origins see a missing value, in the whole of the past.
+A value is known to be implausible only after a later value has undone its jump. Origins before that
+use the value; all later origins treat it as missing.
 """
 
 import itertools
@@ -11,18 +11,19 @@ from typing import Self
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, first_known
+from pulse_assets.array_types import Bools, Floats, Ints
+from pulse_assets.retrodiction.arrays import first_known
 from pulse_assets.retrodiction.implausible import find_implausible
 
 
 @dataclass(frozen=True)
 class KnownSeries:
-    """A series and what its origins know of it.
+    """A series and its implausible values.
 
     Attributes:
         values: the series `[T]`; NaN where missing.
-        implausible: indices of the implausible values, and for each the index that reveals it,
-            `[K]` each; the former ascend.
+        implausible: indices of the implausible values, ascending, and of the values that reveal
+            them, `[K]` each.
     """
 
     values: Floats
@@ -30,7 +31,7 @@ class KnownSeries:
 
     @classmethod
     def of(cls, values: Floats, season: int = 1) -> Self:
-        """Find the implausible values of a series.
+        """Return a series with its implausible values.
 
         Args:
             values: the series `[T]`; NaN where missing.
@@ -38,30 +39,29 @@ class KnownSeries:
         """
         return cls(values, find_implausible(values, season))
 
-    def carried(self, rows: Ints) -> Self:
-        """Return the series on other dates: of each the last value known then.
+    def carried(self, last_known: Ints) -> Self:
+        """Return the series at other dates: the last value that was known at each.
 
-        A value counts as implausible from the first date on at which the one is known that reveals
-        it, whether that date shows it or not.
+        A value counts as implausible from the first date on at which the value that reveals it is
+        known.
 
         Args:
-            rows: index of the last value known at each date `[D]`, ascending; -1: none.
+            last_known: index of the last value known at each date `[D]`, ascending; -1: none.
         """
-        values = np.append(self.values, np.nan)[rows]
+        values = np.append(self.values, np.nan)[last_known]
         places, revealed = self.implausible
         if not len(places):
             return type(self)(values, self.implausible)
-        begins, ends = rows.searchsorted(places), rows.searchsorted(places, side="right")
-        seen_at = rows.searchsorted(revealed)
-        counts = np.where(seen_at < len(rows), ends - begins, 0)
+        firsts = last_known.searchsorted(places)
+        ends = last_known.searchsorted(places, side="right")
+        revealed_at = last_known.searchsorted(revealed)
+        counts = np.where(revealed_at < len(last_known), ends - firsts, 0)
         steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        found = np.repeat(begins, counts) + steps, np.repeat(seen_at, counts)
-        return type(self)(values, found)
+        implausible = np.repeat(firsts, counts) + steps, np.repeat(revealed_at, counts)
+        return type(self)(values, implausible)
 
     def shifted(self, steps: int) -> Self:
-        """Return the series beside one that begins so many steps later, or earlier if negative.
-
-        Values before its begin are taken away; NaN are put before.
+        """Return the series with `steps` NaN before it, or without its first `-steps` values.
 
         Example:
             >>> KnownSeries.of(np.array([1.0, 2.0])).shifted(1).values
@@ -69,79 +69,80 @@ class KnownSeries:
         """
         places, revealed = (indices + steps for indices in self.implausible)
         values = np.append(np.full(max(steps, 0), np.nan), self.values[max(-steps, 0) :])
-        left = places >= 0
-        return type(self)(values, (places[left], revealed[left]))
+        inside = places >= 0
+        return type(self)(values, (places[inside], revealed[inside]))
 
     def measure(self, origins: Ints, function: Callable[[Floats, Ints], Floats]) -> Floats:
         """Return a function of the series as it is known at each origin `[O]`.
 
         Args:
             origins: indices `[O]`.
-            function: makes of a series and origins one number per origin, from values up to each.
+            function: returns one number per origin, given a series and origins; it uses no value
+                after an origin.
         """
         measured = np.empty(len(origins))
-        for (known,), of in vintages([self], origins):
-            measured[of] = function(known, origins[of])
+        for (values,), where in vintages([self], origins):
+            measured[where] = function(values, origins[where])
         return measured
 
     def hides(self, origin: int) -> bool:
-        """Return whether there are implausible values that an origin does not know to be so."""
+        """Return whether there are implausible values up to an origin that are revealed later."""
         places, revealed = self.implausible
         return bool(((places <= origin) & (revealed > origin)).any())
 
     def at(self, origin: int, end: int | None = None) -> Floats:
         """Return the values up to an origin, or before `end`, as the origin knows them.
 
-        An implausible first value is replaced by the next plausible one, so that the series begins
-        where it did.
+        An implausible first value is replaced by the next plausible one, so that the first value
+        of the series stays at its index.
 
         Args:
             origin: index of the last value that may be used.
-            end: index before which values are returned; values after the origin do not change
-                those up to it.
+            end: index before which values are returned instead; those up to the origin are the
+                same.
         """
-        known = self.values[: origin + 1 if end is None else end]
+        values = self.values[: origin + 1 if end is None else end]
         places, revealed = self.implausible
-        wrong = places[revealed <= origin]
-        if len(wrong):
-            known = np.array(known, np.float64)
-            begin = first_known(known)
-            known[wrong] = np.nan
-            if begin == wrong[0]:
-                known[begin] = known[first_known(known)]
-        return known
+        missing = places[revealed <= origin]
+        if len(missing):
+            values = np.array(values, np.float64)
+            first = first_known(values)
+            values[missing] = np.nan
+            if first == missing[0]:
+                values[first] = values[first_known(values)]
+        return values
 
 
 def vintages(
     series: Sequence[KnownSeries], origins: Ints
 ) -> Iterator[tuple[tuple[Floats, ...], Bools]]:
-    """Yield several series as origins know them, and the origins `[O]` that know them so.
+    """Yield each version of several series, and which origins `[O]` know this version.
 
-    Values after an origin may be in its series. Each origin is in one of what is yielded.
+    Each origin knows one version. A version may contain values after an origin that knows it.
 
     Args:
         series: the series, `[T]` each.
-        origins: indices `[O]` of the last value that each may use, in any order.
+        origins: indices `[O]` of the last value that may be used, in any order.
 
     Example:
         >>> walk = np.arange(20) % 2.0
         >>> walk[15] = 1000.0
-        >>> known = vintages([KnownSeries.of(walk)], np.array([14, 15, 16]))
-        >>> [(len(values), of.tolist()) for (values,), of in known]
+        >>> versions = vintages([KnownSeries.of(walk)], np.array([14, 15, 16]))
+        >>> [(len(values), where.tolist()) for (values,), where in versions]
         [(16, [False, True, False]), (20, [True, False, True])]
     """
     settled = np.ones(len(origins), bool)
-    if not any(len(one.implausible[0]) for one in series):
-        yield tuple(one.values for one in series), settled
+    if not any(len(member.implausible[0]) for member in series):
+        yield tuple(member.values for member in series), settled
         return
-    # Between two of these indices the values that are not yet revealed are the same.
-    changes = np.unique(np.concatenate([places for one in series for places in one.implausible]))
-    for begin, end in itertools.pairwise(changes.tolist()):
-        of = (origins >= begin) & (origins < end)
-        if of.any() and any(one.hides(begin) for one in series):
-            settled &= ~of
-            yield tuple(one.at(begin, end) for one in series), of
+    # Between two of these indices the same values are not yet revealed.
+    indices = [places for member in series for places in member.implausible]
+    for start, end in itertools.pairwise(np.unique(np.concatenate(indices)).tolist()):
+        where = (origins >= start) & (origins < end)
+        if where.any() and any(member.hides(start) for member in series):
+            settled &= ~where
+            yield tuple(member.at(start, end) for member in series), where
     if settled.any() or not len(origins):
-        # To these origins all values are plausible that are not revealed by the last of them.
+        # For these origins all values are plausible that are not revealed by the last of them.
         last = int(origins[settled].max(initial=-1))
-        yield tuple(one.at(last, len(one.values)) for one in series), settled
+        yield tuple(member.at(last, len(member.values)) for member in series), settled

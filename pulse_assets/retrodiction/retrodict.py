@@ -1,4 +1,4 @@
-"""Retrodict one series: every rule, the combinations, their weights and intervals."""
+"""Retrodict one series: the forecasts of all rules and combinations, weights and intervals."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from functools import partial
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints, first_known
-from pulse_assets.retrodiction.ensemble import Method, combine
+from pulse_assets.array_types import Bools, Floats, Ints
+from pulse_assets.retrodiction.arrays import first_known
+from pulse_assets.retrodiction.combination import Method, combine
 from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.indicators import IndicatorRule
 from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.known_series import KnownSeries, vintages
-from pulse_assets.retrodiction.panel import fold, unfold, unfold_weights
-from pulse_assets.retrodiction.partners import PartnerRule
+from pulse_assets.retrodiction.padding import pack, unpack, unpack_weights
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
-from pulse_assets.retrodiction.walk_forward import Task
+from pulse_assets.retrodiction.walk_forward import SeriesBatch
 
 
 @dataclass(frozen=True)
 class Retrodiction:
-    """Forecasts of one series from each origin asked for.
+    """Forecasts of one series from each requested origin.
 
     Attributes:
         models: names of the rules, then `ensemble` and `ensemble_equal` `[M]`.
-        predicted: forecasts `[M, O, H]`, unit of the series; NaN where a model has none.
+        predicted: forecasts `[M, O, H]` in the unit of the series; NaN where a model has none.
         lower: lower bounds of the intervals `[M, O, H]`.
         upper: upper bounds of the intervals `[M, O, H]`.
         weights: share of each rule in `ensemble` `[M, O, H]`; NaN for the two ensembles.
-        errors: the origins of the whole history from which a rule failed; its forecasts there are
-            NaN.
+        errors: the origins of the whole history from which a rule failed; the forecasts are NaN.
     """
 
     models: tuple[str, ...]
@@ -50,41 +50,41 @@ def retrodict(
     level: float = 0.9,
     strict: bool = True,
 ) -> Retrodiction:
-    """Forecast from each origin, combine and bound, by what was known at the origin alone.
+    """Forecast from each origin, combine, and add intervals, using only what was known there.
 
-    Rules run over the whole history, so that the weights and intervals at an origin rest on every
-    forecast verified by then. A value that the next one shows to be implausible counts as missing
-    from then on, see `KnownSeries`: neither rules nor weights nor intervals remember it.
+    The rules run over the whole history, so that weights and intervals at an origin depend on all
+    forecasts verified by then. A value that a later one reveals to be implausible counts as
+    missing from then on, in rules, weights and intervals; see `KnownSeries`.
 
     Args:
         y: the series `[T]`, NaN where missing; values after the last origin are not used.
         origins: indices `[O]` of the last value that may be used.
         horizons: steps ahead `[H]`, ascending, >= 1.
-        season: observations a season, >= 1.
+        season: observations per season, >= 1.
         rules: the rules, with distinct names.
         ensemble: how `ensemble` weighs the rules, see `combine`.
         level: nominal coverage of the intervals, 0..1.
-        strict: whether a rule that fails is raised; else it has no forecast where it failed.
+        strict: whether the failure of a rule is raised; if not, its forecasts there are NaN.
 
     Returns:
-        A `Retrodiction`. An interval is finite where its forecast is and `horizon + 1` values
-        were known.
+        A `Retrodiction`. An interval is finite where its forecast is and at least `horizon + 1`
+        values were known.
 
     Raises:
-        RuleError: a rule failed or broke its contract, in strict mode; it is named.
+        RuleError: a rule failed or broke its contract, and `strict` is true; the message names it.
 
     Example:
         >>> from pulse_assets.retrodiction.rules import resolve_rules
         >>> y = np.array([1.0, 2.0, 4.0])
-        >>> made = retrodict(y, [2], [3], 1, resolve_rules(["naive", "drift"]))
-        >>> made.predicted[:, 0, 0].tolist()  # naive, drift, ensemble, ensemble_equal
+        >>> result = retrodict(y, [2], [3], 1, resolve_rules(["naive", "drift"]))
+        >>> result.predicted[:, 0, 0].tolist()  # naive, drift, ensemble, ensemble_equal
         [4.0, 8.5, 6.25, 6.25]
     """
-    wanted = np.array(origins, np.int64)
+    requested = np.array(origins, np.int64)
     if isinstance(y, np.ndarray):
-        y = KnownSeries.of(y[: wanted.max(initial=-1) + 1], season)
-    known = list(_vintages(y, rules, wanted))
-    make = partial(
+        y = KnownSeries.of(y[: requested.max(initial=-1) + 1], season)
+    versions = list(_vintages(y, rules, requested))
+    retrodict_vintage = partial(
         _retrodict,
         horizons=horizons,
         season=season,
@@ -92,48 +92,51 @@ def retrodict(
         level=level,
         strict=strict,
     )
-    if len(known) == 1:
-        ((values, pool, _),) = known
-        return make(values, wanted, pool)
-    # With the first origin in each, at which slow rules begin.
-    first = wanted.min()
-    parts = [(make(values, np.append(first, wanted[of]), pool), of) for values, pool, of in known]
-    return _joined(parts, wanted)
+    if len(versions) == 1:
+        ((values, vintage_rules, _),) = versions
+        return retrodict_vintage(values, requested, vintage_rules)
+    # Each vintage includes the first origin, because slow rules start relative to it.
+    first = requested.min()
+    parts = [
+        (retrodict_vintage(values, np.append(first, requested[where]), vintage_rules), where)
+        for values, vintage_rules, where in versions
+    ]
+    return _joined(parts, requested)
 
 
 def _vintages(
     y: KnownSeries, rules: Sequence[Rule], origins: Ints
 ) -> Iterator[tuple[Floats, list[Rule], Bools]]:
-    """Yield the series and the rules, with their partners, as origins know them; see `vintages`."""
-    start = first_known(y.values) if any(isinstance(rule, PartnerRule) for rule in rules) else 0
+    """Yield series and rules with their indicators as origins know them; see `vintages`."""
+    start = first_known(y.values) if any(isinstance(rule, IndicatorRule) for rule in rules) else 0
     series = [y]
-    series += [rule.known(start) for rule in rules if isinstance(rule, PartnerRule)]
-    for (known, *others), of in vintages(series, origins):
-        values = iter(others)
-        pool = [
-            rule.with_partner(next(values), start) if isinstance(rule, PartnerRule) else rule
+    series += [rule.known_indicator(start) for rule in rules if isinstance(rule, IndicatorRule)]
+    for (values, *indicators), where in vintages(series, origins):
+        remaining = iter(indicators)
+        vintage_rules = [
+            rule.with_indicator(next(remaining), start) if isinstance(rule, IndicatorRule) else rule
             for rule in rules
         ]
-        yield known, pool, of
+        yield values, vintage_rules, where
 
 
 def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: Ints) -> Retrodiction:
-    """Put the forecasts of several vintages into the order of the origins.
+    """Return the forecasts of several vintages in the order of the origins.
 
     Args:
-        parts: the forecasts from the first origin and from those of a vintage, and which those are
-            `[O]`.
+        parts: for each vintage, the forecasts from the first origin and from its own origins; and
+            which of all origins are its own `[O]`.
         origins: all origins `[O]`.
     """
     models, steps = parts[0][0].models, parts[0][0].predicted.shape[2]
     names = ("predicted", "lower", "upper", "weights")
     arrays = {name: np.empty((len(models), len(origins), steps)) for name in names}
     errors: dict[RuleFailure, None] = {}
-    for made, of in parts:
+    for part, where in parts:
         for name, array in arrays.items():
-            array[:, of] = getattr(made, name)[:, 1:]
-        others = {*origins[~of].tolist()}
-        errors |= dict.fromkeys(one for one in made.errors if one.origin not in others)
+            array[:, where] = getattr(part, name)[:, 1:]
+        others = {*origins[~where].tolist()}
+        errors |= dict.fromkeys(error for error in part.errors if error.origin not in others)
     return Retrodiction(models, **arrays, errors=tuple(errors))
 
 
@@ -149,57 +152,60 @@ def _retrodict(
     strict: bool,
 ) -> Retrodiction:
     """Forecast from origins that know the same series; see `retrodict`."""
-    asked, at = np.unique(origins, return_inverse=True)
-    task = Task.of([y], [asked], horizons, season)
-    begun, unit = task.asked.origins, task.units[0] if len(task.units) else 1.0
-    start = int(asked[-1] - begun[-1]) if len(begun) else 0  # the task's series begins there
+    ordered, at = np.unique(origins, return_inverse=True)
+    batch = SeriesBatch.of([y], [ordered], horizons, season)
+    usable, unit = batch.request.origins, batch.units[0] if len(batch.units) else 1.0
+    start = int(ordered[-1] - usable[-1]) if len(usable) else 0  # index of the batch's first value
     models = (*(rule.name for rule in rules), *ENSEMBLES)
     failures = None if strict else []
-    panel = _panel(task, rules, max(int(asked[0]) - start, 0) if len(begun) else 0, failures)
-    known = task.observed, task.filled, task.asked.horizons, begun
-    weights = combine(panel, *known, len(rules), ensemble)
-    radius = interval_radius(panel, *known, len(models), 1.0 - level)
-    # Of origins before the first known value: -1.
-    places = np.maximum(at - (len(asked) - len(begun)), -1)
-    rows = np.append(begun, -1)[places]
-    made = unfold(panel, rows, radius, places, unit, len(models))
-    shares = unfold_weights(weights, places, len(rules), len(models))
-    errors = (one._replace(origin=one.origin + start) for one in failures or ())
-    return Retrodiction(models, *made, shares, tuple(errors))
+    padded = _run_rules(
+        batch, rules, max(int(ordered[0]) - start, 0) if len(usable) else 0, failures
+    )
+    series = batch.observed, batch.filled, batch.request.horizons, usable
+    weights = combine(padded, *series, len(rules), ensemble)
+    radius = interval_radius(padded, *series, len(models), 1.0 - level)
+    # -1 for origins before the first known value.
+    places = np.maximum(at - (len(ordered) - len(usable)), -1)
+    indices = np.append(usable, -1)[places]
+    arrays = unpack(padded, indices, radius, places, unit, len(models))
+    by_model = unpack_weights(weights, places, len(rules), len(models))
+    errors = (failure._replace(origin=failure.origin + start) for failure in failures or ())
+    return Retrodiction(models, *arrays, by_model, tuple(errors))
 
 
-def _panel(
-    task: Task, rules: Sequence[Rule], first: int, failures: list[RuleFailure] | None
+def _run_rules(
+    batch: SeriesBatch, rules: Sequence[Rule], first: int, failures: list[RuleFailure] | None
 ) -> Floats:
-    """Run the rules over the whole history of the one series.
+    """Run the rules over the whole history of one series; return a padded forecast array.
 
     Args:
-        task: the series and its origins.
+        batch: the series and its origins.
         rules: the rules `[M]`.
-        first: the first origin asked for, or the first known value if that is later. Slow rules
-            begin before it, and not before the first origin of the task: vintages of a series
-            that begins late have other origins, and must not learn from other forecasts.
-        failures: takes the origins from which the rule failed; None raises them.
+        first: the first requested origin, or the first known value if that is later. Slow rules
+            start before it, and not before the first origin of the batch: vintages of a series
+            have other first origins, but must combine the same forecasts.
+        failures: receives the origins from which a rule failed; None: they are raised.
     """
-    length, asked = len(task.filled), task.asked
-    whole, made = task.over(range(length)), np.empty((len(rules), length, len(asked.horizons)))
+    length, request = len(batch.filled), batch.request
+    everywhere = batch.at_origins(range(length))
+    by_rule = np.empty((len(rules), length, len(request.horizons)))
     with np.errstate(over="ignore", invalid="ignore"):
-        for rule, forecasts in zip(rules if length else (), made, strict=False):
+        for rule, forecasts in zip(rules if length else (), by_rule, strict=False):
             if rule.history_origins is None:
-                whole.fill(rule, forecasts, failures)
+                everywhere.fill(rule, forecasts, failures)
             else:
                 forecasts[:] = np.nan
-                origins = slow_origins(first, int(asked.origins[-1]), rule.history_origins)
-                rows = slice(origins.start, origins.stop)
-                task.over(origins).fill(rule, forecasts[rows], failures)
-    return fold(made)
+                origins = slow_origins(first, int(request.origins[-1]), rule.history_origins)
+                wanted = forecasts[origins.start : origins.stop]
+                batch.at_origins(origins).fill(rule, wanted, failures)
+    return pack(by_rule)
 
 
 def slow_origins(first: int, last: int, before: int) -> range:
-    """List the origins at which a slow rule runs so that the ensemble can judge it at those asked.
+    """Return the origins at which a slow rule runs: `before` origins before the first one too.
 
-    So many before the first one, and those between them too: which of them are asked for must not
-    change what is learnt of the rule.
+    The ensemble needs its earlier forecasts for weights. All origins between are included,
+    because weights must not depend on which of them are requested.
 
     Example:
         >>> slow_origins(5, 8, 2)

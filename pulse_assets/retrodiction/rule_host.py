@@ -1,12 +1,12 @@
-"""The rule host: the process in which rules that are not ours are imported and run.
+"""The rule host: the process that imports and runs users' rules.
 
-It answers one request at a time, read from its standard input, until that ends. What a rule prints
-goes to the standard error, and what it reads is empty: both pipes of the run are out of its reach.
+It reads requests from its standard input, and answers one at a time until the input ends. Rules can
+reach neither pipe of the run: their output goes to the standard error, and their input is empty.
 
-A host must not outlive its run. It leads a process group of its own, so Ctrl-C on a terminal does
-not reach it, and the run ends the whole group, with all that a rule has started. If the run is
-killed, the kernel ends the group as soon as the pipe breaks (on Linux), else the host ends with
-its request, and at the latest when the time of the request is over.
+A host must not outlive its run. It leads its own process group, so Ctrl-C on a terminal does not
+reach it, and the run ends the whole group, including processes that a rule has started. If the run
+is killed, Linux ends the group as soon as the pipe breaks. On other systems the host ends with its
+request, at the latest when the time of the request is over.
 """
 
 import fcntl
@@ -25,16 +25,16 @@ from pulse_assets.retrodiction.failures import OriginFailure, failed_everywhere
 from pulse_assets.retrodiction.rule_wire import Message, pack, receive
 from pulse_assets.retrodiction.user_rules import ImportedRule, UserRule, import_rule
 
-#: Seconds after the end of a request's time at which the host ends itself, if the run has not.
+#: Seconds after a request's time at which the host ends itself, if the run has not ended it.
 _GRACE: Final = 5.0
-#: Sent to the process group of a command, or for using a terminal from the background.
-_NOT_OURS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGTTIN, signal.SIGTTOU)
-#: What ends the host if the run does not.
+#: Ignored: signals to the process group of a command, or for using a terminal in the background.
+_IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGTTIN, signal.SIGTTOU)
+#: Signals that end the host if the run does not.
 _DEADLY: Final = {signal.SIGALRM, signal.SIGIO}
 
 
 class _Pipes:
-    """The two ends that lead to the run, out of reach of what rules print and read."""
+    """The pipes to and from the run, which the output and input of rules cannot reach."""
 
     def __init__(self) -> None:
         self.requests, self._answers = os.dup(0), os.dup(1)
@@ -44,7 +44,7 @@ class _Pipes:
         os.dup2(2, 1)
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes; end the host where there are no more."""
+        """Read `size` bytes; end the host if there are fewer."""
         parts = []
         while size:
             parts.append(os.read(self.requests, min(size, 1 << 20)))
@@ -54,7 +54,7 @@ class _Pipes:
         return b"".join(parts)
 
     def write(self, data: bytes) -> None:
-        """Write all of it; end the host if nobody reads."""
+        """Write all data; end the host if nobody reads."""
         view = memoryview(data)
         while view:
             try:
@@ -63,11 +63,11 @@ class _Pipes:
                 end()
 
     def watch(self, *, on: bool) -> None:
-        """Have the kernel end this process group when the run closes its end, or no longer."""
+        """Make the kernel end this process group when the run closes its pipe, or stop that."""
         flags = fcntl.fcntl(self.requests, fcntl.F_GETFL)
         changed = flags | os.O_ASYNC if on else flags & ~os.O_ASYNC
         fcntl.fcntl(self.requests, fcntl.F_SETFL, changed)
-        if on and self._is_broken():  # before the kernel was asked to watch
+        if on and self._is_broken():  # it broke before the kernel watched it
             end()
 
     def _is_broken(self) -> bool:
@@ -77,38 +77,38 @@ class _Pipes:
 
 
 def end() -> None:
-    """End the host and all that its rules have started."""
+    """End the host and all processes that its rules have started."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 
 class _Rules:
-    """The rules that were imported, each made anew for each batch."""
+    """The imported rules, of which each batch gets a new instance."""
 
     def __init__(self) -> None:
         self._imported: dict[str, ImportedRule] = {}
-        self._made: dict[str, tuple[int, UserRule]] = {}
+        self._instances: dict[str, tuple[int, UserRule]] = {}
 
     def get(self, reference: str, batch: int) -> tuple[UserRule, str]:
         """Return a rule and its version.
 
         Args:
-            reference: as the user wrote it.
-            batch: number of the batch: what an instance remembers does not outlive one.
+            reference: `package.module:Class` or `statsforecast:Model`.
+            batch: number of the batch; an instance must not remember an earlier batch.
 
         Raises:
-            RuleError: it cannot be imported or made.
+            RuleError: it cannot be imported or instantiated.
         """
         if reference not in self._imported:
             self._imported[reference] = import_rule(reference)
-        imported, made = self._imported[reference], self._made.get(reference)
-        if made is None or made[0] != batch:
-            self._made[reference] = made = batch, imported.make()
-        return made[1], imported.version
+        imported, instance = self._imported[reference], self._instances.get(reference)
+        if instance is None or instance[0] != batch:
+            self._instances[reference] = instance = batch, imported.make()
+        return instance[1], imported.version
 
     def describe(self, request: Message) -> Message:
-        """Answer what a rule is."""
+        """Answer with the description of a rule."""
         header = request.header
         try:
             rule, version = self.get(header["reference"], header["batch"])
@@ -123,7 +123,7 @@ class _Rules:
         return Message(described, [])
 
     def forecast(self, request: Message) -> Message:
-        """Answer what a rule forecasts, and where it fails."""
+        """Answer with the forecasts and failures of a rule."""
         header, (y, origins, horizons) = request
         shape = len(origins), len(horizons)
         try:
@@ -133,13 +133,13 @@ class _Rules:
         except RuleError as error:
             failures = failed_everywhere(shape, RuleError.__name__, str(error))
             return _answer(np.full(shape, np.nan), failures)
-        with np.errstate(over="ignore", invalid="ignore"), _same_surroundings():
+        with np.errstate(over="ignore", invalid="ignore"), _restored_environment():
             return _answer(*rule.run(y, origins, horizons, header["season"]))
 
 
 @contextmanager
-def _same_surroundings() -> Iterator[None]:
-    """Undo what a rule changes of the process, so that it costs no other rule its forecasts."""
+def _restored_environment() -> Iterator[None]:
+    """Restore directory, environment and `sys.path` after a rule, for the sake of other rules."""
     environment, path = dict(os.environ), list(sys.path)
     here = os.open(".", os.O_RDONLY)
     try:
@@ -155,7 +155,7 @@ def _same_surroundings() -> Iterator[None]:
 
 
 def _answer(forecasts: np.ndarray, failures: list[OriginFailure]) -> Message:
-    """Group equal failures: there may be one for each of thousands of origins."""
+    """Return an answer that groups equal failures, because there may be thousands."""
     grouped: dict[tuple[str, str], list[int]] = {}
     for place, kind, message in failures:
         grouped.setdefault((kind, message), []).append(place)
@@ -165,7 +165,7 @@ def _answer(forecasts: np.ndarray, failures: list[OriginFailure]) -> Message:
 def _under_watch(
     pipes: _Pipes, answer: Callable[[Message], Message], request: Message, process: int
 ) -> Message:
-    """Answer while the host dies if the run does or if the time is over by far."""
+    """Answer a request; end the host if the run ends, or if the request takes far too long."""
     pipes.watch(on=True)
     signal.setitimer(signal.ITIMER_REAL, request.header["seconds"] + _GRACE)
     try:
@@ -178,11 +178,11 @@ def _under_watch(
 
 
 def _prepare(pipes: _Pipes) -> None:
-    for one in _NOT_OURS:
-        signal.signal(one, signal.SIG_IGN)
-    for one in _DEADLY:
-        signal.signal(one, signal.SIG_DFL)
-    # The run may have held signals back while it started this process.
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    for number in _DEADLY:
+        signal.signal(number, signal.SIG_DFL)
+    # The run may have blocked signals while it started this process.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)
     if os.getpgrp() == os.getpid():
         fcntl.fcntl(pipes.requests, fcntl.F_SETOWN, -os.getpgrp())

@@ -1,7 +1,7 @@
-"""The rule hosts of this process: one for each thread that runs rules which are not ours.
+"""The rule hosts of this process: one per thread that runs users' rules.
 
-A host is started when a rule is first asked for. What a rule cannot survive, its host does not: a
-new one is started for the next request.
+A host is started at the first request. If a rule crashes, its host ends, and a new one is started
+for the next request.
 """
 
 import json
@@ -22,12 +22,12 @@ import numpy as np
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.rule_wire import BadMessageError, Message, pack, receive
 
-#: Seconds between two looks at whether a host lives that does not answer.
-_LOOK_AGAIN: Final = 0.2
-#: Seconds that a host has to end once its pipe is closed.
-_FAREWELL: Final = 2.0
+#: Seconds between two checks whether a host that does not answer is still alive.
+_CHECK_INTERVAL: Final = 0.2
+#: Seconds that a host has to end after its pipe is closed.
+_END_TIMEOUT: Final = 2.0
 
-#: What a host runs. It finds modules where this process does.
+#: The program of a host. It searches modules in the same places as this process.
 _PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from pulse_assets.retrodiction.rule_host import main; main()"
@@ -63,7 +63,7 @@ class _Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked; a fork of this process has none of its own."""
+        """Whether the host can get requests; a fork of this process has no host of its own."""
         return self._finalizer.alive and self._popen.poll() is None
 
     def ask(self, data: bytes, until: float) -> Message:
@@ -99,14 +99,14 @@ class _Process:
         return b"".join(parts)
 
     def _wait(self, pipe: int, event: int, until: float) -> None:
-        """Wait until a pipe can be used; what a dead host had started may hold its pipes open."""
+        """Wait until a pipe is ready; processes of a dead host may keep it open."""
         poll = select.poll()
         poll.register(pipe, event)
         while True:
             left, alive = until - time.monotonic(), self.alive
             if left <= 0:
                 raise HostTimeoutError
-            if poll.poll(1000 * min(left, _LOOK_AGAIN)):
+            if poll.poll(1000 * min(left, _CHECK_INTERVAL)):
                 return
             if not alive:
                 raise HostDiedError(self._how_it_ended())
@@ -116,23 +116,23 @@ class _Process:
         code = self._popen.returncode
         if code >= 0:
             return f"its process ended with exit code {code}"
-        names = {one.value: one.name for one in signal.Signals}
+        names = {number.value: number.name for number in signal.Signals}
         hint = ", as one that runs out of memory is" if code == -signal.SIGKILL else ""
         return f"its process was ended by {names.get(-code, f'signal {-code}')}{hint}"
 
     def close(self) -> None:
-        """End the process, which ends with its pipe, and all that it has started."""
+        """Close the pipe, which ends the process, and end all processes that it has started."""
         self._finalizer()
 
     def kill(self) -> None:
-        """End the process in the middle of a request, and all that it has started."""
+        """Kill the process in the middle of a request, and all processes that it has started."""
         with suppress(ProcessLookupError):
             self._popen.kill()
         self.close()
 
 
 def _pipes(popen: "subprocess.Popen[bytes]") -> tuple[int, int]:
-    """Return the pipes to and from a process, made such that neither keeps this one waiting."""
+    """Return the pipes to and from a process, set to be non-blocking."""
     if popen.stdin is None or popen.stdout is None:
         raise TypeError("the process was started without pipes")
     for pipe in (popen.stdin, popen.stdout):
@@ -141,28 +141,28 @@ def _pipes(popen: "subprocess.Popen[bytes]") -> tuple[int, int]:
 
 
 def _end(popen: "subprocess.Popen[bytes]", owner: int) -> None:
-    """End a process and its group: by closing its pipe, else by force."""
+    """End a process and its group: close its pipe, and kill them if they do not end."""
     for pipe in (popen.stdin, popen.stdout):
         if pipe:
             pipe.close()
     if os.getpid() != owner:  # a fork must not end its parent's host
         return
     with suppress(subprocess.TimeoutExpired):
-        popen.wait(_FAREWELL)
-    with suppress(ProcessLookupError, PermissionError):  # nobody is left in the group
+        popen.wait(_END_TIMEOUT)
+    with suppress(ProcessLookupError, PermissionError):  # no process is left in the group
         os.killpg(popen.pid, signal.SIGKILL)
     popen.wait()
 
 
 class RuleHost:
-    """The host of one thread; its process is started, and started again, when it is needed.
+    """The host of one thread; its process is started, or started again, when it is needed.
 
     Attributes:
-        descriptions: what the host described, by the rule's reference, until it is closed.
+        descriptions: the host's descriptions of rules by reference, until it is closed.
     """
 
     def __init__(self) -> None:
-        """Start nothing yet."""
+        """Do not start a process yet."""
         self.descriptions: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
         self._process: _Process | None = None
@@ -175,12 +175,12 @@ class RuleHost:
     ) -> Message:
         """Return the answer to a request about a rule.
 
-        A host may die of what another rule has left in it, such as a thread: the request is made
-        again then, of a new one.
+        A host may die because of something that another rule left in it, such as a thread. Then
+        the request is sent again, to a new host.
 
         Raises:
             HostDiedError: the host ended.
-            HostTimeoutError: it did not answer in so many seconds.
+            HostTimeoutError: it did not answer in time.
             RuleError: it cannot be started.
         """
         reference, until = header["reference"], time.monotonic() + seconds
@@ -200,7 +200,7 @@ class RuleHost:
         self._served.add(reference)
         try:
             return self._process.ask(data, until)
-        except BaseException:  # an interrupt too: the answer is on its way, and nobody reads it
+        except BaseException:  # an interrupt, too: nobody would read the answer
             self._process.kill()
             self._process = None
             raise
@@ -239,9 +239,9 @@ def close_hosts() -> None:
 
 @contextmanager
 def fresh_hosts() -> Iterator[None]:
-    """Import rules anew in a `with` block, as they are now, and leave no host after it.
+    """Import rules again in a `with` block, and end all hosts after it.
 
-    Within another such block nothing happens: a run imports each rule once.
+    Inside another such block nothing happens, because a run imports each rule once.
     """
     outermost = not getattr(_own, "inside", False)
     if outermost:

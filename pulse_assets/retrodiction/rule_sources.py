@@ -1,7 +1,7 @@
-"""The source code that a user's rule runs: its module, and the user's own modules that it uses.
+"""The source code of a user's rule: its module, and the user's own modules that it imports.
 
-This runs in the rule host: it imports nothing but Python's own modules, and executes none of the
-modules that it looks for.
+This module runs in the rule host. It imports Python's own modules only, and it executes none of the
+modules that it searches for.
 """
 
 import ast
@@ -16,20 +16,20 @@ from sys import modules as loaded
 from types import ModuleType
 from typing import Final
 
-#: Directories of Python itself, and names of folders of installed packages, those of the user or of
-#: the system too: their code is no user's own.
+#: Directories of Python itself, and names of the folders of installed packages; their modules are
+#: not the user's own.
 _PYTHON: Final = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
 _PACKAGES: Final = {"site-packages", "dist-packages"}
 
 
 def source_hash(names: set[str]) -> str:
-    """Hash the source of these modules, and of all modules of the user's own that they use.
+    """Hash the source of these modules, and of all the user's own modules that they import.
 
-    An edited helper changes forecasts too, however it is imported: whole, a constant of it, in a
-    package without `__init__.py`, or by a statement inside a function.
+    An edited helper changes forecasts, too, however it is imported: as a module, a constant of it,
+    in a package without `__init__.py`, or by a statement inside a function.
 
     Args:
-        names: of the modules that hold a rule's class; they are loaded.
+        names: names of the modules that contain a rule's class; they are loaded.
     """
     digest = hashlib.sha256()
     for name, file in sorted(_sources(names).items()):
@@ -39,21 +39,21 @@ def source_hash(names: set[str]) -> str:
 
 
 def _sources(names: set[str]) -> dict[str, Path]:
-    """Return the files of the modules whose code a rule runs, by the module's name."""
+    """Return the files of the modules whose code a rule runs, by module name."""
     families = {name.partition(".")[0] for name in names}
-    found: dict[str, Path] = {}
-    seen: set[str] = set()
-    waiting = [*names, *(used for name in names for used in _held(loaded[name]))]
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
+    sources: dict[str, Path] = {}
+    visited: set[str] = set()
+    to_visit = [*names, *(used for name in names for used in _referenced(loaded[name]))]
+    while to_visit:
+        name = to_visit.pop()
+        if name in visited:
             continue
-        seen.add(name)
+        visited.add(name)
         file = _file_of(name)
         if file and (name.partition(".")[0] in families or _is_own(name, file)):
-            found[name] = Path(file)
-            waiting += _imported(name, Path(file))
-    return found
+            sources[name] = Path(file)
+            to_visit += _imported(name, Path(file))
+    return sources
 
 
 def _file_of(name: str) -> str | None:
@@ -83,8 +83,8 @@ def _read(file: Path) -> bytes:
     return at.read_bytes() if at else b""
 
 
-def _held(module: ModuleType) -> Iterator[str]:
-    """Yield the names of the modules that the values of a loaded module come from."""
+def _referenced(module: ModuleType) -> Iterator[str]:
+    """Yield the names of the modules in which the values of a loaded module are defined."""
     for value in vars(module).values():
         if isinstance(value, ModuleType):
             yield value.__name__
@@ -95,15 +95,15 @@ def _held(module: ModuleType) -> Iterator[str]:
 
 
 def _imported(name: str, file: Path) -> Iterator[str]:
-    """Yield the names of the modules that the statements of a module import, wherever they stand.
+    """Yield the names of the modules that the statements of a module import, at any level.
 
-    Of `from a.b import c` that is `a`, `a.b` and `a.b.c`, which may be a module.
+    For `from a.b import c` these are `a`, `a.b` and `a.b.c`, which may be a module.
     """
     if file.suffix != ".py":
         return
     try:
         tree = ast.parse(_read(file))
-    except (SyntaxError, ValueError, RecursionError):  # it cannot be imported either
+    except (SyntaxError, ValueError, RecursionError):  # nor can the module be imported
         return
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(tree):
@@ -121,12 +121,12 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     relative = "." * node.level + (node.module or "")
     try:
         return importlib.util.resolve_name(relative, package)
-    except ImportError:  # above the top: the statement fails if it is run
+    except ImportError:  # beyond the top-level package: the statement fails when it is executed
         return node.module or ""
 
 
 def _with_parents(name: str) -> Iterator[str]:
-    """Yield a dotted name and those of its packages.
+    """Yield the names of a module's packages and its own.
 
     Example:
         >>> list(_with_parents("a.b"))

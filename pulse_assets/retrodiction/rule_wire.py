@@ -1,6 +1,6 @@
-"""Messages between a run and its rule host: a JSON header, then the bytes of arrays.
+"""Messages between a run and its rule host: a JSON header and the bytes of arrays.
 
-Nothing is unpickled, on either side.
+Neither side unpickles anything.
 """
 
 import json
@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-#: Length of the header and of all arrays, in bytes.
+#: Lengths of the header and of all arrays, in bytes.
 _FRAME: Final = struct.Struct("<QQ")
-#: Longest header and arrays that are read: what is longer is no message.
+#: The largest valid length, in bytes.
 _LONGEST: Final = 2**32
-#: Kinds of numbers that arrays may hold.
+#: The number types of arrays.
 _KINDS: Final = ("<f8", "<i8")
 
 
@@ -27,15 +27,15 @@ class Message(NamedTuple):
 
 
 class BadMessageError(ValueError):
-    """What was read is no message."""
+    """The bytes are not a message."""
 
 
 def pack(header: dict[str, Any], arrays: Sequence[np.ndarray] = ()) -> bytes:
     """Return the bytes of a message."""
-    parts = [np.ascontiguousarray(one, "<i8" if one.dtype.kind == "i" else "<f8") for one in arrays]
-    described = [[one.dtype.str, one.shape] for one in parts]
+    parts = [np.ascontiguousarray(a, "<i8" if a.dtype.kind == "i" else "<f8") for a in arrays]
+    described = [[part.dtype.str, part.shape] for part in parts]
     head = json.dumps({"header": header, "arrays": described}).encode()
-    body = b"".join(one.tobytes() for one in parts)
+    body = b"".join(part.tobytes() for part in parts)
     return _FRAME.pack(len(head), len(body)) + head + body
 
 
@@ -43,10 +43,10 @@ def receive(read: Callable[[int], bytes]) -> Message:
     """Read one message.
 
     Args:
-        read: returns so many bytes.
+        read: returns the next bytes, given their number.
 
     Raises:
-        BadMessageError: the bytes are no message.
+        BadMessageError: the bytes are not a message.
     """
     sizes = _FRAME.unpack(read(_FRAME.size))
     if max(sizes) > _LONGEST:

@@ -7,35 +7,34 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
+from pulse_assets.array_types import Floats
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction import baselines, smoothing
-from pulse_assets.retrodiction.arrays import Floats
-from pulse_assets.retrodiction.asked import Asked
-from pulse_assets.retrodiction.autoregression import (
-    Sweep,
-    ar_diff,
-    ar_level,
-    beside_drift,
-    beside_usual,
+from pulse_assets.retrodiction.autoregression import ar_diff, ar_level
+from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT, HostedRule
+from pulse_assets.retrodiction.request import ForecastRequest, History, RuleFunction
+from pulse_assets.retrodiction.seasonal_smoothing import seasonal_holt_winters
+from pulse_assets.retrodiction.transformations import (
+    drift_adjusted,
     logarithmic,
     seasonal_ar,
+    seasonally_adjusted,
 )
-from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT, HostedRule
-from pulse_assets.retrodiction.taming import tame
+from pulse_assets.retrodiction.winsorise import winsorise_changes
 
 #: The rule that all others are compared with: persistence.
 REFERENCE: Final = "naive"
-#: The weighted combination, which is the forecast of the whole, and the plain mean.
+#: The weighted combination of all rules, and their plain mean.
 ENSEMBLE: Final = "ensemble"
 ENSEMBLE_EQUAL: Final = "ensemble_equal"
-#: Names of the combinations, which no rule may bear.
+#: Names of the combinations, which no rule may have.
 ENSEMBLES: Final = (ENSEMBLE, ENSEMBLE_EQUAL)
-#: What the names of rules that read another variable begin with, and no other rule's.
-PARTNER_PREFIX: Final = "ar_with_"
+#: The names of rules that use a leading indicator start with this; no other rule's name may.
+INDICATOR_PREFIX: Final = "ar_with_"
 
 
 class Rule(Protocol):
-    """What makes a forecasting rule; a user's own needs less, see `user_rules`."""
+    """What the engine needs of a rule; a user's own rule needs less, see `user_rules`."""
 
     @property
     def name(self) -> str:
@@ -44,32 +43,32 @@ class Rule(Protocol):
 
     @property
     def guarded(self) -> bool:
-        """Whether its forecasts are bounded by `guard`."""
+        """Whether its forecasts are clipped, see `clipping`."""
         ...
 
     @property
     def scale_free(self) -> bool:
-        """Whether a series c times as large gives forecasts c times as large.
+        """Whether c times the series gives c times the forecasts.
 
-        Such a rule sees the series in a unit that makes it near 1.
+        Such a rule gets the series divided by a unit that makes its values near 1.
         """
         ...
 
     @property
     def history_origins(self) -> int | None:
-        """Origins before those asked for at which it is run too; None: the whole history."""
+        """Number of origins before the first requested one at which it runs; None: all."""
         ...
 
-    def forecast(self, y: Floats, asked: Asked) -> Floats:
-        """Forecast from each origin, given the values of its series up to it alone.
+    def forecast(self, y: Floats, request: ForecastRequest) -> Floats:
+        """Forecast from each origin, using no value of its series after the origin.
 
         Args:
-            y: series without gaps, end to end `[T]`.
-            asked: which forecasts are wanted.
+            y: series without gaps, concatenated `[T]`.
+            request: which forecasts are requested.
 
         Returns:
-            Forecasts `[O, H]`, an array of the caller's own, unit of the series; NaN where the
-            past is too short.
+            Forecasts `[O, H]` in the unit of the series, in an array that the caller may change;
+            NaN where the history is too short.
 
         Raises:
             RuleFailedError: it failed from some origins; the error holds the other forecasts.
@@ -79,27 +78,29 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A rule whose forecasts from all origins come from one pass over the series.
+    """A rule of ours: a function of the history and the request, and how to call it.
 
     Attributes:
         name: see `Rule`.
-        sweep: forecasts `[O, H]` from series `[T]`, what the rule learns from, and what is asked.
-        tamed: whether it learns from the series with unusual changes limited, see `taming`.
+        function: returns the forecasts `[O, H]` from all origins in one pass over the history.
+        robust: whether it is fitted to a copy of the series with outlying changes limited, see
+            `winsorise`.
         guarded: see `Rule`.
         scale_free: see `Rule`.
         history_origins: see `Rule`.
     """
 
     name: str
-    sweep: Sweep
-    tamed: bool = False
+    function: RuleFunction
+    robust: bool = False
     guarded: bool = True
     scale_free: bool = True
     history_origins: int | None = None
 
-    def forecast(self, y: Floats, asked: Asked) -> Floats:
-        """Forecast from each origin `[O]`: `[O, H]`; see `Rule`."""
-        return self.sweep(y, tame(y, asked.begins) if self.tamed else y, asked)
+    def forecast(self, y: Floats, request: ForecastRequest) -> Floats:
+        """Return the forecasts from each origin `[O, H]`; see `Rule`."""
+        y_robust = winsorise_changes(y, request.series_offsets) if self.robust else y
+        return self.function(History(y, y_robust), request)
 
 
 AR_3: Final = partial(ar_diff, order=3)
@@ -116,33 +117,33 @@ RULES: Final[dict[str, Rule]] = {
         BuiltIn("mean", baselines.mean, guarded=False),
         BuiltIn("window_mean", baselines.window_mean, guarded=False),
         BuiltIn("ses", smoothing.ses),
-        BuiltIn("holt", smoothing.holt, tamed=True),
-        BuiltIn("damped_holt", smoothing.damped_holt, tamed=True),
+        BuiltIn("holt", smoothing.holt, robust=True),
+        BuiltIn("damped_holt", smoothing.damped_holt, robust=True),
         BuiltIn("theta", smoothing.theta),
-        BuiltIn("seasonal_holt_winters", smoothing.seasonal_holt_winters, tamed=True),
-        BuiltIn("ar_diff_3", AR_3, tamed=True),
-        BuiltIn("ar_level_1", partial(ar_level, order=1), tamed=True),
-        BuiltIn("ar_level_3", partial(ar_level, order=3), tamed=True),
-        BuiltIn("ar_drift_3", partial(beside_drift, rule=AR_3), tamed=True),
-        # Logarithms are tamed where they are taken.
+        BuiltIn("seasonal_holt_winters", seasonal_holt_winters, robust=True),
+        BuiltIn("ar_diff_3", AR_3, robust=True),
+        BuiltIn("ar_level_1", partial(ar_level, order=1), robust=True),
+        BuiltIn("ar_level_3", partial(ar_level, order=3), robust=True),
+        BuiltIn("ar_drift_3", partial(drift_adjusted, rule=AR_3), robust=True),
+        # `logarithmic` winsorises the logarithms.
         BuiltIn("ar_log_12", partial(logarithmic, rule=AR_12)),
         BuiltIn("ar_log_level_12", partial(logarithmic, rule=partial(ar_level, order=12))),
-        BuiltIn("ar_seasonal_12", partial(seasonal_ar, order=12), tamed=True),
-        BuiltIn("ar_adjusted_12", partial(beside_usual, rule=AR_12), tamed=True),
+        BuiltIn("ar_seasonal_12", partial(seasonal_ar, order=12), robust=True),
+        BuiltIn("ar_adjusted_12", partial(seasonally_adjusted, rule=AR_12), robust=True),
         BuiltIn(
             "ar_adjusted_drift_3",
-            partial(beside_usual, rule=partial(beside_drift, rule=AR_3)),
-            tamed=True,
+            partial(seasonally_adjusted, rule=partial(drift_adjusted, rule=AR_3)),
+            robust=True,
         ),
         BuiltIn(
             "ar_log_adjusted_12",
-            partial(logarithmic, rule=partial(beside_usual, rule=AR_12, rate=0.1)),
+            partial(logarithmic, rule=partial(seasonally_adjusted, rule=AR_12, rate=0.1)),
         ),
     )
 }
 
-#: What runs when the user names no rule: as accurate together as all of them, on monthly, quarterly
-#: and yearly series, and more so on short ones, in three quarters of their time or less.
+#: The rules that run when the user names none. Their combination is as accurate as that of all
+#: rules on monthly, quarterly and yearly series, more accurate on short ones, and faster.
 DEFAULT_MODELS: Final = (
     "naive",
     "window_drift",
@@ -161,16 +162,16 @@ DEFAULT_MODELS: Final = (
 
 
 def resolve_rules(names: Sequence[str], *, seconds: float = RULE_TIMEOUT) -> list[Rule]:
-    """Turn names into rules.
+    """Return the rules of these names.
 
     Args:
         names: each a key of `RULES`, `package.module:Class` or `statsforecast:Model`.
-        seconds: how long each that is not built in may take in all, in the forecasts that are
-            asked of what is returned.
+        seconds: total time that each returned rule may take, unless it is built in.
 
     Raises:
         RuleError: a name is unknown, a class cannot be imported or used, two rules have the
-            same name, or a rule has the name of an ensemble or of a rule on another variable.
+            same name, or a rule has a name reserved for an ensemble or for a rule that uses a
+            leading indicator.
 
     Example:
         >>> [rule.name for rule in resolve_rules(["naive", "ses"])]
@@ -180,9 +181,9 @@ def resolve_rules(names: Sequence[str], *, seconds: float = RULE_TIMEOUT) -> lis
     for name, count in Counter(rule.name for rule in rules).items():
         if name in ENSEMBLES:
             raise RuleError(f"a rule is named {name!r}, the name of an ensemble: rename it")
-        if name.startswith(PARTNER_PREFIX):
+        if name.startswith(INDICATOR_PREFIX):
             raise RuleError(
-                f"a rule is named {name!r}, but {PARTNER_PREFIX}<variable> is the name of rules "
+                f"a rule is named {name!r}, but {INDICATOR_PREFIX}<variable> is the name of rules "
                 "that read another variable: rename it"
             )
         if count > 1:

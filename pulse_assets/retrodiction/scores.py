@@ -1,8 +1,8 @@
-"""Scores of verified forecasts, each one a `Metric`; tables, tests and reports read `METRICS`.
+"""Scores of verified forecasts, each a `Metric`; tables, tests and reports read `METRICS`.
 
-In every formula y is observed, f predicted, [l, u] the interval of level 1 - alpha. Pairs lie
-along the last axis. A pair counts when both y and f are known; with none, a score is NaN, and so is
-one beyond the largest number there is.
+In every formula y is observed, f predicted, and [l, u] the interval of level 1 - alpha. Pairs are
+along the last axis. A pair counts if both y and f are known. A score is NaN without any such pair,
+and if it is beyond the largest number there is.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +11,15 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
+from pulse_assets.array_types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
 class Verified:
-    """Forecasts beside what happened; the shapes broadcast, pairs along the last axis.
+    """Forecasts and outcomes; the shapes broadcast, pairs are along the last axis.
 
     Attributes:
-        observed: what happened `[n]`, unit of the series.
+        observed: outcomes `[n]`, in the unit of the series.
         predicted: forecasts `[..., n]`.
         lower: lower bounds of the intervals `[..., n]`.
         upper: upper bounds of the intervals `[..., n]`.
@@ -38,21 +38,21 @@ class Verified:
 
     @property
     def counted(self) -> Bools:
-        """Pairs `[..., n]` of which both the outcome and the forecast are known."""
+        """Which pairs have both an outcome and a forecast `[..., n]`."""
         return ~np.isnan(self.errors)
 
     @property
     def errors(self) -> Floats:
-        """What was predicted less what was observed `[..., n]`."""
+        """Predicted less observed `[..., n]`."""
         return _difference(self.predicted, self.observed)
 
     @property
     def widths(self) -> Floats:
-        """Upper less lower bound `[..., n]`."""
+        """Upper less lower bounds `[..., n]`."""
         return _difference(self.upper, self.lower)
 
     def mean(self, values: Floats) -> Floats:
-        """Average `values` `[..., n]` over the counted pairs; NaN where there is none."""
+        """Return the mean of `values` `[..., n]` over the counted pairs; NaN without any."""
         counted = self.counted
         with np.errstate(over="ignore", invalid="ignore"):
             total = np.where(counted, values, 0.0).sum(axis=-1)
@@ -67,8 +67,8 @@ class Metric:
         name: column of the stored table.
         function: `Verified` pairs `[..., n]` to scores `[...]`.
         unit_power: data times c give scores times c ** unit_power.
-        negatively_oriented: whether less is better.
-        perfect: the score of forecasts that hit, with intervals of no width.
+        negatively_oriented: whether smaller is better.
+        perfect: the score of exact forecasts with intervals of width 0.
         meaning: description of the column.
         is_root: whether the score is the root of a mean; then its squares are averaged over
             batches, else the score itself.
@@ -84,7 +84,7 @@ class Metric:
 
 
 def bias(pairs: Verified) -> Floats:
-    """Mean error, mean(f - y): above 0 when the rule predicts too much.
+    """Mean error, mean(f - y): above 0 if the forecasts are too high.
 
     Example:
         Predicted 3 and 5, observed 2 and 2: (1 + 3) / 2 = 2.
@@ -244,15 +244,15 @@ METRICS: Final[dict[str, Metric]] = {
 
 
 def mase_scale(y: Floats, origins: Sequence[int] | Ints, season: int) -> Floats:
-    """Mean absolute seasonal difference of what was known: mean(|y_t - y_{t-season}|), t <= o.
+    """Mean absolute seasonal difference up to each origin: mean(|y_t - y_{t-season}|), t <= o.
 
     Args:
         y: the series `[T]`, NaN where missing; a difference needs both of its values.
         origins: indices `[O]` of the last value that may be used.
-        season: observations a season, >= 1.
+        season: observations per season, >= 1.
 
     Returns:
-        The scale at each origin `[O]`, unit of the series; NaN before the first difference.
+        The scale at each origin `[O]`, in the unit of the series; NaN before the first difference.
 
     Example:
         >>> mase_scale(np.array([1.0, 3.0, 2.0]), [1, 2], 1)
@@ -262,7 +262,7 @@ def mase_scale(y: Floats, origins: Sequence[int] | Ints, season: int) -> Floats:
 
 
 def squared_scale(y: Floats, origins: Sequence[int] | Ints) -> Floats:
-    """Mean squared one-step difference of what was known: mean((y_t - y_{t-1})^2), t <= o.
+    """Mean squared one-step difference up to each origin: mean((y_t - y_{t-1})^2), t <= o.
 
     Args:
         y: the series `[T]`, NaN where missing; a difference needs both of its values.
@@ -279,14 +279,14 @@ def squared_scale(y: Floats, origins: Sequence[int] | Ints) -> Floats:
 
 
 def leaderboard_skill(scores: Floats, base_scores: Floats) -> float:
-    """Geometric mean gain on a base rule, 1 - exp(mean(log(clip(S / S_base, 0.01, 100)))).
+    """Geometric mean improvement on a base rule, 1 - exp(mean(log(clip(S / S_base, 0.01, 100)))).
 
     Args:
-        scores: a rule's scores, one a task, lower is better; NaN leaves the task out.
-        base_scores: the base rule's scores of the same tasks; 0 / 0 counts as a draw.
+        scores: a rule's scores, one per series; lower is better; NaN leaves the series out.
+        base_scores: the base rule's scores of the same series; 0 / 0 counts as a draw.
 
     Returns:
-        The skill, at most 0.99; above 0 is better than the base; NaN without a task.
+        The skill, at most 0.99; above 0 is better than the base; NaN without any series.
 
     Example:
         >>> round(leaderboard_skill(np.array([1.0, 2.0]), np.array([2.0, 1.0])), 12)
@@ -302,7 +302,7 @@ def leaderboard_skill(scores: Floats, base_scores: Floats) -> float:
 
 
 def log_ratios(scores: Floats, base_scores: Floats) -> Floats:
-    """Return log(clip(S / S_base, 0.01, 100)) of each task; 0 / 0 is a draw, log 1.
+    """Return log(clip(S / S_base, 0.01, 100)) of each series; 0 / 0 is a draw, log 1.
 
     Example:
         >>> log_ratios(np.array([0.0, 3.0, np.nan]), np.array([0.0, 3.0, 1.0]))
@@ -322,13 +322,13 @@ def _winkler(pairs: Verified) -> Floats:
 
 
 def _difference(values: Floats, others: Floats) -> Floats:
-    """Subtract; beyond the largest number there is it is infinite."""
+    """Subtract; the result is infinite beyond the largest number there is."""
     with np.errstate(over="ignore"):
         return values - others
 
 
 def _square(values: Floats) -> Floats:
-    """Square; infinite from 1e154 on."""
+    """Square; the result is infinite from 1e154 on."""
     with np.errstate(over="ignore"):
         return values * values
 
@@ -340,7 +340,7 @@ def _ratio(numerator: Floats, denominator: Floats | Ints) -> Floats:
 
 
 def _finite(values: Floats) -> Floats:
-    """Make what went beyond the largest number there is undefined."""
+    """Replace infinite values by NaN."""
     return np.where(np.isinf(values), np.nan, values)
 
 
@@ -352,7 +352,7 @@ def _differences(y: Floats, lag: int) -> Floats:
 
 
 def _expanding_mean(values: Floats) -> Floats:
-    known = ~np.isnan(values)
+    defined = ~np.isnan(values)
     with np.errstate(over="ignore"):
-        total = np.cumsum(np.where(known, values, 0.0))
-    return _finite(_ratio(total, np.cumsum(known)))
+        total = np.cumsum(np.where(defined, values, 0.0))
+    return _finite(_ratio(total, np.cumsum(defined)))

@@ -1,15 +1,19 @@
-"""Trust in a rule: the probability that it is closer than persistence, as a Beta law.
+"""Trust in a rule: the probability that it is closer than persistence, a Beta distribution.
 
 Persistence (`naive`, the last value carried on) is compared with the rule on the same pair of
 origin and target. So persistence itself has a trust of exactly 0.5, whatever the series.
 
-How much evidence the pairs hold is measured, because they are not independent: forecasts of h
-steps from neighbouring origins share h - 1 steps, and a rule may stay too high for months. Counting
-1 / h of a pair, say, holds for a random walk but counts a twelfth of what white noise shows at
-h = 12. `python -m benchmarks.trust` prints how often the interval holds the true probability: on
-random walks, autoregressions, white noise and seasonal series in 0.84 to 0.97 of 400 series after
-120 and 400 batches of one target, with and without forgetting. After 40 batches it is 0.80 to 0.98.
-A rule that lags a random walk by longer than a block (a mean of 60 values) is overrated: 0.76.
+The pairs are not independent: forecasts of h steps from neighbouring origins share h - 1 steps, and
+a rule may stay too high for months. So their evidence is measured. A fixed share of 1 / h per pair
+is right for a random walk, but only a twelfth of the evidence in white noise at h = 12.
+
+`python -m benchmarks.trust` prints how often the interval contains the true probability, on random
+walks, autoregressions, white noise and seasonal series, with and without a discount:
+
+    batches of one target           share of 400 series
+    120 and 400                     0.84 to 0.97
+    40                              0.80 to 0.98
+    a mean of 60 values, which lags a random walk by more than a block: 0.76 (overrated)
 """
 
 from collections.abc import Sequence
@@ -18,31 +22,31 @@ from typing import Final
 import numpy as np
 from scipy.special import betaincinv
 
-from pulse_assets.retrodiction.arrays import Floats, Ints
+from pulse_assets.array_types import Floats, Ints
 
-#: Errors that differ by no more than this share of the larger one are a draw.
+#: Errors whose difference is at most this share of the larger one are a draw.
 DRAW: Final = 1e-12
 
-#: A block holds at least this many targets, and this many times the horizon: results that are
-#: further apart count as independent.
+#: A block has at least this many targets, and this many times the horizon: results that are further
+#: apart count as independent.
 BLOCK_TARGETS: Final = 24
 BLOCK_HORIZONS: Final = 3
 
-#: Critical value of the two-sided test at 10 %, by the share b that a block is of all evidence:
+#: Critical value of the two-sided test at 10 % for a block that is the share b of all evidence:
 #: c0 + c1 b + c2 b^2 + c3 b^3. Kiefer, Vogelsang (2005), Table 1, Bartlett kernel.
 _CRITICAL: Final = (1.6449, 2.1859, 0.3142, -0.3427)
 
 
 def pair_wins(errors: Floats, reference_errors: Floats) -> Floats:
-    """Return 1 where the rule is closer than the reference, 1/2 where equal, 0 where further.
+    """Return 1 where the rule is closer than the reference, 1/2 for a draw, 0 otherwise.
 
     Args:
-        errors: absolute errors of a rule, unit of the series.
+        errors: absolute errors of a rule, in the unit of the series.
         reference_errors: absolute errors of persistence on the same pairs; the shapes broadcast.
 
     Returns:
-        The result of each pair; errors equal to a relative 1e-12 are a draw; NaN where one of the
-        two is NaN.
+        The result of each pair. Errors that agree to a relative 1e-12 are a draw. NaN where one of
+        the two is NaN.
 
     Example:
         >>> pair_wins(np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0]))
@@ -56,7 +60,7 @@ def pair_wins(errors: Floats, reference_errors: Floats) -> Floats:
 
 
 def block_pairs(horizons: Sequence[int]) -> int:
-    """Return the pairs of a block: at least 24 targets, and three times the longest horizon.
+    """Return the number of pairs in a block: of 24 targets, or 3 times the longest horizon.
 
     Example:
         >>> block_pairs([1]), block_pairs([24]), block_pairs([1, 24])
@@ -67,7 +71,7 @@ def block_pairs(horizons: Sequence[int]) -> int:
 
 
 def overlapping_pairs(horizons: Sequence[int]) -> int:
-    """Return how many pairs at most share their future: h at one horizon, H h_max at H.
+    """Return the largest number of pairs that overlap: h at one horizon, H h_max at H.
 
     Example:
         >>> overlapping_pairs([12]), overlapping_pairs([1, 3, 12])
@@ -79,7 +83,7 @@ def overlapping_pairs(horizons: Sequence[int]) -> int:
 def scan_trust(
     wins: Floats, compared: Floats, discount: float, *, block: Ints, overlap: Ints
 ) -> tuple[Floats, Floats]:
-    """Return the Beta law of the probability of a win after each batch.
+    """Return the Beta distribution of the probability of a win after each batch.
 
     With u = discount ** (batches since), sums over the batches t up to now, and S, N the sums of
     u wins and u compared:
@@ -90,22 +94,22 @@ def scan_trust(
         V = sum over blocks(sum in block(u (wins - p compared))^2) / (L N^2)
             + (p^2 + (1 - p)^2) / m^2                  variance of p; one win, one loss more
         b = L sum((u compared)^2) / N^2                share of a block in the evidence
-        E = q (1 - q) / V * (c(0) / c(b))^2            pairs it is worth, q = (p m + 1) / (m + 2)
+        E = q (1 - q) / V * (c(0) / c(b))^2            equivalent pairs, q = (p m + 1) / (m + 2)
         a = 1 + E p,  b = 1 + E (1 - p)
 
-    The blocks are all runs of L neighbouring batches, also those that reach beyond the first or
-    last batch: V is the variance by Bartlett's kernel (Newey and West 1987). c(b) is the critical
-    value that allows for V being estimated from few blocks. As long as b >= 1, V cannot be
-    measured, and E = m / overlap: a pair counts once divided by those it overlaps with. E is larger
-    than m where wins and losses alternate, which says more of p than independent pairs: limiting it
-    to m made the intervals too wide (within 0.85 to 0.95 in 66 % of the simulated cells, not 87 %).
+    The blocks are all runs of L neighbouring batches, including those that extend beyond the first
+    or last batch: V is the variance by Bartlett's kernel (Newey and West 1987). The critical value
+    c(b) allows for V being estimated from few blocks. While b >= 1, V cannot be estimated, and
+    E = m / overlap. E is larger than m where wins and losses alternate, because that is more
+    evidence on p than independent pairs. Limiting E to m made the intervals too wide: their
+    coverage was within 0.85 to 0.95 in 66 % of the simulated cells instead of 87 %.
 
     Args:
-        wins: sum of `pair_wins` of each batch in order of date `[B, K]`, K independent rules.
-        compared: pairs of each batch `[B, K]`; 0 is allowed.
-        discount: share of the evidence that is kept from batch to batch, 0..1.
-        block: pairs of a block `[K]`, see `block_pairs`.
-        overlap: pairs that share their future `[K]`, see `overlapping_pairs`.
+        wins: sum of `pair_wins` of each batch, in order of date, for K rules `[B, K]`.
+        compared: number of pairs of each batch `[B, K]`; may be 0.
+        discount: share of the evidence that remains after each batch, 0..1.
+        block: number of pairs in a block `[K]`, see `block_pairs`.
+        overlap: number of pairs that overlap `[K]`, see `overlapping_pairs`.
 
     Returns:
         `a` and `b` after each batch `[B, K]`; trust is a / (a + b), 1/2 without any pair.
@@ -135,7 +139,7 @@ def scan_trust(
 
 
 def credible_interval(a: Floats, b: Floats, level: float = 0.9) -> tuple[Floats, Floats]:
-    """Return the equal-tailed interval that holds `level` of the mass of Beta(a, b).
+    """Return the equal-tailed interval that contains `level` of the mass of Beta(a, b).
 
     Example:
         >>> low, high = credible_interval(np.array(1.0), np.array(1.0))
@@ -147,7 +151,7 @@ def credible_interval(a: Floats, b: Floats, level: float = 0.9) -> tuple[Floats,
 
 
 def _block_lengths(compared: Floats, block: Ints) -> Ints:
-    """Return the batches of a block `[B, K]`, from the pairs of the batches so far."""
+    """Return the number of batches in a block `[B, K]`, from the pairs of the batches so far."""
     ran = np.arange(1, len(compared) + 1)[:, None]
     with np.errstate(divide="ignore"):
         length = np.ceil(block * ran / compared.cumsum(axis=0))
@@ -155,7 +159,7 @@ def _block_lengths(compared: Floats, block: Ints) -> Ints:
 
 
 def _allowance(fraction: Floats) -> Floats:
-    """Return (c(0) / c(b))^2, at most 1; b beyond 1 counts as 1."""
+    """Return (c(0) / c(b))^2; b is limited to 1."""
     b = np.minimum(fraction, 1.0)
     c0, c1, c2, c3 = _CRITICAL
     return (c0 / (c0 + b * (c1 + b * (c2 + b * c3)))) ** 2
@@ -164,21 +168,21 @@ def _allowance(fraction: Floats) -> Floats:
 def _squared_blocks(
     wins: Floats, compared: Floats, share: Floats, length: Ints, discount: float, where: np.ndarray
 ) -> Floats:
-    """Return the mean square of the block sums times the blocks `[B, K]`, where it is needed."""
-    found = np.zeros(wins.shape)
+    """Return the sum of squared block sums, divided by L, `[B, K]`; 0 outside `where`."""
+    squares = np.zeros(wins.shape)
     for size in np.unique(length[where]):
         chosen = where & (length == size)
         used = chosen.any(axis=0)
         sums = _blocks_of(wins[:, used], compared[:, used], share[:, used], int(size), discount)
-        found[:, used] = np.where(chosen[:, used], sums, found[:, used])
-    return found
+        squares[:, used] = np.where(chosen[:, used], sums, squares[:, used])
+    return squares
 
 
 def _blocks_of(wins: Floats, compared: Floats, share: Floats, size: int, discount: float) -> Floats:
-    """Sum (block sum of u (wins - p compared))^2 over the blocks of `size` batches, by size."""
+    """Return the sum of (block sum of u (wins - p compared))^2 over all blocks, by their size."""
     won, ran, squares = np.zeros(wins.shape), np.zeros(wins.shape), np.zeros(wins.shape)
     for age in range(min(size, len(wins))):
-        if age:  # blocks that end after the last batch hold its latest ones only
+        if age:  # blocks that extend beyond the last batch contain the latest ones only
             squares += (won - share * ran) ** 2
         won[age:] += discount**age * wins[: len(wins) - age]
         ran[age:] += discount**age * compared[: len(wins) - age]

@@ -1,22 +1,23 @@
-"""Rules that are not ours: a class of the user's, or a model of statsforecast.
+"""Users' rules: a class of the user, or a model of statsforecast.
 
-A user's class is named `package.module:Class` and made without arguments. It has a `name` and one
-of two methods:
+A user's class is named `package.module:Class` and instantiated without arguments. It has a `name`
+and one of two methods:
 
-- `forecast(y, origins, horizons, season) -> [O, H]`: all origins at once; row o may use
-  `y[: o + 1]` alone, and some rows are made twice to see that it does.
-- `fit_predict(y_past, horizons) -> [H]`: one origin at a time. Being slow it runs at the origins
-  asked for and at `history_origins` (default 24) before them, by which the ensemble judges it.
+- `forecast(y, origins, horizons, season) -> [O, H]`: all origins at once. Row o may use
+  `y[: o + 1]` only; some rows are computed twice to check that.
+- `fit_predict(y_past, horizons) -> [H]`: one origin at a time. Because it is slow, it runs at the
+  requested origins and at `history_origins` (default 24) before them, which the ensemble needs for
+  its weight.
 
 `y` has no gaps: missing values are carried forward. Optional attributes: `guarded` (default
-True: forecasts are bounded, see `guard`), `history_origins`, and `min_observations` (default 1):
-with fewer known values the forecast is NaN. `version` says when the rule changed; without it the
+True: forecasts are clipped, see `clipping`), `history_origins`, and `min_observations` (default 1):
+with fewer known values the forecast is NaN. `version` identifies the rule's version; without it the
 source code does.
 
-A rule runs in a process of its own, the rule host (see `hosted_rules`), and this module is what
-runs there: it imports NumPy and no other package. Whatever a rule does, it loses its own forecasts
-only: NaN, and an `OriginFailure` for each origin. A result that is not H numbers for each origin,
-or an infinite one, is such a failure too; NaN is how a rule says that it has no forecast.
+A rule runs in its own process, the rule host (see `hosted_rules`). This module runs there, so it
+imports no package but NumPy. Whatever a rule does, only its own forecasts are lost: they are NaN,
+with an `OriginFailure` for each origin. A result with a wrong shape or an infinite number is a
+failure, too. A rule returns NaN where it has no forecast.
 """
 
 import hashlib
@@ -30,8 +31,8 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.failures import (
     OriginFailure,
@@ -41,32 +42,29 @@ from pulse_assets.retrodiction.failures import (
 )
 from pulse_assets.retrodiction.rule_sources import source_hash
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Made = tuple[Floats, list[OriginFailure]]
+#: Forecasts `[O, H]`, NaN from the origins where the rule failed; and those origins.
+ForecastsAndFailures = tuple[Floats, list[OriginFailure]]
 
 HISTORY_ORIGINS: Final = 24
 STATSFORECAST: Final = "statsforecast"
 #: Longest name of a rule, in characters.
 _LONGEST_NAME: Final = 200
-#: Origins, beside the first and the last, that are forecast twice to see that a rule is blind.
+#: Origins, beside the first and the last, that are forecast twice to check that a rule does not
+#: look ahead.
 BLIND_ORIGINS: Final = 4
 
 
 @dataclass(frozen=True)
 class UserRule:
-    """What is known of a rule before it runs."""
+    """A rule and its options, ready to run."""
 
     name: str
     guarded: bool
     history_origins: int | None
     min_observations: int
 
-    def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Made:
-        """Forecast from each origin: `[O, H]`, NaN from origins where the rule failed, and those.
-
-        Never raises, whatever the rule does.
-        """
+    def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> ForecastsAndFailures:
+        """Return the forecasts and failures; never raise, whatever the rule does."""
         raise NotImplementedError
 
 
@@ -76,27 +74,26 @@ class FastRule(UserRule):
 
     method: Callable[[Floats, Ints, Ints, int], object]
 
-    def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Made:
+    def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> ForecastsAndFailures:
         """Forecast from all origins at once; see `UserRule`.
 
-        The whole request fails if a forecast changes when the values after its origin are taken
-        away.
+        The whole request fails if a forecast changes when the values after its origin are removed.
         """
         forecasts = np.full((len(origins), len(horizons)), np.nan)
         if not len(origins):
             return forecasts, []
         try:
-            made = self._checked(y, origins, horizons, season)
+            whole = self._checked(y, origins, horizons, season)
             for row in _blind_rows(y, origins, horizons):
-                self._check_blind(made[row], y, origins[row : row + 1], horizons, season)
+                self._check_blind(whole[row], y, origins[row : row + 1], horizons, season)
         except BaseException as error:  # a rule may raise anything
             return forecasts, failed_everywhere(forecasts.shape, *describe_error(error))
-        return finite(made, forecasts)
+        return finite(whole, forecasts)
 
     def _check_blind(
         self, row: Floats, y: Floats, origin: Ints, horizons: Ints, season: int
     ) -> None:
-        """Make the row of one origin again without the values after it."""
+        """Compute the row of one origin again without the values after the origin."""
         blind = self._checked(y[: origin[0] + 1], origin, horizons, season)[0]
         if not np.allclose(row, blind, rtol=1e-6, atol=0.0, equal_nan=True):
             raise RuleError(
@@ -106,19 +103,19 @@ class FastRule(UserRule):
             )
 
     def _checked(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
-        made = self.method(y.copy(), origins.copy(), horizons.copy(), season)
-        forecasts = as_numbers(made, (len(origins), len(horizons))).copy()
+        result = self.method(y.copy(), origins.copy(), horizons.copy(), season)
+        forecasts = as_numbers(result, (len(origins), len(horizons))).copy()
         forecasts[origins + 1 < self.min_observations] = np.nan
         return forecasts
 
 
 @dataclass(frozen=True)
 class SlowRule(UserRule):
-    """A rule that is fitted anew at each origin."""
+    """A rule that is fitted again at each origin."""
 
     fit_predict: Callable[[Floats, Ints, int], object]
 
-    def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Made:
+    def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> ForecastsAndFailures:
         """Forecast from every origin, fitting each time; see `UserRule`."""
         forecasts = np.full((len(origins), len(horizons)), np.nan)
         failures = []
@@ -126,51 +123,51 @@ class SlowRule(UserRule):
             if origin + 1 < self.min_observations:
                 continue
             try:
-                made = self.fit_predict(y[: origin + 1].copy(), horizons.copy(), season)
-                forecasts[row] = as_numbers(made, horizons.shape)
+                result = self.fit_predict(y[: origin + 1].copy(), horizons.copy(), season)
+                forecasts[row] = as_numbers(result, horizons.shape)
             except BaseException as error:  # a rule may raise anything
                 failures.append(OriginFailure(row, *describe_error(error)))
-        made, infinite = finite(forecasts, forecasts)
-        return made, sorted([*failures, *infinite])
+        forecasts, infinite = finite(forecasts, forecasts)
+        return forecasts, sorted([*failures, *infinite])
 
 
 def _blind_rows(y: Floats, origins: Ints, horizons: Ints) -> list[int]:
-    """Return the rows to make twice: the first, the last and some that no rule can foresee.
+    """Return the rows to compute twice: the first, the last, and some that no rule can predict.
 
-    They follow from the content alone, so that the same input is judged alike everywhere.
+    They depend on the content only, so that the same input gives the same result everywhere.
     """
-    digest = hashlib.sha256(b"".join(one.tobytes() for one in (y, origins, horizons))).digest()
+    digest = hashlib.sha256(b"".join(a.tobytes() for a in (y, origins, horizons))).digest()
     drawn = np.frombuffer(digest, "<u8")[:BLIND_ORIGINS] % len(origins)
     return sorted({0, len(origins) - 1, *drawn.tolist()})
 
 
-def finite(made: Floats, forecasts: Floats) -> Made:
-    """Copy `made` to `forecasts`, but for origins with an infinite forecast, which are failures."""
-    infinite = np.isinf(made).any(axis=1)
-    forecasts[~infinite] = made[~infinite]
+def finite(result: Floats, forecasts: Floats) -> ForecastsAndFailures:
+    """Copy `result` to `forecasts`, with NaN and a failure for origins with infinite forecasts."""
+    infinite = np.isinf(result).any(axis=1)
+    forecasts[~infinite] = result[~infinite]
     forecasts[infinite] = np.nan
     message = "returned an infinite forecast: NaN says that there is none"
     places = np.flatnonzero(infinite).tolist()
     return forecasts, [OriginFailure(place, RuleError.__name__, message) for place in places]
 
 
-def as_numbers(made: object, expected: tuple[int, ...]) -> Floats:
+def as_numbers(result: object, expected: tuple[int, ...]) -> Floats:
     """Return a rule's result as an array of numbers.
 
     Raises:
-        RuleError: it does not hold real numbers or has another shape than `expected`.
+        RuleError: it does not contain real numbers, or its shape is not `expected`.
     """
     try:
-        if made is None:
+        if result is None:
             raise TypeError("it returned nothing")
-        found = np.asarray(_unmasked(made))
-        if found.dtype.kind not in "biufO" or any(map(_is_no_number, found.ravel()[:1])):
-            raise TypeError(f"it holds {found.dtype}")
-        if found.dtype.kind == "O" and any(map(_is_no_number, found.ravel())):
+        values = np.asarray(_unmasked(result))
+        if values.dtype.kind not in "biufO" or any(map(_is_no_number, values.ravel()[:1])):
+            raise TypeError(f"it holds {values.dtype}")
+        if values.dtype.kind == "O" and any(map(_is_no_number, values.ravel())):
             raise TypeError("it holds other objects")
-        forecasts = np.asarray(found, np.float64, order="C")
+        forecasts = np.asarray(values, np.float64, order="C")
     except (TypeError, ValueError) as error:
-        kind, reason = type(made).__name__, describe_error(error)[1]
+        kind, reason = type(result).__name__, describe_error(error)[1]
         raise RuleError(f"returned {kind}, not an array of numbers: {reason}") from error
     if forecasts.shape != expected:
         shapes = [_in_words(shape, expected) for shape in (forecasts.shape, expected)]
@@ -181,22 +178,22 @@ def as_numbers(made: object, expected: tuple[int, ...]) -> Floats:
     return forecasts
 
 
-def _unmasked(made: object) -> object:
-    """Return NaN for what is masked: the numbers below a mask are no forecasts.
+def _unmasked(result: object) -> object:
+    """Return NaN for masked values, because numbers below a mask are not forecasts.
 
     Example:
         >>> _unmasked(np.ma.array([1, 2], mask=[True, False])).tolist()
         [nan, 2.0]
     """
-    if isinstance(made, list | tuple) and any(isinstance(one, np.ma.MaskedArray) for one in made):
-        return [_unmasked(one) for one in made]
-    if isinstance(made, np.ma.MaskedArray) and made.dtype.kind in "biuf":
-        return np.where(np.ma.getmaskarray(made), np.nan, made.data)
-    return made
+    if isinstance(result, list | tuple) and any(isinstance(r, np.ma.MaskedArray) for r in result):
+        return [_unmasked(row) for row in result]
+    if isinstance(result, np.ma.MaskedArray) and result.dtype.kind in "biuf":
+        return np.where(np.ma.getmaskarray(result), np.nan, result.data)
+    return result
 
 
 def _in_words(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """Return a shape without the number of origins, so that equal errors read alike.
+    """Return a shape without the number of origins, so that equal errors have equal texts.
 
     Example:
         >>> _in_words((5, 240), (240, 5))
@@ -212,11 +209,11 @@ def _is_no_number(value: object) -> bool:
 
 
 class ImportedRule(NamedTuple):
-    """A rule whose code is loaded.
+    """A rule whose class is imported.
 
     Attributes:
-        make: returns the rule itself; raises `RuleError` where that is not possible.
-        version: changes when the rule's code does.
+        make: returns an instance of the rule, or raises `RuleError`.
+        version: text that changes when the rule's code does.
     """
 
     make: Callable[[], UserRule]
@@ -234,22 +231,22 @@ def import_rule(reference: str) -> ImportedRule:
         rule = _statsforecast_rule(reference, class_name)
         return ImportedRule(lambda: rule, importlib.metadata.version(STATSFORECAST))
     module = _module(reference, module_name)
-    found = _class(reference, module, class_name)
-    return ImportedRule(lambda: _made(reference, found), _version(found, module))
+    rule_class = _class(reference, module, class_name)
+    return ImportedRule(lambda: _instantiate(reference, rule_class), _version(rule_class, module))
 
 
-def _made(reference: str, rule_class: type) -> UserRule:
-    """Make a user's rule.
+def _instantiate(reference: str, rule_class: type) -> UserRule:
+    """Return an instance of a user's rule.
 
     Raises:
-        RuleError: the class cannot be made without arguments, or lacks a name or a method.
+        RuleError: the class needs arguments, or has no name or no method.
     """
     user = _make(reference, rule_class)
     try:
         return _user_rule(reference, user)
     except RuleError:
         raise
-    except BaseException as error:  # an attribute may be computed, and raise anything
+    except BaseException as error:  # a property may raise anything
         kind, message = describe_error(error)
         raise RuleError(f"rule {reference!r} cannot be used: {kind}: {message}") from error
 
@@ -305,14 +302,14 @@ def _module(reference: str, name: str) -> ModuleType:
 
 
 def _class(reference: str, module: ModuleType, name: str) -> type:
-    found = getattr(module, name, None)
-    if not inspect.isclass(found):
+    rule_class = getattr(module, name, None)
+    if not inspect.isclass(rule_class):
         classes = sorted(n for n, c in vars(module).items() if inspect.isclass(c) and n[0] != "_")
         raise RuleError(
             f"rule {reference!r}: module {module.__name__!r} has no class {name!r}; it has "
             f"{', '.join(classes) or 'none'}"
         )
-    return found
+    return rule_class
 
 
 def _make(reference: str, rule_class: type, **arguments: object) -> Any:  # noqa: ANN401
@@ -327,7 +324,7 @@ def _make(reference: str, rule_class: type, **arguments: object) -> Any:  # noqa
 
 
 def _version(rule_class: type, module: ModuleType) -> str:
-    """Return the `version` that a class or its module gives, or the hash of the source code."""
+    """Return the `version` of a class or its module, or else the hash of the source code."""
     for version in (getattr(rule_class, "version", None), vars(module).get("version")):
         if isinstance(version, str | int | float) and str(version).strip():
             return str(version)
@@ -339,7 +336,7 @@ class _StatsforecastModel(Protocol):
 
 
 def _statsforecast_rule(reference: str, class_name: str) -> SlowRule:
-    """Wrap a model of statsforecast; it takes the variable's season where it knows of one."""
+    """Return a model of statsforecast as a rule, with the variable's season if it takes one."""
     try:
         models = importlib.import_module("statsforecast.models")
     except ImportError as error:

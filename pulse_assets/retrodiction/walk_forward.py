@@ -1,4 +1,4 @@
-"""Forecasts from every origin of a history, each made from what was known at its origin."""
+"""Forecast from every origin of a history, each time with the values known at the origin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,11 +7,10 @@ from typing import Self
 
 import numpy as np
 
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import (
     LARGEST,
-    Floats,
-    Ints,
     ascending,
     end_of,
     first_known,
@@ -20,37 +19,38 @@ from pulse_assets.retrodiction.arrays import (
     scaled,
     unit_of,
 )
-from pulse_assets.retrodiction.asked import Asked
+from pulse_assets.retrodiction.clipping import clip_bounds, clip_forecasts
 from pulse_assets.retrodiction.failures import (
     RuleFailedError,
     RuleFailure,
     describe_error,
     failed_everywhere,
 )
-from pulse_assets.retrodiction.guard import bound, limits
+from pulse_assets.retrodiction.request import ForecastRequest
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.retrodiction.user_rules import as_numbers
 
 
 @dataclass(frozen=True)
-class Task:
-    """Histories to forecast, end to end, each from its first known value to its last origin.
+class SeriesBatch:
+    """One or more series to forecast, each from its first known value to its last origin.
+
+    Series without an origin at which a value is known are left out.
 
     Attributes:
-        firsts: of each series asked for, the place among its origins of the first that knows a
-            value; as many as there are origins where none does.
-        units: what the values of each series with such origins are divided by `[S]`, see
-            `unit_of`.
-        observed: their values `[T]`, NaN where missing.
-        filled: the same, missing values carried forward.
-        asked: what is to be forecast from them; its origins are those that know a value.
+        first_origins: index of each given series' first origin with a known value, among its
+            origins; their number where there is none.
+        units: what the values of each series are divided by `[S]`; see `unit_of`.
+        observed: the values of the series in units, concatenated `[T]`; NaN where missing.
+        filled: the same with missing values carried forward.
+        request: the requested forecasts; its origins are those with a known value.
     """
 
-    firsts: list[int]
+    first_origins: list[int]
     units: Floats
     observed: Floats
     filled: Floats
-    asked: Asked
+    request: ForecastRequest
 
     @classmethod
     def of(
@@ -60,97 +60,100 @@ class Task:
         horizons: Sequence[int] | Ints,
         season: int,
     ) -> Self:
-        """Cut each series to what is known at its last origin: later values cannot play a part.
+        """Cut each series after its last origin, so that no later value can have an effect.
 
         Args:
             series: the series, `[T]` each, NaN where missing.
             origins: the origins of each, ascending.
             horizons: steps ahead `[H]`, ascending, >= 1.
-            season: observations a season, >= 1.
+            season: observations per season, >= 1.
         """
-        values, begun, firsts = [], [], []
-        for y, asked in zip(series, origins, strict=True):
-            known = np.ascontiguousarray(y, np.float64)
-            start = first_known(known)
-            firsts.append(int(asked.searchsorted(start)))
-            if firsts[-1] < len(asked):
-                begun.append(asked[firsts[-1] :] - start)
-                values.append(known[start : asked[-1] + 1])
-        wanted = Asked.of([len(y) for y in values], begun, horizons, season)
-        units, observed, filled = prepare(np.concatenate([*values, ()]), wanted.begins)
-        return cls(firsts, units, observed, filled, wanted)
+        values, usable, first_origins = [], [], []
+        for y, requested in zip(series, origins, strict=True):
+            contiguous = np.ascontiguousarray(y, np.float64)
+            start = first_known(contiguous)
+            first_origins.append(int(requested.searchsorted(start)))
+            if first_origins[-1] < len(requested):
+                usable.append(requested[first_origins[-1] :] - start)
+                values.append(contiguous[start : requested[-1] + 1])
+        request = ForecastRequest.of([len(y) for y in values], usable, horizons, season)
+        units, observed, filled = prepare(np.concatenate([*values, ()]), request.series_offsets)
+        return cls(first_origins, units, observed, filled, request)
 
-    def over(self, origins: Sequence[int]) -> Self:
-        """Return the same task of the one series with other origins, counted from its begin."""
-        rows = np.array([0, len(origins)])
-        return replace(self, asked=self.asked._replace(rows=rows, origins=np.array(origins)))
+    def at_origins(self, origins: Sequence[int]) -> Self:
+        """Return a batch of one series with other origins, indices of its values here."""
+        offsets = np.array([0, len(origins)])
+        request = self.request._replace(origin_offsets=offsets, origins=np.array(origins))
+        return replace(self, request=request)
 
     @cached_property
-    def limits(self) -> tuple[Floats, Floats]:
+    def clip_bounds(self) -> tuple[Floats, Floats]:
         """The lowest and highest forecasts of guarded rules `[O * H]`, in units."""
-        lowest, highest = limits(self.filled, self.asked)
+        lowest, highest = clip_bounds(self.filled, self.request)
         return lowest.ravel(), highest.ravel()
 
     def forecast(self, rule: Rule) -> Floats:
-        """Run a rule: `[O, H]`, unit of the series, bounded and never infinite.
+        """Return a rule's forecasts `[O, H]` in the unit of the series, clipped and finite or NaN.
 
         Raises:
             RuleError: the rule failed or broke its contract.
         """
         forecasts = self.run(rule)
         if rule.guarded:
-            # In place: new memory for many series costs more than the forecasts.
-            bound(forecasts.ravel(), *self.limits, forecasts.ravel())
-        rescale(forecasts, self.asked.rows, self.units)
+            # In place: new memory for many series takes longer than the forecasts.
+            clip_forecasts(forecasts.ravel(), *self.clip_bounds, forecasts.ravel())
+        rescale(forecasts, self.request.origin_offsets, self.units)
         return forecasts
 
     def fill(
         self, rule: Rule, forecasts: Floats, failures: list[RuleFailure] | None = None
     ) -> None:
-        """Run a rule and fill `forecasts` `[O, H]` as `forecast` does, but in units.
+        """Fill `forecasts` `[O, H]` with a rule's forecasts as `forecast` does, but in units.
 
         Args:
             rule: the rule.
-            forecasts: what is filled.
-            failures: takes the origins from which the rule failed; None raises them.
+            forecasts: the array to fill.
+            failures: receives the origins from which the rule failed; None: they are raised.
 
         Raises:
             RuleError: the rule failed or broke its contract.
         """
-        made = self.run(rule, failures)
+        raw = self.run(rule, failures)
         if rule.guarded:
-            bound(made.ravel(), *self.limits, forecasts.ravel())
+            clip_forecasts(raw.ravel(), *self.clip_bounds, forecasts.ravel())
         else:
-            forecasts[:] = made
-            rescale(forecasts, self.asked.rows, np.ones(len(self.units)))
+            forecasts[:] = raw
+            rescale(forecasts, self.request.origin_offsets, np.ones(len(self.units)))
 
     def run(self, rule: Rule, failures: list[RuleFailure] | None = None) -> Floats:
-        """Run a rule: `[O, H]` in units, not yet bounded.
+        """Return a rule's forecasts `[O, H]` in units, not clipped.
 
         Args:
             rule: the rule.
-            failures: takes the origins from which the rule failed; None raises them.
+            failures: receives the origins from which the rule failed; None: they are raised.
 
         Raises:
             RuleError: the rule failed or broke its contract.
         """
-        asked, free = self.asked, rule.scale_free
         try:
             forecasts = self._run(rule)
         except RuleFailedError as error:
             if failures is None:
                 raise RuleError(str(error)) from error
             forecasts = error.forecasts
-            origins = asked.origins.tolist()
+            origins = self.request.origins.tolist()
             failures += [RuleFailure(rule.name, origins[at], *why) for at, *why in error.failures]
-        return forecasts if free else scaled(forecasts, asked.rows, 1.0 / self.units)
+        if rule.scale_free:
+            return forecasts
+        return scaled(forecasts, self.request.origin_offsets, 1.0 / self.units)
 
     def _run(self, rule: Rule) -> Floats:
-        asked = self.asked
-        shape = len(asked.origins), len(asked.horizons)
-        y = self.filled if rule.scale_free else scaled(self.filled, asked.begins, self.units)
+        request, y = self.request, self.filled
+        shape = len(request.origins), len(request.horizons)
+        if not rule.scale_free:
+            y = scaled(y, request.series_offsets, self.units)
         try:
-            return as_numbers(rule.forecast(y, asked), shape)
+            return as_numbers(rule.forecast(y, request), shape)
         except RuleFailedError:
             raise
         except Exception as error:  # any rule may raise anything
@@ -159,17 +162,18 @@ class Task:
 
 
 @kernel  # pragma: no cover
-def prepare(values: Floats, begins: Ints) -> tuple[Floats, Floats, Floats]:
-    """Return `units`, `observed` and `filled` of series that begin with a value, see `Task`."""
-    units, observed, filled = np.empty(len(begins)), np.empty(len(values)), np.empty(len(values))
-    for s in range(len(begins)):
-        end = end_of(begins, s, len(values))
-        units[s], last = unit_of(values[begins[s] : end]), 0.0
-        for t in range(begins[s], end):
-            known = np.isfinite(values[t])
-            if known:
+def prepare(values: Floats, series_offsets: Ints) -> tuple[Floats, Floats, Floats]:
+    """Return `units`, `observed` and `filled` of series whose first value is known."""
+    units = np.empty(len(series_offsets))
+    observed, filled = np.empty(len(values)), np.empty(len(values))
+    for s in range(len(series_offsets)):
+        start, end = series_offsets[s], end_of(series_offsets, s, len(values))
+        units[s], last = unit_of(values[start:end]), 0.0
+        for t in range(start, end):
+            present = np.isfinite(values[t])
+            if present:
                 last = max(-LARGEST, min(values[t] / units[s], LARGEST))
-            filled[t], observed[t] = last, last if known else np.nan
+            filled[t], observed[t] = last, last if present else np.nan
     return units, observed, filled
 
 
@@ -180,20 +184,20 @@ def walk_forward(
     season: int,
     rules: Sequence[Rule],
 ) -> Floats:
-    """Forecast from each origin by each rule; the row of origin o depends on `y[: o + 1]` alone.
+    """Return the forecasts of each rule from each origin o, which depend on `y[: o + 1]` only.
 
-    Many series at once are a `Task`.
+    For many series at once, see `SeriesBatch`.
 
     Args:
-        y: the series `[T]`, NaN where missing. Rules see the last known value instead.
+        y: the series `[T]`, NaN where missing. Rules get the last known value instead.
         origins: indices `[O]` of the last value that may be used.
         horizons: steps ahead `[H]`, ascending, >= 1.
-        season: observations a season, >= 1.
+        season: observations per season, >= 1.
         rules: the rules `[M]`.
 
     Returns:
-        Forecasts `[M, O, H]`, unit of the series; NaN where a rule has none, as before the first
-        known value.
+        Forecasts `[M, O, H]` in the unit of the series; NaN where a rule has none, as before the
+        first known value.
 
     Raises:
         RuleError: a rule failed or returned another shape; the message names it.
@@ -204,12 +208,12 @@ def walk_forward(
         array([[[1.],
                 [3.]]])
     """
-    asked, place = np.array(origins, np.int64), slice(None)
-    if not ascending(asked):
-        asked, place = np.unique(asked, return_inverse=True)
-    task = Task.of([y], [asked], horizons, season)
-    forecasts = np.full((len(rules), len(asked), len(task.asked.horizons)), np.nan)
+    ordered, place = np.array(origins, np.int64), slice(None)
+    if not ascending(ordered):
+        ordered, place = np.unique(ordered, return_inverse=True)
+    batch = SeriesBatch.of([y], [ordered], horizons, season)
+    forecasts = np.full((len(rules), len(ordered), len(batch.request.horizons)), np.nan)
     with np.errstate(over="ignore", invalid="ignore"):
-        for model, rule in enumerate(rules if len(task.units) else ()):
-            forecasts[model, task.firsts[0] :] = task.forecast(rule)
+        for model, rule in enumerate(rules if len(batch.units) else ()):
+            forecasts[model, batch.first_origins[0] :] = batch.forecast(rule)
     return forecasts[:, place]

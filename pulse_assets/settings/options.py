@@ -10,7 +10,7 @@ from pydantic import field_validator
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.source import check_variable_name
-from pulse_assets.retrodiction.ensemble import Method
+from pulse_assets.retrodiction.combination import Method
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
 from pulse_assets.settings.checked import Checked

@@ -7,12 +7,12 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.array_types import Dates, Ints
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import NEXT_FORECASTS
 from pulse_assets.errors import HistoricalDataError, PulseError
 from pulse_assets.history.frequency import dates_ahead, get_frequency
 from pulse_assets.history.series import Series
-from pulse_assets.retrodiction.arrays import Dates, Ints
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions

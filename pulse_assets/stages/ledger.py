@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS, TRUST_LEDGER
-from pulse_assets.retrodiction.arrays import Floats, Ints
 from pulse_assets.retrodiction.trust import (
     block_pairs,
     credible_interval,

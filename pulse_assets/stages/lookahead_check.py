@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
+from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.settings import TrainingOptions

@@ -8,12 +8,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.array_types import Dates, Floats, Ints
 from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.history.frequency import Frequency, get_frequency
-from pulse_assets.retrodiction.arrays import Dates, Floats, Ints
 from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.indicators import screen_indicators
 from pulse_assets.retrodiction.known_series import KnownSeries
-from pulse_assets.retrodiction.partners import find_partners
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.scores import mase_scale
@@ -206,7 +206,7 @@ def _segments(
     rows, firsts = np.unique(origins // SCREENING_ROWS * SCREENING_ROWS, return_index=True)
     ends = [*firsts[1:].tolist(), len(origins)]
     for row, first, end in zip(rows.tolist(), firsts.tolist(), ends, strict=True):
-        indicators = find_partners(own.at(row), others, row, limit=options.max_partners)
+        indicators = screen_indicators(own.at(row), others, row, limit=options.max_partners)
         indicators.sort(key=lambda rule: rule.name)
         segment = _Segment(row, indicators, slice(first, end))
         if segments and not slow and _names(segments[-1].indicators) == _names(indicators):

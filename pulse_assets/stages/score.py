@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS
-from pulse_assets.retrodiction.arrays import Bools, Floats, Ints
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
 from pulse_assets.retrodiction.trust import pair_wins

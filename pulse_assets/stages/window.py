@@ -13,8 +13,8 @@ from typing import Final, Self, cast
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.array_types import Dates, Floats, Ints
 from pulse_assets.history.frequency import Frequency, regularise, steps_between
-from pulse_assets.retrodiction.arrays import Dates, Floats, Ints
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.stages.columns import split_by
 

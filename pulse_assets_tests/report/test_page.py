@@ -159,12 +159,12 @@ def test_the_first_screen_answers_the_question(html, pairs):
         row = f"{name} {100 * entry['skill']:+.1f} % {' '.join(trusted) or 'none beats naive'}"
         assert row.replace("-", "\N{MINUS SIGN}") in table
         assert f"{entry['trust']:.2f} ({entry['trust_lower']:.2f}\N{EN DASH}" in table
-    assert "latest vintage, not what was known on the day" in text
+    assert "latest vintage, not the values known on the day" in text
 
 
 def test_the_next_forecasts_stand_beside_what_was_retrodicted(html):
     text = text_of(html)
-    table = text[text.index("What comes next The") : text.index("Leaderboard Every")]
+    table = text[text.index("Next forecasts The") : text.index("Leaderboard Every")]
     assert "1 step 3 steps" in table
     assert "gdp 9.00 2020-04-04 10.0 8.5 to 11.5 2020-05-04 12.0 10.5 to 13.5 2020-07-04" in table
     assert "what was predicted, horizon 1" in table
@@ -180,7 +180,7 @@ def test_at_most_three_rules_are_named_that_beat_naive():
 def test_the_first_paragraph_says_how_far_the_intervals_can_be_relied_on():
     pairs = make_pairs()
     (ours,) = [row for row in make_results(pairs)["models"] if row["model"] == "ensemble"]
-    said = f"its 80&nbsp;% intervals held {100 * ours['coverage']:.1f}\N{NO-BREAK SPACE}% of it."
+    said = f"its 80&nbsp;% intervals held {100 * ours['coverage']:.1f}\N{NO-BREAK SPACE}% of them."
     assert said in build(pairs)
 
 
@@ -229,7 +229,7 @@ def test_a_variable_without_ledger_or_forecasts_has_no_such_figure(pairs):
         make_results(pairs), TRUST_LEDGER.empty_table(), make_retrodictions(pairs)[:0], NO_FORECASTS
     )
     assert page.count("There is nothing to draw yet.") == 2
-    assert "What comes next" not in page
+    assert "Next forecasts" not in page
 
 
 def test_one_batch_one_horizon_one_rule():

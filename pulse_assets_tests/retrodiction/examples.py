@@ -4,9 +4,9 @@ import numpy as np
 
 from pulse_assets.retrodiction import autoregression as ar
 from pulse_assets.retrodiction import least_squares as ls
-from pulse_assets.retrodiction.asked import Asked
 from pulse_assets.retrodiction.failures import RuleFailedError
-from pulse_assets.retrodiction.partners import PartnerRule
+from pulse_assets.retrodiction.indicators import IndicatorRule
+from pulse_assets.retrodiction.request import ForecastRequest, History
 from pulse_assets.retrodiction.rules import RULES, resolve_rules
 
 
@@ -23,8 +23,8 @@ def rules(*names):
 
 
 def all_rules(length, seed=9):
-    """Every built-in rule and a partner rule."""
-    return [*rules(), PartnerRule("ar_with_other", random_walk(length, seed))]
+    """Every built-in rule and a rule with an indicator."""
+    return [*rules(), IndicatorRule("ar_with_other", random_walk(length, seed))]
 
 
 class InThisProcess:
@@ -36,22 +36,22 @@ class InThisProcess:
         self.rule, self.name, self.guarded = rule, rule.name, rule.guarded
         self.history_origins = rule.history_origins
 
-    def forecast(self, y, asked):
-        runs = [self.rule.run(*one, *asked[-2:]) for one in asked.one_by_one(y)]
-        made = np.concatenate([forecasts for forecasts, _ in runs])
-        if failures := [one for _, failed in runs for one in failed]:
-            raise RuleFailedError(self.name, made, failures)
-        return made
+    def forecast(self, y, request):
+        runs = [self.rule.run(*series, *request[-2:]) for series in request.split(y)]
+        forecasts = np.concatenate([part for part, _ in runs])
+        if failures := [failure for _, failed in runs for failure in failed]:
+            raise RuleFailedError(self.name, forecasts, failures)
+        return forecasts
 
 
-def ask(y, origins, horizons, season=1):
-    """What is asked of one series."""
-    return Asked.of([len(y)], [origins], horizons, season)
+def request_of(y, origins, horizons, season=1):
+    """Request forecasts of one series."""
+    return ForecastRequest.of([len(y)], [origins], horizons, season)
 
 
-def everywhere(sweep, y, horizons, season, *args, **options):
-    """A rule's forecasts `[T, H]` from every index, learnt from the series itself."""
-    return sweep(y, y, ask(y, range(len(y)), horizons, season), *args, **options)
+def everywhere(function, y, horizons, season, *args, **options):
+    """A rule's forecasts `[T, H]` from every index, fitted to the series itself."""
+    return function(History(y, y), request_of(y, range(len(y)), horizons, season), *args, **options)
 
 
 def pick_best(losses):
@@ -85,7 +85,7 @@ def plain_autoregression(y, order, with_level, steps):
     def fit(t):
         x = np.array([row(y[: s + 1]) for s in range(order, t)])
         d = np.array([y[s + 1] - y[s] for s in range(order, t)])
-        ages = ls.DISCOUNT ** np.arange(len(d) - 1, -1, -1.0)
+        ages = ls.EVIDENCE_DISCOUNT ** np.arange(len(d) - 1, -1, -1.0)
         w = ages * weights
         gram = (x * w[:, None]).T @ x
         penalty = np.diag(np.diag(gram)) * ar.RIDGE / ages.sum()
@@ -94,9 +94,9 @@ def plain_autoregression(y, order, with_level, steps):
     beta = np.zeros(1 + with_level + order)
     for t in range(order + 1, len(y)):
         error = abs(y[t] - y[t - 1] - row(y[:t]) @ beta)
-        ages = ls.USUAL_DISCOUNT ** np.arange(len(usual) - 1, -1, -1.0)
+        ages = ls.MEAN_ERROR_DISCOUNT ** np.arange(len(usual) - 1, -1, -1.0)
         limit = ls.OUTLIER * (ages @ usual) / ages.sum() if usual else 0.0
-        unusual = len(usual) >= ls.USUAL_START and error > limit
+        unusual = len(usual) >= ls.ERRORS_KNOWN and error > limit
         weights.append(max(limit / error, ls.LEAST_WEIGHT) if unusual else 1.0)
         usual.append(weights[-1] * error)
         if (t - order - 1) % (1 + order) == 0:

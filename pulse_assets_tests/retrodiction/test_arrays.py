@@ -8,10 +8,14 @@ import pytest
 from pulse_assets import retrodiction
 from pulse_assets.retrodiction.arrays import carry_forward, scaled, unit_of
 
+MODULES = [
+    m.name for m in pkgutil.walk_packages(retrodiction.__path__, "pulse_assets.retrodiction.")
+]
 
-@pytest.mark.parametrize("name", [m.name for m in pkgutil.iter_modules(retrodiction.__path__)])
+
+@pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_docstrings(name):
-    module = importlib.import_module(f"{retrodiction.__name__}.{name}")
+    module = importlib.import_module(name)
     assert doctest.testmod(module).failed == 0
 
 

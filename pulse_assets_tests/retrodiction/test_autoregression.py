@@ -3,21 +3,20 @@ from functools import partial
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction.autoregression import (
-    ar_diff,
-    ar_level,
-    beside_drift,
-    beside_usual,
+from pulse_assets.retrodiction.autoregression import ar_diff, ar_level
+from pulse_assets.retrodiction.least_squares import weight_of_error
+from pulse_assets.retrodiction.transformations import (
+    drift_adjusted,
     logarithmic,
     seasonal_ar,
-    usual_changes,
-    weigh_outcome,
+    seasonally_adjusted,
+    split_changes,
 )
 from pulse_assets_tests.retrodiction.examples import (
-    ask,
     everywhere,
     plain_autoregression,
     random_walk,
+    request_of,
 )
 
 HORIZONS = np.array([1, 2, 5])
@@ -36,11 +35,11 @@ def test_equals_plain_least_squares(order, with_level, origin):
     np.testing.assert_allclose(made, expected[HORIZONS - 1], rtol=1e-9)
 
 
-def test_an_unusual_error_counts_less():
-    usual = np.zeros(3)
-    weights = [weigh_outcome(error, usual) for error in [1.0] * 20 + [3.0, 6.0, 1e9, 1.0]]
+def test_an_outlying_error_has_less_weight():
+    mean_error = np.zeros(3)
+    weights = [weight_of_error(error, mean_error) for error in [1.0] * 20 + [3.0, 6.0, 1e9, 1.0]]
     np.testing.assert_allclose(weights[:20], 1.0)
-    # Weighed so, each error counts as the usual 1, which stays.
+    # Each weighted error is 1, so the mean error stays 1.
     np.testing.assert_allclose(weights[20:22], [1 / 3, 1 / 6])
     assert weights[22] == 0.05
     assert weights[23] == 1.0
@@ -72,7 +71,7 @@ def test_waits_for_more_pairs_than_coefficients():
     np.testing.assert_array_equal(np.isnan(made), np.arange(10) < 6)
 
 
-def test_constant_and_linear_series_are_carried_on():
+def test_constant_and_linear_series_are_continued():
     np.testing.assert_array_equal(
         everywhere(ar_level, np.full(30, 3.0), HORIZONS, 1, order=1)[-1], 3.0
     )
@@ -81,7 +80,7 @@ def test_constant_and_linear_series_are_carried_on():
     np.testing.assert_allclose(line, 399 + HORIZONS, atol=0.3)
 
 
-def test_seasonal_rule_adds_the_season_back():
+def test_the_seasonal_rule_adds_the_season_back():
     # The changes against a season ago are a walk; its own forecasts come from ar_level.
     y = random_walk(80, seed=3) + np.tile([0.0, 5.0, -3.0, 1.0], 20)
     made = everywhere(seasonal_ar, y, np.array([1, 4, 6]), 4, order=1)[-1]
@@ -91,7 +90,7 @@ def test_seasonal_rule_adds_the_season_back():
 
 
 @pytest.mark.parametrize(("length", "season"), [(30, 1), (4, 4)])
-def test_seasonal_rule_sleeps_without_a_season(length, season):
+def test_the_seasonal_rule_has_no_forecast_without_a_season(length, season):
     assert np.isnan(everywhere(seasonal_ar, random_walk(length), HORIZONS, season, order=1)).all()
 
 
@@ -115,40 +114,40 @@ def test_log_rule_sleeps_once_the_sign_changed():
 
 @pytest.mark.parametrize("season", [1, 4])
 @pytest.mark.parametrize("rate", [0.05, 0.5])
-def test_usual_changes_equal_their_definition(season, rate):
+def test_the_seasonal_drift_equals_its_definition(season, rate):
     y = random_walk(30, seed=3)
-    rest, carried = usual_changes(y, ask(y, [12, 29], HORIZONS), season, rate)
-    usual, expected = [0.0] * season, [0.0]
+    adjusted, drift_ahead = split_changes(y, request_of(y, [12, 29], HORIZONS), season, rate)
+    drift, expected = [0.0] * season, [0.0]
     for t in range(1, 30):
-        place, seen = t % season, len(range(1 + (t - 1) % season, t + 1, season))
-        surprise = y[t] - y[t - 1] - usual[place]
-        usual[place] += max(rate, 1 / seen) * surprise
-        expected.append(expected[-1] + surprise)
-    np.testing.assert_allclose(rest, expected)
-    sums = [sum(usual[(29 + i) % season] for i in range(1, h + 1)) for h in HORIZONS]
-    np.testing.assert_allclose(carried[-1], sums)
+        place, count = t % season, len(range(1 + (t - 1) % season, t + 1, season))
+        error = y[t] - y[t - 1] - drift[place]
+        drift[place] += max(rate, 1 / count) * error
+        expected.append(expected[-1] + error)
+    np.testing.assert_allclose(adjusted, expected)
+    sums = [sum(drift[(29 + i) % season] for i in range(1, h + 1)) for h in HORIZONS]
+    np.testing.assert_allclose(drift_ahead[-1], sums)
 
 
-def test_a_steady_season_and_a_steady_drift_are_carried_on():
+def test_a_steady_season_and_a_steady_drift_are_continued():
     season = np.tile([3.0, -1.0, 4.0, -5.0], 12)
-    made = everywhere(beside_usual, season[:40], HORIZONS, 4, rule=ar_1)[-1]
+    made = everywhere(seasonally_adjusted, season[:40], HORIZONS, 4, rule=ar_1)[-1]
     np.testing.assert_allclose(made, season[39 + HORIZONS])
-    made = everywhere(beside_usual, np.arange(40.0) % 2, HORIZONS, 2, rule=ar_1)[-1]
+    made = everywhere(seasonally_adjusted, np.arange(40.0) % 2, HORIZONS, 2, rule=ar_1)[-1]
     np.testing.assert_allclose(made, (39 + HORIZONS) % 2, atol=1e-12)
     line = 2.0 * np.arange(40.0)
-    made = everywhere(beside_drift, line, HORIZONS, 4, rule=ar_1)[-1]
+    made = everywhere(drift_adjusted, line, HORIZONS, 4, rule=ar_1)[-1]
     np.testing.assert_allclose(made, line[-1] + 2.0 * HORIZONS)
 
 
 @pytest.mark.parametrize(("length", "season"), [(30, 1), (8, 4)])
-def test_usual_changes_need_a_season_and_two_of_them(length, season):
-    made = everywhere(beside_usual, random_walk(length), HORIZONS, season, rule=ar_1)
+def test_seasonal_adjustment_needs_two_seasons(length, season):
+    made = everywhere(seasonally_adjusted, random_walk(length), HORIZONS, season, rule=ar_1)
     assert np.isnan(made).all()
 
 
 @pytest.mark.parametrize("origin", [20, 45])
-def test_usual_changes_rest_on_the_past_alone(origin):
-    y, rule = random_walk(60, seed=5), partial(beside_drift, rule=ar_1)
-    whole = everywhere(beside_usual, y, HORIZONS, 4, rule=rule)
-    past = everywhere(beside_usual, y[: origin + 1], HORIZONS, 4, rule=rule)
+def test_seasonal_adjustment_uses_the_past_only(origin):
+    y, rule = random_walk(60, seed=5), partial(drift_adjusted, rule=ar_1)
+    whole = everywhere(seasonally_adjusted, y, HORIZONS, 4, rule=rule)
+    past = everywhere(seasonally_adjusted, y[: origin + 1], HORIZONS, 4, rule=rule)
     np.testing.assert_array_equal(whole[origin], past[-1])

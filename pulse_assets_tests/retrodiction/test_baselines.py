@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction.baselines import PLAIN_WINDOW, window_drift
+from pulse_assets.retrodiction.baselines import WINDOW_WITHOUT_SEASON, window_drift
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import everywhere, rules
 
@@ -26,7 +26,9 @@ def test_hand_computed(name, expected):
 
 def test_window_mean_without_a_season():
     y = np.arange(8.0)
-    made = walk_forward(y, [PLAIN_WINDOW - 2, PLAIN_WINDOW - 1, 7], [1], 1, rules("window_mean"))
+    made = walk_forward(
+        y, [WINDOW_WITHOUT_SEASON - 2, WINDOW_WITHOUT_SEASON - 1, 7], [1], 1, rules("window_mean")
+    )
     np.testing.assert_array_equal(made[0, :, 0], [NAN, 2.5, 4.5])
 
 

@@ -7,8 +7,8 @@ from hypothesis.extra.numpy import arrays
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import first_known
+from pulse_assets.retrodiction.indicators import IndicatorRule, screen_indicators
 from pulse_assets.retrodiction.known_series import KnownSeries
-from pulse_assets.retrodiction.partners import PartnerRule, find_partners
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
 from pulse_assets.retrodiction.trust import scan_trust
@@ -93,8 +93,8 @@ def poisoned(y, origin, poison):
     return np.append(y[: origin + 1], poison[origin + 1 :])
 
 
-def partner_rules(y, other):
-    """Rules of a partner that is known at every row, and of one known at each third row alone."""
+def indicator_rules(y, other):
+    """Rules with an indicator that is known at every row, and with one at every third row only."""
     last = np.maximum.accumulate(np.where(np.isfinite(other), np.arange(LENGTH), -1))
     start = min(first_known(y), LENGTH - 1)
     for name, rows in (
@@ -102,14 +102,14 @@ def partner_rules(y, other):
         ("ar_with_third", last[np.arange(LENGTH) // 3 * 3]),
     ):
         known = KnownSeries.of(other).carried(rows).shifted(-start)
-        yield PartnerRule(name, known.values, known.implausible)
+        yield IndicatorRule(name, known.values, known.implausible)
 
 
 def compare_with_poisoned(y, other, poison, origin, method):
     future, other_future = poisoned(y, origin, poison), poisoned(other, origin, poison[::-1])
 
     def made(y, other, origins):
-        pool = [*rules(), *USER_RULES, *partner_rules(y, other)]
+        pool = [*rules(), *USER_RULES, *indicator_rules(y, other)]
         found = retrodict(y, origins, HORIZONS, 4, pool, ensemble=method)
         return found.predicted, found.lower, found.upper, found.weights
 
@@ -128,7 +128,7 @@ def test_the_future_changes_no_bit(y, other, poison, origin, method):
     220, 5000, y=interrupted(), other=interrupted(), poison=typed_wrongly(), origin=ORIGINS
 )
 def test_the_future_does_not_tell_which_values_are_wrong(y, other, poison, origin):
-    """The poison undoes the last jump, in the series itself or in its partner."""
+    """The poison undoes the last jump, in the series itself or in its indicator."""
     compare_with_poisoned(y, other, poison, origin, "dmsfe")
 
 
@@ -141,7 +141,7 @@ def test_slow_rules_begin_alike_whichever_vintages_a_late_series_has():
 
 @holds_for_all(40, 1000, y=SERIES, poison=POISON, origin=ORIGINS)
 def test_the_future_changes_no_bit_of_one_origin_alone(y, poison, origin):
-    pool = [*rules(), *USER_RULES, PartnerRule("ar_with_other", y[::-1].copy())]
+    pool = [*rules(), *USER_RULES, IndicatorRule("ar_with_other", y[::-1].copy())]
     made = walk_forward(y, [origin], HORIZONS, 4, pool)
     later = walk_forward(poisoned(y, origin, poison), range(LENGTH), HORIZONS, 4, pool)
     np.testing.assert_array_equal(made[:, 0], later[:, origin])
@@ -164,13 +164,15 @@ def test_the_future_changes_no_yardstick(y, poison, origin, season):
     poison=arrays(np.float64, 200, elements=VALUES, fill=VALUES),
     until=st.integers(100, 199),
 )
-def test_partners_are_found_in_the_past_alone(poison, until):
+def test_indicators_are_selected_from_the_past_only(poison, until):
     rng = np.random.default_rng(0)
     x = np.cumsum(rng.standard_normal(200))
     y = np.append(np.zeros(3), x[:-3]) + 0.3 * rng.standard_normal(200)
 
     def names(y, x):
-        return [rule.name for rule in find_partners(y, {"x": x, "z": random_walk(200, 1)}, until)]
+        return [
+            rule.name for rule in screen_indicators(y, {"x": x, "z": random_walk(200, 1)}, until)
+        ]
 
     assert (
         names(y, x)

@@ -21,14 +21,14 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from pulse_assets import retrodiction
 from pulse_assets.retrodiction.compilation import compile_kernels
-from pulse_assets.retrodiction.partners import find_partners
+from pulse_assets.retrodiction.indicators import screen_indicators
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import RULES, resolve_rules
 from pulse_assets.retrodiction.walk_forward import walk_forward
 
 def kernels():
-    modules = [importlib.import_module(f"pulse_assets.retrodiction.{m.name}")
-               for m in pkgutil.iter_modules(retrodiction.__path__)]
+    packages = pkgutil.walk_packages(retrodiction.__path__, "pulse_assets.retrodiction.")
+    modules = [importlib.import_module(m.name) for m in packages]
     found = {id(v): v for m in modules for v in vars(m).values() if isinstance(v, Dispatcher)}
     return list(found.values())
 
@@ -41,7 +41,7 @@ rng = np.random.default_rng(0)
 x = np.cumsum(rng.standard_normal(300))
 y = np.append(np.zeros(3), x[:-3]) + rng.standard_normal(300)
 y[:5] = y[50] = np.nan
-found = find_partners(y, {"x": x}, 200)
+found = screen_indicators(y, {"x": x}, 200)
 assert [rule.name for rule in found] == ["ar_with_x"], found
 rules = [*resolve_rules([*RULES, "pulse_assets_tests.own_rules:Plain"]), *found]
 for method in ("dmsfe", "boa", "mlpol"):
@@ -54,9 +54,9 @@ print(sum(sum(k.stats.cache_misses.values()) for k in kernels()),
 
 
 def kernels():
-    for module in pkgutil.iter_modules(retrodiction.__path__):
-        found = vars(importlib.import_module(f"{retrodiction.__name__}.{module.name}"))
-        yield from (value for value in found.values() if isinstance(value, Dispatcher))
+    for module in pkgutil.walk_packages(retrodiction.__path__, f"{retrodiction.__name__}."):
+        values = vars(importlib.import_module(module.name)).values()
+        yield from (value for value in values if isinstance(value, Dispatcher))
 
 
 def test_a_run_needs_no_other_kernel():
@@ -91,7 +91,9 @@ def test_a_second_process_compiles_nothing(tmp_path):
 def test_no_kernel_reads_or_writes_beyond_its_arrays():
     # Compiled kernels check no index; where nothing is compiled NumPy checks every one.
     folder = Path(__file__).parent
-    files = [str(folder / f"test_{name}.py") for name in ("walk_forward", "ensemble", "guard")]
+    files = [
+        str(folder / f"test_{name}.py") for name in ("walk_forward", "combination", "clipping")
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-W", "ignore::RuntimeWarning", *files],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},

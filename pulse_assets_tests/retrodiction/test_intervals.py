@@ -2,53 +2,53 @@ import numpy as np
 import pytest
 
 from pulse_assets.retrodiction.intervals import (
+    FIRST_ERRORS,
     LEARNING_RATE,
     PEAK_DISCOUNT,
-    RESTLESSNESS,
-    START,
+    SCALE_POWER,
     first_quantile,
     interval_radius,
-    restlessness,
+    local_scale,
 )
-from pulse_assets.retrodiction.panel import fold
+from pulse_assets.retrodiction.padding import pack
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets_tests.retrodiction.examples import rules
 
 
 def radius_of(y, forecasts, h=1, alpha=0.1, filled=None):
-    panel, filled = fold(np.full((1, len(y), 1), np.nan)), y if filled is None else filled
-    panel[0, :, 0] = forecasts
-    made = interval_radius(panel, y, filled, np.array([h]), np.arange(len(y)), 1, alpha)
+    padded, filled = pack(np.full((1, len(y), 1), np.nan)), y if filled is None else filled
+    padded[0, :, 0] = forecasts
+    made = interval_radius(padded, y, filled, np.array([h]), np.arange(len(y)), 1, alpha)
     return made[0, :, 0]
 
 
 def test_persistence_lends_its_radius_at_first():
-    # Its errors are 4 and 4, each in the restlessness of then, the same throughout.
+    # Its errors are 4 and 4, each in units of the local scale, which is the same throughout.
     y = np.array([0.0, 4.0, 0.0, 4.0])
     np.testing.assert_allclose(radius_of(y, np.zeros(4)), [np.nan, 4, 4, 4])
 
 
-def test_restlessness_is_a_power_of_the_usual_change():
-    made = restlessness(np.array([0.0, 0.0, 4.0, 4.0]))
+def test_the_local_scale_is_a_power_of_the_mean_change():
+    made = local_scale(np.array([0.0, 0.0, 4.0, 4.0]))
     late = [0.0, 4 / 1.5, 2 / 1.75]
     long = [0.0, 4 / 1.995, 3.98 / 2.985025]
-    expected = ((np.array(late) + np.array(long)) / 2) ** RESTLESSNESS
+    expected = ((np.array(late) + np.array(long)) / 2) ** SCALE_POWER
     np.testing.assert_allclose(made, [0.0, *expected])
-    # In a long calm it keeps to 0.3 of the mean change so far: 100 changes of 1 in 5100.
+    # Its lower bound is 0.3 of the mean change of the history: 100 changes of 1 in 5100.
     calm = np.append(np.arange(101.0), np.full(5000, 100.0))
-    usual = restlessness(calm)[-1] ** (1 / RESTLESSNESS)
-    np.testing.assert_allclose(usual, 0.3 * 100 / 5100)
+    change = local_scale(calm)[-1] ** (1 / SCALE_POWER)
+    np.testing.assert_allclose(change, 0.3 * 100 / 5100)
 
 
 def test_starts_from_the_conformal_quantile_of_the_first_errors():
-    y = np.arange(1.0, START + 2.0)
-    errors = radius_of(y, np.zeros(START + 1), alpha=0.5)
-    # Errors 2 ... START + 1; rank ceil(11 / 2) = 6 of them is 7.
-    assert errors[START] == 7.0
+    y = np.arange(1.0, FIRST_ERRORS + 2.0)
+    errors = radius_of(y, np.zeros(FIRST_ERRORS + 1), alpha=0.5)
+    # Errors 2 ... FIRST_ERRORS + 1; rank ceil(11 / 2) = 6 of them is 7.
+    assert errors[FIRST_ERRORS] == 7.0
 
 
 def test_the_conformal_quantile_of_errors_in_any_order():
-    errors = np.full(START, np.inf)
+    errors = np.full(FIRST_ERRORS, np.inf)
     made = [first_quantile(errors, n, 10.0 - n, 0.5) for n in range(1, 10)]
     # 9; 8, 9; 7, 8, 9; ...: of n the one of rank ceil((n + 1) / 2).
     assert made == [9, 9, 8, 8, 7, 7, 6, 6, 5]
@@ -58,18 +58,18 @@ def test_the_conformal_quantile_of_errors_in_any_order():
 def test_tracks_the_quantile_step_by_step(seed):
     rng = np.random.default_rng(seed)
     y = rng.standard_normal(60)
-    unit = restlessness(y)
+    unit = local_scale(y)
     scores = np.abs(y[1:]) / np.append(unit[1], unit[1:-1])
-    quantile, peak = np.sort(scores[:START])[START - 1], 0.0
+    quantile, peak = np.sort(scores[:FIRST_ERRORS])[FIRST_ERRORS - 1], 0.0
     expected = []
     for n, score in enumerate(scores):
-        if n >= START:
+        if n >= FIRST_ERRORS:
             step = (max(peak, quantile) + quantile) / 2
             quantile += LEARNING_RATE * step * ((score > quantile) - 0.1)
         peak = max(PEAK_DISCOUNT * peak, score)
         expected.append(max(quantile, 0.0) * unit[n + 1])
     np.testing.assert_allclose(
-        radius_of(y, np.zeros(60))[START:], expected[START - 1 :], rtol=1e-12
+        radius_of(y, np.zeros(60))[FIRST_ERRORS:], expected[FIRST_ERRORS - 1 :], rtol=1e-12
     )
 
 
@@ -79,7 +79,7 @@ def test_missing_outcomes_and_forecasts_change_nothing():
     y[30:40], forecasts[45:50] = np.nan, np.nan
     filled = np.where(np.isnan(y), y[29], y)
     radius = radius_of(y, forecasts, filled=filled)
-    in_units = radius / restlessness(filled)
+    in_units = radius / local_scale(filled)
     np.testing.assert_allclose(in_units[29:40], in_units[29])
     np.testing.assert_allclose(in_units[46:51], in_units[45])
 

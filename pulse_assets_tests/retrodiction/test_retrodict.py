@@ -104,15 +104,15 @@ def test_no_origin():
 
 def test_a_slow_rule_is_judged_at_the_origins_before():
     y = seasonal_walk(80, 4)
-    asked = []
+    lengths = []
 
     def fit_predict(past, horizons, season):
-        asked.append(len(past) - 1)
+        lengths.append(len(past) - 1)
         return y[len(past) - 1 + horizons]  # it knows the future, so it is always right
 
     oracle = InThisProcess(SlowRule("oracle", True, 24, 1, fit_predict))
     made = retrodict(y, [60, 61], [1, 4], 4, [*rules("naive", "ses"), oracle])
-    assert asked == list(range(36, 62))
+    assert lengths == list(range(36, 62))
     np.testing.assert_allclose(made.weights[2], 1.0, atol=0.05)
 
 
@@ -120,8 +120,8 @@ def explosive(value, *, guarded):
     class Explosive:
         name, scale_free, history_origins = "explosive", False, None
 
-        def forecast(self, y, asked):
-            return np.full((len(asked.origins), len(asked.horizons)), value)
+        def forecast(self, y, request):
+            return np.full((len(request.origins), len(request.horizons)), value)
 
     rule = Explosive()
     rule.guarded = guarded

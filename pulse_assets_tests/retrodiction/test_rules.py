@@ -5,10 +5,10 @@ import pytest
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES, BuiltIn, resolve_rules
-from pulse_assets.retrodiction.taming import tame
 from pulse_assets.retrodiction.user_rules import import_rule
 from pulse_assets.retrodiction.walk_forward import walk_forward
-from pulse_assets_tests.retrodiction.examples import ask, seasonal_walk
+from pulse_assets.retrodiction.winsorise import winsorise_changes
+from pulse_assets_tests.retrodiction.examples import request_of, seasonal_walk
 
 MODULE = "pulse_assets_tests.retrodiction.made_rules"
 
@@ -52,12 +52,12 @@ def test_names_that_cannot_be_used(names, message):
         resolve_rules(names)
 
 
-class Told:
-    """A sweep that keeps what it was given and forecasts far off."""
+class FarOff:
+    """A rule that stores the history that it gets and forecasts 1e6."""
 
-    def __call__(self, y, learnt, asked):
-        self.y, self.learnt = y, learnt
-        return np.full((len(asked.origins), len(asked.horizons)), 1e6)
+    def __call__(self, history, request):
+        self.history = history
+        return np.full((len(request.origins), len(request.horizons)), 1e6)
 
 
 def one_jump():
@@ -66,23 +66,25 @@ def one_jump():
     return y
 
 
-def test_a_tamed_rule_learns_from_limited_changes():
-    y, tamed, plain = one_jump(), Told(), Told()
-    arguments = y, ask(y, [59], [1])
-    BuiltIn("tamed", tamed, tamed=True).forecast(*arguments)
+def test_a_robust_rule_is_fitted_to_limited_changes():
+    y, robust, plain = one_jump(), FarOff(), FarOff()
+    arguments = y, request_of(y, [59], [1])
+    BuiltIn("robust", robust, robust=True).forecast(*arguments)
     BuiltIn("plain", plain).forecast(*arguments)
-    np.testing.assert_array_equal(tamed.learnt, tame(y, np.zeros(1, np.int64)))
-    assert np.abs(np.diff(tamed.learnt)).max() < 500.0
-    np.testing.assert_array_equal(plain.learnt, y)
-    np.testing.assert_array_equal(tamed.y, y)
+    expected = winsorise_changes(y, np.zeros(1, np.int64))
+    np.testing.assert_array_equal(robust.history.y_robust, expected)
+    assert np.abs(np.diff(robust.history.y_robust)).max() < 500.0
+    np.testing.assert_array_equal(plain.history.y_robust, y)
+    np.testing.assert_array_equal(robust.history.y, y)
 
 
 def test_a_built_in_rule_is_guarded_unless_it_says_otherwise():
     y = seasonal_walk(30)
     guarded, free = (
-        walk_forward(y, [29], [1], 1, [BuiltIn("far", Told(), guarded=g)])[0] for g in (True, False)
+        walk_forward(y, [29], [1], 1, [BuiltIn("far", FarOff(), guarded=g)])[0]
+        for g in (True, False)
     )
-    assert guarded == walk_forward(y, [29], [1], 1, [BuiltIn("far", Told())])[0]
+    assert guarded == walk_forward(y, [29], [1], 1, [BuiltIn("far", FarOff())])[0]
     assert guarded < 1e3
     assert free > 1e5
 

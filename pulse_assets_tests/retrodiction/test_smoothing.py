@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pulse_assets.retrodiction import smoothing
+from pulse_assets.retrodiction.seasonal_smoothing import SEASONAL_GRID, seasonal_holt_winters
 from pulse_assets.retrodiction.smoothing import DAMPED_GRID, HOLT_GRID, LOSS_DISCOUNT, SES_GRID
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets_tests.retrodiction.examples import (
@@ -107,17 +108,19 @@ def plain_holt_winters(y, season, grid, horizons):
 def test_seasonal_holt_winters_equals_plain_loop(origin):
     y = seasonal_walk(31, 4)
     made = walk_forward(y, [origin], HORIZONS, 4, rules("seasonal_holt_winters"))[0, 0]
-    grid = smoothing.SEASONAL_GRID
+    grid = SEASONAL_GRID
     unguarded = plain_holt_winters(y[: origin + 1], 4, grid, HORIZONS)
     np.testing.assert_allclose(
-        everywhere(smoothing.seasonal_holt_winters, y, HORIZONS, 4)[origin], unguarded, rtol=1e-9
+        everywhere(seasonal_holt_winters, y, HORIZONS, 4)[origin],
+        unguarded,
+        rtol=1e-9,
     )
     assert np.isfinite(made).all()
 
 
 def test_seasonal_holt_winters_repeats_a_pure_season():
     y = np.tile([1.0, 5.0], 6)
-    made = everywhere(smoothing.seasonal_holt_winters, y, np.array([1, 2, 3]), 2)
+    made = everywhere(seasonal_holt_winters, y, np.array([1, 2, 3]), 2)
     np.testing.assert_allclose(made[-1], [1, 5, 1])
     assert np.isnan(made[2]).all()
     assert np.isfinite(made[3]).all()
@@ -125,7 +128,7 @@ def test_seasonal_holt_winters_repeats_a_pure_season():
 
 @pytest.mark.parametrize(("length", "season"), [(20, 1), (7, 4)])
 def test_no_season_no_seasonal_forecast(length, season):
-    made = everywhere(smoothing.seasonal_holt_winters, np.arange(float(length)), HORIZONS, season)
+    made = everywhere(seasonal_holt_winters, np.arange(float(length)), HORIZONS, season)
     assert np.isnan(made).all()
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from pulse_assets.retrodiction.indicators import IndicatorRule, screen_indicators
 from pulse_assets.retrodiction.known_series import KnownSeries
-from pulse_assets.retrodiction.partners import PartnerRule, find_partners
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.retrodiction.user_rules import FastRule, SlowRule
@@ -115,8 +115,8 @@ def test_a_step_widens_the_intervals_for_no_years():
 
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("places", [[150], [0], [3], [11], [60, 100, 150]], ids=str)
-def test_a_wrong_value_of_a_partner_is_forgotten(places, rows):
-    """Also one of a partner that is observed at every third row alone."""
+def test_a_wrong_value_of_an_indicator_is_forgotten(places, rows):
+    """Also one of an indicator that is observed at every third row alone."""
     ratios = []
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
@@ -127,7 +127,7 @@ def test_a_wrong_value_of_a_partner_is_forgotten(places, rows):
         first = max(places[-1] + RECOVERED, 60)
         errors = [
             errors_after(
-                y, y, first, 12, [*RULES, PartnerRule("partner", x.values, x.implausible)]
+                y, y, first, 12, [*RULES, IndicatorRule("indicator", x.values, x.implausible)]
             )[0]
             for x in (KnownSeries.of(one).carried(seen) for one in (spoilt, leading))
         ]
@@ -135,13 +135,13 @@ def test_a_wrong_value_of_a_partner_is_forgotten(places, rows):
     assert np.mean(ratios, axis=0).max() <= GOAL
 
 
-def test_a_wrong_value_hides_no_partner():
+def test_a_wrong_value_hides_no_indicator():
     rng = np.random.default_rng(0)
     leading = 100.0 + np.cumsum(rng.normal(size=LENGTH))
     y = np.append(np.zeros(2), leading[:-2]) + 0.3 * np.cumsum(rng.normal(size=LENGTH))
     spoilt = spoil(leading, {100: 1000})
     for x in (spoilt, leading):
-        assert [rule.name for rule in find_partners(y, {"x": x}, 200)] == ["ar_with_x"]
+        assert [rule.name for rule in screen_indicators(y, {"x": x}, 200)] == ["ar_with_x"]
 
 
 def rules_of_users():
@@ -173,13 +173,13 @@ def test_an_origin_sees_what_was_known_there():
     assert whole[0][naive, :, 0].tolist() == [y[39], spoilt[40], y[41], y[45]]
 
 
-def test_a_partner_is_seen_as_it_was_known_there():
+def test_an_indicator_is_used_as_it_was_known_there():
     y, x = walk(3, length=80), walk(4, length=80)
     spoilt, missing = spoil(x, {40: 1000}), spoil(x, {40: np.nan})
     origins = [39, 40, 41, 60]
 
     def made(y, x, origins):
-        return made_of(y, origins, [*RULES, PartnerRule("partner", x)])
+        return made_of(y, origins, [*RULES, IndicatorRule("indicator", x)])
 
     whole, cut = made(y, spoilt, origins), made(y[:41], spoilt[:41], [39, 40])
     for ours, early, later in zip(whole, cut, made(y, missing, origins), strict=True):

@@ -4,7 +4,7 @@ import pytest
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.rules import RULES
 from pulse_assets.retrodiction.user_rules import FastRule, SlowRule
-from pulse_assets.retrodiction.walk_forward import Task, walk_forward
+from pulse_assets.retrodiction.walk_forward import SeriesBatch, walk_forward
 from pulse_assets_tests.retrodiction.examples import (
     InThisProcess,
     all_rules,
@@ -119,7 +119,7 @@ class Broken:
     def __init__(self, result):
         self.result = result
 
-    def forecast(self, y, asked):
+    def forecast(self, y, request):
         if isinstance(self.result, Exception):
             raise self.result
         return self.result
@@ -153,14 +153,14 @@ def test_many_series_at_once_are_as_one_by_one(name, season):
     }
     rule = own[name] if name in own else RULES[name]
     series, origins = many()
-    task = Task.of(series, origins, HORIZONS, season)
+    batch = SeriesBatch.of(series, origins, HORIZONS, season)
     with np.errstate(over="ignore", invalid="ignore"):
-        made = task.forecast(rule)
+        made = batch.forecast(rule)
     alone = [
         walk_forward(y, o, HORIZONS, season, [rule])[0]
         for y, o in zip(series, origins, strict=True)
     ]
-    pairs = list(zip(alone, task.firsts, strict=True))
+    pairs = list(zip(alone, batch.first_origins, strict=True))
     np.testing.assert_array_equal(made, np.concatenate([one[first:] for one, first in pairs]))
     assert np.isnan(np.concatenate([one[:first] for one, first in pairs])).all()
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.panel import OTHERS, SLOT, fold, unfold
+from pulse_assets.retrodiction.padding import MAX_WIDTH, PLACES_AFTER_RULES, pack, unpack
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import BuiltIn
 
@@ -10,17 +10,17 @@ LARGEST = np.finfo(np.float64).max
 
 
 def test_a_row_has_places_for_rules_ensembles_and_persistence():
-    widths = [fold(np.zeros((rules, 1, 1))).shape[2] for rules in (1, 5, 6, 21)]
+    widths = [pack(np.zeros((rules, 1, 1))).shape[2] for rules in (1, 5, 6, 21)]
     assert widths == [8, 8, 16, 24]
 
 
 def test_forecasts_come_back_as_they_were():
     made = np.random.default_rng(0).standard_normal((3, 5, 2))
-    panel = fold(made)
-    assert np.isnan(panel[:, :, 3:]).all()
-    radius = np.ones((2, 4, panel.shape[2]))
+    padded = pack(made)
+    assert np.isnan(padded[:, :, 3:]).all()
+    radius = np.ones((2, 4, padded.shape[2]))
     places = np.array([0, 3, -1])
-    predicted, lower, upper = unfold(panel, np.array([1, 4, -1]), radius, places, 2.0, 3)
+    predicted, lower, upper = unpack(padded, np.array([1, 4, -1]), radius, places, 2.0, 3)
     np.testing.assert_array_equal(predicted[:, :2], 2.0 * made[:, [1, 4]])
     np.testing.assert_array_equal(lower[:, :2], predicted[:, :2] - 2.0)
     np.testing.assert_array_equal(upper[:, :2], predicted[:, :2] + 2.0)
@@ -28,27 +28,27 @@ def test_forecasts_come_back_as_they_were():
 
 
 def test_values_stay_finite_in_their_unit():
-    panel = np.array([1e308, -1e308, np.nan, 1.0]).reshape(4, 1, 1)
+    padded = np.array([1e308, -1e308, np.nan, 1.0]).reshape(4, 1, 1)
     radius, nobody = np.full((4, 1, 1), 1e308), np.zeros(1, np.int64)
-    predicted, lower, upper = unfold(panel, nobody, radius, nobody, 4.0, 1)
+    predicted, lower, upper = unpack(padded, nobody, radius, nobody, 4.0, 1)
     np.testing.assert_array_equal(predicted, [[[LARGEST, -LARGEST, np.nan, 4.0]]])
     np.testing.assert_array_equal(lower, [[[0.0, -LARGEST, np.nan, 4.0 - LARGEST]]])
     np.testing.assert_array_equal(upper, [[[LARGEST, 0.0, np.nan, LARGEST]]])
 
 
-def last_value(y, seen, asked):
-    return np.repeat(y[asked.origins][:, None], len(asked.horizons), axis=1)
+def last_value(history, request):
+    return np.repeat(history.y[request.origins][:, None], len(request.horizons), axis=1)
 
 
-def test_as_many_rules_as_a_panel_has_places_for():
-    rules = [BuiltIn(f"rule_{i}", last_value) for i in range(SLOT - OTHERS)]
+def test_as_many_rules_as_there_are_places_for():
+    rules = [BuiltIn(f"rule_{i}", last_value) for i in range(MAX_WIDTH - PLACES_AFTER_RULES)]
     y = np.array([1.0, 3.0, 2.0, 5.0])
     made = retrodict(y, [3], [1], 1, rules)
     np.testing.assert_allclose(made.predicted[:, 0, 0], 5.0)
     np.testing.assert_allclose(made.weights[:-2, 0, 0], 1.0 / len(rules))
 
 
-def test_more_rules_than_a_panel_has_places_for():
-    rules = [BuiltIn(f"rule_{i}", last_value) for i in range(SLOT - OTHERS + 1)]
+def test_more_rules_than_there_are_places_for():
+    rules = [BuiltIn(f"rule_{i}", last_value) for i in range(MAX_WIDTH - PLACES_AFTER_RULES + 1)]
     with pytest.raises(RuleError, match="246 rules are too many: leave out all but 245"):
         retrodict(np.array([1.0, 2.0]), [1], [1], 1, rules)

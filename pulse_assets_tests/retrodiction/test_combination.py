@@ -1,30 +1,32 @@
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction import ensemble, lanes, records
-from pulse_assets.retrodiction.ensemble import combine
-from pulse_assets.retrodiction.panel import fold
-from pulse_assets.retrodiction.regret import STEEPNESS
+from pulse_assets.retrodiction.combination import combine
+from pulse_assets.retrodiction.combination.candidates import CANDIDATE_SQUARINGS, REGRET_PRIOR
+from pulse_assets.retrodiction.combination.eligibility import MIN_VERIFIED, UNCHANGED_VALUES
+from pulse_assets.retrodiction.combination.losses import CANDIDATE_DISCOUNT, LOSS_DISCOUNTS, PRIOR
+from pulse_assets.retrodiction.combination.regret import STEEPNESS
+from pulse_assets.retrodiction.padding import pack
 
 NAN = np.nan
 
 
-def panel_of(*members):
+def padded(*members):
     """Panel of one horizon: the members, and room for the two combinations."""
-    return fold(np.array(members)[:, :, None])
+    return pack(np.array(members)[:, :, None])
 
 
-def combined(panel, observed, filled, rules, h=1, method="dmsfe"):
-    """Weights `[T, M]` of one horizon; the panel is filled."""
+def combined(padded_forecasts, observed, filled, rules, h=1, method="dmsfe"):
+    """Weights `[T, M]` of one horizon; the padded_forecasts is filled."""
     origins = np.arange(len(filled))
-    made = combine(panel, observed, filled, np.array([h]), origins, rules, method)
+    made = combine(padded_forecasts, observed, filled, np.array([h]), origins, rules, method)
     np.testing.assert_array_equal(made[0, :, rules:], 0.0)
     return made[0, :, :rules]
 
 
 def weights_of(y, *members, h=1, method="dmsfe"):
     y = np.asarray(y, float)
-    return combined(panel_of(*members), y, y, len(members), h, method)
+    return combined(padded(*members), y, y, len(members), h, method)
 
 
 def test_thin_evidence_means_equal_weights():
@@ -42,66 +44,66 @@ def winsorised(errors):
     limit, total, count = np.inf, 0.0, 0.0
     for error in errors:
         counted.append(min(error, limit))
-        total = ensemble.CHOICE_DISCOUNT * total + counted[-1]
-        count = ensemble.CHOICE_DISCOUNT * count + 1.0
+        total = CANDIDATE_DISCOUNT * total + counted[-1]
+        count = CANDIDATE_DISCOUNT * count + 1.0
         limit = 10 * total / count if count >= 12 else np.inf
         largest.append(limit)
     return np.array(counted), np.array(largest)
 
 
 def plain_dmsfe(y, members, h):
-    """The definition, anew at every index, for members of which one is always awake."""
+    """The definition, anew at every index, for members of which one is always active."""
     members, length = np.array(members), len(y)
-    awake = ~np.isnan(members)
-    said = np.where(awake, members, 0.0)
-    settings = [(0.95, 0), *[(q, 4 ** (p + 1)) for q in records.DISCOUNTS for p in range(2)]]
+    active = ~np.isnan(members)
+    forecasts = np.where(active, members, 0.0)
+    settings = [(0.95, 0), *[(q, 4 ** (p + 1)) for q in LOSS_DISCOUNTS for p in range(2)]]
     combined = np.zeros((length, len(settings) + 1))
     own_boa = np.zeros((length, len(members)))
-    result, judged = [], np.zeros(length, bool)
+    result, counted = [], np.zeros(length, bool)
     references, largest = winsorised(np.abs(y[h:] - y[:-h]))
     for t in range(length):
         s = np.arange(max(t - h + 1, 0))
         reference = references[s]
-        slow = ensemble.CHOICE_DISCOUNT ** (len(s) - 1 - s)
-        prior = ensemble.PRIOR * (slow @ reference / slow.sum() if len(s) else 0.0)
+        slow = CANDIDATE_DISCOUNT ** (len(s) - 1 - s)
+        prior = PRIOR * (slow @ reference / slow.sum() if len(s) else 0.0)
         # A forecast's age is the number of later ones of the same rule.
-        seen = awake[:, s]
-        ages = seen[:, ::-1].cumsum(axis=1)[:, ::-1] - 1
-        verified = seen.sum(axis=1)
-        ready = awake[:, t] & (verified >= ensemble.MIN_VERIFIED)
-        judged[t] = ready.any()
-        ready = ready if judged[t] else awake[:, t]
+        verified_then = active[:, s]
+        ages = verified_then[:, ::-1].cumsum(axis=1)[:, ::-1] - 1
+        verified = verified_then.sum(axis=1)
+        eligible = active[:, t] & (verified >= MIN_VERIFIED)
+        counted[t] = eligible.any()
+        eligible = eligible if counted[t] else active[:, t]
         shares = []
         for discount, power in settings:
-            d = np.where(seen, discount**ages, 0.0)
-            errors = np.minimum(np.abs(said[:, s] - y[s + h]), largest[s])
+            d = np.where(verified_then, discount**ages, 0.0)
+            errors = np.minimum(np.abs(forecasts[:, s] - y[s + h]), largest[s])
             loss = (d * errors).sum(axis=1) + prior
-            closeness = ready * ((d @ reference + prior) / loss if len(s) else 1.0)
-            w = ready * (closeness / closeness.max()) ** power
+            inverse = eligible * ((d @ reference + prior) / loss if len(s) else 1.0)
+            w = eligible * (inverse / inverse.max()) ** power
             shares.append(w / w.sum())
         spread, regret = np.zeros(len(members)), np.zeros(len(members))
-        # The regrets begin when the lanes are first judged.
-        for i in s[judged[s]]:
+        # The regrets begin when the lanes are first counted.
+        for i in s[counted[s]]:
             known = reference[: i + 1]
-            weights = ensemble.CHOICE_DISCOUNT ** np.arange(i, -1, -1)
+            weights = CANDIDATE_DISCOUNT ** np.arange(i, -1, -1)
             unit = weights @ known / weights.sum()
-            e = own_boa[i] @ said[:, i]
+            e = own_boa[i] @ forecasts[:, i]
             slope = np.clip(STEEPNESS * (e - y[i + h]) / unit, -1, 1)
-            r = awake[:, i] * slope * (e - said[:, i]) / unit
+            r = active[:, i] * slope * (e - forecasts[:, i]) / unit
             spread = spread + 2.2 * r**2
             regret = regret + r - r**2 / np.sqrt(np.where(spread > 0, spread, 1.0))
         root = np.sqrt(np.where(spread > 0, spread, np.inf))
-        w = ready * np.exp(regret / root) / root
-        own_boa[t] = w / w.sum() if w.any() else ready / ready.sum()
+        w = eligible * np.exp(regret / root) / root
+        own_boa[t] = w / w.sum() if w.any() else eligible / eligible.sum()
         shares = np.array([*shares, own_boa[t]])
-        combined[t] = shares @ said[:, t]
-        later = judged[s][::-1].cumsum()[::-1] - 1
-        own = np.where(judged[s], ensemble.CHOICE_DISCOUNT**later, 0.0)
+        combined[t] = shares @ forecasts[:, t]
+        later = counted[s][::-1].cumsum()[::-1] - 1
+        own = np.where(counted[s], CANDIDATE_DISCOUNT**later, 0.0)
         own = own @ np.minimum(np.abs(combined[s] - y[s + h, None]), largest[s, None]) + prior
         own = own if len(s) else np.ones(len(shares))
-        trust = (own.min() / own) ** 2**lanes.CHOICE_SQUARINGS
-        trust[-1] *= lanes.BOA_PRIOR
-        result.append(trust @ shares / trust.sum())
+        candidate_weights = (own.min() / own) ** 2**CANDIDATE_SQUARINGS
+        candidate_weights[-1] *= REGRET_PRIOR
+        result.append(candidate_weights @ shares / candidate_weights.sum())
     return np.array(result)
 
 
@@ -110,7 +112,7 @@ def test_dmsfe_equals_its_definition(h):
     rng = np.random.default_rng(0)
     y = np.cumsum(rng.standard_normal(60))
     members = [y + s * rng.standard_normal(60) for s in (0.3, 1.0, 3.0, 1.0)]
-    # One wakes late, when the others sleep, so none that is awake has a record; one sleeps longer.
+    # One wakes late, when the others sleep, so none that is active has a record; one sleeps longer.
     members[3][:20] = members[0][20:22] = members[1][20:30] = members[2][20:22] = NAN
     made = weights_of(y, *members, h=h)
     expected = plain_dmsfe(y, members, h)
@@ -121,7 +123,7 @@ def test_weights_are_those_at_the_origins():
     y = np.cumsum(np.random.default_rng(0).standard_normal(60))
     members = [y + 0.5, y * 0.9]
     everywhere = weights_of(y, *members)
-    made = combine(panel_of(*members), y, y, np.array([1]), np.array([20, 40]), 2, "dmsfe")
+    made = combine(padded(*members), y, y, np.array([1]), np.array([20, 40]), 2, "dmsfe")
     np.testing.assert_array_equal(made[0, :, :2], everywhere[[20, 40]])
 
 
@@ -137,7 +139,7 @@ def test_a_sleeping_rule_has_no_weight_and_keeps_its_record():
 
 def test_a_missing_outcome_teaches_nothing():
     y = np.sin(np.arange(40.0))
-    members = panel_of(np.append(y[1:], 0.0), np.zeros(40))
+    members = padded(np.append(y[1:], 0.0), np.zeros(40))
     gap = y.copy()
     gap[20:] = NAN
     made = combined(members, gap, y, 2)
@@ -145,9 +147,9 @@ def test_a_missing_outcome_teaches_nothing():
 
 
 def test_nobody_awake():
-    panel = panel_of(np.full(5, NAN), np.full(5, NAN))
-    weights = combined(panel, np.arange(5.0), np.arange(5.0), 2)
-    assert np.isnan(panel).all()
+    padded_forecasts = padded(np.full(5, NAN), np.full(5, NAN))
+    weights = combined(padded_forecasts, np.arange(5.0), np.arange(5.0), 2)
+    assert np.isnan(padded_forecasts).all()
     np.testing.assert_array_equal(weights, 0.0)
 
 
@@ -158,16 +160,16 @@ def test_a_perfect_rule_where_persistence_is_perfect_too():
 
 
 def plain_regret_weights(y, members, method):
-    """FORMULAS of boa and mlpol, step by step, h = 1, all awake; regrets begin with a record."""
+    """FORMULAS of boa and mlpol, step by step, h = 1, all active; regrets begin with a record."""
     members = np.array(members)
     size = len(members)
     regret, spread, peak, total, count = np.zeros(size), np.zeros(size), 0.0, 0.0, 0.0
     weights = np.full(size, 1 / size)
     result = [weights]
     for t in range(1, len(y)):
-        total = ensemble.CHOICE_DISCOUNT * total + abs(y[t] - y[t - 1])
-        count = ensemble.CHOICE_DISCOUNT * count + 1.0
-        if t > ensemble.MIN_VERIFIED:
+        total = CANDIDATE_DISCOUNT * total + abs(y[t] - y[t - 1])
+        count = CANDIDATE_DISCOUNT * count + 1.0
+        if t > MIN_VERIFIED:
             mixed = weights @ members[:, t - 1]
             slope = np.clip(STEEPNESS * (mixed - y[t]) / (total / count), -1, 1)
             r = slope * (mixed - members[:, t - 1]) / (total / count)
@@ -215,14 +217,16 @@ def test_a_series_at_rest_is_kept_there(method):
     made = weights_of(y, good, y, method=method)
     # Index 100 is the first 5; 101 is as the one before.
     assert (made[90:100, 0] > 0.5).all()
-    np.testing.assert_allclose(made[100 + ensemble.REST :], [[0.0, 1.0]] * (20 - ensemble.REST))
+    np.testing.assert_allclose(
+        made[100 + UNCHANGED_VALUES :], [[0.0, 1.0]] * (20 - UNCHANGED_VALUES)
+    )
 
 
 def test_a_gap_is_no_rest():
     y = np.cumsum(np.random.default_rng(0).standard_normal(60))
     gap = np.append(y[:40], np.full(20, NAN))
     filled = np.append(y[:40], np.full(20, y[39]))
-    members = panel_of(filled, filled + 1.0)
+    members = padded(filled, filled + 1.0)
     assert (combined(members, gap, filled, 2)[-1] > 0.0).all()
 
 

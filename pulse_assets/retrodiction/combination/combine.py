@@ -1,0 +1,122 @@
+"""Combine the rules of one series: weights and combined forecasts at every index and horizon."""
+
+from typing import Literal
+
+import numpy as np
+
+from pulse_assets.array_types import Floats, Ints
+from pulse_assets.retrodiction.arrays import kernel
+from pulse_assets.retrodiction.combination.candidates import (
+    combine_candidates,
+    find_best,
+    normalise,
+    weighted_sums,
+    write_weights,
+)
+from pulse_assets.retrodiction.combination.eligibility import (
+    eligibility_at_rest,
+    make_active_eligible,
+    mark_eligible,
+    prefer_last_value,
+)
+from pulse_assets.retrodiction.combination.losses import (
+    new_reference,
+    update_combiner_losses,
+    update_reference,
+    update_rule_losses,
+)
+from pulse_assets.retrodiction.combination.named_arrays import (
+    BY_REGRET,
+    CANDIDATES,
+    new_candidates,
+    new_evidence,
+    new_losses,
+)
+from pulse_assets.retrodiction.combination.regret import loss_gradient, update_boa, update_mlpol
+
+Method = Literal["dmsfe", "boa", "mlpol"]
+
+
+def combine(
+    forecasts: Floats,
+    observed: Floats,
+    filled: Floats,
+    horizons: Ints,
+    origins: Ints,
+    rules: int,
+    method: Method,
+) -> Floats:
+    """Combine the rules at every index for every horizon; the mathematics are in `combination`.
+
+    Args:
+        forecasts: padded forecast array `[H, T, W]`, see `padding`; NaN where a rule has no
+            forecast, and from the place of the last rule on. The two places after the rules are
+            filled with their weighted mean and with their plain mean.
+        observed: the series `[T]`, NaN where missing.
+        filled: the same with missing values carried forward.
+        horizons: steps ahead `[H]`.
+        origins: indices `[O]` at which weights are wanted, ascending.
+        rules: the number of rules.
+        method: `dmsfe`: all candidate combiners; `boa`, `mlpol`: the one by regret alone.
+
+    Returns:
+        Weights `[H, O, W]`, >= 0, of sum 1 where any rule has a forecast.
+    """
+    weights = np.empty((len(forecasts), len(origins), forecasts.shape[2]))
+    row, at_rest = np.full(len(filled), -1), eligibility_at_rest(observed, filled)
+    row[origins] = np.arange(len(origins))
+    first, boa = 0 if method == "dmsfe" else BY_REGRET, method != "mlpol"
+    for j, h in enumerate(horizons):
+        forecasts[j, :, rules : rules + 2] = _combine_horizon(
+            forecasts[j], observed, filled, at_rest, h, row, rules, first, boa, weights[j]
+        )
+    return weights
+
+
+@kernel  # pragma: no cover
+def _combine_horizon(
+    forecasts: Floats,
+    observed: Floats,
+    filled: Floats,
+    at_rest: Floats,
+    h: int,
+    row: Ints,
+    count: int,
+    first: int,
+    boa: bool,
+    weights: Floats,
+) -> Floats:
+    """Fill the weights `[O, W]`; return the combined forecasts `[T, 2]`."""
+    length, width = forecasts.shape
+    rules, losses, candidates = new_evidence(), new_losses(), new_candidates()
+    reference, peak = new_reference(), 0.0
+    by_candidate, combined = np.empty((length, CANDIDATES)), np.empty((length, 2))
+    for t in range(length):
+        if t >= h and not np.isnan(observed[t]):
+            s, outcome = t - h, observed[t]
+            reference = update_reference(reference, filled[s], outcome)
+            update_combiner_losses(candidates, by_candidate, s, outcome, reference)
+            update_rule_losses(rules, losses, forecasts, s, outcome, reference)
+            loss, unit = (
+                loss_gradient(by_candidate[s, BY_REGRET], outcome, reference),
+                reference.inverse_unit,
+            )
+            if boa:
+                update_boa(rules, forecasts, s, loss, unit)
+            else:
+                peak = update_mlpol(rules, forecasts, s, loss, unit, peak)
+        eligible, active = mark_eligible(rules, forecasts, t)
+        if eligible == 0.0:
+            make_active_eligible(rules, forecasts, t)
+        if at_rest[t] < 1.0:
+            prefer_last_value(rules, filled[t], at_rest[t], width)
+        best = find_best(rules, losses, count)
+        plain_sum, no_regret = weighted_sums(rules, losses, best, candidates, width)
+        normalise(candidates, by_candidate, t, eligible > 0.0)
+        mean, total = combine_candidates(candidates, reference, first)
+        combined[t, 0] = mean if active > 0.0 else np.nan
+        combined[t, 1] = plain_sum / active
+        if row[t] >= 0:
+            scale, wanted = candidates.scale, weights[row[t]]
+            write_weights(rules, losses, best, scale, wanted, no_regret, total)
+    return combined
