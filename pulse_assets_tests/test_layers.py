@@ -17,7 +17,7 @@ PACKAGE = Path(pulse_assets.__file__).parent
 #: The layers from the lowest to the highest: a module imports from its own and from lower ones. The
 #: longest name that a module's name begins with decides.
 LAYERS = [
-    ["errors", "results"],
+    ["errors", "results", "array_types"],
     ["retrodiction", "batches.windows", "batches.states"],
     ["catalog"],
     ["storage"],

@@ -27,6 +27,7 @@ PACKAGE = Path(fingerprint.__file__).parents[1]
 #: What the engine and the stages of a batch import from the package that decides no number.
 NEUTRAL = {
     "pulse_assets",
+    "pulse_assets.array_types",  # annotations alone
     "pulse_assets.errors",
     "pulse_assets.catalog",  # in the fingerprint by itself
     "pulse_assets.settings",  # its values are
