@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.comparison import geometric_mean
-from pulse_assets.array_types import Floats
+from pulse_assets.array_types import Floats, Ints
 
 HORIZONS: Final = np.arange(1, 13)
 #: Months at the end of each series that are predicted.
@@ -57,6 +56,6 @@ class Evaluation:
         )
 
 
-def last_origins(y: Floats, step: int = 1) -> NDArray[np.int64]:
+def last_origins(y: Floats, step: int = 1) -> Ints:
     """Return the origins whose 12 targets lie in the last `TARGETS` months, `step` apart."""
     return np.arange(len(y) - TARGETS - 1, len(y) - HORIZONS[-1], step)

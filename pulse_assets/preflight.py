@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pulse_assets.array_types import Dates
+from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
@@ -240,8 +239,8 @@ def _reachable(
     frequency: Frequency,
     options: TrainingOptions,
     starts: Dates,
-    targets: NDArray[np.int64],
-) -> NDArray[np.bool_]:
+    targets: Ints,
+) -> Bools:
     """Return for each target whether its batch has an origin from which it can be predicted.
 
     Args:

@@ -17,7 +17,7 @@ PACKAGE = Path(pulse_assets.__file__).parent
 #: The layers from the lowest to the highest: a module imports from its own and from lower ones. The
 #: longest name that a module's name begins with decides.
 LAYERS = [
-    ["errors", "results", "array_types"],
+    ["array_types", "errors", "results"],
     ["retrodiction", "batches.windows", "batches.states"],
     ["catalog"],
     ["storage"],
@@ -35,7 +35,8 @@ LAYERS = [
     ],
     ["assets"],
     ["dagster", "definitions"],
-    ["", "cli", "run_training", "training"],
+    ["training"],
+    ["", "cli", "run_training"],
 ]
 #: Where Dagster may be imported.
 WITH_DAGSTER = (

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+from pulse_assets.array_types import Dates
 
 #: Calendar windows: weeks begin on Mondays, the others on the first of a month.
 Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]
@@ -105,9 +106,7 @@ def _first_calendar_day(start: date, cadence: Cadence) -> date:
     return first
 
 
-def window_starts(
-    days: NDArray[np.datetime64], start: date, length: int | Cadence
-) -> NDArray[np.datetime64]:
+def window_starts(days: Dates, start: date, length: int | Cadence) -> Dates:
     """Return the first day of the window in which each day lies, [N].
 
     Args:

@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from pulse_assets.batches.states import BatchState, stretches
-from pulse_assets.results import RuleErrors
 
 if TYPE_CHECKING:
     from pulse_assets.stages.outcome_texts import FailedBatches
@@ -43,7 +42,7 @@ def print_summary(
         paths: path of each output by its name, such as `{"results": "/data/r.json"}`.
         console: where to print; stdout unless given.
     """
-    from pulse_assets.stages import outcome  # late, for it imports much
+    from pulse_assets.stages import outcome  # late, as it takes long to import
 
     console = console or Console()
     console.print(_batch_table(results["batches"], results["performance"]))
@@ -185,7 +184,8 @@ def _table(*headers: str) -> Table:
 
 def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     """Print what failed and what was skipped, equal entries on one line."""
-    from pulse_assets.stages import outcome_texts as texts  # late, for it imports much
+    from pulse_assets.results import RuleErrors  # late, as it takes long to import
+    from pulse_assets.stages import outcome_texts as texts
 
     failed = [_failed_line(group) for group in texts.group_failed(results["errors"])]
     rules = [

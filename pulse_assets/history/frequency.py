@@ -5,9 +5,8 @@ from difflib import get_close_matches
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pulse_assets.array_types import Dates, Floats
+from pulse_assets.array_types import Dates, Floats, Ints
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
 
 FrequencyName = Literal["daily", "business_daily", "weekly", "monthly", "quarterly", "yearly"]
@@ -157,7 +156,7 @@ def regularise(
     return dates, full, published
 
 
-def dates_ahead(last: np.datetime64, horizons: NDArray[np.int64], frequency: Frequency) -> Dates:
+def dates_ahead(last: np.datetime64, horizons: Ints, frequency: Frequency) -> Dates:
     """Return the date of each horizon, [H], counted from the observation dated `last`.
 
     Monthly and rarer dates are labelled as in `regularise`. Business days know no holidays.
@@ -175,7 +174,7 @@ def dates_ahead(last: np.datetime64, horizons: NDArray[np.int64], frequency: Fre
     return last + horizons * (7 if frequency.name == "weekly" else 1)
 
 
-def steps_between(earlier: Dates, later: Dates, frequency: Frequency) -> NDArray[np.int64]:
+def steps_between(earlier: Dates, later: Dates, frequency: Frequency) -> Ints:
     """Return the number of steps of a variable from one date to another, [N], by the calendar.
 
     Example:
@@ -192,7 +191,7 @@ def steps_between(earlier: Dates, later: Dates, frequency: Frequency) -> NDArray
     return (days + 3) // 7 if frequency.name == "weekly" else days
 
 
-def _check_one_a_period(timestamps: Dates, period: NDArray[np.int64], frequency: Frequency) -> None:
+def _check_one_a_period(timestamps: Dates, period: Ints, frequency: Frequency) -> None:
     twice = np.flatnonzero(np.diff(period) == 0)
     if len(twice):
         first, second = timestamps[twice[0]], timestamps[twice[0] + 1]

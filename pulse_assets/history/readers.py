@@ -16,8 +16,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pulse_assets.array_types import Dates
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.csv_file import csv_records
 from pulse_assets.history.json_file import json_records
@@ -86,7 +86,7 @@ class _Dates:
                 f"{_zone(self.first[1])}: write plain dates or one time zone throughout"
             )
 
-    def as_array(self) -> NDArray[np.datetime64]:
+    def as_array(self) -> Dates:
         """Return the days, [T]."""
         return np.array(self.days, np.int64).view("M8[D]")
 

@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pulse_assets.array_types import Ints
-from pulse_assets.history.frequency import Dates, working_days
-
-Flags = NDArray[np.bool_]
+from pulse_assets.array_types import Bools, Dates, Ints
+from pulse_assets.history.frequency import working_days
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ def rhythms_of(gaps: Ints) -> Ints:
     return rhythms
 
 
-def _counts(flags: Flags, width: int) -> Ints:
+def _counts(flags: Bools, width: int) -> Ints:
     """Count the true flags in each window of `width`, [T - width + 1]; none in a short series."""
     total = np.append(0, np.cumsum(flags))
     return total[width:] - total[:-width]

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from pulse_assets.array_types import Dates, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +21,12 @@ class Series:
     """
 
     variable: str
-    timestamps: NDArray[np.datetime64]
-    values: NDArray[np.float64]
-    published_at: NDArray[np.datetime64] | None = None
+    timestamps: Dates
+    values: Floats
+    published_at: Dates | None = None
     file: str = ""
     unit: str = "row"
-    places: NDArray[np.int64] | None = None
+    places: Ints | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only: one series serves all batches of a process."""

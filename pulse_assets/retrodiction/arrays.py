@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import numba
 import numpy as np
 
 from pulse_assets.array_types import Floats, Ints
-from pulse_assets.retrodiction.kernel_cache import can_keep_kernels
+from pulse_assets.retrodiction.kernel_cache import can_keep_kernels, remove_outdated_kernels
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -29,10 +29,8 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     Division by zero follows IEEE 754, as in NumPy. The interpreter lock is released. The code of a
     kernel is copied into the kernels that call it, because a call passes seven numbers per array.
-    The cache on disk notices changes in the kernel's own file only, so constants to experiment
-    with belong in that file.
     """
-    return numba.njit(**_OPTIONS)(function)
+    return _compiled(function, **_OPTIONS)
 
 
 def summing_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -41,7 +39,13 @@ def summing_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     Only then does the machine add several numbers at once. The order depends on the kind of
     processor, so the last digit may, too.
     """
-    return numba.njit(**_OPTIONS, fastmath={"reassoc", "nsz"})(function)
+    return _compiled(function, **_OPTIONS, fastmath={"reassoc", "nsz"})
+
+
+def _compiled(function: Callable[_P, _R], **options: Any) -> Callable[_P, _R]:  # noqa: ANN401 - of numba
+    dispatcher = numba.njit(**options)(function)
+    remove_outdated_kernels(dispatcher.stats.cache_path)
+    return dispatcher
 
 
 @kernel  # pragma: no cover

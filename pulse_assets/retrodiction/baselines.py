@@ -59,21 +59,6 @@ def seasonal_naive(history: History, request: ForecastRequest) -> Floats:
 
 
 @kernel  # pragma: no cover
-def mean(history: History, request: ForecastRequest) -> Floats:
-    """Forecast the mean of all values so far."""
-    means = np.empty(len(request.origins))
-    for s in range(len(request.series_offsets)):
-        first = t = request.series_offsets[s]
-        total = 0.0
-        for i in range(request.origin_offsets[s], request.origin_offsets[s + 1]):
-            while t <= request.origins[i]:
-                total += history.y[t]
-                t += 1
-            means[i] = total / (t - first)
-    return flat_forecasts(means, request.horizons)
-
-
-@kernel  # pragma: no cover
 def window_mean(history: History, request: ForecastRequest) -> Floats:
     """Forecast the mean of the last season, or of `WINDOW_WITHOUT_SEASON` values without one."""
     window = request.season if request.season > 1 else WINDOW_WITHOUT_SEASON
@@ -92,6 +77,21 @@ def mean_until(y: Floats, last: int, window: int) -> float:
     for t in range(last - window + 1, last + 1):
         total += y[t]
     return total / window
+
+
+@kernel  # pragma: no cover
+def mean(history: History, request: ForecastRequest) -> Floats:
+    """Forecast the mean of all values so far."""
+    means = np.empty(len(request.origins))
+    for s in range(len(request.series_offsets)):
+        first = t = request.series_offsets[s]
+        total = 0.0
+        for i in range(request.origin_offsets[s], request.origin_offsets[s + 1]):
+            while t <= request.origins[i]:
+                total += history.y[t]
+                t += 1
+            means[i] = total / (t - first)
+    return flat_forecasts(means, request.horizons)
 
 
 @kernel  # pragma: no cover

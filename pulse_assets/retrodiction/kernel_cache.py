@@ -5,10 +5,12 @@ them is writable if another user installed the package and there is no home dire
 """
 
 import atexit
+import hashlib
 import logging
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -36,6 +38,32 @@ def can_keep_kernels() -> bool:
     # numba has already read the environment. Its configuration has no type annotations.
     numba.config.CACHE_DIR = folder  # pyright: ignore[reportAttributeAccessIssue, reportPrivateImportUsage]
     return _finds_directory()
+
+
+@cache
+def remove_outdated_kernels(folder: str | None) -> None:
+    """Delete the compiled kernels of a cache directory unless our present sources made them.
+
+    numba compares a kernel with the file that defines it. It does not notice that a kernel which
+    is copied into it changed, and raises ImportError if the module of an argument was renamed.
+    """
+    if folder is None:
+        return
+    marker = Path(folder) / f"sources-{_source_hash()}"
+    with suppress(OSError):  # a directory that cannot be written holds no kernels of ours
+        if not marker.exists():
+            for file in [*marker.parent.glob("*.nb[ic]"), *marker.parent.glob("sources-*")]:
+                file.unlink(missing_ok=True)
+            marker.touch()
+
+
+@cache
+def _source_hash() -> str:
+    """Return a hash of the engine's source files."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _finds_directory() -> bool:

@@ -96,7 +96,7 @@ class Settings(Checked):
         default=None,
         ge=1,
         environment="PULSE_MAX_BATCHES_PER_RUN",
-        description="most batches in one run of a backfill from the UI; default: all of them",
+        description="largest number of batches in one run of a backfill from the UI; default: all",
     )
     aws_region: str | None = setting(
         default=None,

@@ -67,13 +67,13 @@ class TrainingOptions(Checked):
         default=3,
         ge=0,
         group=EVALUATE,
-        description="most other variables whose lags may help to predict one",
+        description="largest number of leading indicators per variable",
     )
     frequencies: dict[str, str] = setting(
         default={},
         group=PREDICT,
-        description="variable to frequency (daily, business_daily, weekly, monthly, quarterly, "
-        "yearly) where its dates do not tell; default: decided once from all dates of the series",
+        description="frequency (daily, business_daily, weekly, monthly, quarterly, yearly) of a "
+        "variable whose dates leave it open; default: decided once from all dates of the series",
     )
     trust_discount: float = setting(
         default=0.98,
@@ -81,13 +81,13 @@ class TrainingOptions(Checked):
         le=1,
         group=EVALUATE,
         changes_batches=False,
-        description="share of past evidence that trust keeps per batch",
+        description="weight of the evidence of a batch relative to the next batch, in trust",
     )
     on_rule_error: Literal["skip", "fail"] = setting(
         default="skip",
         group=EVALUATE,
         changes_batches=False,
-        description="what a rule that fails costs: skip: its own forecasts, fail: the whole batch",
+        description="a rule that fails loses: skip: its own forecasts; fail: the whole batch",
     )
     rule_timeout_seconds: float = setting(
         default=RULE_TIMEOUT,
@@ -95,8 +95,8 @@ class TrainingOptions(Checked):
         le=MOST_SECONDS,
         group=EVALUATE,
         changes_batches=False,
-        description="seconds that a rule which is not built in may take in one batch; what it has "
-        "not forecast by then is missing",
+        description="seconds that a rule which is not built in may take per batch; its forecasts "
+        "are missing after that",
     )
     max_failed_batches: int = setting(
         default=0,
@@ -109,7 +109,7 @@ class TrainingOptions(Checked):
         default=False,
         group=EVALUATE,
         changes_batches=False,
-        description="recompute only batches that are missing, failed or made of other input, "
+        description="compute only batches that are missing, failed or computed from other input, "
         "configuration or code",
     )
 

@@ -27,7 +27,7 @@ PACKAGE = Path(fingerprint.__file__).parents[1]
 #: What the engine and the stages of a batch import from the package that decides no number.
 NEUTRAL = {
     "pulse_assets",
-    "pulse_assets.array_types",  # annotations alone
+    "pulse_assets.array_types",
     "pulse_assets.errors",
     "pulse_assets.catalog",  # in the fingerprint by itself
     "pulse_assets.settings",  # its values are
@@ -91,13 +91,15 @@ def test_an_edit_of_the_numerical_code_gives_another_fingerprint(monkeypatch, tm
         place.write_bytes(file.read_bytes())
     monkeypatch.setattr(fingerprint, "files", lambda _: copy)
     seen = set()
-    for name in (None, "retrodiction/trust.py", "stages/score.py", "history/frequency.py"):
+    edited = "trust.py", "combination/losses.py"
+    names = *(f"retrodiction/{name}" for name in edited), "stages/score.py", "history/frequency.py"
+    for name in (None, *names):
         if name:
             (copy / name).write_text((copy / name).read_text() + "\nODD = 1\n")
         code_fingerprint.cache_clear()
         seen.add(code_fingerprint())
     code_fingerprint.cache_clear()
-    assert len(seen) == 4
+    assert len(seen) == 5
 
 
 def test_a_new_file_and_a_renamed_one_give_another_fingerprint(monkeypatch, tmp_path):
@@ -111,13 +113,16 @@ def test_a_new_file_and_a_renamed_one_give_another_fingerprint(monkeypatch, tmp_
         lambda: (tmp_path / "engine" / "b.py").write_text("B = 1\n"),
         lambda: (tmp_path / "engine" / "b.py").rename(tmp_path / "engine" / "c.py"),
         lambda: (tmp_path / "engine" / "notes.txt").write_text("no code"),
+        lambda: (tmp_path / "engine" / "part" / "__pycache__").mkdir(parents=True),
+        lambda: (tmp_path / "engine" / "part" / "__pycache__" / "d.py").write_text("no source"),
+        lambda: (tmp_path / "engine" / "part" / "d.py").write_text("D = 1\n"),
     ):
         change()
         code_fingerprint.cache_clear()
         seen.append(code_fingerprint())
     code_fingerprint.cache_clear()
-    assert len({*seen}) == 3
-    assert seen[2] == seen[3]
+    assert len({*seen}) == 4
+    assert seen[2:6] == [seen[2]] * 4
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,20 @@ def test_a_directory_of_the_user_is_taken_and_stays(run, tmp_path):
         assert (own[0], own[2]) == (str(tmp_path / "mine"), compiled)
         assert warnings == []
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_kernels_of_other_sources_are_compiled_again(run, tmp_path):
+    """As after an upgrade that renames the module of an argument: the index cannot be read."""
+    mine = {"NUMBA_CACHE_DIR": str(tmp_path / "mine")}
+    run(**mine)
+    (index,) = tmp_path.glob("mine/*/arrays.carry_forward-*.nbi")
+    version, rest = pickle.loads(index.read_bytes()), b"cno_such_module\nName\n."
+    index.write_bytes(pickle.dumps(version) + rest)
+    (marker,) = index.parent.glob("sources-*")
+    marker.rename(marker.with_name("sources-of-another-version"))
+    for compiled in ("1", "0"):
+        (own,), _ = run(**mine)
+        assert own[2] == compiled
 
 
 def test_one_that_cannot_be_written_is_replaced_with_a_warning(run, tmp_path):
