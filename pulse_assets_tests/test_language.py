@@ -38,6 +38,8 @@ INVENTED: Final = _words(
     """asked begins said told learnt waited remake audit verdict mend mended awake asleep taming
     tame closeness storm wild restlessness partners partner lane lanes unfold"""
 )
+#: Names that users write in files and command lines, which stay.
+PUBLIC: Final = _words("max_partners")
 #: Words of docstrings, comments and messages that the glossary replaces.
 PROSE: Final = re.compile(
     r"\b(lanes?|tam(?:e|ed|es|ing)|restless(?:ness)?|storms?|wild(?:ly)?|closeness|awake|asleep|"
@@ -62,6 +64,8 @@ def _names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _is_left_over(name: str, vague: frozenset[str]) -> bool:
+    if name in PUBLIC:
+        return False
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).strip("_").lower()
     return spaced in vague or not INVENTED.isdisjoint(spaced.split("_"))
 

@@ -22,7 +22,7 @@ _START: Final = 19
 #: Statuses of a run that has not ended.
 UNFINISHED: Final = [
     dg.DagsterRunStatus[name]
-    for name in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING", "SUSPENDED")
+    for name in ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING", "SUSPENDED")
 ]
 
 
