@@ -10,8 +10,7 @@ import numpy as np
 
 from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import LARGEST, kernel, summing_kernel
-from pulse_assets.retrodiction.combination.losses import LARGEST_RATIO
-from pulse_assets.retrodiction.combination.named_arrays import (
+from pulse_assets.retrodiction.combination.evidence import (
     BY_REGRET,
     CANDIDATES,
     LOSS,
@@ -20,6 +19,7 @@ from pulse_assets.retrodiction.combination.named_arrays import (
     Candidates,
     Reference,
 )
+from pulse_assets.retrodiction.combination.losses import LARGEST_RATIO
 from pulse_assets.retrodiction.combination.regret import exponential
 
 #: Candidates are weighed by power 2^n of their inverse error.
@@ -175,11 +175,11 @@ def write_weights(
     """Fill the rules' weights `[W]`: the sum over candidates of scale times share.
 
     Args:
-        rules: evidence of the rules.
-        losses: of the rules.
-        best: what shares are relative to.
-        scale: of the candidates, from `combine_candidates`.
-        weights: what is filled.
+        rules: evidence of the rules, see `RuleFields`.
+        losses: errors of the rules, see `LossFields`.
+        best: the reference of the shares.
+        scale: scale of each candidate, from `combine_candidates`.
+        weights: the array to fill.
         no_regret: whether the candidate by regret weighs all rules alike.
         total: the sum of the candidates' weights.
     """

@@ -19,18 +19,18 @@ from pulse_assets.retrodiction.combination.eligibility import (
     mark_eligible,
     prefer_last_value,
 )
-from pulse_assets.retrodiction.combination.losses import (
-    new_reference,
-    update_combiner_losses,
-    update_reference,
-    update_rule_losses,
-)
-from pulse_assets.retrodiction.combination.named_arrays import (
+from pulse_assets.retrodiction.combination.evidence import (
     BY_REGRET,
     CANDIDATES,
     LOSS,
     RULE,
     new_candidates,
+)
+from pulse_assets.retrodiction.combination.losses import (
+    new_reference,
+    update_combiner_losses,
+    update_reference,
+    update_rule_losses,
 )
 from pulse_assets.retrodiction.combination.regret import loss_gradient, update_boa
 

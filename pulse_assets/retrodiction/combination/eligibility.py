@@ -10,7 +10,7 @@ import numpy as np
 
 from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import kernel, summing_kernel
-from pulse_assets.retrodiction.combination.named_arrays import RULE
+from pulse_assets.retrodiction.combination.evidence import RULE
 
 #: Verified forecasts that a rule needs for a share, unless no active rule has them.
 MIN_VERIFIED: Final = 5
@@ -26,7 +26,7 @@ def mark_eligible(rules: Floats, forecasts: Floats, t: int) -> tuple[float, floa
     """Set `forecast` and `eligible` of each rule; return how many rules are eligible and active.
 
     Args:
-        rules: evidence of the rules.
+        rules: evidence of the rules, see `RuleFields`.
         forecasts: all forecasts `[T, W]`; NaN of sleeping rules.
         t: the current index.
     """

@@ -6,7 +6,7 @@ import numpy as np
 
 from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import kernel
-from pulse_assets.retrodiction.combination.named_arrays import (
+from pulse_assets.retrodiction.combination.evidence import (
     CANDIDATES,
     LOSS,
     RULE,

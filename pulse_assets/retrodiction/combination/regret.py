@@ -6,7 +6,7 @@ import numpy as np
 
 from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.arrays import kernel
-from pulse_assets.retrodiction.combination.named_arrays import RULE, Reference
+from pulse_assets.retrodiction.combination.evidence import RULE, Reference
 
 #: Slope of Huber's loss at small errors, in units of persistence's mean error.
 STEEPNESS: Final = 3.0
@@ -46,7 +46,7 @@ def update_boa(
     The rule's share is exp(R / sqrt(E)) / sqrt(E); 0 while its forecasts equal the combination.
 
     Args:
-        rules: evidence of the rules.
+        rules: evidence of the rules, see `RuleFields`.
         forecasts: all forecasts `[T, W]`.
         s: index of the forecasts that are verified.
         loss: what `loss_gradient` returned for the combination of these forecasts.
