@@ -13,6 +13,11 @@ import pytest
 import pulse_assets
 
 PACKAGE: Final = Path(pulse_assets.__file__).parent
+DOCUMENTS: Final = [
+    *(PACKAGE.parent / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((PACKAGE.parent / "docs").glob("*.md")),
+    PACKAGE / "report" / "page.html",
+]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -33,6 +38,8 @@ INVENTED: Final = _words(
     """asked begins said told learnt waited remake audit verdict mend mended awake asleep taming
     tame closeness storm wild restlessness partners partner lane lanes unfold"""
 )
+#: Names that users write in files and command lines, which stay.
+PUBLIC: Final = _words("max_partners")
 #: Words of docstrings, comments and messages that the glossary replaces.
 PROSE: Final = re.compile(
     r"\b(lanes?|tam(?:e|ed|es|ing)|restless(?:ness)?|storms?|wild(?:ly)?|closeness|awake|asleep|"
@@ -57,6 +64,8 @@ def _names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _is_left_over(name: str, vague: frozenset[str]) -> bool:
+    if name in PUBLIC:
+        return False
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).strip("_").lower()
     return spaced in vague or not INVENTED.isdisjoint(spaced.split("_"))
 
@@ -79,6 +88,12 @@ def left_over(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_holds_no_word_that_the_glossary_replaces(path: Path) -> None:
     assert left_over(path) == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_holds_no_word_that_the_glossary_replaces(path: Path) -> None:
+    lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+    assert [f"{number}: {word}" for number, line in lines for word in PROSE.findall(line)] == []
 
 
 @pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))

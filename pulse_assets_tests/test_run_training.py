@@ -303,7 +303,7 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
         (["--horizons", "0"], ["horizons", "below 1"]),
         (["--horizons", "one"], ["horizons", "whole number"]),
         (["--interval-level", "90"], ["interval_level = '90'", "less than 1"]),
-        (["--ensemble", "best"], ["ensemble = 'best'", "dmsfe", "mlpol"]),
+        (["--ensemble", "best"], ["ensemble = 'best'", "dmsfe", "boa"]),
         (["--models", "naiv"], ["'naiv'", "Did you mean 'naive'", "seasonal_naive"]),
         (["--models", "no.such:Rule"], ["no.such"]),
         (["--models", "pulse_assets_tests.own_rules:Missing"], ["Missing"]),

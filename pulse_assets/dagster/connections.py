@@ -18,9 +18,9 @@ _RECYCLE: Final = 3600
 def keep_connections(instance: dg.DagsterInstance) -> None:
     """Keep connections to PostgreSQL open from one event to the next, as Dagster's webserver does.
 
-    Dagster opens two for each event of a run, and PostgreSQL starts a process for each: most of
-    what an event costs. One that the server has closed meanwhile is replaced, so that a restart is
-    still waited for. Other databases are left as they are.
+    Without this Dagster opens two connections per event of a run, and PostgreSQL starts a process
+    for each, which is most of the cost of an event. A connection that the server has closed is
+    replaced, so a run still waits for a restart. Connections to other databases are unchanged.
     """
     instance.optimize_for_webserver(statement_timeout=0, pool_recycle=_RECYCLE, max_overflow=20)
     for pool in filter(None, map(_pool, sql_connections(instance))):

@@ -54,7 +54,7 @@ def build_definitions(
         settings: where data lies and which batches exist.
         resources: resources that replace or join the standard ones.
         executor: default of the job and of materializations from the UI; None means the one that
-            opens a Dask cluster round the run.
+            opens a Dask cluster for the run.
     """
     executor = executor or _dask_executor()
     standard = {

@@ -1,8 +1,8 @@
 """The executor of the job: steps run in the run's process, batches on its Dask cluster.
 
 dagster-dask's own executor sends whole steps to workers under a key that two runs share, runs
-steps whose upstream failed, and ignores retries. Here Dagster's in-process executor keeps its own
-failure and retry rules, and only the batches inside a step go to the cluster.
+steps whose upstream failed, and ignores retries. Here Dagster's in-process executor runs the steps
+by its own rules for failures and retries, and only the batches inside a step go to the cluster.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""Which process a run lives in, so that the next run can tell that it died.
+"""The process of a run, recorded in a tag, so that the next run can detect that it died.
 
-Dagster's run monitoring asks the launcher whether a run is alive. It knows of no run that
-`pulse-train` made, and of none whose machine went down with the launcher.
+Dagster's run monitoring asks the launcher whether a run is alive. It does not cover runs of
+`pulse-train`, nor runs whose machine stopped together with the launcher.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Final
 import dagster as dg
 import psutil
 
-#: Tag of a run: host, process id, the process's start, and the run's id.
+#: Tag of a run: host, process id, start of the process, and id of the run.
 PROCESS_TAG: Final = "pulse/process"
 
 #: Place of the start among the numbers that follow the name of a process in `/proc/<pid>/stat`.
@@ -22,7 +22,7 @@ _START: Final = 19
 #: Statuses of a run that has not ended.
 UNFINISHED: Final = [
     dg.DagsterRunStatus[name]
-    for name in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING", "SUSPENDED")
+    for name in ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING", "SUSPENDED")
 ]
 
 
@@ -48,8 +48,8 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
 def _started(process: psutil.Process) -> str:
     """Return the boot of the machine that a process belongs to, and its start in ticks since then.
 
-    The time of day would not do: when the clock of the machine is set, it changes for processes
-    that have been running all the while. It is returned only where Linux's `/proc` is missing.
+    The time of day cannot be used: if the clock of the machine is set, it changes for running
+    processes. It is returned only where Linux's `/proc` is missing.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -1,4 +1,4 @@
-"""The Dask cluster of a run: opened round the run, found by its steps, closed after it."""
+"""The Dask cluster of a run: opened before its steps, used by them, and closed after them."""
 
 import gc
 import importlib
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 #: Options of an existing cluster, as `distributed.Security` names them.
 TLS_FILES: Final = ("tls_ca_file", "tls_client_cert", "tls_client_key")
 
-#: Where a dashboard for the browsers of this machine alone may listen: at any free port.
+#: Address of a dashboard for the browsers of this machine alone: any free port.
 ANY_PORT: Final = "127.0.0.1:0"
 
-#: Dask's own settings for a local cluster, those of deploy/dask.yaml. Else Dask has malloc return
-#: what is freed at once, so that each array is made of new pages, which took a quarter of a batch's
-#: time; and asks each worker every 10 ms where it is, every 20 ms whether it hears: a twentieth.
+#: Dask's own settings for a local cluster, those of deploy/dask.yaml. By default Dask makes malloc
+#: return freed memory at once, so each array needs new pages: a quarter of a batch's time. It also
+#: samples each worker every 10 ms and sends a tick every 20 ms: a twentieth of a batch's time.
 LOCAL_SETTINGS: Final = {
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.worker.profile.interval": "100ms",
@@ -40,7 +40,7 @@ _remote: ContextVar["Client | None"] = ContextVar("pulse_remote_client", default
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """Which cluster to open, in the words of dagster-dask: a type and its options.
+    """The cluster to open, as dagster-dask names it: a type and its options.
 
     `local` with one worker of one thread, and not `forced`, needs no cluster: its batches compute
     in the run's own process.
@@ -89,7 +89,9 @@ def open_cluster(spec: ClusterSpec) -> Iterator[None]:
 
 @contextmanager
 def _connect(spec: ClusterSpec) -> Iterator["Client"]:
-    from distributed import Client  # half a second that a run in process need not pay
+    from distributed import (
+        Client,  # half a second of imports, which a run in one process need not pay
+    )
     from distributed.versions import VersionMismatchWarning
 
     with ExitStack() as stack:
@@ -104,17 +106,18 @@ def _connect(spec: ClusterSpec) -> Iterator["Client"]:
                 warnings.simplefilter("ignore", VersionMismatchWarning)
                 options = {"timeout": CONNECT_SECONDS, "security": _security(spec)}
                 client = Client(where, set_as_default=False, **options)
-        except Exception as error:  # each kind of cluster raises what it likes
+        except Exception as error:  # each kind of cluster raises other errors
             _drop_failed_client(error)
             raise ClusterError(_cannot(spec, error)) from error
         yield stack.enter_context(client)
 
 
 def _drop_failed_client(error: BaseException | None) -> None:
-    """Collect the client that could not connect now, and not at some later time.
+    """Collect the client that could not connect now, not at some later time.
 
-    It lives on in the traceback of its error. Were it collected while another client starts, it
-    would wait for a lock that its own thread holds: distributed closes a client in its `__del__`.
+    The traceback of its error refers to it. If it were collected while another client starts, it
+    would wait for a lock that its own thread holds, because distributed closes a client in its
+    `__del__`.
     """
     while error:
         error.__traceback__ = None
@@ -204,6 +207,6 @@ def describe_cluster(client: "Client | None") -> dict[str, Any]:
 
 
 def _has_dashboard(client: "Client") -> bool:
-    """Tell whether anything answers under the link that distributed makes in any case."""
+    """Return whether the cluster has a dashboard; distributed builds the link in any case."""
     spec = getattr(client.cluster, "scheduler_spec", {})
     return spec.get("options", {}).get("dashboard", True)

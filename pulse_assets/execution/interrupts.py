@@ -18,11 +18,11 @@ _AGAIN_AFTER: Final = 0.1
 
 @contextmanager
 def lasting_interrupts() -> Iterator[None]:
-    """Send an interrupt again that Python lost in a `with` block, until it ends what runs there.
+    """Send an interrupt again that Python lost in a `with` block, until it ends the block.
 
-    Python raises an interrupt wherever the main thread is. In a finalizer, the callback of a weak
-    reference or of the garbage collector it prints the error and goes on as if nothing had been:
-    SQLAlchemy and Dask have such callbacks: of 30 interrupts sent to short runs 2 were lost there.
+    Python raises an interrupt wherever the main thread is. In a finalizer, or in a callback of a
+    weak reference or of the garbage collector, it prints the error and continues. SQLAlchemy and
+    Dask have such callbacks: of 30 interrupts sent to short runs 2 were lost there.
     """
     before, main = sys.unraisablehook, threading.main_thread()
     timers: list[threading.Timer] = []
@@ -48,7 +48,7 @@ def lasting_interrupts() -> Iterator[None]:
 def uninterrupted() -> Iterator[None]:
     """Hold an interrupt back until the end of a `with` block.
 
-    Dagster raises interrupts in a step wherever it is: in the middle of a record, too.
+    Dagster raises interrupts anywhere in a step, even in the middle of a record.
 
     Raises:
         DagsterExecutionInterruptedError: an interrupt was held back.
@@ -61,11 +61,11 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def starting_processes() -> Iterator[None]:
-    """Hold an interrupt back until what a `with` block starts is there and can be closed.
+    """Hold an interrupt back until the processes that a `with` block starts can be closed.
 
     A terminal sends Ctrl-C to all processes of a command. Threads and processes that are started in
-    the block never hear of it: the run closes its cluster in answer, and workers that were
-    interrupted as well would print tracebacks over its message, or not start at all.
+    the block ignore it: the run itself closes its cluster. Workers that were interrupted too would
+    print tracebacks over its message, or fail to start.
 
     Raises:
         KeyboardInterrupt: an interrupt was held back.

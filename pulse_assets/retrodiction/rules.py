@@ -123,11 +123,9 @@ RULES: Final[dict[str, Rule]] = {
         BuiltIn("seasonal_holt_winters", seasonal_holt_winters, robust=True),
         BuiltIn("ar_diff_3", AR_3, robust=True),
         BuiltIn("ar_level_1", partial(ar_level, order=1), robust=True),
-        BuiltIn("ar_level_3", partial(ar_level, order=3), robust=True),
         BuiltIn("ar_drift_3", partial(drift_adjusted, rule=AR_3), robust=True),
         # `logarithmic` winsorises the logarithms.
         BuiltIn("ar_log_12", partial(logarithmic, rule=AR_12)),
-        BuiltIn("ar_log_level_12", partial(logarithmic, rule=partial(ar_level, order=12))),
         BuiltIn("ar_seasonal_12", partial(seasonal_ar, order=12), robust=True),
         BuiltIn("ar_adjusted_12", partial(seasonally_adjusted, rule=AR_12), robust=True),
         BuiltIn(
@@ -143,7 +141,7 @@ RULES: Final[dict[str, Rule]] = {
 }
 
 #: The rules that run when the user names none. Their combination is as accurate as that of all
-#: rules on monthly, quarterly and yearly series, more accurate on short ones, and faster.
+#: rules on monthly FRED series, takes three quarters of the time, and is 0.4 % less accurate on M3.
 DEFAULT_MODELS: Final = (
     "naive",
     "window_drift",

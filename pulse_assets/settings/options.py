@@ -61,7 +61,7 @@ class TrainingOptions(Checked):
     ensemble: Method = setting(
         default="dmsfe",
         group=EVALUATE,
-        description="how `ensemble` weighs the rules: dmsfe, boa or mlpol",
+        description="how `ensemble` weighs the rules: dmsfe or boa",
     )
     max_partners: int = setting(
         default=3,

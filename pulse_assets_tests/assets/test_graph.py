@@ -201,7 +201,7 @@ def test_the_launchpad_shows_bounds_and_choices(graph):
     assert fields["history_days"].description.endswith("; at least 1, at most 182625")
     assert fields["trust_discount"].description.endswith("; above 0, at most 1")
     assert {one.config_value for one in fields["ensemble"].config_type.enum_values} == {
-        *("dmsfe", "boa", "mlpol")
+        *("dmsfe", "boa")
     }
 
 

@@ -64,7 +64,7 @@ ANYTHING = arrays(np.float64, LENGTH, elements=VALUES, fill=VALUES)
 #: A walk undoes a jump just before it.
 POISON = st.one_of(ANYTHING, typed_wrongly(), interrupted())
 ORIGINS = st.integers(0, LENGTH - 1)
-METHODS = st.sampled_from(["dmsfe", "boa", "mlpol"])
+METHODS = st.sampled_from(["dmsfe", "boa"])
 #: Walks, what no series should be, and anything.
 SERIES = st.one_of(
     st.integers(0, 9).map(lambda seed: seasonal_walk(LENGTH, 4, seed)),

@@ -44,7 +44,7 @@ y[:5] = y[50] = np.nan
 found = screen_indicators(y, {"x": x}, 200)
 assert [rule.name for rule in found] == ["ar_with_x"], found
 rules = [*resolve_rules([*RULES, "pulse_assets_tests.own_rules:Plain"]), *found]
-for method in ("dmsfe", "boa", "mlpol"):
+for method in ("dmsfe", "boa"):
     retrodict(y, np.arange(200, 300, dtype=np.int32), (1, 3), 4, rules, ensemble=method, level=0.8)
 walk_forward(y, [299], range(1, 5), 1, rules)
 assert signatures() == before

@@ -8,7 +8,7 @@ from pulse_assets_tests.retrodiction.examples import InThisProcess, all_rules, r
 from pulse_assets_tests.retrodiction.test_walk_forward import unusual_series
 
 HORIZONS = [1, 3, 12]
-METHODS = ["dmsfe", "boa", "mlpol"]
+METHODS = ["dmsfe", "boa"]
 
 
 def test_shapes_and_names():
@@ -129,7 +129,7 @@ def explosive(value, *, guarded):
 
 
 @pytest.mark.parametrize(
-    ("method", "is_guarded"), [("dmsfe", True), ("dmsfe", False), ("boa", True), ("mlpol", True)]
+    ("method", "is_guarded"), [("dmsfe", True), ("dmsfe", False), ("boa", True)]
 )
 def test_an_exploding_rule_does_not_poison_the_ensemble(method, is_guarded):
     y = seasonal_walk(120)

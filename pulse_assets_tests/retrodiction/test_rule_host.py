@@ -121,7 +121,7 @@ def test_a_failure_costs_its_own_forecasts(settings, monkeypatch, name):
     monkeypatch.setenv("HOSTILE_VALUE", MARCH)
     slow = OF_THE_REQUEST.get(name, ("", ""))[0] == "TimeoutError"
     task = task_of(
-        settings, HOSTILE + name, HOSTILE + "Silent", rule_timeout_seconds=0.4 if slow else 60
+        settings, HOSTILE + name, HOSTILE + "Silent", rule_timeout_seconds=1.5 if slow else 60
     )
     if slow:
         resolve_rules([HOSTILE + name])  # the import is not what takes too long

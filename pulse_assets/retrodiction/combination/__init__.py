@@ -34,11 +34,9 @@ Regret (`regret`)
     The gain of rule k is r_k = g (F_5 - f_k) / u. g is the derivative of Huber's loss of F_5: 3
     times its error in units of u, limited to [-1, 1].
 
-        boa:     E_k <- E_k + 2.2 r_k^2      R_k <- R_k + r_k - r_k^2 / sqrt(E_k)
-        mlpol:   R_k <- R_k + r_k            1/eta_k <- 1/eta_k + r_k^2 + B' - B
-                 s_k = eta_k max(R_k, 0),    B the largest r^2 so far, B' with these gains
+        E_k <- E_k + 2.2 r_k^2      R_k <- R_k + r_k - r_k^2 / sqrt(E_k)
 
-    `boa` and `mlpol` are also methods of their own, which use candidate 5 alone.
+    `boa` is also a method of its own, which uses candidate 5 alone.
 
 Sleeping experts (`eligibility`)
     A rule without a forecast sleeps: its share is 0, and its losses and regret do not change. An
@@ -49,8 +47,7 @@ Sleeping experts (`eligibility`)
 Source:
     Stock, Watson (2004), Combination forecasts of output growth in a seven-country data set,
     doi:10.1002/for.928 (discounted errors, powers). Wintenberger (2017), Optimal learning with
-    Bernstein online aggregation, doi:10.1007/s10994-016-5592-6. Gaillard, Stoltz, van Erven
-    (2014), A second-order bound with excess losses, COLT, doi:10.48550/arXiv.1402.2044 (`mlpol`).
+    Bernstein online aggregation, doi:10.1007/s10994-016-5592-6 (regret).
     Freund, Schapire, Singer, Warmuth (1997), Using and combining predictors that specialize,
     doi:10.1145/258533.258616 (sleeping experts).
 """

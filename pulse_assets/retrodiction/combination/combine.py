@@ -32,9 +32,9 @@ from pulse_assets.retrodiction.combination.losses import (
     update_reference,
     update_rule_losses,
 )
-from pulse_assets.retrodiction.combination.regret import loss_gradient, update_boa, update_mlpol
+from pulse_assets.retrodiction.combination.regret import loss_gradient, update_boa
 
-Method = Literal["dmsfe", "boa", "mlpol"]
+Method = Literal["dmsfe", "boa"]
 
 
 def combine(
@@ -57,7 +57,7 @@ def combine(
         horizons: steps ahead `[H]`.
         origins: indices `[O]` at which weights are wanted, ascending.
         rules: the number of rules.
-        method: `dmsfe`: all candidate combiners; `boa`, `mlpol`: the one by regret alone.
+        method: `dmsfe`: all candidate combiners; `boa`: the one by regret alone.
 
     Returns:
         Weights `[H, O, W]`, >= 0, of sum 1 where any rule has a forecast.
@@ -65,10 +65,10 @@ def combine(
     weights = np.empty((len(forecasts), len(origins), forecasts.shape[2]))
     row, at_rest = np.full(len(filled), -1), eligibility_at_rest(observed, filled)
     row[origins] = np.arange(len(origins))
-    first, boa = 0 if method == "dmsfe" else BY_REGRET, method != "mlpol"
+    first = 0 if method == "dmsfe" else BY_REGRET
     for j, h in enumerate(horizons):
         forecasts[j, :, rules : rules + 2] = _combine_horizon(
-            forecasts[j], observed, filled, at_rest, h, row, rules, first, boa, weights[j]
+            forecasts[j], observed, filled, at_rest, h, row, rules, first, weights[j]
         )
     return weights
 
@@ -83,13 +83,12 @@ def _combine_horizon(
     row: Ints,
     count: int,
     first: int,
-    boa: bool,
     weights: Floats,
 ) -> Floats:
     """Fill the weights `[O, W]`; return the combined forecasts `[T, 2]`."""
     length, width = forecasts.shape
     rules, losses, candidates = np.zeros(RULE.end), np.zeros(LOSS.end), new_candidates()
-    reference, peak = new_reference(), 0.0
+    reference = new_reference()
     by_candidate, combined = np.empty((length, CANDIDATES)), np.empty((length, 2))
     for t in range(length):
         if t >= h and not np.isnan(observed[t]):
@@ -97,14 +96,8 @@ def _combine_horizon(
             reference = update_reference(reference, filled[s], outcome)
             update_combiner_losses(candidates, by_candidate, s, outcome, reference)
             update_rule_losses(rules, losses, forecasts, s, outcome, reference)
-            loss, unit = (
-                loss_gradient(by_candidate[s, BY_REGRET], outcome, reference),
-                reference.inverse_unit,
-            )
-            if boa:
-                update_boa(rules, forecasts, s, loss, unit)
-            else:
-                peak = update_mlpol(rules, forecasts, s, loss, unit, peak)
+            loss = loss_gradient(by_candidate[s, BY_REGRET], outcome, reference)
+            update_boa(rules, forecasts, s, loss, reference.inverse_unit)
         eligible, active = mark_eligible(rules, forecasts, t)
         if eligible == 0.0:
             make_active_eligible(rules, forecasts, t)

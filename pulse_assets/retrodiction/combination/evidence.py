@@ -15,7 +15,7 @@ from pulse_assets.retrodiction.padding import MAX_WIDTH
 
 #: Candidate combiners: equal weights, powers 4 and 16 at each of two discounts, and regret.
 CANDIDATES: Final = 6
-#: The index of the candidate that weighs by regret: `boa`, or `mlpol` on request.
+#: The index of the candidate that weighs by regret: `boa`.
 BY_REGRET: Final = CANDIDATES - 1
 
 
@@ -27,9 +27,8 @@ class RuleFields(NamedTuple):
         verified: the number of verified forecasts.
         eligible: 1 if the rule may have a share at the current index, 0 if not; between them while
             the share of the rule fades.
-        gain: the latest gain r.
         regret: the regret R.
-        spread: E of `boa`, 1 / eta of `mlpol`.
+        spread: the spread E of the gains.
         score: the share by regret is exp(score) times the factor.
         factor: see `score`.
         end: length of the array.
@@ -38,7 +37,6 @@ class RuleFields(NamedTuple):
     forecast: int
     verified: int
     eligible: int
-    gain: int
     regret: int
     spread: int
     score: int
@@ -68,7 +66,7 @@ class LossFields(NamedTuple):
     end: int
 
 
-RULE: Final = RuleFields(*(field * MAX_WIDTH for field in range(9)))
+RULE: Final = RuleFields(*(field * MAX_WIDTH for field in range(8)))
 LOSS: Final = LossFields(*(field * MAX_WIDTH for field in range(7)))
 
 

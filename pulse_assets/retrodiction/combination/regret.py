@@ -1,4 +1,4 @@
-"""Regret-based weights: Bernstein online aggregation (`boa`) and `mlpol`."""
+"""Regret-based weights: Bernstein online aggregation (`boa`)."""
 
 from typing import Final
 
@@ -60,45 +60,6 @@ def update_boa(
         regret = rules[RULE.regret + k] + r - r * r * inverse
         rules[RULE.spread + k], rules[RULE.regret + k] = spread, regret
         rules[RULE.score + k], rules[RULE.factor + k] = regret * inverse, inverse
-
-
-@kernel  # pragma: no cover
-def update_mlpol(
-    rules: Floats,
-    forecasts: Floats,
-    s: int,
-    loss: tuple[float, float],
-    inverse_unit: float,
-    peak: float,
-) -> float:
-    """Add each rule's gain r: regret R <- R + r, spread 1/eta <- 1/eta + r^2 + B' - B.
-
-    B is the largest r^2 of any rule so far, B' the same with these gains. The rule's share is
-    eta max(R, 0).
-
-    Args:
-        rules: evidence of the rules, see `RuleFields`.
-        forecasts: all forecasts `[T, W]`.
-        s: index of the forecasts that are verified.
-        loss: what `loss_gradient` returned for the combination of these forecasts.
-        inverse_unit: 1 / mean error of persistence.
-        peak: B.
-
-    Returns:
-        B'.
-    """
-    combined, gradient = loss
-    highest = peak
-    for k in range(forecasts.shape[1]):
-        r = gain(forecasts[s, k], combined, gradient, inverse_unit)
-        rules[RULE.gain + k], highest = r, max(highest, r * r)
-    rise = highest - peak
-    for k in range(forecasts.shape[1]):
-        rules[RULE.spread + k] += rules[RULE.gain + k] ** 2 + rise
-        rules[RULE.regret + k] += rules[RULE.gain + k]
-        regret, spread = max(rules[RULE.regret + k], 0.0), rules[RULE.spread + k]
-        rules[RULE.factor + k] = regret / spread if spread > 0.0 else 0.0
-    return highest
 
 
 @kernel  # pragma: no cover
