@@ -44,7 +44,7 @@ TRAINING_BATCHES: Final = _table(
     window_end=(pa.date32(), "first day after the window"),
     variable=(_NAME, "name of the series"),
     frequency=(pa.string(), "daily, business_daily, weekly, monthly, quarterly or yearly"),
-    season=(pa.int32(), "observations a season of the seasonal rules"),
+    season=(pa.int32(), "observations per season, of the seasonal rules"),
     history=(pa.int32(), "observations before the window, missing ones included"),
     missing=(pa.int32(), "observations before the window without a value"),
     targets=(pa.int32(), "dates in the window that have a value to predict"),
@@ -192,8 +192,8 @@ CATALOG: Final = (
         "history",
         """Observations that a batch may see: its window and the history before it.
 
-One row an observation. Nothing dated after the batch's window is in it, so nothing made of it can
-look further ahead than the outcomes it is judged by.""",
+One row per observation. It holds nothing dated after the batch's window, so a forecast made from it
+cannot use anything later than the outcomes that verify it.""",
         by_batch=True,
         schema=HISTORICAL_DATA,
         sort_keys=("variable", "timestamp"),
@@ -201,7 +201,7 @@ look further ahead than the outcomes it is judged by.""",
     AssetInfo(
         "training_batches",
         "training",
-        """What each batch predicts, a row a variable, or why it is skipped.
+        """What each batch predicts, one row per variable, or why it is skipped.
 
 A batch is a window of *target dates*; its partition key is the window's first day. A variable is
 left out when its window is empty or too little is known before it: `skip_reason` says which.""",
@@ -213,9 +213,9 @@ left out when its window is empty or too little is known before it: `skip_reason
     AssetInfo(
         "retrodictions",
         "training",
-        """Forecast, interval and outcome, a row a variable, model, origin and horizon.
+        """Forecast, interval and outcome, one row per variable, model, origin and horizon.
 
-Every rule forecasts every target of the batch from `horizon` observations before it, with what was
+Every rule forecasts every target of the batch from `horizon` observations before it, with the data
 known on that day and none later. `ensemble` weighs the rules by their errors known at the origin,
 `ensemble_equal` is their plain mean.""",
         upstream=("historical_data", "training_batches"),
@@ -226,7 +226,7 @@ known on that day and none later. `ensemble` weighs the rules by their errors kn
     AssetInfo(
         "batch_metrics",
         "training",
-        """Scores a variable, model and horizon, and the status of every batch.
+        """Scores per variable, model and horizon, and the status of every batch.
 
 `completed`, `skipped` with its reason, or `failed` with its error. Numbers of `ensemble` over all
 variables and horizons are plotted over the partitions: **mase** and **skill** (above 0 is better

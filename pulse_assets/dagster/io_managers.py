@@ -72,7 +72,7 @@ class StoreIOManager(dg.ConfigurableIOManager):
 
 
 class ParquetIOManager(StoreIOManager):
-    """Tables of `pulse_assets.catalog.SCHEMAS` as Parquet, one object a partition.
+    """Tables of `pulse_assets.catalog.SCHEMAS` as Parquet, one object per partition.
 
     The last part of an asset's key names its table. A partitioned upstream asset is loaded as
     `PartitionedTables`, whether it has no, one or many partitions in the run.

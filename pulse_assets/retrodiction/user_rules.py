@@ -173,7 +173,7 @@ def as_numbers(result: object, expected: tuple[int, ...]) -> Floats:
         shapes = [_in_words(shape, expected) for shape in (forecasts.shape, expected)]
         raise RuleError(
             f"returned forecasts of shape {shapes[0]}, expected {shapes[1]}: "
-            "one row an origin, one column a horizon"
+            "one row per origin, one column per horizon"
         )
     return forecasts
 

@@ -26,7 +26,7 @@ _CENTURY: Final = 36525
 
 
 class Settings(Checked):
-    """Where data lies and which batches exist: one value a deployment.
+    """Where data lies and which batches exist: one value per deployment.
 
     Example:
         >>> Settings(batch_size_days=7).batch_size_days
