@@ -66,7 +66,7 @@ class Workload:
         series: the series, `[T]` each.
         origins: the origins `[O]` of each.
         horizons: steps ahead `[H]`.
-        season: observations a season.
+        season: observations per season.
     """
 
     name: str
