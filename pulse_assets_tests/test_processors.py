@@ -10,7 +10,7 @@ _ONE = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from pulse_assets import TrainingConfig
-from pulse_assets.execution.processors import usable_processors
+from pulse_assets.settings.processors import usable_processors
 print(TrainingConfig().max_workers, usable_processors())
 """
 

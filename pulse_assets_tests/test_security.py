@@ -185,4 +185,4 @@ def test_servers_are_started_on_loopback_and_the_readme_says_that_there_is_no_lo
     assert started
     assert all("-h 127.0.0.1" in line for line in started if "dev" in line)
     assert not any("0.0.0.0" in line for line in started)
-    assert "has no login of its own: keep it on loopback" in (ROOT / "README.md").read_text()
+    assert "has no login: serve it on 127.0.0.1 only" in (ROOT / "README.md").read_text()

@@ -85,7 +85,7 @@ def test_the_home_of_an_unknown_user_is_refused_wherever_a_place_is_given():
         ("s3:/bucket/home", "is no directory"),
         ("file:///data/home", "did you mean /data/home"),
         ("~nobody-of-that-name", "that user has no known home"),
-        ("/data/a?b", r"has a '\?' in it"),
+        ("/data/a?b", r"holds a '\?'"),
     ],
 )
 def test_a_home_of_dagster_that_is_no_usable_directory_is_refused(
