@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from pulse_assets.batches.status import grid_status
-from pulse_assets.catalog import ASSETS, BATCH_TABLES, SCHEMAS
+from pulse_assets.catalog import AGGREGATES, ASSETS, BATCH_TABLES, SCHEMAS
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.dagster.resources import DATA_SETTINGS
 from pulse_assets.definitions import build_definitions
@@ -20,7 +20,6 @@ from pulse_assets_tests.conftest import MODELS, stored, twelve_batches, write_so
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
 FAIL = {"on_rule_error": "fail"}
-AGGREGATES = ("trust_ledger", "next_forecasts", "training_results", "training_report")
 UPSTREAM = {
     "historical_data": set(),
     "training_batches": {"historical_data"},
