@@ -13,7 +13,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
 from pulse_assets import TrainingConfig, train
-from pulse_assets.catalog import BATCH_TABLES
+from pulse_assets.catalog import AGGREGATES, BATCH_TABLES
 from pulse_assets.dagster.executor import batch_dask_executor
 from pulse_assets.dagster.jobs import COMPUTED_TAG, JOB_NAME, STORE_TAG
 from pulse_assets.definitions import build_definitions
@@ -25,7 +25,6 @@ from pulse_assets_tests.conftest import MODELS
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads((ROOT / "pulse_assets" / "training_results.schema.json").read_text())
-AGGREGATES = ("trust_ledger", "next_forecasts", "training_results", "training_report")
 KEYS = ("2005-01-01", "2005-11-27")
 
 PEEKING = '''

@@ -7,6 +7,8 @@ import pytest
 
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
+from pulse_assets.settings.checked import Checked
+from pulse_assets.settings.setting import setting, settings_of_type
 
 
 @pytest.mark.parametrize(
@@ -105,3 +107,20 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(field, scheme):
         TrainingConfig(**{field: f"{scheme}://KEYID:s3cr3t@host/x"})
     assert "s3cr3t" not in str(caught.value)
     assert "KEYID" not in str(caught.value)
+
+
+class _Kinds(Checked):
+    """A setting of each kind that the command line has a form for."""
+
+    names: list[str] | None = setting(default=None, description="names")
+    steps: list[int] = setting(default=[1], description="steps")
+    pairs: dict[str, str] = setting(default={}, description="pairs")
+    switch: bool = setting(default=False, description="switch")
+    number: int | None = setting(default=None, description="number")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [(list, {"names", "steps"}), (dict, {"pairs"}), (bool, {"switch"})]
+)
+def test_the_form_of_an_option_follows_from_the_type_of_its_field(kind, expected):
+    assert settings_of_type(_Kinds, kind) == expected

@@ -49,9 +49,9 @@ def create_config_from_args(
 def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that are fields of `TrainingConfig`, with lists and pairs taken apart."""
     chosen = {name: value for name, value in options.items() if name in TrainingConfig.model_fields}
-    for name in chosen.keys() & set(LISTS):
+    for name in chosen.keys() & LISTS:
         chosen[name] = _parts(chosen[name])
-    for name in chosen.keys() & set(MAPPINGS):
+    for name in chosen.keys() & MAPPINGS:
         chosen[name] = _pairs(flag(name), _parts(chosen[name]))
     return chosen
 

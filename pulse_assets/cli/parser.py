@@ -12,20 +12,22 @@ from pydantic_core import PydanticUndefined
 
 from pulse_assets.cli.terminal import print_error
 from pulse_assets.settings import TrainingConfig
-from pulse_assets.settings.setting import COMPUTE, S3, groups
+from pulse_assets.settings.setting import COMPUTE, S3, groups, settings_of_type
 
 #: Options by group of the help text; each is a field of `TrainingConfig`, which checks its value.
 GROUPS: Final = groups(TrainingConfig)
 #: Options whose value is a list, written with spaces or commas.
-LISTS: Final = ("variables", "horizons", "models")
+LISTS: Final = settings_of_type(TrainingConfig, list)
 #: Options whose value is a list of `name=value`.
-MAPPINGS: Final = {"frequencies": "VARIABLE=FREQUENCY"}
-_SWITCHES: Final = ("resume", "use_dask")
+MAPPINGS: Final = settings_of_type(TrainingConfig, dict)
+#: Options without a value.
+_SWITCHES: Final = settings_of_type(TrainingConfig, bool)
 #: Metavariables of options for which the last word of the name is not one.
 _METAVARS: Final = {
     "dask_threads_per_worker": "N",
     "dask_tls_client_cert": "FILE",
     "dask_tls_client_key": "FILE",
+    "frequencies": "VARIABLE=FREQUENCY",
 }
 #: Options that only a training uses.
 _TRAINING_ONLY: Final = frozenset({"resume", "output_file", "s3_output_file", *GROUPS[COMPUTE]})
@@ -187,14 +189,12 @@ def _add_options(parser: argparse.ArgumentParser, command: Command) -> None:
 def _add_option(group: argparse._ActionsContainer, name: str, *, hidden: bool) -> None:
     """Add the option of a field of `TrainingConfig`, which checks its value."""
     text = argparse.SUPPRESS if hidden else _help(name)
+    metavar = _METAVARS.get(name) or name.rpartition("_")[2].upper()
     if name in _SWITCHES:
         group.add_argument(flag(name), action="store_true", help=text)
-    elif name in LISTS:
-        group.add_argument(flag(name), nargs="+", metavar=name[:-1].upper(), help=text)
-    elif name in MAPPINGS:
-        group.add_argument(flag(name), nargs="+", metavar=MAPPINGS[name], help=text)
+    elif name in LISTS | MAPPINGS:
+        group.add_argument(flag(name), nargs="+", metavar=metavar.removesuffix("S"), help=text)
     else:
-        metavar = _METAVARS.get(name) or name.rpartition("_")[2].upper()
         group.add_argument(flag(name), metavar=metavar, help=text)
 
 

@@ -2,17 +2,16 @@
 
 import logging
 import os
+import pkgutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
 
-from pulse_assets.assets.next_forecasts import build_next_forecasts
-from pulse_assets.assets.train_batches import build_train_batches
-from pulse_assets.assets.training_results import build_training_results
-from pulse_assets.assets.trust_ledger import build_trust_ledger
+from pulse_assets import assets
 from pulse_assets.dagster.automation import (
     build_condition_sensor,
     build_schedule,
@@ -63,14 +62,8 @@ def build_definitions(
         "progress": NoProgress(),
         **{name: _over_store(settings, manager) for name, manager in _IO_MANAGERS.items()},
     }
-    assets = [
-        build_train_batches(settings),
-        build_trust_ledger(settings),
-        build_next_forecasts(settings),
-        build_training_results(settings),
-    ]
     return dg.Definitions(
-        assets=_with_code_links(assets, settings.code_url),
+        assets=_with_code_links([*_build_assets(settings)], settings.code_url),
         asset_checks=build_checks(settings),
         jobs=[retrodiction_training(executor, settings.store)],
         schedules=[build_schedule(settings)],
@@ -86,6 +79,17 @@ def build_definitions(
             "python": dg.LoggerDefinition(_python_logger),
         },
     )
+
+
+def _build_assets(settings: Settings) -> Iterator[dg.AssetsDefinition]:
+    """Build the assets of each module of `pulse_assets.assets` that has a builder.
+
+    The builder bears the name of its module, as `build_trust_ledger` in `trust_ledger`.
+    """
+    for module in pkgutil.iter_modules(assets.__path__):
+        code = import_module(f"{assets.__name__}.{module.name}")
+        if build := getattr(code, f"build_{module.name}", None):
+            yield build(settings)
 
 
 def _over_store(settings: Settings, manager: type[StoreIOManager]) -> dg.IOManagerDefinition:

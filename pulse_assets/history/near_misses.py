@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import Final
 
+from pulse_assets.history.readers import SUFFIXES
+
 #: What the name of every file of observations begins with.
 PREFIX: Final = "historical_"
 #: What may stand for the variable in it.
@@ -24,7 +26,7 @@ _ALIASES: Final = {
     "parquets": "parquet",
 }
 #: Endings before that of a compressed file.
-_INNER: Final = ("csv", "json", "parquet", *_ALIASES, "txt", "tsv", "tar", "dat")
+_INNER: Final = (*SUFFIXES, *_ALIASES, "txt", "tsv", "tar", "dat")
 #: Endings of files that some program is about to write or has left behind.
 _TEMPORARY: Final = ("tmp", "temp", "swp", "part", "partial", "crdownload", "lock", "bak")
 #: How alike the first word of a name and `historical` must be, 0..1.

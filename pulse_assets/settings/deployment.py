@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from pydantic import field_validator, model_validator
 
 from pulse_assets.batches.windows import Cadence
-from pulse_assets.history.readers import MAX_BYTES
+from pulse_assets.history.readers import MAX_BYTES, SUFFIXES
 from pulse_assets.history.source import Source, open_source
 from pulse_assets.settings.checked import Checked
 from pulse_assets.settings.environment import check_unread
@@ -46,8 +46,8 @@ class Settings(Checked):
         group=DATA,
         environment="PULSE_SOURCE",
         per_run=True,
-        description="directory or s3://bucket/prefix of historical_<variable>.csv|json|parquet, "
-        "or `sample` for the bundled series",
+        description="directory or s3://bucket/prefix of historical_<variable>."
+        f"{'|'.join(SUFFIXES)}, or `sample` for the bundled series",
     )
     max_source_bytes: int = setting(
         default=MAX_BYTES,

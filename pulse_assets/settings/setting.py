@@ -4,7 +4,8 @@ All lists of settings derive from these fields: the groups of `pulse-train --hel
 the environment, what one run may change, and what enters the fingerprint of a batch.
 """
 
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field
 from pydantic_core import PydanticUndefined
@@ -69,6 +70,20 @@ def per_run_settings(model: type[BaseModel]) -> tuple[str, ...]:
 def settings_without_effect(model: type[BaseModel]) -> set[str]:
     """Return the settings on which no stored table of a batch depends."""
     return {name for name, details in _details(model).items() if not details["changes_batches"]}
+
+
+def settings_of_type(model: type[BaseModel], kind: type) -> frozenset[str]:
+    """Return the settings whose value is a `kind`, such as a list of whatever, or None."""
+    fields = model.model_fields.items()
+    return frozenset(name for name, field in fields if kind in _types(field.annotation))
+
+
+def _types(annotation: Any) -> set[Any]:  # noqa: ANN401 - any expression of a type
+    """Return the types of a union, or the one type, each without its parameters."""
+    is_union = get_origin(annotation) in (Union, UnionType)
+    return {
+        get_origin(part) or part for part in (get_args(annotation) if is_union else [annotation])
+    }
 
 
 def _details(model: type[BaseModel]) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from pulse_assets.batches.status import grid_status
-from pulse_assets.catalog import BATCH_TABLES, SCHEMAS
+from pulse_assets.catalog import AGGREGATES, ASSETS, BATCH_TABLES, SCHEMAS
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.dagster.resources import DATA_SETTINGS
 from pulse_assets.definitions import build_definitions
@@ -20,7 +20,6 @@ from pulse_assets_tests.conftest import MODELS, stored, twelve_batches, write_so
 
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
 FAIL = {"on_rule_error": "fail"}
-AGGREGATES = ("trust_ledger", "next_forecasts", "training_results", "training_report")
 UPSTREAM = {
     "historical_data": set(),
     "training_batches": {"historical_data"},
@@ -108,6 +107,7 @@ def test_the_assets_and_what_they_are_made_of(graph):
         for key in assets.get_all_asset_keys()
     }
     assert found == UPSTREAM
+    assert {name: set(asset.upstream) for name, asset in ASSETS.items()} == UPSTREAM
 
 
 def test_batches_are_partitions_and_the_aggregates_have_none(graph, settings):

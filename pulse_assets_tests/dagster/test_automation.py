@@ -12,7 +12,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from pulse_assets.batches.fingerprint import FAILED_INPUT, INCOMPLETE_INPUT
-from pulse_assets.catalog import BATCH_TABLES, SCHEMAS
+from pulse_assets.catalog import AGGREGATES, BATCH_TABLES, SCHEMAS
 from pulse_assets.dagster.automation import build_schedule, build_source_sensor
 from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG
 from pulse_assets.definitions import build_definitions, defs
@@ -356,9 +356,6 @@ def test_a_source_that_cannot_be_read_fails_the_tick_in_plain_words(settings, in
         pytest.raises(dg.Failure, match="holds no file"),
     ):
         list(build_source_sensor(settings)(context))
-
-
-AGGREGATES = ("trust_ledger", "next_forecasts", "training_results", "training_report")
 
 
 def requested(settings, instance, cursor=None):

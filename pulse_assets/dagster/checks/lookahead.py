@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
@@ -14,6 +13,8 @@ from pulse_assets.stages.outcome_texts import list_some
 
 #: Batches whose forecasts are computed again.
 RECOMPUTED_BATCHES: Final = 4
+#: What is read of each.
+_TABLES: Final = ("historical_data", "training_batches", "retrodictions")
 
 
 def no_lookahead(batches: StoredBatches) -> Finding:
@@ -22,7 +23,7 @@ def no_lookahead(batches: StoredBatches) -> Finding:
     models, results = options.models or DEFAULT_MODELS, dict[str, Recomputed]()
     for key in batches.sample(RECOMPUTED_BATCHES):
         rules = resolve_rules(models, seconds=options.rule_timeout_seconds)
-        tables = {name: batches.tables(name, [key])[key] for name in BATCH_TABLES[:3]}
+        tables = {name: batches.tables(name, [key])[key] for name in _TABLES}
         results[key] = recompute(tables, rules, options)
     differing = {key: result for key, result in results.items() if result.difference > ROUNDING}
     return Finding(not differing, _values(results, differing), _describe_lookahead(differing))
