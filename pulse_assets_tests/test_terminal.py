@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from pulse_assets.cli.progress import TrainingProgress
-from pulse_assets.cli.terminal import print_error, print_summary
+from pulse_assets.cli.terminal import print_error, print_forecasts, print_summary
 from pulse_assets_tests.report.made import make_pairs, make_results
 
 
@@ -273,3 +273,21 @@ def test_failures_are_red_on_a_terminal(results):
     console = live_console()
     print_summary(results | {"batches": results["batches"] | {"failed": 7}}, {}, console)
     assert re.search(r"\x1b\[1;31m *7", printed(console))
+
+
+def test_forecast_without_a_trust_shows_a_dash():
+    row = {
+        "variable": "cpi",
+        "origin_date": "2022-09-01",
+        "origin_value": 2.5,
+        "horizon": 1,
+        "target_date": "2022-10-01",
+        "predicted": 2.75,
+        "lower": 2.25,
+        "upper": 3.25,
+        "trust": float("nan"),
+    }
+    console = plain_console()
+    print_forecasts([row], [], {}, console)
+    last = printed(console).strip().splitlines()[-1]
+    assert last.split()[-2:] == ["3.25", "-"]

@@ -1,6 +1,7 @@
 """The text that the command line prints: results on stdout, errors on stderr."""
 
 import json
+import math
 import sys
 import textwrap
 from collections import Counter
@@ -107,7 +108,8 @@ def print_forecasts(
     """Print forecasts with their intervals; the row `from` is the observation they start from.
 
     Args:
-        rows: of schema `NEXT_FORECASTS`, one per variable and horizon.
+        rows: of schema `NEXT_FORECASTS`, one per variable and horizon; a trust that the ledger
+            does not have is NaN, and shown as a dash.
         warnings: sentences about series that end early.
         paths: path of each output by its name.
         console: where to print; stdout unless given.
@@ -127,7 +129,7 @@ def print_forecasts(
             str(row["target_date"]),
             _number(row["predicted"]),
             f"{lower} to {upper}",
-            _number(row["trust"]),
+            "-" if math.isnan(row["trust"]) else _number(row["trust"]),
         )
     if rows:
         console.print(table)
