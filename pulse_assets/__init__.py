@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pulse_assets.batches.windows import TrainingBatch
+    from pulse_assets.errors import PulseError
     from pulse_assets.run_training import (
         create_config_from_args,
         main,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pulse_assets.training import TrainingPipeline, TrainingResults, train
 
 __all__ = [
+    "PulseError",
     "TrainingBatch",
     "TrainingConfig",
     "TrainingPipeline",
@@ -32,6 +34,7 @@ __all__ = [
 
 #: The module of each exported name.
 _MODULES = {
+    "PulseError": "errors",
     "TrainingBatch": "batches.windows",
     "TrainingConfig": "settings",
     "TrainingPipeline": "training",

@@ -395,7 +395,7 @@ def test_a_rule_that_fails_in_the_next_forecasts_alone_is_an_error_everywhere(
     monkeypatch.setenv("HOSTILE_VALUE", "69.5")  # the last value of the line
     rules = ["naive", "pulse_assets_tests.hostile_rules:Segfaults"]
     code, _, err = pulse(models=rules)
-    said = "rules failed in the next forecasts: line, Segfaults (ProcessEnded: its process was"
+    said = "rules failed in the next forecasts: Segfaults for line (ProcessEnded: its process was"
     (line,) = errors_in(err)
     assert code == 1
     assert line.startswith(f"error: {said}")
@@ -418,7 +418,7 @@ def test_a_rule_that_fails_in_the_next_forecasts_alone_is_an_error_everywhere(
 def test_results_rebuilt_of_no_batch_are_no_success(pulse, settings):
     code, _, err = pulse("report", "--rebuild")
     assert code == 1
-    assert "no batch was predicted: the store has none of this configuration" in err
+    assert "no batch was predicted: the store has none of this configuration and version" in err
     assert not results_of(settings)["success"]
 
 
@@ -427,7 +427,8 @@ def test_rebuilt_results_name_the_batches_that_are_missing(pulse, settings):
     (Path(settings.store) / object_path("batch_metrics", KEYS[0], 30)).unlink()
     code, _, err = pulse("report", "--rebuild")
     assert code == 0
-    said = f"1 of 12 batches are missing, or were computed by another configuration: {KEYS[0]}"
+    said = "1 of 12 batches are missing, or were computed by another configuration or version: "
+    said += KEYS[0]
     assert said in " ".join(err.split())
     assert said in report_of(settings)
     assert results_of(settings)["batches"]["not_run"] == 1

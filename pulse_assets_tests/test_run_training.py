@@ -13,7 +13,7 @@ import pytest
 
 import pulse_assets
 from pulse_assets.errors import ConfigurationError
-from pulse_assets.run_training import create_config_from_args, main, parse_args
+from pulse_assets.run_training import create_config_from_args, main, parse_args, setup_logging
 from pulse_assets.settings import TrainingConfig, dagster_home
 from pulse_assets_tests.conftest import stored
 
@@ -509,3 +509,16 @@ def test_buckets_become_addresses(arguments, environment, source, store):
 def test_an_error_of_the_environment_is_explained():
     with pytest.raises(ConfigurationError, match="batch_size_days = 'many' must be a whole number"):
         config_of(environment={"PULSE_BATCH_SIZE_DAYS": "many"})
+
+
+def test_no_traceback_of_an_interrupt_is_logged(capsys):
+    """SQLAlchemy logs an interrupt that comes while it closes a connection."""
+    setup_logging(TrainingConfig())
+    for error in (KeyboardInterrupt(), ValueError("shown")):
+        try:
+            raise error
+        except BaseException:
+            logging.getLogger("sqlalchemy.pool").exception("closing")
+    err = capsys.readouterr().err
+    assert "KeyboardInterrupt" not in err
+    assert "ValueError: shown" in err

@@ -30,6 +30,8 @@ def setup_logging(config: TrainingConfig) -> None:
     if config.log_dir:
         handlers.append(_log_file(config.log_dir))
         handlers[-1].setLevel(min(logging.INFO, screen.level))
+    for handler in handlers:
+        handler.addFilter(_reports_no_interrupt)
     logging.basicConfig(
         level=min(handler.level for handler in handlers),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -38,6 +40,12 @@ def setup_logging(config: TrainingConfig) -> None:
     )
     for name in _WITH_SECRETS:
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+def _reports_no_interrupt(record: logging.LogRecord) -> bool:
+    """Drop what libraries log when an interrupt stops them; the command reports it in one line."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return not (kind and issubclass(kind, KeyboardInterrupt))
 
 
 def _log_file(folder: Path) -> logging.FileHandler:

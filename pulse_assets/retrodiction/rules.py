@@ -141,7 +141,7 @@ RULES: Final[dict[str, Rule]] = {
 }
 
 #: The rules that run when the user names none. Their combination is as accurate as that of all
-#: rules on monthly FRED series, takes three quarters of the time, and is 0.4 % less accurate on M3.
+#: rules on monthly FRED series, takes three quarters of the time, and is 0.5 % less accurate on M3.
 DEFAULT_MODELS: Final = (
     "naive",
     "window_drift",

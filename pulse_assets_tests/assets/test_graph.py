@@ -531,5 +531,7 @@ def test_aggregates_of_an_empty_store_say_that_nothing_has_run(run, settings):
     results = Path(settings.store) / "training_results" / "training_results.json"
     found = json.loads(results.read_text())
     assert (found["batches"]["total"], found["batches"]["not_run"]) == (0, 12)
-    assert found["problems"] == ["no batch was predicted: the store has none of this configuration"]
+    assert found["problems"] == [
+        "no batch was predicted: the store has none of this configuration and version"
+    ]
     assert found["models"] == []

@@ -40,7 +40,12 @@ def series_end_together(forecasts: Forecasts) -> Finding:
 
 def no_failed_rules(forecasts: Forecasts) -> Finding:
     """Every rule returned its next forecast of each variable, without an error."""
-    named = [f"{pair} ({error})" for pair, error in forecasts.rule_errors.items()]
+    pairs = (pair.rsplit(", ", 1) for pair in forecasts.rule_errors)
+    errors = forecasts.rule_errors.values()
+    named = [
+        f"{model} for {variable} ({error})"
+        for (variable, model), error in zip(pairs, errors, strict=True)
+    ]
     message = f"rules failed in the next forecasts: {list_some(named)}"
     return Finding(not named, {"rule_errors": dict(forecasts.rule_errors)}, message)
 

@@ -5,7 +5,7 @@ from typing import Final
 from pulse_assets.batches.grid import batch_keys
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.stored import StoredBatches
-from pulse_assets.retrodiction.rules import ENSEMBLE
+from pulse_assets.retrodiction.rules import ENSEMBLE, RULES
 from pulse_assets.stages.outcome_texts import (
     describe_failed,
     describe_rule_error,
@@ -48,7 +48,7 @@ def every_variable_predicted(batches: StoredBatches) -> Finding:
     }
     message = describe_unpredicted(batches.outcomes, variables)
     if not batches.outcomes.batches:
-        message = "no batch was predicted: the store has none of this configuration"
+        message = "no batch was predicted: the store has none of this configuration and version"
     return Finding(not message, values, message)
 
 
@@ -70,12 +70,16 @@ def every_horizon_predicted(batches: StoredBatches) -> Finding:
 
 
 def every_rule_predicted(batches: StoredBatches) -> Finding:
-    """Each rule has a forecast of some variable at least."""
+    """Each rule of the user has a forecast of some variable, unless it failed.
+
+    Built-in rules are exempt: some need positive values, or a season.
+    """
     pairs = batches.metrics.groupby("model", observed=True)["n"].sum()
-    silent = sorted(str(model) for model, count in pairs.items() if not count)
+    explained = {*RULES, *(error.model for error in batches.outcomes.rule_errors)}
+    silent = sorted({str(model) for model, count in pairs.items() if not count} - explained)
     message = (
-        f"rules that have no forecast in any batch, NaN throughout: {list_some(silent)}: they have "
-        "no part in the ensemble"
+        f"rules that returned NaN for every forecast: {list_some(silent)}: they have no part in "
+        "the ensemble"
     )
     return Finding(not silent, {"never_predicted": silent}, message)
 
@@ -87,7 +91,7 @@ def every_batch_made(batches: StoredBatches) -> Finding:
     missing = [key for key in planned if key not in computed]
     message = (
         f"{len(missing):,} of {len(planned):,} batches are missing, or were computed by another "
-        f"configuration: {list_some(missing)}: pulse-train --resume computes them"
+        f"configuration or version: {list_some(missing)}: pulse-train --resume computes them"
     )
     return Finding(not missing, {"batches": len(planned), "missing": len(missing)}, message)
 
