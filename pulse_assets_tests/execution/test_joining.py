@@ -121,7 +121,7 @@ def test_other_versions_of_a_worker_are_an_error(tmp_path, package, version):
         spec = ClusterSpec("existing", {"address": cluster.address})
         name = package.replace("_", "-")
         with (
-            pytest.raises(ClusterError, match=f"{name} {version} in place of .* on worker tcp://"),
+            pytest.raises(ClusterError, match=f"{name} {version} instead of .* on worker tcp://"),
             open_cluster(spec),
         ):
             pytest.fail("it was joined")
