@@ -77,7 +77,8 @@ HARMLESS = ("Silent", "Harmless")
 
 @pytest.fixture(autouse=True)
 def nothing_left():
-    """Whatever happens in a test, no process of it goes on."""
+    """No process of another file's test serves a test, and none of a test goes on."""
+    close_hosts()
     yield
     close_hosts()
     gc.collect()
