@@ -46,7 +46,9 @@ def test_plain_progress_is_one_line_every_ten_seconds():
     console, clock = plain_console(), Clock()
     with TrainingProgress(console, clock=clock) as progress:
         progress.start(total=8)
-        for number, status in enumerate(["kept", "completed", "failed", "skipped", "completed"]):
+        for number, status in enumerate(
+            ["unchanged", "completed", "failed", "skipped", "completed"]
+        ):
             clock.now += 4
             progress.update(status, f"2020-01-0{number + 1}")
     assert printed(console).splitlines() == [
@@ -70,7 +72,7 @@ def test_kept_batches_foretell_no_time():
     with TrainingProgress(console, clock=clock) as progress:
         progress.start(total=2)
         clock.now += 11
-        progress.update("kept", "2020-01-01")
+        progress.update("unchanged", "2020-01-01")
     assert (
         printed(console) == "batches 1/2, 0 failed, 0 skipped, 1 unchanged, 11 s, last 2020-01-01\n"
     )

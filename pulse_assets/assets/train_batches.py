@@ -186,7 +186,7 @@ def _announce(
 def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:
     path = object_path(name, summary.batch_id, run.batch_length)
     metadata: dict[str, dg.MetadataValue] = {
-        "status": dg.MetadataValue.text("kept" if summary.unchanged else summary.status),
+        "status": dg.MetadataValue.text("unchanged" if summary.unchanged else summary.status),
         "dagster/uri": dg.MetadataValue.text(f"{run.store.rstrip('/')}/{path}"),
     }
     if summary.error:

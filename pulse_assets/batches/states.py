@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-#: What a run did with a batch; `kept` is one that an earlier run computed from the same input.
-BatchOutcome = Literal["completed", "skipped", "failed", "kept"]
+#: What a run did with a batch; `unchanged` is one that an earlier run computed from the same input.
+BatchOutcome = Literal["completed", "skipped", "failed", "unchanged"]
 
 #: What the store holds of a batch. `stale`: computed from other input, configuration or code, or
 #: damaged; `incomplete`: scored, but a rule failed in it.

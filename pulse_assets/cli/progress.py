@@ -80,13 +80,13 @@ class TrainingProgress:
 
     def _describe(self) -> str:
         counts = self._counts
-        unchanged = f", {counts['kept']} unchanged" if counts["kept"] else ""
+        unchanged = f", {counts['unchanged']} unchanged" if counts["unchanged"] else ""
         return f"{counts['failed']} failed, {counts['skipped']} skipped{unchanged}"
 
     def _print_line(self, batch: str, seconds: float) -> None:
         done = self._counts.total()
         line = f"batches {done}/{self._total}, {self._describe()}, {seconds:.0f} s"
-        computed = done - self._counts["kept"]  # unchanged batches take no time
+        computed = done - self._counts["unchanged"]  # unchanged batches take no time
         if computed and done < self._total:
             line += f", {seconds / computed * (self._total - done):.0f} s left"
         self._console.print(plain(f"{line}, last {batch}"), soft_wrap=True)

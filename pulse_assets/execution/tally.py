@@ -59,7 +59,7 @@ class RunTally:
 
     def add(self, summary: BatchSummary) -> None:
         """Count a batch."""
-        status: BatchOutcome = "kept" if summary.unchanged else summary.status
+        status: BatchOutcome = "unchanged" if summary.unchanged else summary.status
         self._counts[status] += 1
         self.sequential_seconds += summary.seconds
         if summary.status == "failed":

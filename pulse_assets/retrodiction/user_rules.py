@@ -24,6 +24,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from sys import modules as loaded
@@ -55,7 +56,7 @@ BLIND_ORIGINS: Final = 4
 
 
 @dataclass(frozen=True)
-class UserRule:
+class UserRule(ABC):
     """A rule and its options, ready to run."""
 
     name: str
@@ -63,9 +64,9 @@ class UserRule:
     history_origins: int | None
     min_observations: int
 
+    @abstractmethod
     def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> ForecastsAndFailures:
         """Return the forecasts and failures; never raise, whatever the rule does."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

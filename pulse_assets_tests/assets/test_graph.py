@@ -402,7 +402,7 @@ def test_a_run_may_name_its_own_source_and_store(run, settings, tmp_path):
     assert {name: results["configuration"][name] for name in data} == data
     resumed = run(keys=(FIRST, SECOND), data=data, resume=True, **naive)
     said = [e.materialization.metadata.get("status") for e in events_of(resumed)]
-    assert [status.value for status in said if status] == ["kept"] * 4 * 4
+    assert [status.value for status in said if status] == ["unchanged"] * 4 * 4
     there = Settings(**settings.model_dump() | data)
     states = grid_status(there, TrainingOptions(**naive)).states
     assert [*states.values()] == ["done"] * 4 + ["missing"] * 8

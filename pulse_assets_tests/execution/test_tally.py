@@ -37,7 +37,13 @@ def test_each_batch_is_told_once_with_its_outcome(clock):
     tally.add(BatchSummary("b", "completed", seconds=0.5, unchanged=True))
     tally.add(BatchSummary("c", "skipped"))
     tally.add(BatchSummary("d", "failed", seconds=1.0))
-    assert watcher.seen == [4, ("completed", "a"), ("kept", "b"), ("skipped", "c"), ("failed", "d")]
+    assert watcher.seen == [
+        4,
+        ("completed", "a"),
+        ("unchanged", "b"),
+        ("skipped", "c"),
+        ("failed", "d"),
+    ]
     assert tally.failed == ["d"]
     assert tally.sequential_seconds == 3.5
 

@@ -151,7 +151,7 @@ def test_a_resumed_run_makes_again_what_is_damaged_and_nothing_else(source, tmp_
 
     class Counter(NoProgress):
         def update(self, status, batch):
-            if status == "kept":
+            if status == "unchanged":
                 kept.add(batch)
 
     resumed = config.model_copy(update={"resume": True})
