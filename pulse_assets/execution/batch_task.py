@@ -59,6 +59,10 @@ class BatchTask:
         """The partition key."""
         return self.batch.batch_id
 
+    def parts(self) -> "list[BatchTask]":
+        """Return the task itself, because it has one batch."""
+        return [self]
+
 
 @dataclass(frozen=True)
 class BatchSummary:

@@ -10,13 +10,17 @@ from distributed import Client, Event
 
 from pulse_assets.errors import ClusterError, LostWorkerError
 from pulse_assets.execution.cluster import ClusterSpec, active_client, open_cluster
-from pulse_assets.execution.fan_out import TASKS_PER_THREAD, fan_out
+from pulse_assets.execution.fan_out import fan_out
+from pulse_assets.execution.submissions import TASKS_PER_THREAD
 from pulse_assets_tests.execution.clusters import standing_cluster, wait_until
 
 
 @dataclass(frozen=True)
 class Number:
     value: int
+
+    def parts(self):
+        return [self]
 
     @property
     def name(self):

@@ -1,0 +1,282 @@
+"""The tasks that one run has on a Dask cluster: submitted, watched and cancelled."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
+
+from pulse_assets.errors import ClusterError, PulseError
+from pulse_assets.execution.cluster import address_of, threads_of
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+#: Tasks that run or wait per thread of the cluster: enough that no thread is idle.
+TASKS_PER_THREAD: Final = 4
+#: Seconds of work per thread that the scheduler holds if tasks are short. An adaptive cluster asks
+#: for as many workers as complete the work that it sees in 5 seconds, so it may grow fourfold.
+SECONDS_AHEAD: Final = 20.0
+#: Largest number of tasks per thread that the scheduler holds.
+MOST_PER_THREAD: Final = 128
+#: A cluster without workers is reported after this long, then at intervals that double.
+NO_WORKER_SECONDS: Final = 30.0
+
+#: Dask's topic of the results, the same for all runs, because a scheduler keeps 1,000 events of
+#: each topic for ever.
+_RESULTS: Final = "pulse-results"
+#: Dask's own topic, which has the workers that join and leave.
+_ALL: Final = "all"
+_OF_WORKERS: Final = ("add-worker", "remove-worker")
+
+_log: Final = logging.getLogger("pulse_assets.cluster")
+
+
+class Task(Protocol):
+    """A task with a name that no other task of its run has."""
+
+    @property
+    def name(self) -> str:
+        """Short name, unique within the run."""
+        ...
+
+    def parts(self) -> "list[Any]":
+        """Return smaller tasks that do the same together; the task itself if there are none."""
+        ...
+
+
+TaskT = TypeVar("TaskT", bound=Task)
+
+
+class LostTaskError(Exception):
+    """A task has no result, because its worker was lost `times` times."""
+
+    def __init__(self, times: int) -> None:
+        """Remember how often Dask tried the task before it gave it up."""
+        super().__init__(times)
+        self.times = times
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a run does about the workers of its cluster.
+
+    Attributes:
+        check: raises a `PulseError` if a worker that has joined cannot compute; called in a thread
+            of its own at the start and whenever a worker joins.
+        report: receives a line if the cluster has no worker.
+    """
+
+    check: Callable[[], None] | None = None
+    report: Callable[[str], None] = _log.warning
+
+
+def compute(function: Callable[[Any], Any], run: str, task: Task) -> None:
+    """Compute a task on a worker and send its result to the run.
+
+    The result is sent as an event, which the scheduler passes on at once and before it knows that
+    the task is done. So no client fetches a result from a worker that may have stopped or died.
+    """
+    from distributed import get_worker
+    from distributed.protocol import serialize_bytes
+
+    started = time.perf_counter()
+    result = function(task)
+    seconds = time.perf_counter() - started
+    data = serialize_bytes(result, on_error="raise")
+    worker = get_worker()
+    message = {"run": run, "key": worker.get_current_task(), "seconds": seconds, "data": data}
+    worker.log_event(_RESULTS, message)
+
+
+class _Message(NamedTuple):
+    """What the client's own threads tell the run's thread; `key` is empty if no task is done.
+
+    `outcome` is a dictionary with the result, a future without one, or the fault of a worker.
+    """
+
+    key: str = ""
+    outcome: Any = None
+
+
+class Submissions:
+    """The tasks that one run has on a cluster, inside a `with` block."""
+
+    def __init__(self, function: Callable[[Any], Any], client: "Client", watch: Watch) -> None:
+        """Name the function to compute; the `with` block listens for its results."""
+        self._client = client
+        self._watch = watch
+        self._address = address_of(client)  # a client that lost its scheduler has forgotten it
+        self._run = uuid.uuid4().hex
+        self._compute = partial(compute, function, self._run)
+        self._futures: dict[str, Future] = {}
+        self._messages: SimpleQueue[_Message] = SimpleQueue()
+        self._threads: dict[str, int] = {}
+        self._done, self._seconds = 0, 0.0
+
+    def __enter__(self) -> Self:
+        """Listen for results, and for workers that join and leave."""
+        with self._lost_scheduler():
+            self._client.subscribe_topic(_RESULTS, self._receive_result)
+            self._client.subscribe_topic(_ALL, self._receive_event)
+        self._count_workers()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening."""
+        with suppress(ClusterError), self._lost_scheduler():
+            for topic in (_RESULTS, _ALL):
+                self._client.unsubscribe_topic(topic)
+
+    def width(self) -> int:
+        """Return how many tasks are submitted at a time, so many that the cluster can grow."""
+        mean = self._seconds / self._done if self._done else SECONDS_AHEAD
+        ahead = min(SECONDS_AHEAD / max(mean, 1e-9), MOST_PER_THREAD)
+        return int(max(TASKS_PER_THREAD, ahead) * max(sum(self._threads.values()), 1))
+
+    def workers(self) -> int:
+        """Return the number of workers, at least 1."""
+        return max(len(self._threads), 1)
+
+    def results(
+        self, tasks: Iterator[TaskT], width: Callable[[], int]
+    ) -> Iterator[tuple[TaskT, Any | Exception]]:
+        """Yield each task with its result or error, `width()` tasks at a time.
+
+        Raises:
+            ClusterError: the scheduler was lost.
+            PulseError: a worker was refused.
+        """
+        running: dict[str, TaskT] = {}
+        try:
+            self._submit(tasks, width(), running)
+            while running:
+                messages = self._wait(len(running))
+                done = [(running.pop(key), out) for key, out in messages if key in running]
+                self._submit(tasks, width(), running)
+                for dask_task, outcome in done:
+                    yield dask_task, self._result(outcome)
+        finally:
+            with suppress(ClusterError), self._lost_scheduler():
+                self._client.cancel([*self._futures.values()])  # this run's own and no other's
+
+    def _submit(self, tasks: Iterator[TaskT], width: int, running: dict[str, TaskT]) -> None:
+        """Fill the places that are free, many at once: a submission costs 10 ms, a task of it 1."""
+        free = width - len(running)
+        if 4 * free < width:
+            return
+        # Never the same key twice: two runs on one scheduler, or two tries, must not share one.
+        added = {f"pulse-{one.name}-{uuid.uuid4().hex}": one for one in islice(tasks, free)}
+        if not added:
+            return
+        running.update(added)
+        with self._lost_scheduler():
+            futures = self._client.map(
+                self._compute, [*added.values()], key=[*added], pure=False, batch_size=None
+            )
+        self._futures.update(zip(added, futures, strict=True))
+        for future in futures:
+            future.add_done_callback(self._receive_done)
+
+    def _receive_result(self, event: tuple[float, Any]) -> None:
+        """Pass a result on to the run's thread; other runs on the scheduler have their own."""
+        if event[1]["run"] == self._run:
+            self._messages.put(_Message(event[1]["key"], event[1]))
+
+    def _receive_done(self, future: "Future") -> None:
+        """Pass on that a task is done, which matters if its result was not received before.
+
+        The future is released now: a result that a lost worker still held would be computed again.
+        """
+        self._futures.pop(future.key, None)
+        finished = future.status in ("finished", "lost")
+        self._messages.put(_Message(future.key, None if finished else future))
+
+    def _receive_event(self, event: tuple[float, Any]) -> None:
+        if isinstance(event[1], dict) and event[1].get("action") in _OF_WORKERS:
+            self._messages.put(_Message())
+
+    def _wait(self, waiting: int) -> list[_Message]:
+        """Return the messages that are there, at least one; report a cluster without workers."""
+        seconds, messages = NO_WORKER_SECONDS, []
+        while not messages:
+            try:
+                messages.append(self._messages.get(timeout=seconds))
+            except Empty:
+                seconds *= 2
+                self._report_no_worker(waiting)
+        with suppress(Empty):
+            while True:
+                messages.append(self._messages.get_nowait())
+        self._handle(messages)
+        return messages
+
+    def _handle(self, messages: list[_Message]) -> None:
+        """Count the workers if one has joined or left, and raise the fault of a worker."""
+        for key, fault in messages:
+            if not key and fault:
+                raise fault
+        if any(not key for key, _ in messages):
+            self._count_workers()
+
+    def _report_no_worker(self, waiting: int) -> None:
+        self._count_workers()
+        if not self._threads:
+            self._watch.report(
+                f"the Dask scheduler {self._address} has no worker, so {waiting} tasks wait: start "
+                f"workers (dask worker {self._address}), or see why the cluster starts none"
+            )
+
+    def _count_workers(self) -> None:
+        """Count threads, and check the workers that are new."""
+        before = self._threads.keys()
+        with self._lost_scheduler():
+            self._threads = threads_of(self._client)
+        if self._watch.check and not self._threads.keys() <= before:
+            Thread(target=self._check, args=[self._watch.check], daemon=True).start()
+
+    def _check(self, check: Callable[[], None]) -> None:
+        """Check workers in a thread, because one of them may not answer for long."""
+        try:
+            with self._lost_scheduler():
+                check()
+        except PulseError as fault:
+            self._messages.put(_Message(outcome=fault))
+
+    def _result(self, outcome: Any) -> Any:  # noqa: ANN401 - what was computed
+        from distributed import KilledWorker
+        from distributed.protocol import deserialize_bytes
+
+        if outcome is None:
+            return LostTaskError(1)
+        if isinstance(outcome, dict):
+            self._done, self._seconds = self._done + 1, self._seconds + outcome["seconds"]
+            return deserialize_bytes(outcome["data"])
+        with self._lost_scheduler():
+            error = outcome.exception()
+            if error is None:  # the future was cancelled
+                outcome.result()
+        return LostTaskError(error.allowed_failures + 1) if isinstance(error, KilledWorker) else error
+
+    @contextmanager
+    def _lost_scheduler(self) -> Iterator[None]:
+        """Turn what Dask's client raises without a scheduler into one error.
+
+        A `RuntimeError` says that the client's event loop is closed.
+        """
+        from distributed import CancelledError
+        from distributed.client import ClosedClientError
+
+        try:
+            yield
+        except (CancelledError, ClosedClientError, OSError, RuntimeError) as error:
+            raise ClusterError(
+                f"the Dask scheduler {self._address} was lost: finished batches are kept, "
+                "--resume computes the others"
+            ) from error
