@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -68,12 +68,13 @@ class Watch:
     """What a run does about the workers of its cluster.
 
     Attributes:
-        check: raises a `PulseError` if a worker that has joined cannot compute; called in a thread
-            of its own at the start and whenever a worker joins.
+        check: returns the addresses of the workers that can compute, and raises a `PulseError` if
+            one cannot. It is called in a thread of its own at the start and whenever a worker
+            joins; no result of a worker counts before. None: every worker can.
         report: receives a line if the cluster has no worker.
     """
 
-    check: Callable[[], None] | None = None
+    check: Callable[[], Collection[str]] | None = None
     report: Callable[[str], None] = _log.warning
 
 
@@ -84,7 +85,7 @@ def compute(function: Callable[[Any], Any], run: str, task: Task) -> None:
     the task is done. So no client fetches a result from a worker that may have stopped or died.
     """
     from distributed import get_worker
-    from distributed.protocol import serialize_bytes
+    from distributed.protocol.serialize import serialize_bytes
 
     started = time.perf_counter()
     result = function(task)
@@ -96,9 +97,12 @@ def compute(function: Callable[[Any], Any], run: str, task: Task) -> None:
 
 
 class _Message(NamedTuple):
-    """What the client's own threads tell the run's thread; `key` is empty if no task is done.
+    """What the client's threads pass on to the run's thread.
 
-    `outcome` is a dictionary with the result, a future without one, or the fault of a worker.
+    Attributes:
+        key: key of a task that is done; empty if workers joined, left or were checked.
+        outcome: of a task: the event with its result, its future if it has none, or None if it was
+            lost; of workers: the error of the check, if it failed.
     """
 
     key: str = ""
@@ -118,6 +122,8 @@ class Submissions:
         self._futures: dict[str, Future] = {}
         self._messages: SimpleQueue[_Message] = SimpleQueue()
         self._threads: dict[str, int] = {}
+        self._checked: frozenset[str] = frozenset()
+        self._held: list[_Message] = []
         self._done, self._seconds = 0, 0.0
 
     def __enter__(self) -> Self:
@@ -194,16 +200,16 @@ class Submissions:
 
         The future is released now: a result that a lost worker still held would be computed again.
         """
-        self._futures.pop(future.key, None)
-        finished = future.status in ("finished", "lost")
-        self._messages.put(_Message(future.key, None if finished else future))
+        key = str(future.key)
+        self._futures.pop(key, None)
+        self._messages.put(_Message(key, None if future.status in ("finished", "lost") else future))
 
     def _receive_event(self, event: tuple[float, Any]) -> None:
         if isinstance(event[1], dict) and event[1].get("action") in _OF_WORKERS:
             self._messages.put(_Message())
 
     def _wait(self, waiting: int) -> list[_Message]:
-        """Return the messages that are there, at least one; report a cluster without workers."""
+        """Wait for messages, and return those of tasks; report a cluster without workers."""
         seconds, messages = NO_WORKER_SECONDS, []
         while not messages:
             try:
@@ -214,16 +220,32 @@ class Submissions:
         with suppress(Empty):
             while True:
                 messages.append(self._messages.get_nowait())
-        self._handle(messages)
-        return messages
+        if about_workers := [message for message in messages if not message.key]:
+            self._handle(about_workers)
+        return self._accept([message for message in messages if message.key])
 
-    def _handle(self, messages: list[_Message]) -> None:
-        """Count the workers if one has joined or left, and raise the fault of a worker."""
-        for key, fault in messages:
-            if not key and fault:
-                raise fault
-        if any(not key for key, _ in messages):
-            self._count_workers()
+    def _handle(self, about_workers: list[_Message]) -> None:
+        for message in about_workers:
+            if message.outcome:
+                raise message.outcome
+        self._count_workers()
+
+    def _accept(self, messages: list[_Message]) -> list[_Message]:
+        """Return the messages that count; a result waits until its worker is checked.
+
+        A worker that left before its check may have written elsewhere: its tasks are lost.
+        """
+        accepted, held = [], []
+        for message in [*self._held, *messages]:
+            place = message.outcome["worker"] if isinstance(message.outcome, dict) else None
+            if not (self._watch.check and place) or place in self._checked:
+                accepted.append(message)
+            elif place in self._threads:
+                held.append(message)
+            else:
+                accepted.append(_Message(message.key))
+        self._held = held
+        return accepted
 
     def _report_no_worker(self, waiting: int) -> None:
         self._count_workers()
@@ -241,17 +263,18 @@ class Submissions:
         if self._watch.check and not self._threads.keys() <= before:
             Thread(target=self._check, args=[self._watch.check], daemon=True).start()
 
-    def _check(self, check: Callable[[], None]) -> None:
+    def _check(self, check: Callable[[], Collection[str]]) -> None:
         """Check workers in a thread, because one of them may not answer for long."""
         try:
             with self._lost_scheduler():
-                check()
+                self._checked = frozenset(check())
+            self._messages.put(_Message())
         except PulseError as fault:
             self._messages.put(_Message(outcome=fault))
 
     def _result(self, outcome: Any) -> Any:  # noqa: ANN401 - what was computed
         from distributed import KilledWorker
-        from distributed.protocol import deserialize_bytes
+        from distributed.protocol.serialize import deserialize_bytes
 
         if outcome is None:
             return LostTaskError(1)
@@ -262,7 +285,9 @@ class Submissions:
             error = outcome.exception()
             if error is None:  # the future was cancelled
                 outcome.result()
-        return LostTaskError(error.allowed_failures + 1) if isinstance(error, KilledWorker) else error
+        return (
+            LostTaskError(error.allowed_failures + 1) if isinstance(error, KilledWorker) else error
+        )
 
     @contextmanager
     def _lost_scheduler(self) -> Iterator[None]:
