@@ -123,7 +123,7 @@ class Submissions:
         self._messages: SimpleQueue[_Message] = SimpleQueue()
         self._threads: dict[str, int] = {}
         self._checked: frozenset[str] = frozenset()
-        self._held: list[_Message] = []
+        self._held: dict[str, _Message] = {}
         self._done, self._seconds = 0, 0.0
 
     def __enter__(self) -> Self:
@@ -164,10 +164,13 @@ class Submissions:
             self._submit(tasks, width(), running)
             while running:
                 messages = self._wait(len(running))
-                done = [(running.pop(key), out) for key, out in messages if key in running]
+                done = [
+                    (running.pop(key), self._result(outcome))
+                    for key, outcome in messages
+                    if key in running
+                ]
                 self._submit(tasks, width(), running)
-                for dask_task, outcome in done:
-                    yield dask_task, self._result(outcome)
+                yield from done
         finally:
             with suppress(ClusterError), self._lost_scheduler():
                 self._client.cancel([*self._futures.values()])  # this run's own and no other's
@@ -231,20 +234,21 @@ class Submissions:
         self._count_workers()
 
     def _accept(self, messages: list[_Message]) -> list[_Message]:
-        """Return the messages that count; a result waits until its worker is checked.
+        """Return the first message of each task; a result waits until its worker is checked.
 
         A worker that left before its check may have written elsewhere: its tasks are lost.
         """
-        accepted, held = [], []
-        for message in [*self._held, *messages]:
+        first, self._held, accepted = self._held, {}, []
+        for message in messages:
+            first.setdefault(message.key, message)
+        for message in first.values():
             place = message.outcome["worker"] if isinstance(message.outcome, dict) else None
             if not (self._watch.check and place) or place in self._checked:
                 accepted.append(message)
             elif place in self._threads:
-                held.append(message)
+                self._held[message.key] = message
             else:
                 accepted.append(_Message(message.key))
-        self._held = held
         return accepted
 
     def _report_no_worker(self, waiting: int) -> None:
