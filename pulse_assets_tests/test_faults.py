@@ -183,10 +183,22 @@ def test_all_workers_are_killed_and_others_join(command, config, undisturbed, tm
         run = command(*existing(cluster))
         run.wait_for_batches(10)
         cluster.kill_workers()
-        time.sleep(20)
+        wait_until(lambda: f"{cluster.address} has no worker, so " in run.said(), 60)
         assert run.process.poll() is None
         cluster.add_worker()
         cluster.add_worker()
+        code, said = run.finish()
+    assert code == 0, said
+    check_whole(config, undisturbed)
+
+
+def test_a_worker_is_stopped_for_good(command, config, undisturbed, tmp_path):
+    """Dask counts it as lost after 5 seconds, the shortest time that it knows."""
+    environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "1s"}
+    with standing_cluster(tmp_path, 2, cwd=ROOT, env=environment) as cluster:
+        run = command(*existing(cluster))
+        run.wait_for_batches(10)
+        cluster.workers[0].send_signal(signal.SIGSTOP)
         code, said = run.finish()
     assert code == 0, said
     check_whole(config, undisturbed)

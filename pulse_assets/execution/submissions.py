@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
 
-from pulse_assets.errors import ClusterError, PulseError
+from pulse_assets.errors import ClusterError
 from pulse_assets.execution.cluster import address_of, threads_of
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class Submissions:
             with self._lost_scheduler():
                 self._checked = frozenset(check())
             self._messages.put(_Message())
-        except PulseError as fault:
+        except Exception as fault:
             self._messages.put(_Message(outcome=fault))
 
     def _result(self, outcome: Any) -> Any:  # noqa: ANN401 - what was computed

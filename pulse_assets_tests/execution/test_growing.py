@@ -180,6 +180,14 @@ def test_a_worker_that_joins_late_and_cannot_compute_ends_the_run(one):
     assert run.results == {}
 
 
+def test_an_error_of_the_check_itself_ends_the_run(one):
+    def check():
+        raise KeyError("no such worker")
+
+    with pytest.raises(KeyError, match="no such worker"):
+        list(fan_out(negate, NUMBERS[:1], one[1], Watch(check)))
+
+
 def test_no_result_of_a_worker_counts_before_it_is_checked(one):
     _, client = one
     checked = Event()
