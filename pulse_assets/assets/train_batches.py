@@ -180,10 +180,10 @@ def _summaries(tasks: list[BatchTask], watch: Watch) -> Iterator[BatchSummary]:
 def _results(
     tasks: list[BatchTask], client: "Client | None", watch: Watch
 ) -> Iterator[BatchSummary]:
-    for task, result in fan_out(run_batches, tasks, client, watch):
+    for batch_task, result in fan_out(run_batches, tasks, client, watch):
         if isinstance(result, StoreUnavailableError | ClusterError):
             raise result
-        yield from fail_batches(task, result) if isinstance(result, Exception) else result
+        yield from fail_batches(batch_task, result) if isinstance(result, Exception) else result
 
 
 @contextmanager

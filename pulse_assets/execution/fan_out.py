@@ -5,12 +5,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pulse_assets.errors import LostWorkerError
-from pulse_assets.execution.submissions import LostTaskError, Submissions, Task, Watch
+from pulse_assets.execution.submissions import DaskTask, LostTaskError, Submissions, Watch
 
 if TYPE_CHECKING:
     from distributed import Client
 
-TaskT = TypeVar("TaskT", bound=Task)
+TaskT = TypeVar("TaskT", bound=DaskTask)
 Result = TypeVar("Result")
 Yielded = Iterator[tuple[TaskT, Any | Exception]]
 
@@ -87,7 +87,7 @@ def _parts(lost: Sequence[TaskT], tries: Counter[str]) -> Iterator[TaskT]:
             yield part
 
 
-def _alone(submissions: Submissions, dask_task: Task, tries: Counter[str]) -> Any | Exception:  # noqa: ANN401
+def _alone(submissions: Submissions, dask_task: DaskTask, tries: Counter[str]) -> Any | Exception:  # noqa: ANN401
     """Try a task with no other task of the run on the cluster, once or up to `TRIES` in all."""
     while True:
         ((_, result),) = submissions.results(iter([dask_task]), lambda: 1)

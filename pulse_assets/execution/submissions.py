@@ -38,7 +38,7 @@ _OF_WORKERS: Final = ("add-worker", "remove-worker")
 _log: Final = logging.getLogger("pulse_assets.cluster")
 
 
-class Task(Protocol):
+class DaskTask(Protocol):
     """A task with a name that no other task of its run has."""
 
     @property
@@ -51,7 +51,7 @@ class Task(Protocol):
         ...
 
 
-TaskT = TypeVar("TaskT", bound=Task)
+TaskT = TypeVar("TaskT", bound=DaskTask)
 
 
 class LostTaskError(Exception):
@@ -78,7 +78,7 @@ class Watch:
     report: Callable[[str], None] = _log.warning
 
 
-def compute(function: Callable[[Any], Any], run: str, task: Task) -> None:
+def compute(function: Callable[[Any], Any], run: str, dask_task: DaskTask) -> None:
     """Compute a task on a worker and send its result to the run.
 
     The result is sent as an event, which the scheduler passes on at once and before it knows that
@@ -88,7 +88,7 @@ def compute(function: Callable[[Any], Any], run: str, task: Task) -> None:
     from distributed.protocol.serialize import serialize_bytes
 
     started = time.perf_counter()
-    result = function(task)
+    result = function(dask_task)
     seconds = time.perf_counter() - started
     data = serialize_bytes(result, on_error="raise")
     worker = get_worker()
@@ -141,7 +141,7 @@ class Submissions:
                 self._client.unsubscribe_topic(topic)
 
     def width(self) -> int:
-        """Return how many tasks are submitted at a time, so many that the cluster can grow."""
+        """Return how many tasks are submitted at a time: enough to let the cluster grow."""
         mean = self._seconds / self._done if self._done else SECONDS_AHEAD
         ahead = min(SECONDS_AHEAD / max(mean, 1e-9), MOST_PER_THREAD)
         return int(max(TASKS_PER_THREAD, ahead) * max(sum(self._threads.values()), 1))
@@ -181,7 +181,10 @@ class Submissions:
         if 4 * free < width:
             return
         # Never the same key twice: two runs on one scheduler, or two tries, must not share one.
-        added = {f"pulse-{one.name}-{uuid.uuid4().hex}": one for one in islice(tasks, free)}
+        added = {
+            f"pulse-{dask_task.name}-{uuid.uuid4().hex}": dask_task
+            for dask_task in islice(tasks, free)
+        }
         if not added:
             return
         running.update(added)
