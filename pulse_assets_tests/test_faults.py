@@ -45,7 +45,7 @@ def months(tmp_path_factory):
 
 
 def sixty_batches(source, store, **changes):
-    """Sixty batches of a month each, with a rule that takes its time."""
+    """Sixty batches of a month each, with a rule that takes its time for each block of them."""
     values = {
         "variables": ["line"],
         "models": ["naive", "pulse_assets_tests.own_rules:Lethal"],
@@ -78,7 +78,7 @@ def undisturbed(months, tmp_path_factory):
 class Command:
     """`pulse-train` in a process, and process group, of its own."""
 
-    def __init__(self, config, folder, *options, seconds="0.3", **environment):
+    def __init__(self, config, folder, *options, seconds="2", **environment):
         file = folder / "config.yaml"
         file.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
         self._store = Path(config.store)
@@ -206,7 +206,7 @@ def test_a_worker_is_stopped_for_good(command, config, undisturbed, tmp_path):
 
 def test_a_killed_scheduler(command, config, undisturbed, tmp_path):
     with standing_cluster(
-        tmp_path, 2, cwd=ROOT, env=os.environ | {"BATCH_SECONDS": "0.3"}
+        tmp_path, 2, cwd=ROOT, env=os.environ | {"BATCH_SECONDS": "2"}
     ) as cluster:
         run = command(*existing(cluster))
         run.wait_for_batches(10)
@@ -277,7 +277,7 @@ def test_an_interrupt_before_the_first_batch(command, config, when):
 @pytest.fixture
 def page(config, tmp_path):
     """The Dagster UI, with an existing cluster of two workers."""
-    environment = os.environ | {"BATCH_SECONDS": "0.3"}
+    environment = os.environ | {"BATCH_SECONDS": "2"}
     training = {name: getattr(config, name) for name in ("variables", "models", "horizons")}
     log = tmp_path / "servers.log"
     with (
@@ -330,8 +330,9 @@ def test_terminate_in_the_ui_and_a_killed_run_of_the_ui(page, config, undisturbe
 
 
 def test_a_batch_that_kills_its_worker_fails_alone(command, config, undisturbed, tmp_path):
+    """It is the last of its block, whose others are computed."""
     log = tmp_path / "deaths"
-    poison = {"LETHAL_VALUE": "45.5", "LETHAL_LOG": str(log)}
+    poison = {"LETHAL_VALUE": "69.0", "LETHAL_LOG": str(log)}
     code, said = command(seconds="0.1", **poison).finish()
     assert code == 1
     assert len(log.read_text().splitlines()) == 3
