@@ -296,11 +296,15 @@ class Page:
     training: dict
 
     def launch(self, config, batches):
-        """Launch a backfill; return its run when it has so many batches."""
-        on = {"existing": {"address": self.cluster.address}}
+        """Launch a backfill; return its run when it has stored that many batches."""
+        on, began = {"existing": {"address": self.cluster.address}}, time.time()
         self.ui.launch(self.training, self.ui.keys(), on)
-        found = Path(config.store)
-        wait_until(lambda: len([*found.glob("batch_metrics/*/*.parquet")]) >= batches, 90)
+
+        def stored_since():
+            files = Path(config.store).glob("batch_metrics/*/*.parquet")
+            return sum(file.stat().st_mtime >= began for file in files)
+
+        wait_until(lambda: stored_since() >= batches, 90)
         return next(run for run in runs() if not run.is_finished)
 
 
