@@ -161,8 +161,10 @@ def _forecast(
         for part in group.parts:
             yield from _forecast(part, panel, selected, rules, options)
         return
-    made = forecasts.retrodiction
-    numbers = np.stack([made.predicted, made.lower, made.upper, made.weights])
+    retrodiction = forecasts.retrodiction
+    numbers = np.stack(
+        [retrodiction.predicted, retrodiction.lower, retrodiction.upper, retrodiction.weights]
+    )
     for key, variable in group.members:
         yield key, _rows(variable, forecasts, numbers)
 
@@ -183,13 +185,15 @@ def _rows(variable: PlannedVariable, forecasts: SeriesForecasts, numbers: Floats
     )
 
 
-def _error_texts(made: Retrodiction, origins: Ints) -> np.ndarray | None:
+def _error_texts(retrodiction: Retrodiction, origins: Ints) -> np.ndarray | None:
     """Return the text of each error [M, O]; None if there is none."""
-    if not made.errors:
+    if not retrodiction.errors:
         return None
-    texts = np.full((len(made.models), len(origins)), "", object)
-    for failure in made.errors:
-        texts[made.models.index(failure.model), origins.searchsorted(failure.origin)] = failure.text
+    texts = np.full((len(retrodiction.models), len(origins)), "", object)
+    for failure in retrodiction.errors:
+        texts[retrodiction.models.index(failure.model), origins.searchsorted(failure.origin)] = (
+            failure.text
+        )
     return texts
 
 
