@@ -53,7 +53,7 @@ def group_batches(
     """
     walk, each = _seconds(options)
     fit = int(max(BLOCK_SECONDS - walk, 0.0) / each)
-    share = ceil(len(batches) / (threads * BLOCKS_PER_THREAD))
+    share = len(batches) // (threads * BLOCKS_PER_THREAD)
     size = max(min(fit, share), ceil(walk / each * (1.0 / WALK_SHARE - 1.0)), 1)
     return [
         tuple(part)
