@@ -226,7 +226,7 @@ def test_each_thread_gets_at_least_four_blocks_if_the_walk_is_short():
     months = (np.datetime64("2000-01") + np.arange(60)).astype("M8[D]")
     batches = [batch_of_month(month) for month in months]
     options = TrainingConfig(models=["naive"], frequencies={"x": "yearly"}).options()
-    assert len(group_batches(batches, options, 2)) == 8
+    assert len(group_batches(batches, options, 2)) in (8, 9)
     assert len(group_batches(batches, options, 4)) >= 16
 
 
