@@ -15,7 +15,7 @@ from pulse_assets.batches.fingerprint import code_fingerprint
 from pulse_assets.batches.grid import batch_of, check_keys
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
 from pulse_assets.dagster.failures import plain_failures
-from pulse_assets.dagster.internals import report_metadata
+from pulse_assets.dagster.internals import grouped_rows, report_metadata, report_planned
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.dagster.resources import DataResource
@@ -66,7 +66,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
             _link_dashboard(context)
             tally = RunTally(len(tasks), progress)
             for summary in _summaries(tasks):
-                with uninterrupted():
+                with uninterrupted(), grouped_rows(context.instance):
                     tally.add(summary)
                     _announce(context, run, summary, tables, tally)
                     if line := tally.due_line():
@@ -169,9 +169,10 @@ def _announce(
     tally: RunTally,
 ) -> None:
     """Record what a batch stored, except a status table that the step itself yields."""
-    if summary.status == "failed":
-        context.log.error(f"batch {summary.batch_id} failed: {summary.error_type}: {summary.error}")
     key = summary.batch_id
+    if summary.status == "failed":
+        context.log.error(f"batch {key} failed: {summary.error_type}: {summary.error}")
+        _show_as_failed(context, key, tables)
     if summary.rule_errors:
         context.log.warning(f"batch {key}: rules failed from {summary.rule_errors} origins")
     for name in tables & {STATUS_TABLE} if summary.status == "failed" else tables:
@@ -181,6 +182,17 @@ def _announce(
         else:
             metadata |= _run_metadata(tally) if name == STATUS_TABLE else {}
             context.log_event(dg.AssetMaterialization(name, partition=key, metadata=metadata))
+
+
+def _show_as_failed(context: dg.AssetExecutionContext, key: str, tables: frozenset[str]) -> None:
+    """Let the UI show a batch as failed, also one that an earlier run computed.
+
+    The rows with which a run begins name all its batches at once, which Dagster does not search for
+    failed ones.
+    """
+    step = context.op_execution_context.get_step_execution_context().step.key
+    for name in sorted(tables - {STATUS_TABLE}):
+        report_planned(context.instance, context.run, step, name, key)
 
 
 def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from pulse_assets.batches.grid import batch_keys
+from pulse_assets.dagster.connections import few_rows
 from pulse_assets.dagster.definitions import build_definitions
 from pulse_assets.dagster.instance import open_instance
 from pulse_assets.dagster.internals import new_run_id, run_events
@@ -50,6 +51,7 @@ class RunOutcome:
             self.failures.append(job_failure_message(event))
 
 
+@few_rows()
 def execute_training(
     settings: Settings, options: TrainingOptions, instance: dg.DagsterInstance, progress: Progress
 ) -> RunOutcome:
