@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from pulse_assets.assets.specs import described
+from pulse_assets.batches.blocks import group_batches
 from pulse_assets.batches.fingerprint import code_fingerprint
 from pulse_assets.batches.grid import batch_of, check_keys
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
@@ -20,8 +21,13 @@ from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import ClusterError, StoreUnavailableError
-from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batch, run_batch
-from pulse_assets.execution.cluster import active_client, describe_cluster, remote_client
+from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batches, run_batches
+from pulse_assets.execution.cluster import (
+    active_client,
+    describe_cluster,
+    remote_client,
+    threads_of_run,
+)
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
 from pulse_assets.execution.tally import Progress, RunTally
@@ -64,7 +70,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
                 check_workers_store(client, run, options.variables or ())
             tasks = _tasks(run, options, context.partition_keys, tables)
             _link_dashboard(context)
-            tally = RunTally(len(tasks), progress)
+            tally = RunTally(len(context.partition_keys), progress)
             for summary in _summaries(tasks):
                 with uninterrupted(), grouped_rows(context.instance):
                     tally.add(summary)
@@ -123,12 +129,15 @@ def _link_dashboard(context: dg.AssetExecutionContext) -> None:
 def _tasks(
     settings: Settings, options: TrainingOptions, keys: Iterable[str], tables: frozenset[str]
 ) -> list[BatchTask]:
+    """Return a task for each block of batches."""
     variables = options.variables or ()
     rules = rule_versions(options.models or (), options.rule_timeout_seconds)
-    return [
-        BatchTask(batch_of(settings, key, variables), settings, options, tables, rules)
-        for key in keys
-    ]
+    batches = [batch_of(settings, key, variables) for key in keys]
+    if "historical_data" in tables:
+        blocks = group_batches(batches, options, threads_of_run())
+    else:  # each batch is computed from what is stored of it
+        blocks = [(batch,) for batch in batches]
+    return [BatchTask(block, settings, options, tables, rules) for block in blocks]
 
 
 def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
@@ -144,10 +153,10 @@ def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
 
 
 def _results(tasks: list[BatchTask], client: "Client | None") -> Iterator[BatchSummary]:
-    for batch_task, result in fan_out(run_batch, tasks, client):
+    for task, result in fan_out(run_batches, tasks, client):
         if isinstance(result, StoreUnavailableError | ClusterError):
             raise result
-        yield fail_batch(batch_task, result) if isinstance(result, Exception) else result
+        yield from fail_batches(task, result) if isinstance(result, Exception) else result
 
 
 @contextmanager

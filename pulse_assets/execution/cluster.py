@@ -187,6 +187,12 @@ def threads_of(client: "Client") -> dict[str, int]:
     return cast("dict[str, int]", client.nthreads())
 
 
+def threads_of_run() -> int:
+    """Return the number of threads that compute batches at present, at least 1."""
+    client = active_client()
+    return max(sum(threads_of(client).values()), 1) if client else 1
+
+
 def address_of(client: "Client") -> str:
     """Return the address of the scheduler of a client."""
     return client.scheduler_info()["address"]

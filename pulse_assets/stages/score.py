@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
-from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
+from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.stages.columns import constant, split_by
 from pulse_assets.stages.predict import PlannedVariable
@@ -127,7 +127,7 @@ def _score_variable(
     # The rows of a model are contiguous and in the order of the pairs, also when read from a store.
     models = rows["model"].unique().to_pylist()
     forecasts = {name: rows[name].to_numpy().reshape(len(models), -1) for name in _FORECAST_COLUMNS}
-    squares = _squared_scales(variable)
+    squares = variable.squared_scale
     observed = rows["observed"].to_numpy()[: len(squares)]
     scale = rows["scale"].to_numpy()[: len(squares)]
     reference = models.index(REFERENCE) if REFERENCE in models else None
@@ -158,12 +158,6 @@ def _by_pair_count(horizon: Ints) -> Iterator[tuple[Ints, Ints]]:
     for count in np.unique(counts):
         same = counts == count
         yield horizons[same], ordered[first[same, None] + np.arange(count)]
-
-
-def _squared_scales(variable: PlannedVariable) -> Floats:
-    """Return the denominator of rmsse for each pair, [P]."""
-    origins, origin_index = np.unique(variable.pairs.last_known_row, return_inverse=True)
-    return variable.window.known_series.measure(origins, squared_scale)[origin_index]
 
 
 def _columns(verified: Verified, reference: int | None, weight: Floats) -> dict[str, np.ndarray]:
