@@ -4,9 +4,10 @@ Each batch is one Dask task, whose worker writes the objects. The step only reco
 materialization per table of a batch as it completes, none for the tables of a failed batch.
 """
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
@@ -26,12 +27,15 @@ from pulse_assets.execution.cluster import (
     active_client,
     describe_cluster,
     remote_client,
+    threads_of,
     threads_of_run,
 )
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
+from pulse_assets.execution.submissions import Watch
 from pulse_assets.execution.tally import Progress, RunTally
-from pulse_assets.execution.worker_store import check_workers_store
+from pulse_assets.execution.worker_calls import call_workers
+from pulse_assets.execution.worker_check import WorkerCheck
 from pulse_assets.preflight import check_ready
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.retrodiction.kernel_cache import warn_of_compilation
@@ -41,6 +45,11 @@ from pulse_assets.storage.layout import object_path
 
 if TYPE_CHECKING:
     from distributed import Client
+
+#: Seconds that a worker may take to end its rule hosts.
+_CLOSE_SECONDS: Final = 10.0
+
+_log: Final = logging.getLogger("pulse_assets.cluster")
 
 
 def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
@@ -66,15 +75,15 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
             check_keys(context.partition_keys, settings)
             options = check_ready(run, training)
             warn_of_compilation()
-            if client := remote_client():
-                check_workers_store(client, run, options.variables or ())
+            watch = _watch_workers(context, run, options)
             tasks = _tasks(run, options, context.partition_keys, tables)
             _link_dashboard(context)
             tally = RunTally(len(context.partition_keys), progress)
-            for summary in _summaries(tasks):
+            for summaries in _summaries(tasks, watch):
                 with uninterrupted(), grouped_rows(context.instance):
-                    tally.add(summary)
-                    _announce(context, run, summary, tables, tally)
+                    for summary in summaries:
+                        tally.add(summary)
+                        _announce(context, run, summary, tables, tally)
                     if line := tally.due_line():
                         context.log.info(line)
         context.instance.add_run_tags(context.run.run_id, {COMPUTED_TAG: "true"})
@@ -126,6 +135,22 @@ def _link_dashboard(context: dg.AssetExecutionContext) -> None:
         )
 
 
+def _watch_workers(
+    context: dg.AssetExecutionContext, run: Settings, options: TrainingOptions
+) -> Watch:
+    """Check the workers that the cluster has, and return what to do about those that join."""
+    client = remote_client()
+    check = WorkerCheck(client, run, options.variables or ()) if client else None
+    if check:
+        check()
+
+    def report(line: str) -> None:
+        context.log.warning(line)
+        _log.warning(line)  # the screen of a command, which does not show the run's log
+
+    return Watch(check, report)
+
+
 def _tasks(
     settings: Settings, options: TrainingOptions, keys: Iterable[str], tables: frozenset[str]
 ) -> list[BatchTask]:
@@ -140,23 +165,28 @@ def _tasks(
     return [BatchTask(block, settings, options, tables, rules) for block in blocks]
 
 
-def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
-    """Compute the batches; one whose worker was lost each time it was tried counts as failed.
+def _summaries(tasks: list[BatchTask], watch: Watch) -> Iterator[Sequence[BatchSummary]]:
+    """Compute the batches, and yield those of a task together.
+
+    A batch whose worker was lost each time it was tried counts as failed.
 
     Raises:
         StoreUnavailableError: a worker cannot use the store or the source.
-        ClusterError: the scheduler was lost, or a worker has other rules than the run.
+        ClusterError: the scheduler was lost, or a worker has other rules or packages than the run,
+            or does not see its store.
     """
     client = active_client()
     with _workers_hosts(client if tasks and tasks[0].rules else None):
-        yield from _results(tasks, client)
+        yield from _results(tasks, client, watch)
 
 
-def _results(tasks: list[BatchTask], client: "Client | None") -> Iterator[BatchSummary]:
-    for task, result in fan_out(run_batches, tasks, client):
+def _results(
+    tasks: list[BatchTask], client: "Client | None", watch: Watch
+) -> Iterator[Sequence[BatchSummary]]:
+    for batch_task, result in fan_out(run_batches, tasks, client, watch):
         if isinstance(result, StoreUnavailableError | ClusterError):
             raise result
-        yield from fail_batches(task, result) if isinstance(result, Exception) else result
+        yield fail_batches(batch_task, result) if isinstance(result, Exception) else result
 
 
 @contextmanager
@@ -167,7 +197,7 @@ def _workers_hosts(client: "Client | None") -> Iterator[None]:
     finally:
         if client is not None:
             with suppress(Exception):  # the cluster may be lost
-                client.run(close_hosts, on_error="ignore")
+                call_workers(client, threads_of(client), close_hosts, seconds=_CLOSE_SECONDS)
 
 
 def _announce(

@@ -5,12 +5,13 @@ first line is printed, while the processes of the workers start.
 """
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 from pulse_assets.batches.grid import batch_keys
 from pulse_assets.cli.progress import TrainingProgress
 from pulse_assets.cli.terminal import print_error, print_json, print_summary
 from pulse_assets.execution.cluster import ClusterSpec
-from pulse_assets.execution.worker_server import start_worker_server
+from pulse_assets.execution.worker_server import worker_server
 from pulse_assets.settings import TrainingConfig
 
 
@@ -24,12 +25,10 @@ def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) 
     """
     with TrainingProgress(began=time.monotonic() if began is None else began) as progress:
         progress.say(describe_start(config))
-        cluster = ClusterSpec.of(config)
-        if cluster.kind == "local" and not cluster.in_process:
-            start_worker_server()
-        from pulse_assets.training import TrainingPipeline
+        with _prepared_workers(ClusterSpec.of(config)):
+            from pulse_assets.training import TrainingPipeline
 
-        results = TrainingPipeline(progress=progress).execute(config)
+            results = TrainingPipeline(progress=progress).execute(config)
         phases = progress.seconds()
     performance = {**results.data["performance"]}
     performance |= {"command_seconds": sum(phases.values()), "phases": phases}
@@ -42,6 +41,11 @@ def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) 
         for problem in results.data["problems"] or [results.message]:
             print_error(problem)
     return 0 if results.success else 1
+
+
+def _prepared_workers(cluster: ClusterSpec) -> AbstractContextManager[None]:
+    """Let the workers of a cluster of this machine import while this process does."""
+    return worker_server() if cluster.kind == "local" and not cluster.in_process else nullcontext()
 
 
 def describe_start(config: TrainingConfig) -> str:

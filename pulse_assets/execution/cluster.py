@@ -26,8 +26,10 @@ ANY_PORT: Final = "127.0.0.1:0"
 
 #: Dask's own settings for a local cluster, those of deploy/dask.yaml. By default Dask makes malloc
 #: return freed memory at once, so each array needs new pages: a quarter of a batch's time. It also
-#: samples each worker every 10 ms and sends a tick every 20 ms: a twentieth of a batch's time.
+#: samples each worker every 10 ms and sends a tick every 20 ms: a twentieth of a batch's time. And
+#: a worker that is stopped counts as lost after 5 minutes, for which the end of a run would wait.
 LOCAL_SETTINGS: Final = {
+    "distributed.scheduler.worker-ttl": "60s",
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.worker.profile.interval": "100ms",
     "distributed.admin.tick.interval": "200ms",

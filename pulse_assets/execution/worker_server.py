@@ -7,6 +7,8 @@ before that. A worker is forked in milliseconds; one that starts by itself impor
 import multiprocessing
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from typing import Any, Final
 
@@ -21,26 +23,44 @@ _IMPORTED: Final = "pulse_assets.execution.worker_imports"
 #: Dask's name for how worker processes start.
 _METHOD: Final = "distributed.worker.multiprocessing-method"
 
-_servers: Final[list[str]] = []
+_running: Final[list[str]] = []
 
 
-def start_worker_server() -> None:
-    """Start the process, which imports meanwhile, where processes can be forked from a server.
+@contextmanager
+def worker_server() -> Iterator[None]:
+    """Fork the workers that a `with` block starts from one process, where that is possible.
 
-    It and its workers ignore Ctrl-C, as in `interrupts.starting_processes`.
+    It and its workers ignore Ctrl-C, as in `interrupts.starting_processes`. It has ended when the
+    block ends, so that no process is left behind.
     """
-    if sys.platform != "linux" or _servers:
+    if sys.platform != "linux" or _running:
+        yield
         return
     multiprocessing.get_context("forkserver").set_forkserver_preload([_IMPORTED])
     resource_tracker.ensure_running()  # the thread that starts it hears signals again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
+        _running.append(_IMPORTED)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    _servers.append(_IMPORTED)
+    try:
+        yield
+    finally:
+        _running.clear()
+        _stop()
 
 
 def start_settings() -> dict[str, Any]:
-    """Return Dask's settings with which workers are forked from the server, if there is one."""
-    return {_METHOD: "forkserver"} if _servers else {}
+    """Return Dask's settings with which workers are forked from the server, if it runs."""
+    return {_METHOD: "forkserver"} if _running else {}
+
+
+def _stop() -> None:
+    """End the server and wait for it; without this it ends a moment after this process.
+
+    Python has no public name for it.
+    """
+    stop = getattr(forkserver._forkserver, "_stop", None)  # pyright: ignore[reportAttributeAccessIssue]
+    if stop:
+        stop()
