@@ -5,7 +5,7 @@ materialization per table of a batch as it completes, none for the tables of a f
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from pulse_assets.batches.fingerprint import code_fingerprint
 from pulse_assets.batches.grid import batch_of, check_keys
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
 from pulse_assets.dagster.failures import plain_failures
-from pulse_assets.dagster.internals import report_metadata
+from pulse_assets.dagster.internals import grouped_rows, report_metadata, report_planned
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.dagster.resources import DataResource
@@ -79,10 +79,11 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
             tasks = _tasks(run, options, context.partition_keys, tables)
             _link_dashboard(context)
             tally = RunTally(len(context.partition_keys), progress)
-            for summary in _summaries(tasks, watch):
-                with uninterrupted():
-                    tally.add(summary)
-                    _announce(context, run, summary, tables, tally)
+            for summaries in _summaries(tasks, watch):
+                with uninterrupted(), grouped_rows(context.instance):
+                    for summary in summaries:
+                        tally.add(summary)
+                        _announce(context, run, summary, tables, tally)
                     if line := tally.due_line():
                         context.log.info(line)
         context.instance.add_run_tags(context.run.run_id, {COMPUTED_TAG: "true"})
@@ -164,8 +165,10 @@ def _tasks(
     return [BatchTask(block, settings, options, tables, rules) for block in blocks]
 
 
-def _summaries(tasks: list[BatchTask], watch: Watch) -> Iterator[BatchSummary]:
-    """Compute the batches; one whose worker was lost each time it was tried counts as failed.
+def _summaries(tasks: list[BatchTask], watch: Watch) -> Iterator[Sequence[BatchSummary]]:
+    """Compute the batches, and yield those of a task together.
+
+    A batch whose worker was lost each time it was tried counts as failed.
 
     Raises:
         StoreUnavailableError: a worker cannot use the store or the source.
@@ -179,11 +182,11 @@ def _summaries(tasks: list[BatchTask], watch: Watch) -> Iterator[BatchSummary]:
 
 def _results(
     tasks: list[BatchTask], client: "Client | None", watch: Watch
-) -> Iterator[BatchSummary]:
+) -> Iterator[Sequence[BatchSummary]]:
     for batch_task, result in fan_out(run_batches, tasks, client, watch):
         if isinstance(result, StoreUnavailableError | ClusterError):
             raise result
-        yield from fail_batches(batch_task, result) if isinstance(result, Exception) else result
+        yield fail_batches(batch_task, result) if isinstance(result, Exception) else result
 
 
 @contextmanager
@@ -205,9 +208,10 @@ def _announce(
     tally: RunTally,
 ) -> None:
     """Record what a batch stored, except a status table that the step itself yields."""
-    if summary.status == "failed":
-        context.log.error(f"batch {summary.batch_id} failed: {summary.error_type}: {summary.error}")
     key = summary.batch_id
+    if summary.status == "failed":
+        context.log.error(f"batch {key} failed: {summary.error_type}: {summary.error}")
+        _show_as_failed(context, key, tables)
     if summary.rule_errors:
         context.log.warning(f"batch {key}: rules failed from {summary.rule_errors} origins")
     for name in tables & {STATUS_TABLE} if summary.status == "failed" else tables:
@@ -217,6 +221,17 @@ def _announce(
         else:
             metadata |= _run_metadata(tally) if name == STATUS_TABLE else {}
             context.log_event(dg.AssetMaterialization(name, partition=key, metadata=metadata))
+
+
+def _show_as_failed(context: dg.AssetExecutionContext, key: str, tables: frozenset[str]) -> None:
+    """Let the UI show a batch as failed, also one that an earlier run computed.
+
+    The rows with which a run begins name all its batches at once, which Dagster does not search for
+    failed ones.
+    """
+    step = context.op_execution_context.get_step_execution_context().step.key
+    for name in sorted(tables - {STATUS_TABLE}):
+        report_planned(context.instance, context.run, step, name, key)
 
 
 def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:
