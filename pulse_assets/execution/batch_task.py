@@ -169,10 +169,10 @@ class _BatchWork:
     @cached_property
     def batch_metrics(self) -> pa.Table:
         """The scores."""
-        name, level = self.task.name, self.task.options.interval_level
+        name = self.task.name
         return self._computed_or_read(
             "batch_metrics",
-            lambda: score(name, self.training_batches, self._variables, self.retrodictions, level),
+            lambda: score(name, self.training_batches, self._variables, self.retrodictions),
         )
 
     @cached_property

@@ -15,6 +15,7 @@ from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.indicators import screen_indicators
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
+from pulse_assets.retrodiction.rounding import round_bounds, round_weights
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.scores import mase_scale
 from pulse_assets.settings import TrainingOptions
@@ -262,6 +263,8 @@ def _table(
         return np.tile(values, models)
 
     model = np.repeat(np.arange(models, dtype=np.int32), len(pairs.target))
+    predicted = forecasts.predicted
+    lower, upper = round_bounds(predicted, forecasts.lower, forecasts.upper)
     return pa.table(
         [
             constant(variable.name, length),
@@ -269,12 +272,12 @@ def _table(
             same(dates[pairs.origin]),
             same(pairs.horizon.astype(np.int32)),
             same(dates[pairs.target]),
-            column(forecasts.predicted),
-            column(forecasts.lower),
-            column(forecasts.upper),
+            column(predicted),
+            column(lower),
+            column(upper),
             same(variable.window.observations.values[pairs.target]),
             same(scale),
-            column(forecasts.weights),
+            column(round_weights(forecasts.weights)),
             errors,
             constant(batch_id, length),
         ],
