@@ -256,7 +256,7 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
         "training_batches": lambda: plan(batch, history, options.horizons, options.frequencies),
         "forecast": forecast,
         "retrodictions": retrodict,
-        "batch_metrics": lambda: score(batch.batch_id, planned, variables, made, 0.9),
+        "batch_metrics": lambda: score(batch.batch_id, planned, variables, made),
     }
 
 

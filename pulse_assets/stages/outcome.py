@@ -6,8 +6,9 @@ report show what they return. `outcome_texts` turns it into sentences.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -71,13 +72,14 @@ class OutcomeTally:
 
     def add(self, metrics: pa.Table) -> None:
         """Add batches: `OUTCOME_COLUMNS` of schema `BATCH_METRICS`, with all rows of each batch."""
-        table = _plain(metrics)
-        for row in table.group_by(["batch", "status"]).aggregate([]).to_pylist():
-            self._batches[row["status"]] = self._batches.get(row["status"], 0) + 1
-        scored = table.filter(pc.field("model").is_valid())
-        self._predicted.update(scored["variable"].unique().to_pylist())
+        for status in _status_of_batches(metrics).values():
+            self._batches[status] = self._batches.get(status, 0) + 1
+        scored = metrics["model"].is_valid()
+        self._predicted.update(metrics["variable"].filter(scored).unique().to_pylist())
+        # Few rows: text only of those.
+        table = _plain(metrics.filter(pc.or_kleene(pc.invert(scored), _failed(metrics))))
         self._add_skipped(table.filter(pc.field("skip_reason").is_valid()))
-        self._add_rule_errors(scored.filter(pc.field("rule_errors") > 0))
+        self._add_rule_errors(table.filter(pc.field("model").is_valid()))
         for row in table.filter(pc.field("status") == "failed").to_pylist():
             error = {"type": row["error_type"] or "", "message": row["error"] or ""}
             self._failed.append({"batch": row["batch"], **error})
@@ -129,6 +131,23 @@ def collect_outcomes(metrics: Iterable[pa.Table]) -> Outcomes:
     for table in metrics:
         tally.add(table)
     return tally.outcomes()
+
+
+def _status_of_batches(metrics: pa.Table) -> dict[str, str]:
+    """Return the status by batch."""
+    names = [metrics[name].unify_dictionaries().combine_chunks() for name in ("batch", "status")]
+    batch, status = (cast("pa.DictionaryArray", column) for column in names)
+    batches, first = np.unique(batch.indices.to_numpy(), return_index=True)
+    statuses = status.indices.to_numpy()[first].tolist()
+    return {
+        batch.dictionary[code].as_py(): status.dictionary[at].as_py()
+        for code, at in zip(batches.tolist(), statuses, strict=True)
+    }
+
+
+def _failed(metrics: pa.Table) -> pa.ChunkedArray:
+    """Return whether the rule of each row failed; null where there is none."""
+    return pc.greater(metrics["rule_errors"], 0)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -189,11 +189,12 @@ class _Blocks:
 
     def of_rule(self, values: Floats, chosen: Bools) -> Floats:
         """Return the values of one rule on the pair of each row; NaN where it has no rows."""
-        first = np.full(len(values) + 1, -1)
-        own = np.flatnonzero(chosen)[::-1]
-        first[self.row[own]] = own  # the last one assigned is the rule's first row
+        own = np.flatnonzero(chosen)
+        blocks, index = np.unique(self.row[own], return_index=True)
+        first = np.full(len(values), -1)
+        first[blocks] = own[index]
         row = first[self.row]
-        return np.where(row >= 0, values[row + self.pair * (row >= 0)], np.nan)
+        return np.where(row < 0, np.nan, values[np.where(row < 0, 0, row + self.pair)])
 
 
 def squared_scales(variable: PlannedVariable) -> Floats:
@@ -307,6 +308,8 @@ def _scored_rows(
     batch_id: str, variables: Iterable[PlannedVariable], retrodictions: pa.Table
 ) -> pa.Table:
     """Return one row per variable, model and horizon."""
+    if not retrodictions.num_rows:
+        return BATCH_METRICS.empty_table()
     rows = _Rows.of(retrodictions, variables)
     groups = _Groups.of(rows)
     length = len(groups.model)

@@ -47,7 +47,7 @@ def run(first, months, *, typo=True):
     variables = planned_variables(planned, history, OPTIONS.horizons)
     forecasts = predict("batch", variables, history, resolve_rules(RULES), OPTIONS)
     tables = {"historical_data": history, "training_batches": planned, "retrodictions": forecasts}
-    return tables, score("batch", planned, variables, forecasts, OPTIONS.interval_level)
+    return tables, score("batch", planned, variables, forecasts)
 
 
 @pytest.mark.parametrize("first", range(TYPO - 1, TYPO + 6))
