@@ -259,7 +259,7 @@ known on that day and none later. `ensemble` weighs the rules by their errors kn
     AssetInfo(
         "batch_metrics",
         "training",
-        """Scores per variable, model and horizon, and the status of every batch.
+        """What scores are pooled from, per variable, model and horizon; the status of every batch.
 
 `completed`, `skipped` with its reason, or `failed` with its error. Numbers of `ensemble` over all
 variables and horizons are plotted over the partitions: **mase** and **skill** (above 0 is better
@@ -275,7 +275,7 @@ A skipped variable has one row with its `skip_reason` and neither model nor hori
     AssetInfo(
         "trust_ledger",
         "trust",
-        """Trust in each rule after every batch, by horizon and over all horizons.
+        """Trust in each rule after every batch over all horizons, and by horizon after the last.
 
 Trust is the probability that the rule is closer than `naive` on the same pair, `a / (a + b)` of a
 Beta law, so `naive` has 0.5. `a = 1 + E p` and `b = 1 + E (1 - p)`: p is the discounted share of
@@ -294,6 +294,17 @@ Forecast and interval of each rule, with its weight in `ensemble`, which is the 
 trust that the rule has earned. A variable that cannot be predicted is named in the metadata.""",
         upstream=("trust_ledger",),
         schema=NEXT_FORECASTS,
+        sort_keys=("variable", "model", "horizon"),
+    ),
+    AssetInfo(
+        "skill_by_horizon",
+        "results",
+        """Skill and trust of every rule at every horizon: for each variable, and over all of them.
+
+All batches together. Over all variables (`variable` null) the rules on leading indicators are one,
+`ar_with_*`, because each variable has other ones.""",
+        upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
+        schema=SKILL_BY_HORIZON,
         sort_keys=("variable", "model", "horizon"),
     ),
     AssetInfo(

@@ -226,9 +226,7 @@ def _rows(
 ) -> pd.DataFrame:
     lower, upper = credible_interval(a, b)
     numbers = {"wins": wins, "compared": compared, "a": a, "b": b, "trust": a / (a + b)}
-    return pd.DataFrame(
-        {"batch": batch, "rule": rule, **numbers, "lower": lower, "upper": upper}
-    )
+    return pd.DataFrame({"batch": batch, "rule": rule, **numbers, "lower": lower, "upper": upper})
 
 
 def _dictionary(codes: Ints, names: Sequence[str]) -> pa.DictionaryArray:

@@ -4,6 +4,7 @@ Pure functions over tables and plain values. The asset checks call them, and ter
 report show what they return. `outcome_texts` turns it into sentences.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, cast
@@ -63,7 +64,7 @@ class OutcomeTally:
 
     def __init__(self) -> None:
         """Start with no batch."""
-        self._batches: dict[str, int] = {}
+        self.batches: dict[str, str] = {}  #: status by batch
         self._predicted: set[str] = set()
         self._skipped: dict[tuple[str, str], SkippedVariable] = {}
         self._errors: dict[tuple[str, str, str], RuleErrors] = {}
@@ -72,8 +73,7 @@ class OutcomeTally:
 
     def add(self, metrics: pa.Table) -> None:
         """Add batches: `OUTCOME_COLUMNS` of schema `BATCH_METRICS`, with all rows of each batch."""
-        for status in _status_of_batches(metrics).values():
-            self._batches[status] = self._batches.get(status, 0) + 1
+        self.batches |= _status_of_batches(metrics)
         scored = metrics["model"].is_valid()
         self._predicted.update(metrics["variable"].filter(scored).unique().to_pylist())
         # Few rows: text only of those.
@@ -93,7 +93,9 @@ class OutcomeTally:
         failed = sorted(self._failed, key=lambda error: error["batch"])
         unpredicted = [self._unpredicted[batch] for batch in sorted(self._unpredicted)]
         predicted = frozenset(self._predicted)
-        return Outcomes(self._batches, predicted, skipped, errors, failed, unpredicted)
+        return Outcomes(
+            Counter(self.batches.values()), predicted, skipped, errors, failed, unpredicted
+        )
 
     def _add_skipped(self, table: pa.Table) -> None:
         key = ["variable", "skip_reason"]

@@ -4,6 +4,7 @@ The memory grows with the number of variables, models and horizons, and not with
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.array_types import Floats, Ints
+from pulse_assets.catalog import BATCH_METRICS
 from pulse_assets.retrodiction.scores import METRICS
 
 #: A row of `batch_metrics` with scores is of one of these.
@@ -110,7 +112,7 @@ def add_up(metrics: Iterable[pa.Table]) -> pd.DataFrame:
         its pairs. A batch whose sum is undefined is left out of that sum and of its number.
     """
     groups, sums = Groups(), dict[str, Floats]()
-    for table in metrics:
+    for table in chain([BATCH_METRICS.empty_table()], metrics):
         rows = in_order_of_batch(scored_rows(table))
         places = groups.numbers(rows)
         for name, values in _addends(rows).items():

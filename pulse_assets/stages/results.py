@@ -90,8 +90,8 @@ def summarise(
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
-    tally, batches = OutcomeTally(), set[str]()
-    sums = add_up(_counted(metrics, tally, batches))
+    tally = OutcomeTally()
+    sums = add_up(_counted(metrics, tally))
     outcomes, pooled, over_all = tally.outcomes(), _compared(sums), _compared(_one_indicator(sums))
     trust = _trust_of(ledger)
     by_variable = _rows_by_variable(pooled, trust)
@@ -99,7 +99,7 @@ def summarise(
     results = {
         "schema_version": SCHEMA_VERSION,
         **conclude({}, []),
-        "batches": _count_batches(outcomes, batches, planned),
+        "batches": _count_batches(outcomes, tally.batches, planned),
         "variables": _describe_variables(by_variable) | {"never_predicted": never},
         "models": _to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD]),
         "models_by_variable": _boards(by_variable),
@@ -112,13 +112,10 @@ def summarise(
     return Summary(results, _skill_by_horizon(pooled, over_all, ledger))
 
 
-def _counted(
-    metrics: Iterable[pa.Table], tally: OutcomeTally, batches: set[str]
-) -> Iterator[pa.Table]:
-    """Yield the tables; add their batches to `batches`, and what became of these to `tally`."""
+def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
+    """Yield the tables, and add what became of their batches to `tally`."""
     for table in metrics:
         tally.add(table)
-        batches.update(table["batch"].unique().to_pylist())
         yield table
 
 

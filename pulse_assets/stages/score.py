@@ -154,9 +154,7 @@ class _Rows:
         verified = Verified(**columns, squared_scale=blocks.squared_scale)
         is_naive = codes[1] == model.dictionary.index(REFERENCE).as_py()
         naive = blocks.of_rule(verified.errors, is_naive)
-        return cls(
-            variable.dictionary, model.dictionary, codes, horizons, verified, naive, weight
-        )
+        return cls(variable.dictionary, model.dictionary, codes, horizons, verified, naive, weight)
 
 
 @dataclass(frozen=True)
