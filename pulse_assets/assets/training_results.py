@@ -26,6 +26,7 @@ from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
+from pulse_assets.report.pictures import forecast_picture
 from pulse_assets.results import CheckOutcome, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
@@ -188,9 +189,6 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
 
 
 def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any]:
-    # matplotlib takes most of a second to import, which only a run that draws should pay.
-    from pulse_assets.report.pictures import forecast_picture
-
     batches, details = results["batches"], results["variables"]["details"]
     ours = retrodictions.filter(pc.field("model") == ENSEMBLE).sort_by("target_date")
     last = ours.slice(max(0, ours.num_rows - ROWS)).to_pylist()
