@@ -64,11 +64,11 @@ RETRODICTIONS: Final = _table(
     predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
     lower=(
         pa.float64(),
-        "lower bound of the interval, to about 1/512 of half the interval's width",
+        "lower bound of the interval, rounded by at most 1/256 of half its width",
     ),
     upper=(
         pa.float64(),
-        "upper bound of the interval, to about 1/512 of half the interval's width",
+        "upper bound of the interval, rounded by at most 1/256 of half its width",
     ),
     observed=(pa.float64(), "what happened"),
     scale=(
@@ -77,7 +77,7 @@ RETRODICTIONS: Final = _table(
     ),
     weight=(
         pa.float64(),
-        "share of the rule in `ensemble`, 0..1, a multiple of 2^-20; the shares add up to 1; NaN "
+        "share of the rule in `ensemble`, 0..1, a multiple of 2^-16; the shares add up to 1; NaN "
         "for the ensembles",
     ),
     error=(
@@ -150,9 +150,10 @@ TRUST_LEDGER: Final = _table(
     ),
     wins=(pa.float32(), "pairs of this batch on which the rule is closer than `naive`; draws 1/2"),
     compared=(pa.int32(), "pairs of this batch for which the rule and `naive` have a forecast"),
-    a=(pa.float32(), "first parameter of the Beta law"),
-    b=(pa.float32(), "second parameter of the Beta law"),
-    trust=(pa.float32(), "probability of being closer than `naive`, a / (a + b), 0..1"),
+    trust=(
+        pa.float32(),
+        "probability of being closer than `naive`, 0..1; a multiple of 2^-14, like its bounds",
+    ),
     lower=(pa.float32(), "lower bound of the 90 % credible interval of trust"),
     upper=(pa.float32(), "upper bound of the 90 % credible interval of trust"),
 )

@@ -267,7 +267,7 @@ class RuleErrors(_Record):
 class ResultsDocument(BaseModel):
     """The `training_results` object: all batches of one training in one document.
 
-    Scores and trust have 7 significant digits; those that are undefined (no pair, zero scale, no
+    Scores and trust have 6 significant digits; those that are undefined (no pair, zero scale, no
     naive to compare with) are null. Skill by horizon is the table `skill_by_horizon`. New
     properties may be added within a version; none is renamed, removed or given another meaning.
     """

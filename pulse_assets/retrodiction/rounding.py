@@ -11,9 +11,11 @@ import numpy as np
 from pulse_assets.array_types import Floats
 
 #: Bounds are multiples of a power of two that is at most this share of the interval's radius.
-BOUND_SHARE: Final = 2.0**-8
+BOUND_SHARE: Final = 2.0**-7
 #: Weights are multiples of this.
-WEIGHT_STEP: Final = 2.0**-20
+WEIGHT_STEP: Final = 2.0**-16
+#: Trust and its bounds are multiples of this.
+TRUST_STEP: Final = 2.0**-14
 #: Largest relative error of a rounded sum.
 SUM_PRECISION: Final = 2.0**-21
 
@@ -22,9 +24,9 @@ _DROPPED_BITS: Final = 32
 
 
 def round_bounds(predicted: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
-    """Round the bounds of intervals to multiples of at most 1/256 of half their width.
+    """Round the bounds of intervals to multiples of at most 1/128 of half their width.
 
-    A bound moves by at most 1/512 of that, up or down alike; the forecast stays inside, and what is
+    A bound moves by at most 1/256 of that, up or down alike; the forecast stays inside, and what is
     finite stays finite.
 
     Args:
@@ -58,7 +60,7 @@ def _to_multiple(values: Floats, step: Floats) -> Floats:
 
 
 def round_weights(weights: Floats) -> Floats:
-    """Round the weights of rules to multiples of 2^-20 that add up to exactly 1.
+    """Round the weights of rules to multiples of 2^-16 that add up to exactly 1.
 
     Args:
         weights: `[M, ...]`, which add up to 1 over the rules; NaN for an ensemble, and all 0 where
@@ -78,6 +80,16 @@ def round_weights(weights: Floats) -> Floats:
     places = np.arange(len(weights)).reshape(-1, *[1] * (weights.ndim - 1))
     np.put_along_axis(rank, order, np.broadcast_to(places, order.shape), axis=0)
     return (whole + (rank < left_over)) * WEIGHT_STEP
+
+
+def round_trust(values: Floats) -> Floats:
+    """Round probabilities to multiples of 2^-14, which 32-bit floats hold exactly.
+
+    Example:
+        >>> float(round_trust(np.array([2 / 3]))[0])
+        0.66668701171875
+    """
+    return np.rint(values / TRUST_STEP) * TRUST_STEP
 
 
 def round_sums(values: Floats) -> Floats:

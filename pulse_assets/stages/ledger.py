@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import TRUST_LEDGER
+from pulse_assets.retrodiction.rounding import round_trust
 from pulse_assets.retrodiction.trust import (
     block_pairs,
     credible_interval,
@@ -225,8 +226,11 @@ def _rows(
     batch: Ints, rule: Ints, wins: Floats, compared: np.ndarray, a: Floats, b: Floats
 ) -> pd.DataFrame:
     lower, upper = credible_interval(a, b)
-    numbers = {"wins": wins, "compared": compared, "a": a, "b": b, "trust": a / (a + b)}
-    return pd.DataFrame({"batch": batch, "rule": rule, **numbers, "lower": lower, "upper": upper})
+    trust = {"trust": a / (a + b), "lower": lower, "upper": upper}
+    return pd.DataFrame(
+        {"batch": batch, "rule": rule, "wins": wins, "compared": compared}
+        | {name: round_trust(values) for name, values in trust.items()}
+    )
 
 
 def _dictionary(codes: Ints, names: Sequence[str]) -> pa.DictionaryArray:

@@ -40,7 +40,7 @@ _MEANS: Final = [*METRICS, "weight"]
 #: A rule with less than this share of naive's pairs is not ranked with those that have all.
 PARTIAL_BELOW: Final = 0.95
 #: Significant digits of the numbers in the JSON object.
-DIGITS: Final = 7
+DIGITS: Final = 6
 
 _TRUST: Final = ["trust", "trust_lower", "trust_upper"]
 
@@ -302,7 +302,7 @@ def _plain(column: pd.Series) -> list[Any]:
 
     Example:
         >>> _plain(pd.Series([0.123456789, float("nan")]))
-        [0.1234568, None]
+        [0.123457, None]
     """
     if not pd.api.types.is_float_dtype(column):
         return column.astype(object).where(column.notna(), None).tolist()
