@@ -50,9 +50,11 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
 
 def _metadata(ledger: pa.Table) -> dict[str, Any]:
     latest = latest_trust(ledger)
-    ours = latest[latest["model"] == ENSEMBLE].head(ROWS)
+    ours = pa.Table.from_pandas(
+        latest[latest["model"] == ENSEMBLE].head(ROWS), preserve_index=False
+    )
     return {
         "batches": len(ledger["batch"].unique()),
         "trust_over_time": dg.MetadataValue.md(trust_picture(ledger)),
-        "trust_now": as_table(ours.to_dict("records")),
+        "trust_now": as_table(ours.to_pylist()),
     }

@@ -206,10 +206,8 @@ def _whole_ticks(start: float, end: float) -> list[tuple[float, str]]:
 def _date_ticks(start: float, end: float) -> list[tuple[float, str]]:
     """Return the first days of the shortest unit of which there are not too many."""
     first, last = (np.datetime64(round(day), "D") for day in (start, end))
-    for unit, step, most in _DATE_STEPS:
-        dates = _multiples(first, last, unit, step)
-        if len(dates) <= most:
-            break
+    choices = ((unit, _multiples(first, last, unit, n), most) for unit, n, most in _DATE_STEPS)
+    unit, dates = next((unit, dates) for unit, dates, most in choices if len(dates) <= most)
     return [(float(day.astype(np.int64)), _date_text(day, unit)) for day in dates]
 
 
@@ -230,7 +228,8 @@ def _date_text(day: np.datetime64, unit: str) -> str:
 def _y_axis(panel: Panel, box: Box) -> _Axis:
     start, end = panel.y_range or _ends(panel.all_y)
     step = _nice_step((end - start) / (box.height / 20.0))
-    numbers = np.arange(math.ceil(start / step - 1e-9), math.floor(end / step + 1e-9) + 1) * step
+    multiples = np.arange(math.ceil(start / step - 1e-9), math.floor(end / step + 1e-9) + 1)
+    numbers = multiples.astype(np.float64) * step
     texts, note = _number_texts(numbers, step)
     ticks = list(zip(numbers.tolist(), texts, strict=True))
     return _Axis(start, end, box.top + box.height, box.top, ticks, note)

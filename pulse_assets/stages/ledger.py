@@ -1,6 +1,6 @@
 """Stage 5, `trust_ledger`: the trust in each rule after every batch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -98,8 +98,8 @@ class _Comparisons:
 class _BatchRows(NamedTuple):
     """Wins and compared pairs of one batch by number of group; no comparison: -1."""
 
-    wins: Floats
-    compared: Ints
+    wins: np.ndarray
+    compared: np.ndarray
 
     def extended(self, numbers: Ints, rows: pa.Table) -> "_BatchRows":
         """Return these with further rows of the batch."""
@@ -175,8 +175,10 @@ class _Part:
         present = np.logical_or.reduceat(scored, self.starts, axis=1)
         position = present.cumsum(axis=0) - 1
         block, overlap = self._block_sizes_over_horizons()
-        series = (_packed(values, present, position) for values in (wins, compared))
-        a, b = scan_trust(*series, discount, block=block, overlap=overlap)
+        packed_wins, packed_compared = (
+            _packed(values, present, position) for values in (wins, compared)
+        )
+        a, b = scan_trust(packed_wins, packed_compared, discount, block=block, overlap=overlap)
         rule, batch = np.nonzero(present.T)
         cells = position[batch, rule], rule
         return _rows(
@@ -205,7 +207,8 @@ class _Part:
     def _block_sizes_over_horizons(self) -> tuple[Ints, Ints]:
         """Return block and overlap of each rule over all its horizons, [R]."""
         horizons = np.split(self.groups["horizon"].to_numpy(), self.starts[1:])
-        sizes = [(block_pairs(own), overlapping_pairs(own)) for own in horizons]
+        lists = [own.tolist() for own in horizons]
+        sizes = [(block_pairs(own), overlapping_pairs(own)) for own in lists]
         block, overlap = np.array(sizes, np.int64).reshape(-1, 2).T
         return block, overlap
 
@@ -233,7 +236,7 @@ def _rows(
     )
 
 
-def _dictionary(codes: Ints, names: Sequence[str]) -> pa.DictionaryArray:
+def _dictionary(codes: np.ndarray, names: Iterable[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(
         pa.array(codes, pa.int32()), pa.array(list(names), pa.string())
     )

@@ -77,7 +77,7 @@ class OutcomeTally:
         scored = metrics["model"].is_valid()
         self._predicted.update(metrics["variable"].filter(scored).unique().to_pylist())
         # Few rows: text only of those.
-        table = _plain(metrics.filter(pc.or_kleene(pc.invert(scored), _failed(metrics))))
+        table = _plain(metrics.filter(_is_notable(metrics)))
         self._add_skipped(table.filter(pc.field("skip_reason").is_valid()))
         self._add_rule_errors(table.filter(pc.field("model").is_valid()))
         for row in table.filter(pc.field("status") == "failed").to_pylist():
@@ -147,9 +147,10 @@ def _status_of_batches(metrics: pa.Table) -> dict[str, str]:
     }
 
 
-def _failed(metrics: pa.Table) -> pa.ChunkedArray:
-    """Return whether the rule of each row failed; null where there is none."""
-    return pc.greater(metrics["rule_errors"], 0)  # pyright: ignore[reportAttributeAccessIssue]
+def _is_notable(metrics: pa.Table) -> pa.Array:
+    """Return which rows are without scores, or of a rule that failed."""
+    failed = metrics["rule_errors"].fill_null(0).to_numpy() > 0
+    return pa.array(failed | metrics["model"].is_null().to_numpy())
 
 
 def _plain(table: pa.Table) -> pa.Table:

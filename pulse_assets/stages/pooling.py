@@ -81,7 +81,7 @@ def _category(codes: Ints, names: Sequence[str]) -> pd.Categorical:
     ordered = sorted(names)
     place = {name: i for i, name in enumerate(ordered)}
     new = np.array([place[name] for name in names], np.int64)
-    return pd.Categorical.from_codes(new[codes], ordered)
+    return pd.Categorical.from_codes(new[codes], pd.Index(ordered, dtype=object))
 
 
 def _places(column: pa.ChunkedArray, known: dict[str, int]) -> Ints:

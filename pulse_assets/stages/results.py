@@ -134,7 +134,8 @@ def _general_name(models: pd.Series) -> pd.Series:
     }
     categories = sorted({*names.values()})
     codes = np.array([categories.index(name) for name in names.values()], np.int64)
-    general = pd.Categorical.from_codes(codes[models.cat.codes], categories)
+    index = pd.Index(categories, dtype=object)
+    general = pd.Categorical.from_codes(codes[models.cat.codes], index)
     return pd.Series(general, index=models.index, name=models.name)
 
 

@@ -172,9 +172,7 @@ class _Blocks:
     squared_scale: Floats
 
     @classmethod
-    def of(
-        cls, variable: Ints, names: Sequence[str], planned: Mapping[str, PlannedVariable]
-    ) -> Self:
+    def of(cls, variable: Ints, names: list[str], planned: Mapping[str, PlannedVariable]) -> Self:
         """Return the blocks of equal codes in `variable`, [R]."""
         starts = np.flatnonzero(np.diff(variable, prepend=-1))
         lengths = np.diff(starts, append=len(variable))
