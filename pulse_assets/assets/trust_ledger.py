@@ -50,9 +50,8 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
 
 def _metadata(ledger: pa.Table) -> dict[str, Any]:
     latest = latest_trust(ledger)
-    ours = pa.Table.from_pandas(
-        latest[latest["model"] == ENSEMBLE].head(ROWS), preserve_index=False
-    )
+    shown = latest[latest["model"] == ENSEMBLE].head(ROWS)
+    ours = pa.Table.from_pandas(shown, preserve_index=False)
     return {
         "batches": len(ledger["batch"].unique()),
         "trust_over_time": dg.MetadataValue.md(trust_picture(ledger)),

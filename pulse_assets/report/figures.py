@@ -17,7 +17,7 @@ _WIDTH: Final = 374.4
 #: Around panels; the same in every figure, so that figures line up.
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 63.4, 7.2, 15.8, 41.0, 18.0
 #: Heights of figures of one panel and of two.
-_ONE, _TWO = 187.2, 316.8
+_LOW, _HIGH = 187.2, 316.8
 
 
 def draw_trust(lines: Mapping[Role, pd.DataFrame]) -> str:
@@ -36,7 +36,7 @@ def draw_trust(lines: Mapping[Role, pd.DataFrame]) -> str:
         y_range=(0.0, 1.0),
         rule=0.5,
     )
-    return _figure([panel], _ONE)
+    return _figure([panel], _LOW)
 
 
 def draw_skill(lines: Mapping[Role, pd.DataFrame]) -> str:
@@ -50,7 +50,7 @@ def draw_skill(lines: Mapping[Role, pd.DataFrame]) -> str:
         for role, rows in lines.items()
     ]
     label = "skill (% of naive's error)"
-    return _figure([Panel(drawn, y_label=label, x_label="horizon (steps)", rule=0.0)], _ONE)
+    return _figure([Panel(drawn, y_label=label, x_label="horizon (steps)", rule=0.0)], _LOW)
 
 
 def draw_forecasts(rows: pd.DataFrame) -> str:
@@ -80,7 +80,7 @@ def draw_forecasts(rows: pd.DataFrame) -> str:
         y_label="error (unit of the series)",
         x_label="date predicted (target_date)",
     )
-    return _figure([level, error], _TWO)
+    return _figure([level, error], _HIGH)
 
 
 def draw_next(past: pd.DataFrame, future: pd.DataFrame) -> str:
@@ -100,7 +100,7 @@ def draw_next(past: pd.DataFrame, future: pd.DataFrame) -> str:
         y_label="level (unit of the series)",
         x_label="date predicted (target_date)",
     )
-    return _figure([panel], _ONE)
+    return _figure([panel], _LOW)
 
 
 def line_of(role: Role, rows: pd.DataFrame, date: str, column: str) -> Line:

@@ -47,7 +47,7 @@ _TEXT, _SMALL_TEXT = 11.0, 10.5
 _DATE_STEPS: Final = (
     *(("D", days, 5) for days in (1, 2, 7, 14)),
     *(("M", months, 6) for months in (1, 3, 6)),
-    *(("Y", years, 8) for years in (1, 2, 5, 10, 20, 50, 100)),
+    *(("Y", years, 8) for years in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)),
 )
 
 

@@ -101,6 +101,6 @@ def round_sums(values: Floats) -> Floats:
     """
     half = np.uint64(1 << (_DROPPED_BITS - 1))
     bits = np.ascontiguousarray(values, np.float64).view(np.uint64)
-    kept = (bits + half) >> np.uint64(_DROPPED_BITS) << np.uint64(_DROPPED_BITS)
-    rounded = kept.view(np.float64)
+    upper = (bits + half) >> np.uint64(_DROPPED_BITS) << np.uint64(_DROPPED_BITS)
+    rounded = upper.view(np.float64)
     return np.where(np.isfinite(rounded), rounded, values)

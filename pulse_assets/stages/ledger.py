@@ -51,7 +51,7 @@ def build_ledger(metrics: Iterable[pa.Table], discount: float) -> pa.Table:
         part.table(results, discount)
         for part in results.parts(max(1, _CELLS // max(1, len(results.batches))))
     ]
-    return pa.concat_tables([TRUST_LEDGER.empty_table(), *parts]).combine_chunks()
+    return pa.concat_tables([TRUST_LEDGER.empty_table(), *parts]).unify_dictionaries()
 
 
 class _Comparisons:
@@ -243,7 +243,7 @@ def _dictionary(codes: np.ndarray, names: Iterable[str]) -> pa.DictionaryArray:
 
 
 def latest_trust(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
-    """Return the ledger's last row of each (variable, model), with names as plain text.
+    """Return the ledger's last row of each (variable, model); names are sorted categories.
 
     Args:
         ledger: rows of schema `TRUST_LEDGER`.
@@ -251,14 +251,16 @@ def latest_trust(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
     """
     keys = [*_RULE, "horizon"] if by_horizon else _RULE
     rows = horizon_rows(ledger) if by_horizon else overall_rows(ledger)
-    columns = rows.select(["batch", *keys, "trust", "lower", "upper"])
-    frame = columns.unify_dictionaries().to_pandas()
+    names = rows.select(["batch", *keys]).unify_dictionaries().to_pandas()
     for name in ("batch", *_RULE):  # so that they are in the order of their text
-        frame[name] = _with_sorted_categories(frame[name])
-    codes = [frame["batch"].cat.codes, frame.get("horizon", np.zeros(len(frame)))]
-    order = np.lexsort([*codes, *(frame[name].cat.codes for name in _RULE[::-1])])
-    last = frame.iloc[order].drop_duplicates(keys, keep="last")
-    return last.astype(dict.fromkeys(("batch", *_RULE), object))
+        names[name] = _with_sorted_categories(names[name])
+    codes = [names[name].cat.codes.to_numpy() for name in _RULE]
+    codes += [names["horizon"].to_numpy()] if by_horizon else []
+    order = np.lexsort([names["batch"].cat.codes.to_numpy(), *codes[::-1]])
+    ends = [np.diff(column[order], append=-1) != 0 for column in codes]
+    last = order[np.logical_or.reduce(ends)]
+    numbers = rows.select(["trust", "lower", "upper"]).take(last).to_pandas()
+    return pd.concat([names.iloc[last].reset_index(drop=True), numbers], axis=1)
 
 
 def _with_sorted_categories(names: pd.Series) -> pd.Series:

@@ -3,14 +3,13 @@
 The memory grows with the number of variables, models and horizons, and not with the batches.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final, cast
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS
@@ -50,10 +49,10 @@ class Groups:
         horizon = _places_of_numbers(table["horizon"].to_numpy(), self._horizons)
         keys = (variable << _MODEL_BITS | model) << _HORIZON_BITS | horizon
         at = self._keys.searchsorted(keys)
-        known = at < len(self._keys)
-        known[known] = self._keys[at[known]] == keys[known]
-        if not known.all():
-            self._extend(pd.unique(keys[~known]))
+        numbered = at < len(self._keys)
+        numbered[numbered] = self._keys[at[numbered]] == keys[numbered]
+        if not numbered.all():
+            self._extend(pd.unique(keys[~numbered]))
             at = self._keys.searchsorted(keys)
         return self._numbers[at]
 
@@ -84,17 +83,17 @@ def _category(codes: Ints, names: Sequence[str]) -> pd.Categorical:
     return pd.Categorical.from_codes(new[codes], pd.Index(ordered, dtype=object))
 
 
-def _places(column: pa.ChunkedArray, known: dict[str, int]) -> Ints:
-    """Return the place of each name in `known`, to which new names are added."""
+def _places(column: pa.ChunkedArray, place_of: dict[str, int]) -> Ints:
+    """Return the place of each name in `place_of`, to which new names are added."""
     encoded = cast("pa.DictionaryArray", column.unify_dictionaries().combine_chunks())
     names = encoded.dictionary.to_pylist()
-    places = np.array([known.setdefault(name, len(known)) for name in names], np.int64)
+    places = np.array([place_of.setdefault(name, len(place_of)) for name in names], np.int64)
     return places[encoded.indices.to_numpy()]
 
 
-def _places_of_numbers(values: Ints, known: dict[int, int]) -> Ints:
+def _places_of_numbers(values: Ints, place_of: dict[int, int]) -> Ints:
     occurring, codes = np.unique(values, return_inverse=True)
-    places = [known.setdefault(value, len(known)) for value in occurring.tolist()]
+    places = [place_of.setdefault(value, len(place_of)) for value in occurring.tolist()]
     return np.array(places, np.int64)[codes]
 
 
@@ -115,11 +114,13 @@ def add_up(metrics: Iterable[pa.Table]) -> pd.DataFrame:
     for table in chain([BATCH_METRICS.empty_table()], metrics):
         rows = in_order_of_batch(scored_rows(table))
         places = groups.numbers(rows)
-        for name, values in _addends(rows).items():
+        for name, values in _addends(rows):
             total = sums.get(name, np.empty(0))
-            sums[name] = np.append(total, np.zeros(len(groups) - len(total)))
+            if len(total) < len(groups):
+                total = np.append(total, np.zeros(len(groups) - len(total)))
+            sums[name] = total
             with np.errstate(over="ignore"):
-                np.add.at(sums[name], places, values)
+                np.add.at(total, places, values)
     counts = {name: np.int64 for name in sums if name in _COUNTS or name.endswith("_n")}
     return groups.frame().assign(**sums).astype(counts)
 
@@ -129,7 +130,9 @@ _COUNTS: Final = ("n", "missing", "compared")
 
 def scored_rows(metrics: pa.Table) -> pa.Table:
     """Return the rows with scores."""
-    return metrics.filter(pc.field("model").is_valid())
+    if not metrics["model"].null_count:
+        return metrics
+    return metrics.filter(metrics["model"].is_valid())
 
 
 def in_order_of_batch(table: pa.Table) -> pa.Table:
@@ -142,28 +145,28 @@ def _sorted_names(table: pa.Table) -> list[str]:
     return sorted(table["batch"].unique().to_pylist())
 
 
-def _addends(rows: pa.Table) -> dict[str, np.ndarray]:
-    """Return what each row adds to the sums of its group."""
-    columns = {name: rows[name].to_numpy() for name in POOLED_COLUMNS if name not in _TEXTS}
-    n, error = columns["n"].astype(np.float64), columns["abs_error"]
-    naive, compared = columns["naive_abs_error"], columns["compared"]
+def _addends(rows: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield what each row adds to the sums of its group, one sum after another."""
+    n, missing, compared, error, naive = (rows[name].to_numpy() for name in _NEEDED)
     finite = np.isfinite(error) & np.isfinite(naive) & (compared > 0)
-    added = {
-        "n": n,
-        "missing": columns["missing"],
-        "compared": np.where(finite, compared, 0),
-        "abs_error": np.where(finite, error, 0.0),
-        "naive_abs_error": np.where(finite, naive, 0.0),
-    }
-    pairs = n + columns["missing"]
-    totals = {"weight": (pairs * columns["weight"], pairs)} | {
-        name: (metric.to_total(columns[metric.column], n, error), n)
-        for name, metric in METRICS.items()
-    }
-    for name, (total, count) in totals.items():
-        defined = ~np.isnan(total)
-        added |= {name: np.where(defined, total, 0.0), f"{name}_n": np.where(defined, count, 0.0)}
-    return added
+    yield from {"n": n, "missing": missing}.items()
+    for name, values in {
+        "compared": compared,
+        "abs_error": error,
+        "naive_abs_error": naive,
+    }.items():
+        yield name, np.where(finite, values, 0)
+    yield from _defined("weight", (n + missing) * rows["weight"].to_numpy(), n + missing)
+    for name, metric in METRICS.items():
+        yield from _defined(name, metric.to_total(rows[metric.column].to_numpy(), n, error), n)
 
 
-_TEXTS: Final = ("batch", *KEY)
+def _defined(name: str, total: Floats, count: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield a sum and the number of its pairs, both 0 where the sum is undefined."""
+    defined = ~np.isnan(total)
+    yield name, np.where(defined, total, 0.0)
+    yield f"{name}_n", np.where(defined, count, 0)
+
+
+#: Columns that several sums need.
+_NEEDED: Final = ("n", "missing", "compared", "abs_error", "naive_abs_error")

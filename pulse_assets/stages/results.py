@@ -91,17 +91,20 @@ def summarise(
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
     tally = OutcomeTally()
-    sums = add_up(_counted(metrics, tally))
-    outcomes, pooled, over_all = tally.outcomes(), _compared(sums), _compared(_one_indicator(sums))
-    trust = _trust_of(ledger)
+    pooled = _compared(add_up(_counted(metrics, tally)))
+    over_all = _compared(_one_indicator(pooled))
+    skill = _skill_by_horizon(pooled, over_all, ledger)
+    outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
     by_variable = _rows_by_variable(pooled, trust)
+    models = _to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
+    del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
     results = {
         "schema_version": SCHEMA_VERSION,
         **conclude({}, []),
         "batches": _count_batches(outcomes, tally.batches, planned),
         "variables": _describe_variables(by_variable) | {"never_predicted": never},
-        "models": _to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD]),
+        "models": models,
         "models_by_variable": _boards(by_variable),
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
@@ -109,7 +112,7 @@ def summarise(
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
-    return Summary(results, _skill_by_horizon(pooled, over_all, ledger))
+    return Summary(results, skill)
 
 
 def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
@@ -122,6 +125,8 @@ def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Ta
 def _one_indicator(sums: pd.DataFrame) -> pd.DataFrame:
     """Return the sums with all rules on leading indicators as one."""
     renamed = sums.assign(model=_general_name(sums["model"]))
+    if len(renamed["model"].cat.categories) == len(sums["model"].cat.categories):
+        return sums
     return _sums(renamed.groupby(list(KEY), observed=True)).reset_index()
 
 
@@ -186,11 +191,15 @@ def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     ).reset_index()
 
 
-def _trust_of(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
-    """Return the trust after the last batch; its bounds are named as in the results."""
+def _trust_of(ledger: pa.Table, pooled: pd.DataFrame, *, by_horizon: bool = False) -> pd.DataFrame:
+    """Return the trust after the last batch, with the names of the results.
+
+    Variables and models have the categories of `pooled`, so that the two are joined by their codes.
+    """
     bounds = {"lower": "trust_lower", "upper": "trust_upper"}
     rows = latest_trust(ledger, by_horizon=by_horizon).rename(columns=bounds)
-    return rows.astype(dict.fromkeys(_TRUST, np.float64))
+    names = {name: rows[name].astype(pooled[name].dtype) for name in ("variable", "model")}
+    return rows.assign(**names).astype(dict.fromkeys(_TRUST, np.float64))
 
 
 def _overall_rows(
@@ -211,8 +220,8 @@ def _overall_rows(
 def _rows_by_variable(pooled: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     rows = _aggregate(pooled, ["variable", "model"])
     pairs = rows["variable"].map(_pairs_to_predict(pooled)).astype(np.float64)
-    rows = rows.astype({"variable": object, "model": object})
     rows = rows.merge(trust[["variable", "model", *_TRUST]], on=["variable", "model"], how="left")
+    rows = rows.astype({"variable": object, "model": object})
     return _sorted_by_skill(_ranked(rows, pairs))
 
 
@@ -278,18 +287,27 @@ def _describe_variables(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _skill_by_horizon(pooled: pd.DataFrame, over_all: pd.DataFrame, ledger: pa.Table) -> pa.Table:
     """Return the skill at each horizon for each variable, then over all (`variable` null)."""
-    trust = _trust_of(ledger, by_horizon=True)
+    trust = _trust_of(ledger, pooled, by_horizon=True)
     general = trust.assign(model=_general_name(trust["model"]).astype(object))
     mean_trust = general.groupby(["model", "horizon"])["trust"].mean().reset_index()
     overall = _aggregate(over_all, ["model", "horizon"]).astype({"model": object})
     overall = overall.merge(mean_trust, on=["model", "horizon"], how="left").assign(variable=None)
-    each = _aggregate(pooled, list(KEY)).astype({"variable": object, "model": object})
-    each = each.merge(trust[[*KEY, "trust"]], on=list(KEY), how="left")
+    columns = ["n", "mase", "mase_n", "log_ratio"]
+    each = pooled[[*KEY, *columns]].merge(trust[[*KEY, "trust"]], on=list(KEY), how="left")
+    each = each.assign(
+        mase=each["mase"] / each["mase_n"], skill=1.0 - np.exp(each["log_ratio"])
+    ).sort_values(list(KEY))
     parts = [part[SKILL_BY_HORIZON.names] for part in (each, overall)]
-    return pa.concat_tables(
-        pa.Table.from_pandas(part, SKILL_BY_HORIZON, preserve_index=False).replace_schema_metadata()
-        for part in parts
-    ).unify_dictionaries()
+    return pa.concat_tables(map(_skill_table, parts)).unify_dictionaries()
+
+
+def _skill_table(rows: pd.DataFrame) -> pa.Table:
+    names = {name: rows[name].astype("category") for name in ("variable", "model")}
+    arrays = [
+        pa.array(names.get(field.name, rows[field.name])).cast(field.type)
+        for field in SKILL_BY_HORIZON
+    ]
+    return pa.table(arrays, schema=SKILL_BY_HORIZON)
 
 
 def _to_records(frame: pd.DataFrame) -> list[Any]:

@@ -340,17 +340,17 @@ def _failure_columns(
 ) -> dict[str, pa.Array]:
     """Return the columns about failures; every horizon of a rule repeats them."""
     length = len(groups.model)
-    found: list[_RuleErrors | None] = [None] * length
+    failures: list[_RuleErrors | None] = [None] * length
     if failed:
         names = zip(
             _named(groups.variable, rows.variable).to_pylist(),
             _named(groups.model, rows.model).to_pylist(),
             strict=True,
         )
-        found = [failed.get(name) for name in names]
+        failures = [failed.get(name) for name in names]
     return {
-        "rule_errors": pa.array([f.origins if f else 0 for f in found], pa.int32()),
-        "rule_error_origin": pa.array([f and f.first for f in found], pa.date32()),
-        "error_type": pa.array([f and f.type for f in found], pa.string()),
-        "error": pa.array([f and f.message for f in found], pa.string()),
+        "rule_errors": pa.array([f.origins if f else 0 for f in failures], pa.int32()),
+        "rule_error_origin": pa.array([f and f.first for f in failures], pa.date32()),
+        "error_type": pa.array([f and f.type for f in failures], pa.string()),
+        "error": pa.array([f and f.message for f in failures], pa.string()),
     }

@@ -235,8 +235,8 @@ class PartitionedTables(Mapping[str, pa.Table]):
             except StoreError:
                 return {}, 0
 
-        found = _in_waves(read, list(self), rows=lambda result: result[1])
-        return {key: fingerprint for key, (fingerprint, _) in zip(self, found, strict=True)}
+        results = _in_waves(read, list(self), rows=lambda result: result[1])
+        return {key: fingerprint for key, (fingerprint, _) in zip(self, results, strict=True)}
 
     @cached_property
     def _present(self) -> dict[str, str]:
@@ -256,7 +256,7 @@ class PartitionedTables(Mapping[str, pa.Table]):
         schema = SCHEMAS[self.asset]
         chosen = pa.schema([f for f in schema if columns is None or f.name in columns])
         part, whole = [chosen.empty_table()], True
-        for table in _in_waves(read, list(self), rows=lambda found: found.num_rows if found else 0):
+        for table in _in_waves(read, list(self), rows=lambda table: table.num_rows if table else 0):
             if table is not None:
                 part.append(table)
             if sum(each.num_rows for each in part) >= _ROWS:

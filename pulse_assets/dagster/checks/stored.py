@@ -60,17 +60,17 @@ class StoredBatches:
         parts = self.tables(STATUS_TABLE).parts(_COLUMNS, made_of=made_of)
         return _Pooled.of(parts)
 
-    @property
+    @cached_property
     def scores(self) -> pd.DataFrame:
         """Sums over the batches by variable, model and horizon, see `add_up`."""
         return self._pooled.scores
 
-    @property
+    @cached_property
     def batches(self) -> Mapping[str, str]:
         """Status by batch, in order of batch."""
         return self._pooled.batches
 
-    @property
+    @cached_property
     def outcomes(self) -> Outcomes:
         """Failed batches and rules, skipped variables, and counts of the batches."""
         return self._pooled.outcomes
