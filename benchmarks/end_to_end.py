@@ -241,7 +241,7 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
         "historical_data": lambda: observe(batch, series, options.history_days),
         "training_batches": lambda: plan(batch, histories, options.horizons),
         "retrodictions": retrodict,
-        "batch_metrics": lambda: score(batch.batch_id, planned, variables, made, 0.9),
+        "batch_metrics": lambda: score(batch.batch_id, planned, variables, made),
     }
 
 

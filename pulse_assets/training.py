@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -33,6 +33,10 @@ from pulse_assets.settings import Settings, TrainingConfig, dagster_home
 from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
+from pulse_assets.storage.tables import decode_table
+
+#: Path of the table of skill by horizon in a store.
+_SKILL: Final = object_path("skill_by_horizon")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class TrainingResults:
         report_path: path or address of the HTML report.
         success: whether the run succeeded and every check of severity ERROR passed: no batch and
             no rule failed, every variable was predicted, no rule looks ahead, the tables are whole.
+        store: where the tables of the training are.
         message: why the training did not succeed, in one sentence per failed check; else empty.
     """
 
@@ -52,6 +57,7 @@ class TrainingResults:
     results_path: str
     report_path: str
     success: bool
+    store: Store
     message: str = ""
 
     @cached_property
@@ -63,6 +69,17 @@ class TrainingResults:
     def models(self) -> pd.DataFrame:
         """The leaderboard over all variables, one row per model, best skill first."""
         return pd.DataFrame(self.data["models"])
+
+    @cached_property
+    def skill_by_horizon(self) -> pd.DataFrame:
+        """Skill, trust and mase by variable, model and horizon; variable None: over all of them.
+
+        It is read from the store when it is first used.
+        """
+        data, name = self.store.read(_SKILL), f"{self.store.uri}/{_SKILL}"
+        frame = decode_table(data, "skill_by_horizon", name=name).to_pandas()
+        names = frame[["variable", "model"]].astype(object)
+        return frame.assign(**names.where(names.notna(), None))
 
     @property
     def trust_scores(self) -> dict[str, float | None]:
@@ -196,5 +213,6 @@ def _read_results(outcome: RunOutcome, settings: Settings) -> TrainingResults:
         results_path=f"{store.uri}/{path}",
         report_path=f"{store.uri}/{object_path('training_report', suffix='html')}",
         success=outcome.success and data["success"],
+        store=store,
         message="; ".join(data["problems"] or outcome.failures),
     )

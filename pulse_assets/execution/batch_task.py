@@ -274,8 +274,7 @@ class _BatchWork:
         planned, forecasts = (
             self.table(name, walk) for name in ("training_batches", "retrodictions")
         )
-        level = self.options.interval_level
-        return score(self.batch.batch_id, planned, self.variables(walk), forecasts, level)
+        return score(self.batch.batch_id, planned, self.variables(walk), forecasts)
 
     def _identify(self, made_of: str) -> None:
         """Set the fingerprint of the tables; `made_of` is the hash of their input."""

@@ -209,8 +209,8 @@ def _join(parts: Sequence[Retrodiction], origins: Sequence[Ints], length: int) -
         origins: index of the origins of each segment among all.
         length: number of origins, O.
     """
-    own = dict.fromkeys(name for part in parts for name in part.models[: -len(ENSEMBLES)])
-    models = (*own, *ENSEMBLES)
+    own = {name for part in parts for name in part.models[: -len(ENSEMBLES)]}
+    models = (*sorted(own, key=_rules_first), *ENSEMBLES)
 
     def joined(values_of: Callable[[Retrodiction], Floats], absent: float) -> Floats:
         whole = np.full((len(models), length, parts[0].predicted.shape[2]), absent)
@@ -226,6 +226,11 @@ def _join(parts: Sequence[Retrodiction], origins: Sequence[Ints], length: int) -
         upper=joined(lambda part: part.upper, np.nan),
         weights=joined(lambda part: part.weights, 0.0),
     )
+
+
+def _rules_first(name: str) -> tuple[bool, str]:
+    """Return a sort key that does not depend on which indicators other origins have."""
+    return name.startswith(INDICATOR_PREFIX), name
 
 
 def _errors_at_origins(

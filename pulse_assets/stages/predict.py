@@ -9,6 +9,7 @@ import pyarrow as pa
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.retrodiction.retrodict import Retrodiction
+from pulse_assets.retrodiction.rounding import round_bounds, round_weights
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
@@ -162,9 +163,8 @@ def _forecast(
             yield from _forecast(part, panel, selected, rules, options)
         return
     retrodiction = forecasts.retrodiction
-    numbers = np.stack(
-        [retrodiction.predicted, retrodiction.lower, retrodiction.upper, retrodiction.weights]
-    )
+    weights = round_weights(retrodiction.weights)
+    numbers = np.stack([retrodiction.predicted, retrodiction.lower, retrodiction.upper, weights])
     for key, variable in group.members:
         yield key, _rows(variable, forecasts, numbers)
 
@@ -205,6 +205,7 @@ def _table(batch_id: str, parts: Sequence[_Rows]) -> pa.Table:
     codes = {name: code for code, name in enumerate(models)}
     numbers = np.concatenate([part.numbers.reshape(4, -1) for part in parts], axis=1)
     predicted, lower, upper, weight = numbers
+    lower, upper = round_bounds(predicted, lower, upper)
     lengths = [part.numbers[0].size for part in parts]
     columns = {
         "variable": pa.DictionaryArray.from_arrays(

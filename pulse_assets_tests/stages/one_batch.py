@@ -31,10 +31,10 @@ class Stages(NamedTuple):
         names = "historical_data", "training_batches", "retrodictions"
         return dict(zip(names, (self.history, self.planned, self.retrodictions), strict=True))
 
-    def score(self, level: float) -> pa.Table:
+    def score(self) -> pa.Table:
         """Return the `batch_metrics`."""
         batch = self.planned["batch"][0].as_py()
-        return score(batch, self.planned, self.variables, self.retrodictions, level)
+        return score(batch, self.planned, self.variables, self.retrodictions)
 
 
 def run_stages(
