@@ -54,6 +54,8 @@ def group_batches(
     Example:
         Of 60 monthly batches of one anchor, four threads get 15 blocks of 4.
     """
+    if not batches:
+        return []
     walk, each = _seconds(options)
     fit = int(max(BLOCK_SECONDS - walk, 0.0) / each)
     share = len(batches) // (threads * BLOCKS_PER_THREAD)
