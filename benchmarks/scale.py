@@ -163,6 +163,10 @@ class Nothing:
 
     name: str
 
+    def parts(self) -> "list[Nothing]":
+        """Return the task itself, which cannot be divided."""
+        return [self]
+
 
 def do_nothing(task: Nothing) -> str:
     """Return what a batch's summary would be."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
-from pulse_assets.batches.windows import window_starts
+from pulse_assets.batches.windows import history_starts, window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.calendars import decide_frequency
 from pulse_assets.history.frequency import Frequency, get_frequency, steps_between
@@ -20,7 +20,7 @@ from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, REFERENCE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.window import MINIMUM_HISTORY
+from pulse_assets.stages.variable_history import MINIMUM_HISTORY
 from pulse_assets.storage.store import open_store
 
 #: Problems that one message names at most.
@@ -216,8 +216,8 @@ def _never_predicted(
         )
     if not _reachable(series, frequency, options, grid.starts(dates[inside]), inside).any():
         return (
-            f"{MINIMUM_HISTORY} observations must lie before a batch, in the "
-            f"{options.history_days} days before it and {min(options.horizons)} steps before a "
+            f"{MINIMUM_HISTORY} observations must lie before a batch, in its history of "
+            f"{options.history_days} days or more, and {min(options.horizons)} steps before a "
             f"value to predict, and no value from {span} has that",
             "choose a later --end-date, more --history-days or smaller --horizons",
         )
@@ -252,7 +252,7 @@ def _reachable(
     """
     dates = series.timestamps
     before = np.searchsorted(dates, starts)
-    oldest = np.searchsorted(dates, starts - options.history_days)
+    oldest = np.searchsorted(dates, history_starts(starts, options.history_days))
     enough = before - oldest >= MINIMUM_HISTORY
     # The last of the observations that must lie at or before an origin.
     enough_at = np.minimum(oldest + MINIMUM_HISTORY - 1, len(dates) - 1)

@@ -5,23 +5,41 @@ Start it as `pulse-train`, as `python -m pulse_assets.run_training`, or as a scr
     python pulse_assets/run_training.py --help
 """
 
+import importlib
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if __name__ == "__main__" and not __package__:
     # Python puts the folder of a script first in its path, where our folder `dagster` would hide
     # Dagster. The folder that holds the package belongs there.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pulse_assets.cli.configuration import create_config_from_args
-from pulse_assets.cli.logs import setup_logging
-from pulse_assets.cli.parser import parse_args
-from pulse_assets.cli.terminal import print_error
+from pulse_assets.cli.process import own_process, seconds_since_start, uncollected
 from pulse_assets.errors import PulseError
 
+if TYPE_CHECKING:
+    from pulse_assets.cli.configuration import create_config_from_args
+    from pulse_assets.cli.logs import setup_logging
+    from pulse_assets.cli.parser import parse_args
+
 __all__ = ["create_config_from_args", "main", "parse_args", "setup_logging"]
+
+#: The module of each other exported name. Worker processes import this module too, for it is the
+#: main module of their run, and need none of them.
+_MODULES: Final = {
+    "create_config_from_args": "configuration",
+    "parse_args": "parser",
+    "setup_logging": "logs",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a function
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pulse_assets.cli.{_MODULES[name]}"), name)
 
 
 def main(arguments: Sequence[str] | None = None) -> Literal[0, 1]:
@@ -37,13 +55,34 @@ def main(arguments: Sequence[str] | None = None) -> Literal[0, 1]:
     Raises:
         SystemExit: with 1 if the command line cannot be understood, with 0 after `--help`.
     """
+    began = time.monotonic()
+    if arguments is None:  # the process is the command's own
+        began -= seconds_since_start()
+        with uncollected():
+            return _run(arguments, began)
+    return _run(arguments, began)
+
+
+def _run(arguments: Sequence[str] | None, began: float) -> Literal[0, 1]:
+    # Each import comes when it is needed: bad options are reported, and a training prints its first
+    # line, before the packages that take seconds to import.
+    from pulse_assets.cli.configuration import create_config_from_args
+    from pulse_assets.cli.logs import setup_logging
+    from pulse_assets.cli.parser import parse_args
+    from pulse_assets.cli.terminal import print_error
+
     args = parse_args(arguments)
     try:
         config = create_config_from_args(args)
         setup_logging(config)
-        from pulse_assets.cli.commands import run_command  # a second that bad options need not cost
+        with own_process():
+            if args.command == "train":
+                from pulse_assets.cli.train import train
 
-        return run_command(args, config)
+                return train(config, as_json=args.json, began=began)
+            from pulse_assets.cli.commands import run_command
+
+            return run_command(args, config)
     except PulseError as error:
         print_error(str(error))
     except KeyboardInterrupt:

@@ -16,7 +16,8 @@ from pulse_assets.dagster.instance import open_instance
 from pulse_assets.dagster.run_process import fail_dead_runs
 from pulse_assets.dagster.runs import RunOutcome, execute_training
 from pulse_assets.errors import StoreUnavailableError, TrainingError
-from pulse_assets.execution.cluster import TLS_FILES, ClusterSpec, open_cluster
+from pulse_assets.execution.cluster import ClusterSpec, open_cluster
+from pulse_assets.execution.phases import begin_phase
 from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.preflight import check_ready
 from pulse_assets.results import (
@@ -26,7 +27,7 @@ from pulse_assets.results import (
     RuleErrors,
     SkippedVariable,
 )
-from pulse_assets.retrodiction.compilation import compile_kernels
+from pulse_assets.retrodiction.compilation import are_compiled, compile_kernels
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, dagster_home
 from pulse_assets.stages.outcome import warnings_of
@@ -158,29 +159,18 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
     copies = _copies(config)
     for folder, name in copies:
         _check_copy(folder, name)
-    if config.dask_scheduler_address is None:
+    cluster, progress = ClusterSpec.of(config), progress or NoProgress()
+    if cluster.kind == "local" and not are_compiled():
+        begin_phase(progress, "kernels")
         compile_kernels()  # once, here, so that no worker of this machine has to
-    with open_cluster(_cluster_of(config)), open_instance(dagster_home()) as instance:
+        begin_phase(progress, "start")
+    with open_cluster(cluster), open_instance(dagster_home()) as instance:
         fail_dead_runs(instance)
-        outcome = execute_training(settings, options, instance, progress or NoProgress())
+        outcome = execute_training(settings, options, instance, progress)
     results = _read_results(outcome, settings)
     for folder, name in copies:
         folder.write(name, json.dumps(results.data, indent=2).encode())
     return results
-
-
-def _cluster_of(config: TrainingConfig) -> ClusterSpec:
-    if config.dask_scheduler_address:
-        files = {name: getattr(config, f"dask_{name}") for name in TLS_FILES}
-        certificates = {name: str(file) for name, file in files.items() if file}
-        return ClusterSpec("existing", {"address": config.dask_scheduler_address, **certificates})
-    port = config.dask_dashboard_port
-    options = {
-        "n_workers": config.max_workers,
-        "threads_per_worker": config.dask_threads_per_worker,
-        "dashboard_address": None if port is None else f"127.0.0.1:{port}",
-    }
-    return ClusterSpec("local", options, forced=config.use_dask)
 
 
 def _copies(config: TrainingConfig) -> list[tuple[Store, str]]:

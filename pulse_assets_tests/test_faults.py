@@ -45,7 +45,7 @@ def months(tmp_path_factory):
 
 
 def sixty_batches(source, store, **changes):
-    """Sixty batches of a month each, with a rule that takes its time."""
+    """Sixty batches of a month each, with a rule that takes its time for each block of them."""
     values = {
         "variables": ["line"],
         "models": ["naive", "pulse_assets_tests.own_rules:Lethal"],
@@ -78,7 +78,7 @@ def undisturbed(months, tmp_path_factory):
 class Command:
     """`pulse-train` in a process, and process group, of its own."""
 
-    def __init__(self, config, folder, *options, seconds="0.3", **environment):
+    def __init__(self, config, folder, *options, seconds="2", **environment):
         file = folder / "config.yaml"
         file.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
         self._store = Path(config.store)
@@ -183,7 +183,7 @@ def test_all_workers_are_killed_and_others_join(command, config, undisturbed, tm
         run = command(*existing(cluster))
         run.wait_for_batches(10)
         cluster.kill_workers()
-        time.sleep(20)
+        wait_until(lambda: f"{cluster.address} has no worker, so " in run.said(), 60)
         assert run.process.poll() is None
         cluster.add_worker()
         cluster.add_worker()
@@ -192,9 +192,21 @@ def test_all_workers_are_killed_and_others_join(command, config, undisturbed, tm
     check_whole(config, undisturbed)
 
 
+def test_a_worker_is_stopped_for_good(command, config, undisturbed, tmp_path):
+    """Dask counts it as lost after 5 seconds, the shortest time that it knows."""
+    environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "1s"}
+    with standing_cluster(tmp_path, 2, cwd=ROOT, env=environment) as cluster:
+        run = command(*existing(cluster))
+        run.wait_for_batches(10)
+        cluster.workers[0].send_signal(signal.SIGSTOP)
+        code, said = run.finish()
+    assert code == 0, said
+    check_whole(config, undisturbed)
+
+
 def test_a_killed_scheduler(command, config, undisturbed, tmp_path):
     with standing_cluster(
-        tmp_path, 2, cwd=ROOT, env=os.environ | {"BATCH_SECONDS": "0.3"}
+        tmp_path, 2, cwd=ROOT, env=os.environ | {"BATCH_SECONDS": "2"}
     ) as cluster:
         run = command(*existing(cluster))
         run.wait_for_batches(10)
@@ -265,7 +277,7 @@ def test_an_interrupt_before_the_first_batch(command, config, when):
 @pytest.fixture
 def page(config, tmp_path):
     """The Dagster UI, with an existing cluster of two workers."""
-    environment = os.environ | {"BATCH_SECONDS": "0.3"}
+    environment = os.environ | {"BATCH_SECONDS": "2"}
     training = {name: getattr(config, name) for name in ("variables", "models", "horizons")}
     log = tmp_path / "servers.log"
     with (
@@ -284,11 +296,15 @@ class Page:
     training: dict
 
     def launch(self, config, batches):
-        """Launch a backfill; return its run when it has so many batches."""
-        on = {"existing": {"address": self.cluster.address}}
+        """Launch a backfill; return its run when it has stored that many batches."""
+        on, began = {"existing": {"address": self.cluster.address}}, time.time()
         self.ui.launch(self.training, self.ui.keys(), on)
-        found = Path(config.store)
-        wait_until(lambda: len([*found.glob("batch_metrics/*/*.parquet")]) >= batches, 90)
+
+        def stored_since():
+            files = Path(config.store).glob("batch_metrics/*/*.parquet")
+            return sum(file.stat().st_mtime >= began for file in files)
+
+        wait_until(lambda: stored_since() >= batches, 90)
         return next(run for run in runs() if not run.is_finished)
 
 
@@ -318,8 +334,9 @@ def test_terminate_in_the_ui_and_a_killed_run_of_the_ui(page, config, undisturbe
 
 
 def test_a_batch_that_kills_its_worker_fails_alone(command, config, undisturbed, tmp_path):
+    """It is the last of its block, whose others are computed."""
     log = tmp_path / "deaths"
-    poison = {"LETHAL_VALUE": "45.5", "LETHAL_LOG": str(log)}
+    poison = {"LETHAL_VALUE": "69.0", "LETHAL_LOG": str(log)}
     code, said = command(seconds="0.1", **poison).finish()
     assert code == 1
     assert len(log.read_text().splitlines()) == 3

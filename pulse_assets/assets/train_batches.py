@@ -4,28 +4,38 @@ Each batch is one Dask task, whose worker writes the objects. The step only reco
 materialization per table of a batch as it completes, none for the tables of a failed batch.
 """
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
 from pulse_assets.assets.specs import described
+from pulse_assets.batches.blocks import group_batches
 from pulse_assets.batches.fingerprint import code_fingerprint
 from pulse_assets.batches.grid import batch_of, check_keys
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
 from pulse_assets.dagster.failures import plain_failures
-from pulse_assets.dagster.internals import report_metadata
+from pulse_assets.dagster.internals import grouped_rows, report_metadata, report_planned
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import ClusterError, StoreUnavailableError
-from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batch, run_batch
-from pulse_assets.execution.cluster import active_client, describe_cluster, remote_client
+from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batches, run_batches
+from pulse_assets.execution.cluster import (
+    active_client,
+    describe_cluster,
+    remote_client,
+    threads_of,
+    threads_of_run,
+)
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
+from pulse_assets.execution.submissions import Watch
 from pulse_assets.execution.tally import Progress, RunTally
-from pulse_assets.execution.worker_store import check_workers_store
+from pulse_assets.execution.worker_calls import call_workers
+from pulse_assets.execution.worker_check import WorkerCheck
 from pulse_assets.preflight import check_ready
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.retrodiction.kernel_cache import warn_of_compilation
@@ -35,6 +45,11 @@ from pulse_assets.storage.layout import object_path
 
 if TYPE_CHECKING:
     from distributed import Client
+
+#: Seconds that a worker may take to end its rule hosts.
+_CLOSE_SECONDS: Final = 10.0
+
+_log: Final = logging.getLogger("pulse_assets.cluster")
 
 
 def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
@@ -60,15 +75,15 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
             check_keys(context.partition_keys, settings)
             options = check_ready(run, training)
             warn_of_compilation()
-            if client := remote_client():
-                check_workers_store(client, run, options.variables or ())
+            watch = _watch_workers(context, run, options)
             tasks = _tasks(run, options, context.partition_keys, tables)
             _link_dashboard(context)
-            tally = RunTally(len(tasks), progress)
-            for summary in _summaries(tasks):
-                with uninterrupted():
-                    tally.add(summary)
-                    _announce(context, run, summary, tables, tally)
+            tally = RunTally(len(context.partition_keys), progress)
+            for summaries in _summaries(tasks, watch):
+                with uninterrupted(), grouped_rows(context.instance):
+                    for summary in summaries:
+                        tally.add(summary)
+                        _announce(context, run, summary, tables, tally)
                     if line := tally.due_line():
                         context.log.info(line)
         context.instance.add_run_tags(context.run.run_id, {COMPUTED_TAG: "true"})
@@ -120,34 +135,58 @@ def _link_dashboard(context: dg.AssetExecutionContext) -> None:
         )
 
 
+def _watch_workers(
+    context: dg.AssetExecutionContext, run: Settings, options: TrainingOptions
+) -> Watch:
+    """Check the workers that the cluster has, and return what to do about those that join."""
+    client = remote_client()
+    check = WorkerCheck(client, run, options.variables or ()) if client else None
+    if check:
+        check()
+
+    def report(line: str) -> None:
+        context.log.warning(line)
+        _log.warning(line)  # the screen of a command, which does not show the run's log
+
+    return Watch(check, report)
+
+
 def _tasks(
     settings: Settings, options: TrainingOptions, keys: Iterable[str], tables: frozenset[str]
 ) -> list[BatchTask]:
+    """Return a task for each block of batches."""
     variables = options.variables or ()
     rules = rule_versions(options.models or (), options.rule_timeout_seconds)
-    return [
-        BatchTask(batch_of(settings, key, variables), settings, options, tables, rules)
-        for key in keys
-    ]
+    batches = [batch_of(settings, key, variables) for key in keys]
+    if "historical_data" in tables:
+        blocks = group_batches(batches, options, threads_of_run())
+    else:  # each batch is computed from what is stored of it
+        blocks = [(batch,) for batch in batches]
+    return [BatchTask(block, settings, options, tables, rules) for block in blocks]
 
 
-def _summaries(tasks: list[BatchTask]) -> Iterator[BatchSummary]:
-    """Compute the batches; one whose worker was lost each time it was tried counts as failed.
+def _summaries(tasks: list[BatchTask], watch: Watch) -> Iterator[Sequence[BatchSummary]]:
+    """Compute the batches, and yield those of a task together.
+
+    A batch whose worker was lost each time it was tried counts as failed.
 
     Raises:
         StoreUnavailableError: a worker cannot use the store or the source.
-        ClusterError: the scheduler was lost, or a worker has other rules than the run.
+        ClusterError: the scheduler was lost, or a worker has other rules or packages than the run,
+            or does not see its store.
     """
     client = active_client()
     with _workers_hosts(client if tasks and tasks[0].rules else None):
-        yield from _results(tasks, client)
+        yield from _results(tasks, client, watch)
 
 
-def _results(tasks: list[BatchTask], client: "Client | None") -> Iterator[BatchSummary]:
-    for batch_task, result in fan_out(run_batch, tasks, client):
+def _results(
+    tasks: list[BatchTask], client: "Client | None", watch: Watch
+) -> Iterator[Sequence[BatchSummary]]:
+    for batch_task, result in fan_out(run_batches, tasks, client, watch):
         if isinstance(result, StoreUnavailableError | ClusterError):
             raise result
-        yield fail_batch(batch_task, result) if isinstance(result, Exception) else result
+        yield fail_batches(batch_task, result) if isinstance(result, Exception) else result
 
 
 @contextmanager
@@ -158,7 +197,7 @@ def _workers_hosts(client: "Client | None") -> Iterator[None]:
     finally:
         if client is not None:
             with suppress(Exception):  # the cluster may be lost
-                client.run(close_hosts, on_error="ignore")
+                call_workers(client, threads_of(client), close_hosts, seconds=_CLOSE_SECONDS)
 
 
 def _announce(
@@ -169,9 +208,10 @@ def _announce(
     tally: RunTally,
 ) -> None:
     """Record what a batch stored, except a status table that the step itself yields."""
-    if summary.status == "failed":
-        context.log.error(f"batch {summary.batch_id} failed: {summary.error_type}: {summary.error}")
     key = summary.batch_id
+    if summary.status == "failed":
+        context.log.error(f"batch {key} failed: {summary.error_type}: {summary.error}")
+        _show_as_failed(context, key, tables)
     if summary.rule_errors:
         context.log.warning(f"batch {key}: rules failed from {summary.rule_errors} origins")
     for name in tables & {STATUS_TABLE} if summary.status == "failed" else tables:
@@ -181,6 +221,17 @@ def _announce(
         else:
             metadata |= _run_metadata(tally) if name == STATUS_TABLE else {}
             context.log_event(dg.AssetMaterialization(name, partition=key, metadata=metadata))
+
+
+def _show_as_failed(context: dg.AssetExecutionContext, key: str, tables: frozenset[str]) -> None:
+    """Let the UI show a batch as failed, also one that an earlier run computed.
+
+    The rows with which a run begins name all its batches at once, which Dagster does not search for
+    failed ones.
+    """
+    step = context.op_execution_context.get_step_execution_context().step.key
+    for name in sorted(tables - {STATUS_TABLE}):
+        report_planned(context.instance, context.run, step, name, key)
 
 
 def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:

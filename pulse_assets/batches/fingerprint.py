@@ -33,7 +33,18 @@ NUMERICAL_CODE: Final = (
     "batches/windows.py",
     "history/frequency.py",
     "retrodiction",
-    *(f"stages/{name}.py" for name in ("columns", "observe", "plan", "predict", "score", "window")),
+    *(
+        f"stages/{name}.py"
+        for name in (
+            "columns",
+            "observe",
+            "panel",
+            "plan",
+            "predict",
+            "score",
+            "variable_history",
+        )
+    ),
 )
 
 #: Packages whose versions are stored with each batch.

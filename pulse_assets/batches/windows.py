@@ -17,6 +17,9 @@ Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]
 
 _MONTHS: Final = {"monthly": 1, "quarterly": 3, "yearly": 12}
 
+#: Windows whose histories begin in the same block of this many calendar years share their history.
+ANCHOR_YEARS: Final = 5
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
@@ -104,6 +107,25 @@ def _first_calendar_day(start: date, cadence: Cadence) -> date:
     if first < start:
         return calendar_batch(first.isoformat(), cadence, ()).end
     return first
+
+
+def history_starts(starts: Dates, history_days: int) -> Dates:
+    """Return the anchor of each window, [N]: the day on which its history begins.
+
+    It is the first day of the five calendar years that hold the day `history_days` before the
+    window. So neighbouring windows have the same history, and one walk over it serves them all.
+
+    Args:
+        starts: first day of each window, [N].
+        history_days: days before a window that its history holds at least.
+
+    Example:
+        >>> starts = np.array(["2019-12-31", "2020-01-31"], "M8[D]")
+        >>> history_starts(starts, 7305).astype(str).tolist()
+        ['1995-01-01', '2000-01-01']
+    """
+    years = (starts - history_days).astype("M8[Y]")
+    return (years - years.astype(np.int64) % ANCHOR_YEARS).astype("M8[D]")
 
 
 def window_starts(days: Dates, start: date, length: int | Cadence) -> Dates:

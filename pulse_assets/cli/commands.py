@@ -1,4 +1,4 @@
-"""The subcommands of `pulse-train`: train, status, forecast and report.
+"""The subcommands of `pulse-train` that train nothing: status, forecast and report.
 
 Each returns the exit code of the program: 0 or 1.
 """
@@ -18,14 +18,11 @@ from rich.console import Console
 
 from pulse_assets.batches.status import grid_status, stored_outcomes
 from pulse_assets.catalog import AGGREGATES
-from pulse_assets.cli.process import own_process
-from pulse_assets.cli.progress import TrainingProgress
 from pulse_assets.cli.terminal import (
     print_error,
     print_forecasts,
     print_json,
     print_status,
-    print_summary,
     print_warnings,
 )
 from pulse_assets.dagster.run_errors import failure_message
@@ -41,7 +38,6 @@ from pulse_assets.stages.series_ends import early_ends, last_observations, left_
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table
-from pulse_assets.training import TrainingPipeline
 
 _REPORT: Final = object_path("training_report", suffix="html")
 
@@ -53,7 +49,7 @@ ExitCode = Literal[0, 1]
 
 
 def run_command(args: argparse.Namespace, config: TrainingConfig) -> ExitCode:
-    """Run the command that the command line names.
+    """Run the command that the command line names, unless it is `train`.
 
     Args:
         args: from `parse_args`.
@@ -63,29 +59,11 @@ def run_command(args: argparse.Namespace, config: TrainingConfig) -> ExitCode:
         PulseError: the command could not be completed; the message says why and what to do.
         KeyboardInterrupt: the command was interrupted.
     """
-    with own_process():
-        if args.command == "status":
-            return show_status(config, as_json=args.json)
-        if args.command == "forecast":
-            return forecast(config, as_json=args.json)
-        if args.command == "report":
-            return show_report(config, rebuild=args.rebuild, port=args.serve)
-        return train(config, as_json=args.json)
-
-
-def train(config: TrainingConfig, *, as_json: bool) -> ExitCode:
-    """Train and print a summary; return 0 if the run and all checks of severity ERROR succeed."""
-    with TrainingProgress() as progress:
-        results = TrainingPipeline(progress=progress).execute(config)
-    if as_json:
-        print_json(results.data)
-    else:
-        paths = {"results": results.results_path, "report": results.report_path}
-        print_summary(results.data, paths)
-    if not results.success:
-        for problem in results.data["problems"] or [results.message]:
-            print_error(problem)
-    return 0 if results.success else 1
+    if args.command == "status":
+        return show_status(config, as_json=args.json)
+    if args.command == "forecast":
+        return forecast(config, as_json=args.json)
+    return show_report(config, rebuild=args.rebuild, port=args.serve)
 
 
 def show_status(config: TrainingConfig, *, as_json: bool) -> ExitCode:

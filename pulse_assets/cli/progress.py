@@ -1,23 +1,43 @@
-"""The progress of a training on stderr: a live bar on a terminal, else a line now and then."""
+"""What a training shows on stderr while it runs: its batches, and each phase that takes long."""
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pulse_assets.batches.states import BatchOutcome
 from pulse_assets.cli.terminal import plain
+from pulse_assets.execution.phases import Phase, PhaseClock
 
 #: Seconds between two lines of progress where no bar can be drawn.
 LINE_INTERVAL: Final = 10.0
+#: Seconds after which a phase is named where no bar can be drawn.
+NAMED_AFTER: Final = 2.0
+
+_TEXTS: Final[Mapping[Phase, str]] = {
+    "start": "preparing the run",
+    "kernels": "compiling the kernels, once per version and processor: about a minute",
+    "batches": "batches",
+    "checks": "checking the stored tables",
+    "ledger": "updating the trust ledger",
+    "forecasts": "computing the next forecasts",
+    "results and report": "writing results and report",
+    "end": "closing",
+}
+#: Phases that show themselves in another way.
+_SHOWN: Final[frozenset[Phase]] = frozenset({"start", "batches"})
 
 
 class TrainingProgress:
-    """Progress of the batches: a live bar on a terminal, a plain line every ten seconds elsewhere.
+    """Progress of a training: live on a terminal, plain lines elsewhere.
+
+    On a terminal a bar shows the batches, and another the phase before and after them. Elsewhere
+    there is a line every ten seconds, and one for each phase that has lasted two seconds.
 
     Example:
         >>> with TrainingProgress() as progress:
@@ -27,29 +47,34 @@ class TrainingProgress:
     """
 
     def __init__(
-        self, console: Console | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        timer: Callable[..., Any] = threading.Timer,
+        began: float | None = None,
     ) -> None:
-        """Print on `console` (default: stderr); `clock` returns seconds."""
+        """Show nothing yet.
+
+        Args:
+            console: where to print; stderr unless given.
+            clock: returns seconds.
+            timer: creates a timer as `threading.Timer` does, from seconds, function and arguments.
+            began: when the command began, in seconds of the clock; now unless given.
+        """
         self._console = console or Console(stderr=True)
         self._clock = clock
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal
-        self._bar = Progress(
-            TextColumn("batches"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            disable=not self._live,
-        )
-        self._task = self._bar.add_task("", total=None)
+        self._bars = _Bars(self._console, shown=self._live)
         self._counts: Counter[BatchOutcome] = Counter()
         self._total = 0
         self._began = self._printed = clock()
+        self._phases = PhaseClock(self._began if began is None else began, clock)
+        self._new_timer, self._timer = timer, None
 
     def __enter__(self) -> Self:
-        """Open the display; the bar pulses until the number of batches is known."""
-        self._bar.start()
+        """Open the display."""
+        self._bars.start()
         return self
 
     def __exit__(
@@ -58,25 +83,50 @@ class TrainingProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the display; the last state of the bar stays on the screen."""
-        self._bar.stop()
+        """Close the display; the last state of the batches' bar stays on the screen."""
+        self._cancel()
+        self._bars.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self._console.print(plain(text), soft_wrap=True)
+
+    def phase(self, phase: Phase) -> None:
+        """Begin a phase."""
+        self._phases.begin(phase)
+        self._bars.show_phase(None if phase == "batches" else _TEXTS[phase])
+        self._cancel()
+        if not self._live and phase not in _SHOWN:
+            self._timer = self._new_timer(NAMED_AFTER, self.say, [f"{_TEXTS[phase]} ..."])
+            self._timer.daemon = True
+            self._timer.start()
+
+    def seconds(self) -> dict[Phase, float]:
+        """Return the seconds of each phase until now; their sum is the time since the start."""
+        return self._phases.seconds()
 
     def start(self, total: int) -> None:
         """Start to count `total` batches."""
+        self.phase("batches")
         self._total = total
         self._began = self._printed = self._clock()
-        self._bar.reset(self._task, total=total)
+        self._bars.show_batches(total)
 
     def update(self, status: BatchOutcome, batch: str) -> None:
         """Count a finished batch; `kept` means unchanged since an earlier run."""
         self._counts[status] += 1
-        self._bar.update(self._task, advance=1, description=self._describe())
+        self._bars.advance(self._describe())
         if self._live:
             return
         now = self._clock()
         if now - self._printed >= LINE_INTERVAL or self._counts.total() == self._total:
             self._printed = now
             self._print_line(batch, now - self._began)
+
+    def _cancel(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
 
     def _describe(self) -> str:
         counts = self._counts
@@ -89,4 +139,44 @@ class TrainingProgress:
         computed = done - self._counts["unchanged"]  # unchanged batches take no time
         if computed and done < self._total:
             line += f", {seconds / computed * (self._total - done):.0f} s left"
-        self._console.print(plain(f"{line}, last {batch}"), soft_wrap=True)
+        self.say(f"{line}, last {batch}")
+
+
+class _Bars:
+    """A bar of the batches and one of the present phase, on a live terminal."""
+
+    def __init__(self, console: Console, *, shown: bool) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            disable=not shown,
+        )
+        self._batches = self._add("batches", visible=False)
+        self._phase = self._add(_TEXTS["start"], visible=True)
+        self._total = self._done = 0
+
+    def _add(self, text: str, *, visible: bool) -> Any:  # noqa: ANN401 - rich's own kind of number
+        return self._progress.add_task(text, total=None, visible=visible, count="", note="")
+
+    def start(self) -> None:
+        self._progress.start()
+
+    def stop(self) -> None:
+        self._progress.update(self._phase, visible=False)
+        self._progress.stop()
+
+    def show_phase(self, text: str | None) -> None:
+        self._progress.update(self._phase, description=text or "", visible=text is not None)
+
+    def show_batches(self, total: int) -> None:
+        self._total = total
+        self._progress.reset(self._batches, total=total, visible=True, count=f"0/{total}")
+
+    def advance(self, note: str) -> None:
+        self._done += 1
+        count = f"{self._done}/{self._total}"
+        self._progress.update(self._batches, advance=1, count=count, note=note)

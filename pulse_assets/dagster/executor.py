@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from dagster_dask import dask_executor
 
-from pulse_assets.dagster.connections import keep_connections
+from pulse_assets.dagster.connections import few_rows, keep_connections
 from pulse_assets.dagster.run_process import fail_dead_runs, process_tags
 from pulse_assets.execution.cluster import ANY_PORT, TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.interrupts import lasting_interrupts
@@ -46,7 +46,7 @@ class BatchDaskExecutor(dg.Executor):
         keep_connections(plan_context.instance)
         fail_dead_runs(plan_context.instance)
         plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
-        with lasting_interrupts(), open_cluster(self._cluster), fresh_hosts():
+        with lasting_interrupts(), few_rows(), open_cluster(self._cluster), fresh_hosts():
             yield from self._steps.execute(plan_context, execution_plan)
 
 

@@ -5,20 +5,28 @@ Dagster may change them in any release, so no other module imports from `dagster
 `pulse_assets_tests/dagster/test_internals.py` names it.
 """
 
+import logging
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.events import EngineEventData
+from dagster._core.events import AssetMaterializationPlannedData, EngineEventData
 from dagster._core.execution.api import execute_run_iterator
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
+from dagster._core.storage.runs import SqliteRunStorage
 from dagster_shared.check import CheckError
+from sqlalchemy import Connection
+
+from pulse_assets.dagster.sqlite_files import SqliteFiles
 
 __all__ = ["CheckError", "InstanceRef"]
 
@@ -113,6 +121,18 @@ def report_metadata(
     instance.report_engine_event(message, run, EngineEventData(metadata))
 
 
+def report_planned(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, step: str, asset: str, partition: str
+) -> None:
+    """Record that a step of a run is to materialize a partition.
+
+    Dagster shows a partition as failed if such a row is its latest and the run has failed.
+    """
+    planned = AssetMaterializationPlannedData(dg.AssetKey(asset), partition, None)
+    build = dg.DagsterEvent.build_asset_materialization_planned_event
+    instance.report_dagster_event(build(run.job_name, step, planned), run.run_id, logging.DEBUG)
+
+
 def sql_connections(
     instance: dg.DagsterInstance,
 ) -> list[Callable[[], AbstractContextManager[Any]]]:
@@ -123,3 +143,99 @@ def sql_connections(
     storages = ((instance.run_storage, "connect"), (instance.event_log_storage, "index_connection"))
     connects = [getattr(storage, name, None) for storage, name in storages]
     return [connect for connect in connects if connect is not None]
+
+
+class _KeptEvents(SqliteEventLogStorage):
+    """Dagster's event log in SQLite files, whose connections stay open between events."""
+
+    _files: SqliteFiles
+    _found: set[str]
+    _latest: dict[tuple[object, object], tuple[dg.EventLogEntry, int]]
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Write the events of a `with` block in one transaction; of an asset, the latest counts."""
+        with self._files.group() as outermost:
+            if outermost:
+                self._latest = {}
+            yield
+            if outermost and self._latest:
+                with self.index_connection() as connection:
+                    for event, event_id in self._latest.values():
+                        super()._store_asset_event(connection, event, event_id)
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        with self.group():
+            super().store_event_batch(events)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        path = Path(self.path_for_shard(shard))
+        with self._files.lock:
+            if shard not in self._initialized_dbs:
+                self._initdb(self._files.engine(path))
+                self._files.leave(path)  # a new connection knows that the file has a log
+                self._initialized_dbs.add(shard)
+            with self._files.transaction(path) as connection:
+                yield connection
+
+    def _store_asset_event(self, conn: Connection, event: dg.EventLogEntry, event_id: int) -> None:
+        """Note what is the latest of its asset; only the latest of a group is written."""
+        if not self._files.grouping:
+            return super()._store_asset_event(conn, event, event_id)
+        what = event.get_dagster_event()
+        of_asset = (what.asset_key, what.event_type)
+        self._latest.pop(of_asset, None)
+        self._latest[of_asset] = (event, event_id)
+
+    def has_table(self, table_name: str) -> bool:
+        return self._is_there(table_name, lambda: super(_KeptEvents, self).has_table(table_name))
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        look = super()._has_asset_key_col_on_connection
+        return self._is_there(f"asset_keys.{column_name}", lambda: look(conn, column_name))
+
+    def _is_there(self, name: str, look: Callable[[], bool]) -> bool:
+        """Return whether a table or column is there; one that is there stays."""
+        if name not in self._found and look():
+            self._found.add(name)
+        return name in self._found
+
+    def dispose(self) -> None:
+        super().dispose()
+        self._files.close()
+
+
+class _KeptRuns(SqliteRunStorage):
+    """Dagster's records of runs in a SQLite file, whose connection stays open."""
+
+    _files: SqliteFiles
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        with self._files.transaction(Path(self._conn_string.removeprefix("sqlite:///"))) as found:
+            yield found
+
+    def dispose(self) -> None:
+        super().dispose()
+        self._files.close()
+
+
+def keep_sqlite_open(instance: dg.DagsterInstance) -> None:
+    """Keep the connections to SQLite files open until the instance is disposed of.
+
+    Records in other databases are unchanged.
+    """
+    kinds = {SqliteEventLogStorage: _KeptEvents, SqliteRunStorage: _KeptRuns}
+    for storage in (instance.event_log_storage, instance.run_storage):
+        if kept := kinds.get(type(storage)):
+            files = SqliteFiles()
+            vars(storage).update(_files=files, _found=set(), _latest={})
+            storage.__class__ = kept
+            weakref.finalize(storage, files.close)
+
+
+def grouped_rows(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
+    """Write the events of a `with` block in one transaction, where they are in SQLite files."""
+    storage = instance.event_log_storage
+    return storage.group() if isinstance(storage, _KeptEvents) else nullcontext()

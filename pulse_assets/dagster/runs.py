@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from pulse_assets.batches.grid import batch_keys
+from pulse_assets.dagster.connections import few_rows
 from pulse_assets.dagster.definitions import build_definitions
 from pulse_assets.dagster.instance import open_instance
 from pulse_assets.dagster.internals import new_run_id, run_events
@@ -16,6 +17,7 @@ from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.dagster.resources import DATA_SETTINGS
 from pulse_assets.dagster.run_errors import failure_message, is_interrupt, job_failure_message
 from pulse_assets.dagster.run_process import process_tags
+from pulse_assets.execution.phases import STEP_PHASES, begin_phase
 from pulse_assets.execution.tally import Progress
 from pulse_assets.preflight import check_ready
 from pulse_assets.retrodiction.rule_process import fresh_hosts
@@ -50,6 +52,7 @@ class RunOutcome:
             self.failures.append(job_failure_message(event))
 
 
+@few_rows()
 def execute_training(
     settings: Settings, options: TrainingOptions, instance: dg.DagsterInstance, progress: Progress
 ) -> RunOutcome:
@@ -76,6 +79,9 @@ def execute_training(
         )
         for event in run_events(job, run, instance):
             outcome.add(event)
+            if event.is_step_start and (phase := STEP_PHASES.get(event.step_key or "")):
+                begin_phase(progress, phase)
+        begin_phase(progress, "end")
     except BaseException:
         with suppress(Exception):  # the error itself matters more than a record of it
             _mark_as_failed(instance, run_id)

@@ -1,13 +1,14 @@
-"""The work of one Dask task: one batch from observation to score.
+"""The work of one Dask task: a block of batches from observation to score.
 
-Only the small `BatchSummary` returns to the run process; the tables go to the store.
+Only a small `BatchSummary` of each returns to the run process; the tables go to the store.
 """
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 import pyarrow as pa
 
@@ -23,32 +24,37 @@ from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import StoreError, StoreUnavailableError
 from pulse_assets.execution.worker_rules import check_rules
+from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
+from pulse_assets.stages.panel import Panel
 from pulse_assets.stages.plan import plan
 from pulse_assets.stages.predict import PlannedVariable, planned_variables, predict
 from pulse_assets.stages.score import count_rule_errors, failed_batch, headline_scores, score
+from pulse_assets.stages.variable_history import VariableHistory, histories_of
 from pulse_assets.storage.layout import Partition
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
+
+_log: Final = logging.getLogger(__name__)
 
 Status = Literal["completed", "skipped", "failed"]
 
 
 @dataclass(frozen=True)
 class BatchTask:
-    """The arguments of one Dask task, which computes one batch.
+    """The arguments of one Dask task, which computes a block of batches.
 
     Attributes:
-        batch: the batch.
+        batches: the batches, at least one; several have the same anchor and variables.
         settings: where data lies.
         options: the configuration.
         tables: names of the tables to compute; the others are read.
         rules: versions of the rules that are not built in, as the run has them.
     """
 
-    batch: TrainingBatch
+    batches: tuple[TrainingBatch, ...]
     settings: Settings
     options: TrainingOptions
     tables: frozenset[str] = frozenset(BATCH_TABLES)
@@ -56,8 +62,13 @@ class BatchTask:
 
     @property
     def name(self) -> str:
-        """The partition key."""
-        return self.batch.batch_id
+        """The partition key; of a block, the first and the last."""
+        first, last = self.batches[0].batch_id, self.batches[-1].batch_id
+        return first if len(self.batches) == 1 else f"{first}_{last}"
+
+    def parts(self) -> "list[BatchTask]":
+        """Return a task for each batch."""
+        return [replace(self, batches=(batch,)) for batch in self.batches]
 
 
 @dataclass(frozen=True)
@@ -89,51 +100,136 @@ class BatchSummary:
     rule_errors: int = 0
 
 
-def run_batch(batch_task: BatchTask) -> BatchSummary:
-    """Compute and store one batch; an error in it becomes its stored status and is not raised.
+def run_batches(batch_task: BatchTask) -> list[BatchSummary]:
+    """Compute and store some batches; an error in one becomes its stored status and is not raised.
+
+    They share a walk over their history. If anything goes wrong in it, each is computed for itself,
+    so that only the batch that is at fault fails.
 
     Raises:
         StoreUnavailableError: the store or the source cannot be used, for any batch.
         ClusterError: this worker has other rules than the run, or none.
     """
-    started = time.perf_counter()
     if batch_task.rules:
         check_rules(batch_task.rules, batch_task.options.rule_timeout_seconds)
-    work = _BatchWork(batch_task)
+    if len(batch_task.batches) > 1:
+        try:
+            return _run(batch_task)
+        except StoreUnavailableError:
+            raise  # it ends the run: no batch would do better
+        except Exception:
+            _log.debug("batches %s are computed one by one", batch_task.name, exc_info=True)
+    return [summary for part in batch_task.parts() for summary in _run_alone(part)]
+
+
+def fail_batches(batch_task: BatchTask, error: Exception) -> list[BatchSummary]:
+    """Store the failure of batches whose worker could not, such as one that kills its worker."""
+    return [_BatchWork(part).fail(error) for part in batch_task.parts()]
+
+
+def _run_alone(batch_task: BatchTask) -> list[BatchSummary]:
+    started = time.perf_counter()
     try:
-        summary = work.run()
+        return _run(batch_task)
     except StoreUnavailableError:
-        raise  # it ends the run: no other batch would do better
+        raise
     except Exception as error:  # a rule may raise anything; the other batches go on
-        summary = work.fail(error)
-    return replace(summary, seconds=time.perf_counter() - started)
+        (summary,) = fail_batches(batch_task, error)
+        return [replace(summary, seconds=time.perf_counter() - started)]
 
 
-def fail_batch(batch_task: BatchTask, error: Exception) -> BatchSummary:
-    """Store the failure of a batch whose worker could not, such as one that kills its worker."""
-    return _BatchWork(batch_task).fail(error)
+def _run(batch_task: BatchTask) -> list[BatchSummary]:
+    """Compute and store the batches together; each counts its share of the time.
+
+    Batches that a resumed run has already are left out of the walk.
+    """
+    started = time.perf_counter()
+    works = [_BatchWork(part) for part in batch_task.parts()]
+    walk = _Walk(works)
+    walk.works = [work for work in works if not work.is_unchanged(walk)]
+    for work in walk.works:
+        work.store_tables(walk)
+    seconds = (time.perf_counter() - started) / len(works)
+    return [replace(work.summary(), seconds=seconds) for work in works]
+
+
+class _Walk:
+    """What the batches of a block share: the source, their histories, and their forecasts.
+
+    Attributes:
+        works: the batches to compute.
+    """
+
+    def __init__(self, works: "Sequence[_BatchWork]") -> None:
+        self.works = works
+
+    @cached_property
+    def series(self) -> dict[str, Series]:
+        """All series, read once, so that the batches see the same even while a file is replaced."""
+        source = self.works[0].task.settings.open_source()
+        return {name: source.load(name) for name in self.works[0].batch.variables}
+
+    @cached_property
+    def histories(self) -> dict[str, VariableHistory]:
+        """The history of each variable, up to the end of the last batch."""
+        last = max(self.works, key=lambda work: work.batch.end)
+        histories = histories_of(last.table("historical_data", self), last.options.frequencies)
+        if len(self.works) > 1:
+            for history in histories.values():
+                _ = history.observations  # its error may concern the last batch alone: raise it now
+        return histories
+
+    @cached_property
+    def forecasts(self) -> dict[str, pa.Table]:
+        """The `retrodictions` of each batch."""
+        options = self.works[0].options
+        seconds = options.rule_timeout_seconds
+        rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
+        panel = Panel({name: history.rows for name, history in self.histories.items()})
+        planned = {work.batch.batch_id: work.variables(self) for work in self.works}
+        return predict(planned, panel, rules, options)
 
 
 class _BatchWork:
     """The tables of one batch, each computed or read when first used, and its objects."""
 
     def __init__(self, batch_task: BatchTask) -> None:
-        self.task = batch_task
+        (self.batch,) = batch_task.batches
+        self.task, self.options = batch_task, batch_task.options
         self.store = open_store(batch_task.settings.store, batch_task.settings.s3)
         self.fingerprint: dict[str, str] = {}
         self.current: dict[str, pa.Table] = {}
+        self.tables: dict[str, pa.Table] = {}
         self.rows: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
+        self._variables: list[PlannedVariable] | None = None
 
-    def run(self) -> BatchSummary:
-        """Store the tables of the task, unless a resumed run has them already."""
-        self._identify(input_hash(self.task.batch, self.historical_data))
-        if self.task.options.resume and all(map(self._is_current, self.task.tables)):
-            return self._summarise(self.current.__getitem__, unchanged=True)
+    def is_unchanged(self, walk: _Walk) -> bool:
+        """Return whether a resumed run has the tables of this input already."""
+        self._identify(input_hash(self.batch, self.table("historical_data", walk)))
+        return self.options.resume and all(map(self._is_current, self.task.tables))
+
+    def store_tables(self, walk: _Walk) -> None:
+        """Compute and store the tables of the task."""
+        self.current.clear()
         for name in BATCH_TABLES:
             if name in self.task.tables:
-                self._write(name, getattr(self, name))
-        return self._summarise(lambda name: getattr(self, name))
+                self._write(name, self.table(name, walk))
+
+    def summary(self) -> BatchSummary:
+        """Return what was stored, or was there already."""
+        unchanged = bool(self.current)
+        metrics = (self.current or self.tables).get("batch_metrics")
+        if metrics is None:
+            return self._summary("completed", unchanged=unchanged)
+        row = metrics.slice(0, 1).to_pylist()[0]
+        errors = count_rule_errors(metrics)
+        return replace(
+            self._summary(row["status"], unchanged=unchanged),
+            error=None if errors else row["error"],  # of a rule, which is not the batch
+            scores=headline_scores(metrics),
+            rule_errors=errors,
+        )
 
     def fail(self, error: Exception) -> BatchSummary:
         """Store the failure; its fingerprint makes a resumed run try the batch again."""
@@ -144,52 +240,41 @@ class _BatchWork:
             self._write("batch_metrics", failed_batch(self.task.name, kind, message))
         return BatchSummary(self.task.name, "failed", error_type=kind, error=message)
 
-    @cached_property
-    def historical_data(self) -> pa.Table:
-        """The observations that the batch may use."""
-        return self._computed_or_read("historical_data", self._observe)
+    def variables(self, walk: _Walk) -> list[PlannedVariable]:
+        """Return the variables that the batch predicts."""
+        if self._variables is None:
+            planned = self.table("training_batches", walk)
+            self._variables = planned_variables(planned, walk.histories, self.options.horizons)
+        return self._variables
 
-    @cached_property
-    def training_batches(self) -> pa.Table:
-        """The targets of the batch."""
-        batch, options = self.task.batch, self.task.options
-        return self._computed_or_read(
-            "training_batches",
-            lambda: plan(batch, self.historical_data, options.horizons, options.frequencies),
-        )
+    def table(self, name: str, walk: _Walk) -> pa.Table:
+        """Return a table of the batch: computed if the task says so, else read."""
+        if name not in self.tables:
+            make = getattr(self, f"_make_{name}")
+            self.tables[name] = make(walk) if name in self.task.tables else self._read(name)
+            self._mark_incomplete(name)
+        return self.tables[name]
 
-    @cached_property
-    def retrodictions(self) -> pa.Table:
-        """The forecasts; where a rule failed, the batch is tried again by a resumed run."""
-        table = self._computed_or_read("retrodictions", self._predict)
-        if table["error"].null_count < table.num_rows:
+    def _mark_incomplete(self, name: str) -> None:
+        """Let a resumed run try the batch again if a rule failed in it."""
+        error = self.tables[name]["error"] if name == "retrodictions" else None
+        if error is not None and error.null_count < len(error):
             self.fingerprint["input"] = INCOMPLETE_INPUT
-        return table
 
-    @cached_property
-    def batch_metrics(self) -> pa.Table:
-        """The scores."""
-        name = self.task.name
-        return self._computed_or_read(
-            "batch_metrics",
-            lambda: score(name, self.training_batches, self._variables, self.retrodictions),
+    def _make_historical_data(self, walk: _Walk) -> pa.Table:
+        return observe(self.batch, walk.series, self.options.history_days)
+
+    def _make_training_batches(self, walk: _Walk) -> pa.Table:
+        return plan(self.batch, walk.histories, self.options.horizons)
+
+    def _make_retrodictions(self, walk: _Walk) -> pa.Table:
+        return walk.forecasts[self.batch.batch_id]
+
+    def _make_batch_metrics(self, walk: _Walk) -> pa.Table:
+        planned, forecasts = (
+            self.table(name, walk) for name in ("training_batches", "retrodictions")
         )
-
-    @cached_property
-    def _variables(self) -> list[PlannedVariable]:
-        horizons = self.task.options.horizons
-        return planned_variables(self.training_batches, self.historical_data, horizons)
-
-    def _observe(self) -> pa.Table:
-        source = self.task.settings.open_source()
-        series = {name: source.load(name) for name in self.task.batch.variables}
-        return observe(self.task.batch, series, self.task.options.history_days)
-
-    def _predict(self) -> pa.Table:
-        options = self.task.options
-        seconds = options.rule_timeout_seconds
-        rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
-        return predict(self.task.name, self._variables, self.historical_data, rules, options)
+        return score(self.batch.batch_id, planned, self.variables(walk), forecasts)
 
     def _identify(self, made_of: str) -> None:
         """Set the fingerprint of the tables; `made_of` is the hash of their input."""
@@ -198,10 +283,7 @@ class _BatchWork:
 
     @cached_property
     def _configuration(self) -> str:
-        return configuration_fingerprint(self.task.settings, self.task.options)
-
-    def _computed_or_read(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
-        return make() if name in self.task.tables else self._read(name)
+        return configuration_fingerprint(self.task.settings, self.options)
 
     def _read(self, name: str) -> pa.Table:
         """Read a table that the task does not compute; one of another configuration is refused.
@@ -233,18 +315,6 @@ class _BatchWork:
 
     def _partition(self, name: str) -> Partition:
         return Partition(self.store, name, self.task.name, self.task.settings.batch_length)
-
-    def _summarise(
-        self, table: Callable[[str], pa.Table], *, unchanged: bool = False
-    ) -> BatchSummary:
-        if "batch_metrics" not in self.task.tables:
-            return self._summary("completed", unchanged=unchanged)
-        metrics = table("batch_metrics")
-        row = metrics.slice(0, 1).to_pylist()[0]
-        summary = self._summary(row["status"], unchanged=unchanged)
-        scores, errors = headline_scores(metrics), count_rule_errors(metrics)
-        error = None if errors else row["error"]  # of a rule, which is not the batch
-        return replace(summary, error=error, scores=scores, rule_errors=errors)
 
     def _summary(self, status: Status, *, unchanged: bool) -> BatchSummary:
         return BatchSummary(

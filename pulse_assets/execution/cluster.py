@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from pulse_assets.errors import ClusterError
 from pulse_assets.execution.interrupts import starting_processes
 from pulse_assets.execution.versions import check_versions
+from pulse_assets.execution.worker_server import ONE_THREAD, start_settings
+from pulse_assets.settings import TrainingConfig
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -24,8 +26,10 @@ ANY_PORT: Final = "127.0.0.1:0"
 
 #: Dask's own settings for a local cluster, those of deploy/dask.yaml. By default Dask makes malloc
 #: return freed memory at once, so each array needs new pages: a quarter of a batch's time. It also
-#: samples each worker every 10 ms and sends a tick every 20 ms: a twentieth of a batch's time.
+#: samples each worker every 10 ms and sends a tick every 20 ms: a twentieth of a batch's time. And
+#: a worker that is stopped counts as lost after 5 minutes, for which the end of a run would wait.
 LOCAL_SETTINGS: Final = {
+    "distributed.scheduler.worker-ttl": "60s",
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.worker.profile.interval": "100ms",
     "distributed.admin.tick.interval": "200ms",
@@ -49,6 +53,21 @@ class ClusterSpec:
     kind: str = "local"
     options: Mapping[str, Any] = field(default_factory=dict)
     forced: bool = False
+
+    @classmethod
+    def of(cls, config: TrainingConfig) -> Self:
+        """Return the cluster that a training opens or joins."""
+        if config.dask_scheduler_address:
+            files = {name: getattr(config, f"dask_{name}") for name in TLS_FILES}
+            certificates = {name: str(file) for name, file in files.items() if file}
+            return cls("existing", {"address": config.dask_scheduler_address, **certificates})
+        port = config.dask_dashboard_port
+        options = {
+            "n_workers": config.max_workers,
+            "threads_per_worker": config.dask_threads_per_worker,
+            "dashboard_address": None if port is None else f"127.0.0.1:{port}",
+        }
+        return cls("local", options, forced=config.use_dask)
 
     @property
     def in_process(self) -> bool:
@@ -149,11 +168,10 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
     import dask.config
     from distributed import LocalCluster
 
-    threads = dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     defaults = {
         "threads_per_worker": 1,
         "host": "127.0.0.1",
-        "env": threads,
+        "env": ONE_THREAD,
         "preload": ["pulse_assets.execution.worker_setup"],
     }
     # The fan-out counts the tries of a batch that loses its worker.
@@ -162,7 +180,7 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
         # None alone would ask for port 8787, which another run may have.
         options = {**options, "dashboard_address": ANY_PORT}
         scheduler["dashboard"] = False
-    with dask.config.set(LOCAL_SETTINGS):
+    with dask.config.set(LOCAL_SETTINGS | start_settings()):
         return LocalCluster(**{**defaults, **options, "scheduler_kwargs": scheduler})
 
 
@@ -185,6 +203,12 @@ def _first_line(error: Exception) -> str:
 def threads_of(client: "Client") -> dict[str, int]:
     """Return the number of threads of each worker, by address."""
     return cast("dict[str, int]", client.nthreads())
+
+
+def threads_of_run() -> int:
+    """Return the number of threads that compute batches at present, at least 1."""
+    client = active_client()
+    return max(sum(threads_of(client).values()), 1) if client else 1
 
 
 def address_of(client: "Client") -> str:

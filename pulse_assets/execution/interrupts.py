@@ -8,10 +8,6 @@ from contextlib import contextmanager
 from multiprocessing.resource_tracker import ensure_running
 from typing import Final
 
-import dagster as dg
-
-_INTERRUPTS: Final = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
-
 #: Seconds after which an interrupt that was lost is sent again.
 _AGAIN_AFTER: Final = 0.1
 
@@ -28,7 +24,7 @@ def lasting_interrupts() -> Iterator[None]:
     timers: list[threading.Timer] = []
 
     def hook(lost: "sys.UnraisableHookArgs") -> None:
-        if not issubclass(lost.exc_type, _INTERRUPTS):
+        if not issubclass(lost.exc_type, _interrupts()):
             return before(lost)
         timers.append(
             threading.Timer(_AGAIN_AFTER, signal.pthread_kill, (main.ident, signal.SIGINT))
@@ -44,6 +40,15 @@ def lasting_interrupts() -> Iterator[None]:
             timer.cancel()
 
 
+def _interrupts() -> tuple[type[BaseException], ...]:
+    """Return the errors by which Python and Dagster, if it is imported yet, raise an interrupt."""
+    if "dagster" not in sys.modules:
+        return (KeyboardInterrupt,)
+    import dagster as dg
+
+    return KeyboardInterrupt, dg.DagsterExecutionInterruptedError
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Hold an interrupt back until the end of a `with` block.
@@ -53,6 +58,8 @@ def uninterrupted() -> Iterator[None]:
     Raises:
         DagsterExecutionInterruptedError: an interrupt was held back.
     """
+    import dagster as dg  # a second that the start of a command need not wait for
+
     with _hold_interrupts() as held:
         yield
     if held:

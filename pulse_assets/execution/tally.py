@@ -4,10 +4,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pulse_assets.batches.states import BatchOutcome
-from pulse_assets.execution.batch_task import BatchSummary
+
+if TYPE_CHECKING:
+    from pulse_assets.execution.batch_task import BatchSummary
 
 #: Seconds between two lines of progress in the log.
 _LINE_EVERY: Final = 10.0
@@ -57,7 +59,7 @@ class RunTally:
         self._started = self._last_line = clock()
         progress.start(total)
 
-    def add(self, summary: BatchSummary) -> None:
+    def add(self, summary: "BatchSummary") -> None:
         """Count a batch."""
         status: BatchOutcome = "unchanged" if summary.unchanged else summary.status
         self._counts[status] += 1

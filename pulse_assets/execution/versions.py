@@ -1,10 +1,11 @@
 """Package versions of a cluster, compared with those of the run before any batch runs."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pulse_assets.errors import ClusterError
+from pulse_assets.execution.worker_calls import ANSWER_SECONDS, call_workers
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -12,25 +13,30 @@ if TYPE_CHECKING:
 #: What must be the same wherever a batch computes, and what the scheduler needs of it.
 _OF_WORKERS: Final = ("pulse-assets", "numpy", "numba", "pyarrow", "dask", "distributed", "python")
 _OF_SCHEDULER: Final = ("dask", "distributed", "python")
+#: Those that Dask does not report by itself.
+_NOT_DASK: Final = _OF_WORKERS[:4]
+
+_Packages = Mapping[str, str | None]
+#: By place, its packages and the names of those that count.
+_Places = dict[str, tuple[_Packages, tuple[str, ...]]]
 
 
-def check_versions(client: "Client") -> None:
+def check_versions(client: "Client", workers: Collection[str] | None = None) -> None:
     """Compare the packages of scheduler and workers with those of this process.
 
     Tasks and results are sent as pickles, which other versions may not read. Other versions of the
     numerical packages may compute other bytes. Only the first two numbers of Python's version
     count.
 
+    Args:
+        client: the cluster.
+        workers: addresses of the workers to compare; default: the scheduler and all workers. One
+            that gives no answer is not compared.
+
     Raises:
         ClusterError: naming each package, its versions and where they are.
     """
-    versions = cast("dict[str, Any]", client.get_versions(packages=_OF_WORKERS[:4]))
-    here = versions["client"]["packages"]
-    places: dict[str, tuple[dict[str, str | None], tuple[str, ...]]] = {
-        "the scheduler": (versions["scheduler"]["packages"], _OF_SCHEDULER)
-    }
-    for address, worker in versions["workers"].items():
-        places[f"worker {address}"] = (worker["packages"], _OF_WORKERS)
+    here, places = _of_all(client) if workers is None else _of_workers(client, workers)
     differing: defaultdict[str, list[str]] = defaultdict(list)
     for place, (there, packages) in places.items():
         for package in packages:
@@ -41,7 +47,27 @@ def check_versions(client: "Client") -> None:
         raise ClusterError(_message(client, differing))
 
 
-def _version(packages: Mapping[str, str | None], name: str) -> str:
+def _of_all(client: "Client") -> tuple[_Packages, _Places]:
+    versions = cast("dict[str, Any]", client.get_versions(packages=_NOT_DASK))
+    places: _Places = {"the scheduler": (versions["scheduler"]["packages"], _OF_SCHEDULER)}
+    for address, worker in versions["workers"].items():
+        places[f"worker {address}"] = (worker["packages"], _OF_WORKERS)
+    return versions["client"]["packages"], places
+
+
+def _of_workers(client: "Client", workers: Collection[str]) -> tuple[_Packages, _Places]:
+    from distributed.versions import get_versions
+
+    answers = call_workers(client, workers, get_versions, _NOT_DASK, seconds=ANSWER_SECONDS)
+    places: _Places = {
+        f"worker {address}": (answer["packages"], _OF_WORKERS)
+        for address, answer in answers.items()
+        if isinstance(answer, dict)
+    }
+    return cast("dict[str, Any]", get_versions(_NOT_DASK))["packages"], places
+
+
+def _version(packages: _Packages, name: str) -> str:
     version = packages.get(name) or "(none)"
     return ".".join(version.split(".")[:2]) if name == "python" else version
 

@@ -4,20 +4,19 @@ Without this check each batch would fail, or its objects would be written where 
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import uuid4
 
 from pulse_assets.errors import ClusterError, PulseError
 from pulse_assets.execution.cluster import threads_of
+from pulse_assets.execution.worker_calls import ANSWER_SECONDS, call_workers
 from pulse_assets.settings import Settings
 from pulse_assets.storage.store import LocalStore, Store, open_store
 
 if TYPE_CHECKING:
     from distributed import Client
 
-#: Seconds that a worker may take to answer: longer than it waits for an S3 server that is away.
-ANSWER_SECONDS: Final = 120.0
 #: Largest number of bytes of the token object that are read.
 _LIMIT: Final = 100
 #: How often the check is repeated because another run replaced the token in S3.
@@ -32,19 +31,31 @@ class WorkerAnswer(NamedTuple):
     source_fault: str = ""
 
 
-def check_workers_store(client: "Client", settings: Settings, variables: Sequence[str]) -> None:
-    """Let every worker read a token that this process writes, write a file and list the source.
+def check_workers_store(
+    client: "Client",
+    settings: Settings,
+    variables: Sequence[str],
+    workers: Collection[str] | None = None,
+) -> None:
+    """Let workers read a token that this process writes, write a file and list the source.
 
-    Workers that join later are not checked. In a directory the token has a new name each time and
-    is removed. In S3 its name is always the same, because credentials need no right to delete it.
+    In a directory the token has a new name each time and is removed. In S3 its name is always the
+    same, because credentials need no right to delete it.
+
+    Args:
+        client: the cluster.
+        settings: store and source.
+        variables: variables that the source must have.
+        workers: addresses of the workers to check; default: all.
 
     Raises:
         ClusterError: a worker does not see what this process sees.
         StoreUnavailableError: this process cannot use the store.
     """
     store, faults = open_store(settings.store, settings.s3), {}
+    addresses = threads_of(client) if workers is None else workers
     for _ in range(_TRIES):
-        faults, replaced = _check_once(client, store, settings, variables)
+        faults, replaced = _check_once(client, store, settings, variables, addresses)
         if not (faults and replaced):
             break
     present = threads_of(client)
@@ -53,46 +64,25 @@ def check_workers_store(client: "Client", settings: Settings, variables: Sequenc
 
 
 def _check_once(
-    client: "Client", store: Store, settings: Settings, variables: Sequence[str]
+    client: "Client",
+    store: Store,
+    settings: Settings,
+    variables: Sequence[str],
+    workers: Collection[str],
 ) -> tuple[dict[str, str], bool]:
     """Return the faults of workers, and whether another run replaced the token meanwhile."""
     token = uuid4().hex
     path = f"worker_check-{token}.txt" if isinstance(store, LocalStore) else "worker_check.txt"
     store.write(path, token.encode())
     try:
-        workers = list(threads_of(client))
-        reply = client.sync(_ask_all, client, workers, settings, path, variables)
-        answers = cast("dict[str, WorkerAnswer]", reply)
+        place = (settings, path, variables)
+        answers = call_workers(client, workers, look, *place, seconds=ANSWER_SECONDS)
         replaced = store.read(path) != token.encode()
     finally:
         if isinstance(store, LocalStore):
             store.remove(path)
     faults = {worker: _fault(answer, token) for worker, answer in answers.items()}
     return {worker: fault for worker, fault in faults.items() if fault}, replaced
-
-
-async def _ask_all(
-    client: "Client",
-    workers: Sequence[str],
-    settings: Settings,
-    path: str,
-    variables: Sequence[str],
-) -> dict[str, WorkerAnswer]:
-    """Ask all workers at once, busy ones as well; an answer that does not come is a fault."""
-
-    async def ask(worker: str) -> WorkerAnswer:
-        call = client.run(look, settings, path, variables, workers=[worker], on_error="return")
-        try:
-            answer = (await asyncio.wait_for(call, ANSWER_SECONDS)).get(worker)
-        except TimeoutError:
-            return WorkerAnswer(store_fault=f"it gives no answer in {ANSWER_SECONDS:.0f} seconds")
-        return (
-            answer
-            if isinstance(answer, WorkerAnswer)
-            else WorkerAnswer(store_fault=_one_line(answer))
-        )
-
-    return dict(zip(workers, await asyncio.gather(*map(ask, workers)), strict=True))
 
 
 async def look(settings: Settings, path: str, variables: Sequence[str]) -> WorkerAnswer:
@@ -114,8 +104,12 @@ def _look(settings: Settings, path: str, variables: Sequence[str]) -> WorkerAnsw
     return WorkerAnswer(token)
 
 
-def _fault(answer: WorkerAnswer, token: str) -> str:
+def _fault(answer: WorkerAnswer | Exception, token: str) -> str:
     """Return why a worker cannot compute batches; empty if it can."""
+    if isinstance(answer, TimeoutError):
+        return f"cannot use the store (it gives no answer in {ANSWER_SECONDS:.0f} seconds)"
+    if isinstance(answer, Exception):
+        return f"cannot use the store ({_one_line(answer)})"
     if answer.store_fault:
         return f"cannot use the store ({answer.store_fault})"
     if answer.token != token:

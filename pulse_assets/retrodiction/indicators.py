@@ -26,7 +26,7 @@ from pulse_assets.retrodiction.least_squares import (
     solve,
 )
 from pulse_assets.retrodiction.request import ForecastRequest
-from pulse_assets.retrodiction.rules import INDICATOR_PREFIX, RULES, Rule
+from pulse_assets.retrodiction.rules import INDICATOR_PREFIX, RULES
 
 #: Past changes of the variable and of its indicator in the regression.
 OWN_LAGS: Final = 3
@@ -40,48 +40,99 @@ MIN_PAIRS: Final = 40
 ROUNDING: Final = 1e-9
 
 
-def screen_indicators(
-    y: Floats,
-    others: Mapping[str, Floats | KnownSeries],
-    until: int,
-    *,
-    limit: int = 3,
-) -> list[Rule]:
-    """Select the leading indicators of `y`, and return a rule for each.
+@dataclass(frozen=True)
+class Candidates:
+    """Variables that may lead another one, as they were known up to one date.
 
-    The rank correlation r between the change of an indicator i steps ago and the error of a
-    one-step autoregression of `y` must be significant: |r| sqrt(n) > z, the normal quantile of
-    `FALSE_ALARM` divided by the number of variables times lags.
-
-    Args:
-        y: the series `[T]`, NaN where missing; the rules apply to this array only.
-        others: by name, other series at the dates of `y` `[T]`, as they were known then.
-        until: index of the last value that may be used to select.
-        limit: the largest number of indicators; those with the largest correlations stay.
-
-    Returns:
-        Rules named `ar_with_<name>`, the largest correlation first.
+    Attributes:
+        names: the variables, sorted `[V]`.
+        table: three tables one below the other, of the ranked changes of each variable: 1 where
+            the change is known, its rank, and the rank squared `[3 V, T]`; 0 where it is missing.
     """
-    past = y[: until + 1]
-    start = first_known(past)
-    if start == len(past):
-        return []
-    errors = ranks(_one_step_errors(past[start:]))
-    candidates = {
-        name: KnownSeries.of(x) if isinstance(x, np.ndarray) else x for name, x in others.items()
-    }
-    correlations = {
-        name: largest_lagged_correlation(errors, ranks(_changes(x.at(until)[start:])))
-        for name, x in candidates.items()
-    }
-    critical = -ndtri(FALSE_ALARM / (2.0 * INDICATOR_LAGS * max(len(others), 1)))
-    significant = [name for name in sorted(correlations) if correlations[name] > critical]
-    significant.sort(key=lambda name: -correlations[name])
-    selected = {name: candidates[name].shifted(-start) for name in significant[:limit]}
-    return [
-        IndicatorRule(f"{INDICATOR_PREFIX}{name}", x.values, x.implausible)
-        for name, x in selected.items()
-    ]
+
+    names: tuple[str, ...]
+    table: Floats
+
+    @classmethod
+    def of(cls, series: Mapping[str, Floats]) -> Self:
+        """Rank the changes of each series.
+
+        Args:
+            series: the values of each variable at the dates of the one that they may lead, `[T]`,
+                as they were known at the last of these dates.
+        """
+        return cls.of_changes({name: _changes(x) for name, x in series.items()})
+
+    @classmethod
+    def of_changes(cls, changes: Mapping[str, Floats]) -> Self:
+        """Rank the changes `[T]` of each variable; NaN where missing."""
+        names = sorted(changes)
+        if not names:
+            return cls((), np.empty((0, 0)))
+        return cls(tuple(names), _powers(np.stack([ranks(changes[name]) for name in names])))
+
+    def select(self, y: Floats, own_name: str = "", *, limit: int) -> list[str]:
+        """Return the names of the leading indicators of `y`, the largest correlation first.
+
+        The rank correlation r between the change of an indicator i steps ago and the error of a
+        one-step autoregression of `y` must be significant: |r| sqrt(n) > z, the normal quantile
+        of `FALSE_ALARM` divided by the number of other variables times lags.
+
+        Args:
+            y: the values `[T]` up to the date of the candidates, NaN where missing.
+            own_name: name of `y` among the candidates, if it is one of them.
+            limit: the largest number of indicators; those with the largest correlations stay.
+        """
+        start = first_known(y)
+        if start == len(y) or not self.names:
+            return []
+        errors = np.full(len(y), np.nan)
+        errors[start:] = ranks(_one_step_errors(y[start:]))
+        strengths = self.correlations(errors)
+        others = len(self.names) - (own_name in self.names)
+        critical = -ndtri(FALSE_ALARM / (2.0 * INDICATOR_LAGS * max(others, 1)))
+        order = np.argsort(-strengths, kind="stable")  # equals stay in the order of their names
+        names = [self.names[i] for i in order if strengths[i] > critical]
+        return [name for name in names if name != own_name][:limit]
+
+    def correlations(self, errors: Floats) -> Floats:
+        """Return the largest |r| sqrt(n - 1) of each candidate `[V]`, over lags 1 to 6.
+
+        r is the correlation of the n known pairs of an error and the change `lag` steps before. If
+        the series are unrelated, |r| sqrt(n - 1) is nearly the absolute value of a normal number.
+        Below `MIN_PAIRS` pairs it is 0.
+
+        One product of matrices gives the sums over all pairs, for all candidates and lags. They are
+        sums of multiples of a quarter, so they are exact in whatever order they are added.
+
+        Args:
+            errors: centred ranks `[T]`, NaN where missing.
+        """
+        shape = 3, INDICATOR_LAGS, 3, len(self.names)
+        sums = (_powers(_leads(errors)) @ self.table.T).reshape(shape)
+        n, second, other_squares = sums[0].swapaxes(0, 1)
+        first, products = sums[1].swapaxes(0, 1)[:2]
+        squares = sums[2][:, 0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variances = (squares - first * first / n) * (other_squares - second * second / n)
+            strength = np.abs(products - first * second / n) * np.sqrt((n - 1.0) / variances)
+        enough = (n >= MIN_PAIRS) & (variances > ROUNDING * squares * other_squares)
+        return np.where(enough, strength, 0.0).max(axis=0)
+
+
+def _powers(values: Floats) -> Floats:
+    """Return 1, value and value squared of rows `[N, T]`, one below the other; 0 where missing."""
+    present = ~np.isnan(values)
+    filled = np.where(present, values, 0.0)
+    return np.concatenate([present, filled, filled * filled])
+
+
+def _leads(errors: Floats) -> Floats:
+    """Return the errors 1 to `INDICATOR_LAGS` steps after each index, one lag per row."""
+    lags = range(1, INDICATOR_LAGS + 1)
+    return np.stack(
+        [np.append(errors[lag:], np.full(min(lag, len(errors)), np.nan)) for lag in lags]
+    )
 
 
 def _changes(x: Floats) -> Floats:
@@ -124,37 +175,6 @@ def _mean_ranks(values: Floats, order: Ints, count: int) -> Floats:
         mean_ranks[order[first : last + 1]] = (first + last + 1 - count) / 2.0
         first = last + 1
     return mean_ranks
-
-
-@kernel  # pragma: no cover
-def largest_lagged_correlation(errors: Floats, changes: Floats) -> float:
-    """Return the largest |r| sqrt(n - 1) of `errors` with changes 1 to `INDICATOR_LAGS` before.
-
-    r is the correlation of the n known pairs. If the series are unrelated, |r| sqrt(n - 1) is
-    nearly the absolute value of a normal number. Below `MIN_PAIRS` pairs it is 0.
-    """
-    largest = 0.0
-    for lag in range(1, INDICATOR_LAGS + 1):
-        largest = max(largest, _lagged_correlation(errors, changes, lag))
-    return largest
-
-
-@kernel  # pragma: no cover
-def _lagged_correlation(errors: Floats, changes: Floats, lag: int) -> float:
-    n, first, second, squares, other_squares, products = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for t in range(lag, len(errors)):
-        a, b = errors[t], changes[t - lag]
-        if not np.isnan(a + b):
-            n += 1.0
-            first += a
-            second += b
-            squares += a * a
-            other_squares += b * b
-            products += a * b
-    variances = (squares - first * first / n) * (other_squares - second * second / n)
-    if n >= MIN_PAIRS and variances > ROUNDING * squares * other_squares:
-        return abs(products - first * second / n) * np.sqrt((n - 1.0) / variances)
-    return 0.0
 
 
 @kernel  # pragma: no cover
@@ -219,6 +239,18 @@ class IndicatorRule:
     guarded: bool = True
     scale_free: bool = True
     history_origins: int | None = None
+
+    @classmethod
+    def of(cls, name: str, series: KnownSeries, start: int) -> Self:
+        """Return the rule of an indicator for a variable.
+
+        Args:
+            name: of the indicator.
+            series: the indicator at the dates of the variable.
+            start: index of the variable's first known value.
+        """
+        shifted = series.shifted(-start)
+        return cls(INDICATOR_PREFIX + name, shifted.values, shifted.implausible)
 
     def forecast(self, y: Floats, request: ForecastRequest) -> Floats:
         """Return the forecasts `[O, H]` from the origins of the one series; see `Rule`."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import numba
+from llvmlite.binding import get_host_cpu_name
 
 _FIX: Final = "set NUMBA_CACHE_DIR to a directory that this user can write"
 
@@ -52,9 +53,18 @@ def remove_outdated_kernels(folder: str | None) -> None:
     marker = Path(folder) / f"sources-{_source_hash()}"
     with suppress(OSError):  # a directory that cannot be written holds no kernels of ours
         if not marker.exists():
-            for file in [*marker.parent.glob("*.nb[ic]"), *marker.parent.glob("sources-*")]:
-                file.unlink(missing_ok=True)
+            for kind in ("*.nb[ic]", "sources-*", "compiled-*"):
+                for file in marker.parent.glob(kind):
+                    file.unlink(missing_ok=True)
             marker.touch()
+
+
+def compiled_marker(folder: str) -> Path:
+    """Return the path of the file that says that this directory holds all kernels compiled.
+
+    numba compiles them again for another processor or another version of itself.
+    """
+    return Path(folder) / f"compiled-{numba.__version__}-{get_host_cpu_name()}"
 
 
 @cache

@@ -49,7 +49,8 @@ class TrainingOptions(Checked):
         ge=1,
         le=_LONGEST_HISTORY,
         group=PREDICT,
-        description="days before its window that a batch may look back",
+        description="days before its window that a batch looks back at least; its history begins "
+        "with the five calendar years that hold the last of them, as its neighbours' does",
     )
     interval_level: float = setting(
         default=0.9,

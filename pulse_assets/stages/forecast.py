@@ -7,19 +7,19 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.array_types import Dates, Ints
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import NEXT_FORECASTS
 from pulse_assets.errors import HistoricalDataError, PulseError
 from pulse_assets.history.frequency import dates_ahead, get_frequency
 from pulse_assets.history.series import Series
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
 from pulse_assets.stages.observe import observe
-from pulse_assets.stages.predict import forecast_series
-from pulse_assets.stages.window import MINIMUM_HISTORY, Observations
+from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
+from pulse_assets.stages.variable_history import MINIMUM_HISTORY, Observations, VariableHistory
 
 #: Trust after the last batch by (variable, model, horizon).
 Trust = Mapping[tuple[str, str, int], float]
@@ -57,18 +57,34 @@ def forecast_next(
         A monthly series that ends on 2020-01-01 is predicted at horizons 1 and 3 for 2020-02-01
         and 2020-04-01.
     """
-    observations = Observations.by_variable(_latest(series, options.history_days))
-    parts, left_out, rule_errors = [NEXT_FORECASTS.empty_table()], {}, {}
-    for name in series:
+    panel = Panel(Observations.by_variable(_latest(series, options.history_days)))
+    requests, left_out = _requests(series, panel, options)
+    selected = panel.select_indicators(requests.values(), options.max_partners)
+    parts, rule_errors = [NEXT_FORECASTS.empty_table()], {}
+    for name, request in requests.items():
         try:
-            table, forecasts = _forecast_variable(name, observations, rules, options, trust)
-            rule_errors |= {f"{name}, {e.model}": e.text for e in forecasts.errors}
+            retrodiction = forecast_series(request, panel, selected, rules, options).retrodiction
         except PulseError as error:
             left_out[name] = str(error)
-            row = {"variable": name, "error": left_out[name]}
-            table = pa.Table.from_pylist([row], NEXT_FORECASTS)
-        parts.append(table)
+            continue
+        rule_errors |= {f"{name}, {e.model}": e.text for e in retrodiction.errors}
+        parts.append(_table(request, retrodiction, trust))
+    rows = [{"variable": name, "error": left_out[name]} for name in series if name in left_out]
+    parts.append(pa.Table.from_pylist(rows, NEXT_FORECASTS))
     return NextForecasts(pa.concat_tables(parts).unify_dictionaries(), left_out, rule_errors)
+
+
+def _requests(
+    series: Mapping[str, Series], panel: Panel, options: TrainingOptions
+) -> tuple[dict[str, SeriesRequest], dict[str, str]]:
+    """Return what to forecast of each variable, and why other variables are left out."""
+    requests, left_out = {}, {}
+    for name in series:
+        try:
+            requests[name] = _request(name, panel.observations, options)
+        except PulseError as error:
+            left_out[name] = str(error)
+    return requests, left_out
 
 
 def _latest(series: Mapping[str, Series], history_days: int) -> pa.Table:
@@ -78,52 +94,45 @@ def _latest(series: Mapping[str, Series], history_days: int) -> pa.Table:
     return observe(TrainingBatch("", after, after, tuple(series)), series, history_days)
 
 
-def _forecast_variable(
-    name: str,
-    observations: Mapping[str, Observations],
-    rules: Sequence[Rule],
-    options: TrainingOptions,
-    trust: Trust,
-) -> tuple[pa.Table, Retrodiction]:
-    available = _available_history(name, observations, options.history_days)
+def _request(
+    name: str, observations: Mapping[str, Observations], options: TrainingOptions
+) -> SeriesRequest:
+    """Ask for the forecasts of a variable from its last value.
+
+    Raises:
+        HistoricalDataError: it has too few rows, or none with a value.
+    """
     frequency = get_frequency(options.frequencies[name])
-    available = available.regular(frequency)
+    rows = _enough_rows(name, observations, options.history_days)
+    available = VariableHistory(rows, frequency).available_history
     last_known = np.flatnonzero(np.isfinite(available.values))[-1:]
     if not len(last_known):
         raise HistoricalDataError(f"{name}: no observation has a value: correct its file")
+    series = KnownSeries.of(available.values, frequency.season)
     horizons = np.array(options.horizons, np.int64)
-    forecasts = forecast_series(
-        name, available, frequency, last_known, horizons, observations, rules, options
-    )
-    last = int(last_known[0])
-    origin = available.dates[last], float(available.values[last])
-    targets = dates_ahead(origin[0], horizons, frequency)
-    return _table(name, forecasts, origin, horizons, targets, trust), forecasts
+    return SeriesRequest(name, available.dates, series, frequency, last_known, horizons)
 
 
-def _available_history(
+def _enough_rows(
     name: str, observations: Mapping[str, Observations], history_days: int
 ) -> Observations:
-    """Return a variable's rows in publication order; an error if there are too few rows."""
+    """Return a variable's rows; an error if there are too few."""
     count = len(observations[name].dates) if name in observations else 0
     if count < MINIMUM_HISTORY:
         raise HistoricalDataError(
-            f"{name}: {count} observations in the last {history_days} days: "
+            f"{name}: {count} observations in its history of {history_days} days or more: "
             f"{MINIMUM_HISTORY} are needed; set history_days higher"
         )
-    return observations[name].in_publication_order()
+    return observations[name]
 
 
-def _table(
-    name: str,
-    forecasts: Retrodiction,
-    origin: tuple[np.datetime64, float],
-    horizons: Ints,
-    targets: Dates,
-    trust: Trust,
-) -> pa.Table:
+def _table(request: SeriesRequest, forecasts: Retrodiction, trust: Trust) -> pa.Table:
     """Return the [M, 1, H] arrays as rows: all horizons of the first model, then of the next."""
-    models, steps = forecasts.models, len(horizons)
+    name, horizons, models = request.name, request.steps_ahead, forecasts.models
+    last = int(request.origins[0])
+    origin = request.dates[last], float(request.series.values[last])
+    targets = dates_ahead(origin[0], horizons, request.frequency)
+    steps = len(horizons)
     length = len(models) * steps
     model = np.repeat(np.arange(len(models), dtype=np.int32), steps)
     trusts = [trust.get((name, m, int(h)), np.nan) for m in models for h in horizons]

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from operator import itemgetter
+from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pulse_assets.array_types import Bools, Floats, Ints
+from pulse_assets.array_types import Bools, Floats
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import split_by
-from pulse_assets.stages.predict import PlannedVariable, forecast_series, planned_variables
-from pulse_assets.stages.window import Observations
+from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
+from pulse_assets.stages.predict import PlannedVariable, planned_variables
+from pulse_assets.stages.variable_history import VariableHistory, histories_of
 
 Tables = Mapping[str, pa.Table]
 
@@ -55,13 +57,17 @@ def recompute(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -
         options: the options of that configuration.
     """
     options = options.model_copy(update={"on_rule_error": "skip"})
-    history = tables["historical_data"]
+    histories = histories_of(tables["historical_data"], options.frequencies)
     retrodictions = split_by(tables["retrodictions"], "variable")
-    results = [
-        _recompute_origin(variable, row, history, retrodictions[variable.name], rules, options)
-        for variable in planned_variables(tables["training_batches"], history, options.horizons)
-        for row in {*variable.pairs.last_known_row[[0, -1]].tolist()}
-    ]
+    results = []
+    for day, origins in _origins_by_day(tables["training_batches"], histories, options):
+        panel = Panel({name: history.rows.until(day) for name, history in histories.items()})
+        requests = [_request(variable, row) for variable, row in origins]
+        selected = panel.select_indicators(requests, options.max_partners)
+        for (variable, row), request in zip(origins, requests, strict=True):
+            retrodiction = forecast_series(request, panel, selected, rules, options).retrodiction
+            rows = retrodictions[variable.name]
+            results.append(_compare(variable, row, request, retrodiction, rows))
     worst = max(results, key=difference_rank, default=Recomputed(0, 0.0))
     failures = {name: text for result in results for name, text in result.failures.items()}
     return replace(worst, forecasts=sum(r.forecasts for r in results), failures=failures)
@@ -73,57 +79,56 @@ def difference_rank(result: Recomputed) -> tuple[bool, float]:
     return is_rule, result.difference
 
 
-def _recompute_origin(
+def _origins_by_day(
+    planned: pa.Table, histories: Mapping[str, VariableHistory], options: TrainingOptions
+) -> list[tuple[np.datetime64, list[tuple[PlannedVariable, int]]]]:
+    """Return each variable's rows with the first and the last origin, by the day of the row.
+
+    Variables that share a day share what was known on it.
+    """
+    by_day: dict[np.datetime64, list[tuple[PlannedVariable, int]]] = {}
+    for variable in planned_variables(planned, histories, options.horizons):
+        dates = variable.history.available_history.dates
+        for row in sorted({*variable.pairs.last_known_row[[0, -1]].tolist()}):
+            by_day.setdefault(cast("np.datetime64", dates[row]), []).append((variable, row))
+    return sorted(by_day.items(), key=itemgetter(0))
+
+
+def _request(variable: PlannedVariable, row: int) -> SeriesRequest:
+    """Ask for the forecasts of a variable from one row, with no row after it."""
+    history, available = variable.history, variable.history.available_history
+    return SeriesRequest(
+        variable.name,
+        available.dates[: row + 1],
+        KnownSeries.of(available.values[: row + 1], history.frequency.season),
+        history.frequency,
+        np.array([row]),
+        # All steps of the batch: a rule may forecast a path as a whole.
+        np.unique(variable.pairs.steps_ahead),
+    )
+
+
+def _compare(
     variable: PlannedVariable,
     row: int,
-    history: pa.Table,
+    request: SeriesRequest,
+    retrodiction: Retrodiction,
     retrodictions: pa.Table,
-    rules: Sequence[Rule],
-    options: TrainingOptions,
 ) -> Recomputed:
     """Compare the stored forecasts of a variable whose last known value is at `row`."""
     pairs = variable.pairs
     selected = pairs.last_known_row == row
-    # All steps of the batch: a rule may forecast a path as a whole.
-    steps_ahead = np.unique(pairs.steps_ahead)
-    retrodiction = _forecast_without_future(variable, row, steps_ahead, history, rules, options)
-    step_index = steps_ahead.searchsorted(pairs.steps_ahead[selected])
-    predicted = retrodiction.predicted[:, 0, step_index]
-    recomputed = dict(zip(retrodiction.models, predicted, strict=True))
+    step_index = request.steps_ahead.searchsorted(pairs.steps_ahead[selected])
+    recomputed = dict(
+        zip(retrodiction.models, retrodiction.predicted[:, 0, step_index], strict=True)
+    )
     failures = {failure.model: failure.text for failure in retrodiction.errors}
     failed = {*failures, *_models_with_errors(retrodictions)}
     excluded = {*failed, *ENSEMBLES} if failed else failed
-    stored_forecasts = _stored_forecasts(retrodictions, selected)
-    differences = _differences(recomputed, stored_forecasts, excluded)
+    differences = _differences(recomputed, _stored_forecasts(retrodictions, selected), excluded)
     results = [Recomputed(0, d, variable.name, model) for model, d in differences.items()]
     worst = max(results, key=difference_rank, default=Recomputed(0, 0.0))
     return replace(worst, forecasts=len(results) * len(step_index), failures=failures)
-
-
-def _forecast_without_future(
-    variable: PlannedVariable,
-    row: int,
-    steps_ahead: Ints,
-    history: pa.Table,
-    rules: Sequence[Rule],
-    options: TrainingOptions,
-) -> Retrodiction:
-    """Forecast a variable from one row, with no data dated after that row, [M, 1, H]."""
-    window, end = variable.window, row + 1
-    available = window.available_history
-    past = Observations(available.dates[:end], available.values[:end], available.published[:end])
-    last_date = pa.scalar(past.dates[-1].item())
-    observations = Observations.by_variable(history.filter(pc.field("timestamp") <= last_date))
-    return forecast_series(
-        variable.name,
-        past,
-        window.frequency,
-        np.array([row]),
-        steps_ahead,
-        observations,
-        rules,
-        options,
-    )
 
 
 def _models_with_errors(retrodictions: pa.Table) -> list[str]:
@@ -131,13 +136,13 @@ def _models_with_errors(retrodictions: pa.Table) -> list[str]:
 
 
 def _stored_forecasts(retrodictions: pa.Table, selected: Bools) -> dict[str, Floats]:
-    """Return the stored forecasts of the selected pairs by model; rows are ordered as the pairs."""
-    by_model = split_by(retrodictions, "model")
-    return {
-        name: rows["predicted"].to_numpy()[selected]
-        for name, rows in by_model.items()
-        if rows.num_rows
-    }
+    """Return the stored forecasts of the selected pairs by model.
+
+    The rows are ordered by model, then pair.
+    """
+    models = retrodictions["model"].take(np.arange(0, retrodictions.num_rows, len(selected)))
+    predicted = retrodictions["predicted"].to_numpy().reshape(-1, len(selected))
+    return dict(zip(models.to_pylist(), predicted[:, selected], strict=True))
 
 
 def _differences(

@@ -6,11 +6,11 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.array_types import Ints
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import TRAINING_BATCHES
 from pulse_assets.errors import HistoricalDataError
-from pulse_assets.history.frequency import get_frequency
-from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
+from pulse_assets.stages.variable_history import MINIMUM_HISTORY, VariableHistory
 
 Row = dict[str, Any]
 
@@ -21,10 +21,7 @@ TOO_LITTLE: Final = (
 
 
 def plan(
-    batch: TrainingBatch,
-    history: pa.Table,
-    horizons: Sequence[int],
-    frequencies: Mapping[str, str],
+    batch: TrainingBatch, histories: Mapping[str, VariableHistory], horizons: Sequence[int]
 ) -> pa.Table:
     """Return one row per variable of a batch: its frequency, counts and target dates.
 
@@ -33,22 +30,19 @@ def plan(
 
     Args:
         batch: the window of target dates.
-        history: the batch's `historical_data`.
+        histories: of each variable, from the batch's anchor on; rows after the batch do not matter.
         horizons: steps ahead to predict, >= 1.
-        frequencies: the frequency of each variable, decided before the first batch.
 
     Returns:
-        A table of schema `TRAINING_BATCHES`.
+        A table of schema `TRAINING_BATCHES`, sorted.
     """
     rows = []
-    by_variable, empty = Observations.by_variable(history), Observations.of(history.slice(0, 0))
-    for name in batch.variables:
-        observations = by_variable.get(name, empty)
+    for name in sorted(batch.variables):
+        history = histories[name]
         try:
-            rows.append(_describe(batch, observations, horizons, frequencies[name]))
+            rows.append(_describe(batch, history, horizons))
         except HistoricalDataError as error:
-            counts = _counts(observations, _first_row(batch, observations))
-            rows.append(counts | {"skip_reason": str(error)})
+            rows.append(_given_counts(batch, history) | {"skip_reason": str(error)})
         rows[-1]["variable"] = name
     return pa.Table.from_pylist([row | _identity(batch) for row in rows], TRAINING_BATCHES)
 
@@ -57,48 +51,44 @@ def _identity(batch: TrainingBatch) -> Row:
     return {"batch": batch.batch_id, "window_start": batch.start, "window_end": batch.end}
 
 
-def _first_row(batch: TrainingBatch, observations: Observations) -> int:
-    """Return the first row dated in the batch's window."""
-    return int(np.searchsorted(observations.dates, np.datetime64(batch.start)))
-
-
-def _describe(
-    batch: TrainingBatch,
-    observations: Observations,
-    horizons: Sequence[int],
-    frequency: str,
-) -> Row:
-    first_row = _first_row(batch, observations)
-    counts = _counts(observations, first_row)
-    if first_row == len(observations.dates):
-        return counts | {"skip_reason": "no observation in the window"}
-    if first_row < MINIMUM_HISTORY:
-        return counts | {"skip_reason": TOO_LITTLE}
-    window = Window.of(observations, np.datetime64(batch.start), get_frequency(frequency))
-    return _targets(window, horizons)
-
-
-def _targets(window: Window, horizons: Sequence[int]) -> Row:
-    row = {"frequency": window.frequency.name, "season": window.frequency.season}
-    row |= _counts(window.observations, window.first_row)
-    if not len(window.targets):
+def _describe(batch: TrainingBatch, history: VariableHistory, horizons: Sequence[int]) -> Row:
+    given = history.rows_dated(batch.start, batch.end)
+    if given.start == given.stop:
+        return _given_counts(batch, history) | {"skip_reason": "no observation in the window"}
+    if given.start < MINIMUM_HISTORY:
+        return _given_counts(batch, history) | {"skip_reason": TOO_LITTLE}
+    frequency, window = history.frequency, history.window(batch.start, batch.end)
+    row = {"frequency": frequency.name, "season": frequency.season}
+    row |= _counts(history.missing, window)
+    if row["targets"] == 0:
         return row | {"skip_reason": "no observation with a value in the window"}
-    predicted = window.pairs(horizons).target
+    predicted = history.pairs(window, horizons).target
     if not len(predicted):
         return row | {"skip_reason": TOO_LITTLE}
-    dates = window.observations.dates
+    dates = history.observations.dates
     return row | {
         "first_target": dates[predicted.min()].item(),
         "last_target": dates[predicted.max()].item(),
     }
 
 
-def _counts(observations: Observations, first_row: int) -> Row:
-    """Return the numbers of rows and of missing values before the window and in it."""
-    before, inside = np.split(np.isnan(observations.values), [first_row])
+def _given_counts(batch: TrainingBatch, history: VariableHistory) -> Row:
+    missing = np.isnan(history.rows.values)
+    return _counts(np.append(0, np.cumsum(missing)), history.rows_dated(batch.start, batch.end))
+
+
+def _counts(missing: Ints, window: slice) -> Row:
+    """Return the numbers of rows and of missing values before the window and in it.
+
+    Args:
+        missing: number of missing values before each row and at the end, [T + 1].
+        window: the rows of the window.
+    """
+    first, end = min(window.start, window.stop), window.stop
+    inside = int(missing[end] - missing[first])
     return {
-        "history": len(before),
-        "missing": int(before.sum()),
-        "targets": int((~inside).sum()),
-        "missing_targets": int(inside.sum()),
+        "history": first,
+        "missing": int(missing[first]),
+        "targets": end - first - inside,
+        "missing_targets": inside,
     }

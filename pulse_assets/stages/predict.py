@@ -1,285 +1,261 @@
 """Stage 3, `retrodictions`: every rule's forecast of every target of a batch."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.array_types import Dates, Floats, Ints
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.catalog import RETRODICTIONS
-from pulse_assets.history.frequency import Frequency, get_frequency
-from pulse_assets.retrodiction.failures import RuleFailure
-from pulse_assets.retrodiction.indicators import screen_indicators
-from pulse_assets.retrodiction.known_series import KnownSeries
-from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
+from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rounding import round_bounds, round_weights
-from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
-from pulse_assets.retrodiction.scores import mase_scale
+from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
-from pulse_assets.stages.window import Observations, Pairs, Window
-
-#: Rows from one screening of leading indicators to the next. Slow rules restart there too.
-SCREENING_ROWS: Final = 24
+from pulse_assets.stages.panel import (
+    Panel,
+    Selected,
+    SeriesForecasts,
+    SeriesRequest,
+    forecast_series,
+)
+from pulse_assets.stages.variable_history import Pairs, VariableHistory
 
 
 @dataclass(frozen=True)
 class PlannedVariable:
-    """A variable that a batch predicts: its window and the pairs of origin and target."""
+    """A variable that a batch predicts: its history and the pairs of origin and target."""
 
     name: str
-    window: Window
+    history: VariableHistory
     pairs: Pairs
+
+    @property
+    def squared_scale(self) -> Floats:
+        """The denominator of rmsse of each pair, [P]."""
+        return self.history.squared_scales[self.pairs.last_known_row]
 
 
 def planned_variables(
-    planned: pa.Table, history: pa.Table, horizons: Sequence[int]
+    planned: pa.Table, histories: Mapping[str, VariableHistory], horizons: Sequence[int]
 ) -> list[PlannedVariable]:
-    """Return the variables that a batch's `training_batches` does not skip."""
-    observations = Observations.by_variable(history)
+    """Return the variables that a batch's `training_batches` does not skip.
+
+    Args:
+        planned: the batch's `training_batches`.
+        histories: of each variable, from the batch's anchor on.
+        horizons: steps ahead to predict.
+    """
+    columns = ["variable", "window_start", "window_end"]
+    chosen = planned.filter(planned["skip_reason"].is_null()).select(columns)
     variables = []
-    for row in planned.to_pylist():
-        if row["skip_reason"] is None:
-            name, frequency = row["variable"], get_frequency(row["frequency"])
-            window = Window.of(observations[name], np.datetime64(row["window_start"]), frequency)
-            variables.append(PlannedVariable(name, window, window.pairs(horizons)))
+    for row in chosen.to_pylist():
+        history = histories[row["variable"]]
+        pairs = history.pairs(history.window(row["window_start"], row["window_end"]), horizons)
+        variables.append(PlannedVariable(row["variable"], history, pairs))
     return variables
 
 
 def predict(
-    batch_id: str,
-    planned: Iterable[PlannedVariable],
-    history: pa.Table,
+    batches: Mapping[str, Sequence[PlannedVariable]],
+    panel: Panel,
     rules: Sequence[Rule],
     options: TrainingOptions,
-) -> pa.Table:
-    """Forecast each target of a batch by every rule, leading indicator and ensemble.
+) -> dict[str, pa.Table]:
+    """Forecast each target of some batches by every rule, leading indicator and ensemble.
 
-    Returns:
-        A table of schema `RETRODICTIONS`.
-    """
-    observations = Observations.by_variable(history)
-    parts = [
-        _predict_variable(batch_id, variable, observations, rules, options) for variable in planned
-    ]
-    return pa.concat_tables([RETRODICTIONS.empty_table(), *parts]).unify_dictionaries()
-
-
-def _predict_variable(
-    batch_id: str,
-    variable: PlannedVariable,
-    observations: Mapping[str, Observations],
-    rules: Sequence[Rule],
-    options: TrainingOptions,
-) -> pa.Table:
-    window, pairs = variable.window, variable.pairs
-    origins, origin_index = np.unique(pairs.last_known_row, return_inverse=True)
-    steps_ahead, step_index = np.unique(pairs.steps_ahead, return_inverse=True)
-    forecasts = forecast_series(
-        variable.name,
-        window.available_history,
-        window.frequency,
-        origins,
-        steps_ahead,
-        observations,
-        rules,
-        options,
-    )
-    measure = partial(mase_scale, season=window.frequency.scale_season)
-    scale = window.known_series.measure(origins, measure)[origin_index]
-    errors = _error_column(forecasts, origins, origin_index)
-    return _table(batch_id, variable, forecasts, (origin_index, step_index), scale, errors)
-
-
-def _error_column(forecasts: Retrodiction, origins: Ints, origin_index: Ints) -> pa.Array:
-    """Return the error of each rule at the origin of each pair, model by model."""
-    texts = [*dict.fromkeys(failure.text for failure in forecasts.errors)]
-    codes = np.full((len(forecasts.models), len(origins)), -1, np.int32)
-    for failure in forecasts.errors:
-        model, origin = forecasts.models.index(failure.model), origins.searchsorted(failure.origin)
-        codes[model, origin] = texts.index(failure.text)
-    pair_codes = codes[:, origin_index].ravel()
-    indices = pa.array(pair_codes, mask=pair_codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string()))
-
-
-def forecast_series(
-    name: str,
-    available_history: Observations,
-    frequency: Frequency,
-    origins: Ints,
-    steps_ahead: Ints,
-    observations: Mapping[str, Observations],
-    rules: Sequence[Rule],
-    options: TrainingOptions,
-) -> Retrodiction:
-    """Forecast one variable by every rule, its leading indicators and the ensembles.
-
-    A forecast must not depend on which other origins are requested, because that set depends on
-    later data. So leading indicators are screened, and slow rules restart, at every
-    `SCREENING_ROWS`th row of the series, whichever origins follow it.
+    The forecasts of a batch do not depend on the other batches: they only share the work.
 
     Args:
-        name: the variable.
-        available_history: its regular observations in publication order, [T].
-        frequency: its frequency.
-        origins: rows of the last value known at each origin, ascending, [O].
-        steps_ahead: steps from those rows to the targets, ascending, [H].
-        observations: observations of all variables by name.
+        batches: the planned variables of each batch, by partition key; all of one anchor.
+        panel: the observations of all variables.
         rules: the rules.
         options: ensemble method, interval level, leading indicators and what a rule's error does.
 
     Returns:
-        Forecasts [M, O, H]. A leading indicator's forecasts are NaN at origins for which it was not
-        selected. The errors are those at the requested origins; a rule that failed only before them
-        has one error, at the first of them.
-
-    Raises:
-        RuleError: a rule failed and `on_rule_error` is `fail`.
+        A sorted table of schema `RETRODICTIONS` by partition key.
     """
-    own, others = KnownSeries.of(available_history.values, frequency.season), {}
-    if options.max_partners:
-        dates = available_history.dates
-        others = {other: x.as_known_on(dates) for other, x in observations.items() if other != name}
-    parts = [
-        retrodict(
-            own,
-            np.append(segment.first_row, origins[segment.origins]),
-            steps_ahead,
-            frequency.season,
-            [*rules, *segment.indicators],
-            ensemble=options.ensemble,
-            level=options.interval_level,
-            strict=options.on_rule_error == "fail",
+    groups = _groups(batches, by_steps=any(rule.history_origins is not None for rule in rules))
+    requests = [group.request for group in groups]
+    selected = panel.select_indicators(requests, options.max_partners)
+    rows: dict[str, list[_Rows]] = {key: [] for key in batches}
+    for group in groups:
+        for key, part in _forecast(group, panel, selected, rules, options):
+            rows[key].append(part)
+    return {key: _table(key, parts) for key, parts in rows.items()}
+
+
+@dataclass(frozen=True)
+class _Group:
+    """One variable in several batches, whose targets are forecast together."""
+
+    members: tuple[tuple[str, PlannedVariable], ...]
+
+    @property
+    def request(self) -> SeriesRequest:
+        """All that the members need."""
+        _, first = self.members[0]
+        pairs = [variable.pairs for _, variable in self.members]
+        return SeriesRequest(
+            first.name,
+            first.history.available_history.dates,
+            first.history.known_series,
+            first.history.frequency,
+            np.unique(np.concatenate([p.last_known_row for p in pairs])),
+            np.unique(np.concatenate([p.steps_ahead for p in pairs])),
         )
-        for segment in _segments(own, others, origins, rules, options)
-    ]
-    errors = _errors_at_origins(origins, available_history.dates, parts)
-    return replace(_join_segments(parts), errors=errors)
+
+    @property
+    def parts(self) -> "list[_Group]":
+        """A group for each member."""
+        return [_Group((member,)) for member in self.members]
 
 
-def _errors_at_origins(
-    origins: Ints, dates: Dates, parts: Sequence[Retrodiction]
-) -> tuple[RuleFailure, ...]:
-    """Return the failures at the requested origins, and one per rule that failed only before."""
-    failures = {(failure.model, failure.origin): failure for p in parts for failure in p.errors}
-    requested = set(origins.tolist())
-    errors = [failure for failure in failures.values() if failure.origin in requested]
-    reported = {failure.model for failure in errors}
-    for failure in failures.values():
-        if failure.model not in reported:
-            reported.add(failure.model)
-            message = f"{failure.message} (from the earlier origin {dates[failure.origin]})"
-            errors.append(failure._replace(origin=int(origins[0]), message=message))
-    return tuple(sorted(errors))
+def _groups(batches: Mapping[str, Sequence[PlannedVariable]], *, by_steps: bool) -> list[_Group]:
+    """Group the batches by variable, sorted by its name.
+
+    Args:
+        batches: planned variables by partition key.
+        by_steps: group only those batches whose targets are the same steps ahead. A user's rule may
+            forecast a path as a whole, so its forecasts may depend on how long the path is.
+    """
+    members: dict[tuple[str, bytes], list[tuple[str, PlannedVariable]]] = {}
+    for key, variables in batches.items():
+        for variable in variables:
+            steps = np.unique(variable.pairs.steps_ahead).tobytes() if by_steps else b""
+            members.setdefault((variable.name, steps), []).append((key, variable))
+    return [_Group(tuple(members[name])) for name in sorted(members)]
 
 
-class _Segment(NamedTuple):
-    """Consecutive origins that are forecast with the same leading indicators.
+@dataclass(frozen=True)
+class _Rows:
+    """The forecasts of one variable in one batch: M models, sorted by name, and P pairs.
 
     Attributes:
-        first_row: row at which the indicators were screened, and from which slow rules start.
-        indicators: a rule per leading indicator, ordered by name.
-        origins: the segment's part of the requested origins.
+        variable: what was predicted.
+        models: names of the models.
+        numbers: forecasts, lower and upper bounds and weights [4, M, P].
+        errors: texts of errors [M, P], empty where there is none; None: no rule failed.
     """
 
-    first_row: int
-    indicators: list[Rule]
-    origins: slice
+    variable: PlannedVariable
+    models: list[str]
+    numbers: Floats
+    errors: np.ndarray | None
 
 
-def _segments(
-    own: KnownSeries,
-    others: Mapping[str, KnownSeries],
-    origins: Ints,
+def _forecast(
+    group: _Group,
+    panel: Panel,
+    selected: Selected,
     rules: Sequence[Rule],
     options: TrainingOptions,
-) -> list[_Segment]:
-    """Split the origins at the rows where leading indicators are screened.
+) -> Iterator[tuple[str, _Rows]]:
+    """Yield partition key and forecasts of each member.
 
-    Neighbouring segments with the same indicators are merged, unless a slow rule has to restart.
+    If a rule failed, each member is forecast for itself: only then is an error told of the batches
+    that it concerns, and a time limit counts for each batch.
     """
-    slow = any(rule.history_origins is not None for rule in rules)
-    segments: list[_Segment] = []
-    rows, firsts = np.unique(origins // SCREENING_ROWS * SCREENING_ROWS, return_index=True)
-    ends = [*firsts[1:].tolist(), len(origins)]
-    for row, first, end in zip(rows.tolist(), firsts.tolist(), ends, strict=True):
-        indicators = screen_indicators(own.at(row), others, row, limit=options.max_partners)
-        indicators.sort(key=lambda rule: rule.name)
-        segment = _Segment(row, indicators, slice(first, end))
-        if segments and not slow and _names(segments[-1].indicators) == _names(indicators):
-            previous = segments.pop()
-            segment = previous._replace(origins=slice(previous.origins.start, end))
-        segments.append(segment)
-    return segments
+    forecasts = forecast_series(group.request, panel, selected, rules, options)
+    if forecasts.retrodiction.errors and len(group.members) > 1:
+        for part in group.parts:
+            yield from _forecast(part, panel, selected, rules, options)
+        return
+    retrodiction = forecasts.retrodiction
+    weights = round_weights(retrodiction.weights)
+    numbers = np.stack([retrodiction.predicted, retrodiction.lower, retrodiction.upper, weights])
+    for key, variable in group.members:
+        yield key, _rows(variable, forecasts, numbers)
 
 
-def _join_segments(parts: Sequence[Retrodiction]) -> Retrodiction:
-    """Concatenate the forecasts of segments, [M, O, H], each without its screening row."""
-    names = dict.fromkeys(name for part in parts for name in part.models[: -len(ENSEMBLES)])
-    models = (*names, *ENSEMBLES)
-
-    def joined(arrays: Iterable[Floats], absent: float) -> Floats:
-        blocks = []
-        for part, values in zip(parts, arrays, strict=True):
-            block = np.full((len(models), *values.shape[1:]), absent)
-            block[[models.index(name) for name in part.models]] = values
-            blocks.append(block[:, 1:])
-        return np.concatenate(blocks, axis=1)
-
-    return Retrodiction(
-        models,
-        predicted=joined((part.predicted for part in parts), np.nan),
-        lower=joined((part.lower for part in parts), np.nan),
-        upper=joined((part.upper for part in parts), np.nan),
-        weights=joined((part.weights for part in parts), 0.0),
+def _rows(variable: PlannedVariable, forecasts: SeriesForecasts, numbers: Floats) -> _Rows:
+    """Take the forecasts of one batch from `numbers` [4, M, O, S] of all."""
+    request, pairs = forecasts.request, variable.pairs
+    origins = request.origins.searchsorted(pairs.last_known_row)
+    steps = request.steps_ahead.searchsorted(pairs.steps_ahead)
+    models = forecasts.models_at(pairs.last_known_row)
+    chosen = numbers[:, np.array(models)[:, None], origins, steps]
+    errors = _error_texts(forecasts.retrodiction, request.origins)
+    return _Rows(
+        variable,
+        [forecasts.retrodiction.models[model] for model in models],
+        chosen,
+        None if errors is None else errors[models][:, origins],
     )
 
 
-def _names(rules: Sequence[Rule]) -> list[str]:
-    return [rule.name for rule in rules]
+def _error_texts(retrodiction: Retrodiction, origins: Ints) -> np.ndarray | None:
+    """Return the text of each error [M, O]; None if there is none."""
+    if not retrodiction.errors:
+        return None
+    texts = np.full((len(retrodiction.models), len(origins)), "", object)
+    for failure in retrodiction.errors:
+        texts[retrodiction.models.index(failure.model), origins.searchsorted(failure.origin)] = (
+            failure.text
+        )
+    return texts
 
 
-def _table(
-    batch_id: str,
-    variable: PlannedVariable,
-    forecasts: Retrodiction,
-    pair_index: tuple[Ints, Ints],
-    scale: Floats,
-    errors: pa.Array,
-) -> pa.Table:
-    """Return [M, O, H] arrays as rows by model, then pair; `pair_index` has each pair's O and H."""
-    models, pairs = len(forecasts.models), variable.pairs
-    dates = variable.window.observations.dates
-    length = models * len(pairs.target)
+def _table(batch_id: str, parts: Sequence[_Rows]) -> pa.Table:
+    """Return the rows of all variables of a batch, in order of model, then pair."""
+    if not parts:
+        return RETRODICTIONS.empty_table()
+    models = sorted({name for part in parts for name in part.models})
+    codes = {name: code for code, name in enumerate(models)}
+    numbers = np.concatenate([part.numbers.reshape(4, -1) for part in parts], axis=1)
+    predicted, lower, upper, weight = numbers
+    lower, upper = round_bounds(predicted, lower, upper)
+    lengths = [part.numbers[0].size for part in parts]
+    columns = {
+        "variable": pa.DictionaryArray.from_arrays(
+            np.repeat(np.arange(len(parts), dtype=np.int32), lengths),
+            [part.variable.name for part in parts],
+        ),
+        "model": pa.DictionaryArray.from_arrays(
+            np.concatenate([_each_pair(part, codes) for part in parts]), models
+        ),
+        "predicted": predicted,
+        "lower": lower,
+        "upper": upper,
+        "weight": weight,
+        "error": _error_column(parts),
+        "batch": constant(batch_id, sum(lengths)),
+        **_pair_columns(parts),
+    }
+    return pa.table([columns[name] for name in RETRODICTIONS.names], schema=RETRODICTIONS)
 
-    def column(values: np.ndarray) -> np.ndarray:
-        return values[:, *pair_index].ravel()
 
-    def same(values: np.ndarray) -> np.ndarray:
-        return np.tile(values, models)
+def _each_pair(part: _Rows, codes: Mapping[str, int]) -> np.ndarray:
+    """Return the code of each model, repeated for each of its pairs."""
+    own = np.array([codes[name] for name in part.models], np.int32)
+    return np.repeat(own, len(part.variable.pairs.target))
 
-    model = np.repeat(np.arange(models, dtype=np.int32), len(pairs.target))
-    predicted = forecasts.predicted
-    lower, upper = round_bounds(predicted, forecasts.lower, forecasts.upper)
-    return pa.table(
-        [
-            constant(variable.name, length),
-            pa.DictionaryArray.from_arrays(model, list(forecasts.models)),
-            same(dates[pairs.origin]),
-            same(pairs.horizon.astype(np.int32)),
-            same(dates[pairs.target]),
-            column(predicted),
-            column(lower),
-            column(upper),
-            same(variable.window.observations.values[pairs.target]),
-            same(scale),
-            column(round_weights(forecasts.weights)),
-            errors,
-            constant(batch_id, length),
-        ],
-        schema=RETRODICTIONS,
-    )
+
+def _pair_columns(parts: Sequence[_Rows]) -> dict[str, np.ndarray]:
+    """Return the columns that are the same for all models."""
+    columns: dict[str, list[np.ndarray]] = {}
+    for part in parts:
+        pairs, history = part.variable.pairs, part.variable.history
+        dates, values = history.observations.dates, history.observations.values
+        own = {
+            "origin_date": dates[pairs.origin],
+            "horizon": pairs.horizon.astype(np.int32),
+            "target_date": dates[pairs.target],
+            "observed": values[pairs.target],
+            "scale": history.mase_scales[pairs.last_known_row],
+        }
+        for name, column in own.items():
+            columns.setdefault(name, []).append(np.tile(column, len(part.models)))
+    return {name: np.concatenate(arrays) for name, arrays in columns.items()}
+
+
+def _error_column(parts: Sequence[_Rows]) -> pa.Array:
+    """Return the error of each row, null where there is none."""
+    texts = [
+        np.full(part.numbers[0].size, "", object) if part.errors is None else part.errors.ravel()
+        for part in parts
+    ]
+    column = np.concatenate(texts)
+    kind = RETRODICTIONS.field("error").type
+    return pa.array(column, pa.string(), mask=column == "").dictionary_encode().cast(kind)

@@ -14,7 +14,7 @@ from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS
 from pulse_assets.retrodiction.rounding import round_sums
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
-from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill, squared_scale
+from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.stages.columns import constant
 from pulse_assets.stages.predict import PlannedVariable
@@ -176,7 +176,7 @@ class _Blocks:
         """Return the blocks of equal codes in `variable`, [R]."""
         starts = np.flatnonzero(np.diff(variable, prepend=-1))
         lengths = np.diff(starts, append=len(variable))
-        scales = [squared_scales(planned[names[code]]) for code in variable[starts].tolist()]
+        scales = [planned[names[code]].squared_scale for code in variable[starts].tolist()]
         pairs = np.array([len(scale) for scale in scales], np.int64)
         row = np.repeat(starts, lengths)
         pair = (np.arange(len(variable)) - row) % np.repeat(pairs, lengths)
@@ -191,12 +191,6 @@ class _Blocks:
         first[blocks] = own[index]
         row = first[self.row]
         return np.where(row < 0, np.nan, values[np.where(row < 0, 0, row + self.pair)])
-
-
-def squared_scales(variable: PlannedVariable) -> Floats:
-    """Return the denominator of rmsse for each pair, [P]."""
-    origins, origin_index = np.unique(variable.pairs.last_known_row, return_inverse=True)
-    return variable.window.known_series.measure(origins, squared_scale)[origin_index]
 
 
 def _categories(column: pa.ChunkedArray) -> pa.DictionaryArray:

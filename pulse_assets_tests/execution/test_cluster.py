@@ -13,7 +13,10 @@ from pulse_assets.execution.cluster import (
     active_client,
     describe_cluster,
     open_cluster,
+    threads_of,
 )
+from pulse_assets.execution.versions import check_versions
+from pulse_assets.execution.worker_calls import call_workers
 from pulse_assets_tests.execution.clusters import wait_until
 
 
@@ -84,6 +87,15 @@ def test_a_local_cluster_takes_its_options_and_ends_with_the_block():
     assert threads == "1"
     with pytest.raises(OSError, match=r"Timed out|refused"):
         Client(described["scheduler"], timeout=1, set_as_default=False)
+
+
+def test_a_cluster_may_have_no_worker_yet():
+    with open_cluster(ClusterSpec("local", {"n_workers": 0})):
+        client = active_client()
+        check_versions(client)
+        described = describe_cluster(client)
+        assert (described["workers"], described["threads"]) == (0, 0)
+        assert call_workers(client, threads_of(client), os.getpid, seconds=1) == {}
 
 
 @pytest.mark.slow

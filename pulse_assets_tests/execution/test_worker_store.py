@@ -1,18 +1,23 @@
 """Workers on other machines that see another store or source: an error before the first batch."""
 
+import asyncio
+import contextlib
+import logging
 import os
 
 import pytest
 from distributed import Client, LocalCluster
 
 from pulse_assets.errors import ClusterError
-from pulse_assets.execution import worker_store
+from pulse_assets.execution import submissions, worker_store
 from pulse_assets.execution.cluster import (
     ClusterSpec,
     active_client,
     open_cluster,
     remote_client,
 )
+from pulse_assets.execution.worker_calls import call_workers
+from pulse_assets.execution.worker_check import WorkerCheck
 from pulse_assets.execution.worker_store import WorkerAnswer, check_workers_store
 from pulse_assets.run_training import main
 from pulse_assets.settings import Settings
@@ -96,6 +101,19 @@ def test_a_worker_that_does_not_answer_is_named(client, tmp_path, monkeypatch):
         check_workers_store(client, Settings(store=str(tmp_path)), [])
 
 
+def test_a_worker_that_gives_no_answer_holds_up_no_other(client):
+    stuck, other = client.nthreads()
+    answers = call_workers(client, [stuck, other], wait_at, stuck, seconds=1)
+    assert isinstance(answers[stuck], TimeoutError)
+    assert answers[other] == other
+
+
+async def wait_at(stuck, dask_worker):
+    if dask_worker.address == stuck:
+        await asyncio.Event().wait()
+    return dask_worker.address
+
+
 def test_another_run_that_replaces_the_token_in_s3_is_no_fault(client, s3, bucket, monkeypatch):
     store, replaced, write = open_store(f"s3://{bucket}/out", s3), [], S3Store.write
 
@@ -121,6 +139,85 @@ def test_a_cluster_of_this_machine_is_not_checked(tmp_path):
         with open_cluster(ClusterSpec("existing", {"address": cluster.address})):
             assert remote_client() is active_client() is not None
         assert remote_client() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["store", "numpy"])
+def test_a_worker_that_joins_late_is_checked_then(tmp_path, what):
+    """It has another directory, or finds the metadata of another version first."""
+    here, there, versions = (tmp_path / name for name in ("here", "there", "versions"))
+    metadata = versions / "numpy-1.0.1.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 1.0.1\n")
+    here.mkdir()
+    with (
+        standing_cluster(tmp_path, 0) as cluster,
+        contextlib.chdir(here),
+        joined(cluster) as client,
+    ):
+        check = WorkerCheck(client, Settings(store=f"{OWN}/store"), [])
+        assert check() == frozenset()
+        start_in(cluster, here)
+        cluster.wait_for_workers(1)
+        (first,) = check()
+        if what == "store":
+            start_in(cluster, there)
+            text = r"cannot use the store \(.*; it joined during the run: finished batches are"
+        else:
+            start_in(cluster, here, PYTHONPATH=str(versions))
+            text = "numpy 1.0.1 instead of .* on worker tcp://.*; it joined during the run"
+        cluster.wait_for_workers(2)
+        with pytest.raises(ClusterError, match=text) as caught:
+            check()
+        assert first not in str(caught.value)
+        assert check() == {first}
+
+
+@contextlib.contextmanager
+def joined(cluster):
+    """The client of a run on a cluster that is there."""
+    with open_cluster(ClusterSpec("existing", {"address": cluster.address})):
+        yield active_client()
+
+
+@pytest.mark.slow
+def test_a_training_waits_for_the_first_worker_and_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(submissions, "NO_WORKER_SECONDS", 0.1)
+    with standing_cluster(tmp_path, 0) as cluster:
+
+        class Starts(logging.Handler):
+            def emit(self, record):
+                lines.append(record.getMessage())
+                if len(lines) == 1:
+                    cluster.add_worker()
+
+        lines, handler = [], Starts()
+        monkeypatch.setattr(logging.getLogger("pulse_assets.cluster"), "handlers", [handler])
+        assert train_on(cluster, "--store", str(tmp_path / "store")) == 0
+        assert f"the Dask scheduler {cluster.address} has no worker, so " in lines[0]
+    assert "has no worker" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_first_worker_that_cannot_compute_ends_the_training(tmp_path, monkeypatch, capsys):
+    """None of its batches counts, although it joins when the run has begun."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(submissions, "NO_WORKER_SECONDS", 0.1)
+    with standing_cluster(tmp_path, 0) as cluster:
+
+        class Starts(logging.Handler):
+            def emit(self, _):
+                if not cluster.workers:
+                    start_in(cluster, there)
+
+        monkeypatch.setattr(logging.getLogger("pulse_assets.cluster"), "handlers", [Starts()])
+        assert train_on(cluster, "--store", f"{OWN}/store") == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: worker tcp://")
+    assert "cannot use the store" in line
+    assert not (here / "store" / "batch_metrics").exists()
 
 
 def start_in(cluster, folder, **environment):

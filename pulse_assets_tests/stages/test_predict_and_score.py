@@ -11,10 +11,8 @@ from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.observe import observe
-from pulse_assets.stages.plan import plan
-from pulse_assets.stages.predict import planned_variables, predict
-from pulse_assets.stages.score import headline_scores, score
+from pulse_assets.stages.score import headline_scores
+from pulse_assets_tests.stages.one_batch import run_stages
 
 MONTHS = (np.datetime64("2000-01") + np.arange(60)).astype("datetime64[D]")
 BATCH = TrainingBatch("2003-01-01", date(2003, 1, 1), date(2003, 3, 1), ("x",))
@@ -22,14 +20,16 @@ BATCH = TrainingBatch("2003-01-01", date(2003, 1, 1), date(2003, 3, 1), ("x",))
 
 def run(values, *, models=("naive", "drift"), horizons=(1, 3), published=None, batch=BATCH):
     """Return forecasts and metrics of one batch of a monthly series."""
-    options = TrainingOptions(models=list(models), horizons=list(horizons), interval_level=0.8)
+    options = TrainingOptions(
+        models=list(models),
+        horizons=list(horizons),
+        interval_level=0.8,
+        frequencies={"x": "monthly"},
+        history_days=36500,
+    )
     series = {"x": Series("x", MONTHS.copy(), np.array(values, float), published)}
-    history = observe(batch, series, 36500)
-    planned = plan(batch, history, options.horizons, {"x": "monthly"})
-    variables = planned_variables(planned, history, options.horizons)
-    rules = resolve_rules(options.models or [])
-    forecasts = predict(batch.batch_id, variables, history, rules, options)
-    return forecasts, score(batch.batch_id, planned, variables, forecasts)
+    stages = run_stages(batch, series, resolve_rules(options.models or []), options)
+    return stages.retrodictions, stages.score()
 
 
 def row_of(table, **values):

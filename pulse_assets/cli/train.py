@@ -1,0 +1,76 @@
+"""The command `pulse-train train`: what it says before, while and after it trains.
+
+Dagster and the numerical packages take a second or two to import. They are imported after the
+first line is printed, while the processes of the workers start.
+"""
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+from pulse_assets.batches.grid import batch_keys
+from pulse_assets.cli.progress import TrainingProgress
+from pulse_assets.cli.terminal import print_error, print_json, print_summary
+from pulse_assets.execution.cluster import ClusterSpec
+from pulse_assets.execution.worker_server import worker_server
+from pulse_assets.settings import TrainingConfig
+
+
+def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) -> int:
+    """Train and print a summary; return 0 if the run and all checks of severity ERROR succeed.
+
+    Args:
+        config: what to train.
+        as_json: print the results as JSON instead of the summary.
+        began: when the command began, in seconds of `time.monotonic`; now unless given.
+    """
+    with TrainingProgress(began=time.monotonic() if began is None else began) as progress:
+        progress.say(describe_start(config))
+        with _prepared_workers(ClusterSpec.of(config)):
+            from pulse_assets.training import TrainingPipeline
+
+            results = TrainingPipeline(progress=progress).execute(config)
+        phases = progress.seconds()
+    performance = {**results.data["performance"]}
+    performance |= {"command_seconds": sum(phases.values()), "phases": phases}
+    document = {**results.data, "performance": performance}
+    if as_json:
+        print_json(document)
+    else:
+        print_summary(document, {"results": results.results_path, "report": results.report_path})
+    if not results.success:
+        for problem in results.data["problems"] or [results.message]:
+            print_error(problem)
+    return 0 if results.success else 1
+
+
+def _prepared_workers(cluster: ClusterSpec) -> AbstractContextManager[None]:
+    """Let the workers of a cluster of this machine import while this process does."""
+    return worker_server() if cluster.kind == "local" and not cluster.in_process else nullcontext()
+
+
+def describe_start(config: TrainingConfig) -> str:
+    """Return the first line of a training: its batches and variables, and where they compute.
+
+    Raises:
+        ConfigurationError: the range holds no batch, or the source has no such variable.
+        HistoricalDataError: the source cannot be listed.
+    """
+    settings = config.settings()
+    batches = len(batch_keys(settings))
+    variables = config.options().variables or settings.open_source().variables()
+    return (
+        f"{_counted(batches, 'batch', 'batches')} of "
+        f"{_counted(len(variables), 'variable', 'variables')}; {_where(ClusterSpec.of(config))}"
+    )
+
+
+def _where(cluster: ClusterSpec) -> str:
+    if cluster.kind == "existing":
+        return f"joining the Dask scheduler {cluster.options['address']}"
+    if cluster.in_process:
+        return "computing in this process"
+    return f"starting {_counted(cluster.options['n_workers'], 'worker', 'workers')}"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

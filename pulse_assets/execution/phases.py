@@ -1,0 +1,62 @@
+"""The phases of a training, and how long each took."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, Protocol, runtime_checkable
+
+from pulse_assets.execution.tally import Progress
+
+Phase = Literal[
+    "start", "kernels", "batches", "checks", "ledger", "forecasts", "results and report", "end"
+]
+
+#: The phase that a step of the graph begins, if it begins one. `batches` begins when the first
+#: batch is handed out, which is later than the start of its step.
+STEP_PHASES: Final[Mapping[str, Phase]] = {
+    "check_batches": "checks",
+    "trust_ledger": "ledger",
+    "next_forecasts": "forecasts",
+    "publish_results": "results and report",
+}
+
+
+@runtime_checkable
+class PhasedProgress(Progress, Protocol):
+    """Progress that also receives the phases of a training as they begin."""
+
+    def phase(self, phase: Phase) -> None:
+        """Receive a phase that begins now."""
+        ...
+
+
+def begin_phase(progress: Progress, phase: Phase) -> None:
+    """Notify a progress of a phase that begins, if it receives phases."""
+    if isinstance(progress, PhasedProgress):
+        progress.phase(phase)
+
+
+class PhaseClock:
+    """Measures how long each phase takes."""
+
+    def __init__(self, began: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with the phase `start`.
+
+        Args:
+            began: when it began, in seconds of the clock.
+            clock: seconds that never go back.
+        """
+        self._clock = clock
+        self._phase: Phase = "start"
+        self._since = began
+        self._seconds: dict[Phase, float] = {}
+
+    def begin(self, phase: Phase) -> None:
+        """End the present phase and begin another, which may be one that was there before."""
+        now = self._clock()
+        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
+        self._phase, self._since = phase, now
+
+    def seconds(self) -> dict[Phase, float]:
+        """Return the seconds of each phase until now; their sum is the time since the start."""
+        self.begin(self._phase)
+        return {**self._seconds}

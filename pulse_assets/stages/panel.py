@@ -1,0 +1,249 @@
+"""Forecast the variables of a panel; what they need of each other is computed once for all.
+
+A forecast must not depend on which other origins are requested, because that set depends on later
+data and on how batches are grouped. So leading indicators are selected, and slow rules restart, at
+every `SCREENING_ROWS`th row of a series, whichever origins follow it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from pulse_assets.array_types import Dates, Floats, Ints
+from pulse_assets.history.frequency import Frequency
+from pulse_assets.retrodiction.arrays import first_known
+from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.indicators import Candidates, IndicatorRule
+from pulse_assets.retrodiction.known_series import KnownSeries
+from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
+from pulse_assets.retrodiction.rules import ENSEMBLES, INDICATOR_PREFIX, Rule
+from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.variable_history import Observations
+
+#: Rows from one selection of leading indicators to the next. Slow rules restart there too.
+SCREENING_ROWS: Final = 24
+
+#: The selected leading indicators by variable and by the row at which they were selected.
+Selected = Mapping[tuple[str, int], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class SeriesRequest:
+    """Which forecasts are requested of one variable.
+
+    Attributes:
+        name: the variable.
+        dates: date of each of its rows, [T].
+        series: its values, [T], and the implausible ones among them.
+        frequency: its frequency.
+        origins: rows of the last value known at each origin, ascending, [O].
+        steps_ahead: steps from those rows to the targets, ascending, [S].
+    """
+
+    name: str
+    dates: Dates
+    series: KnownSeries
+    frequency: Frequency
+    origins: Ints
+    steps_ahead: Ints
+
+    @property
+    def screening_rows(self) -> list[int]:
+        """Rows at which leading indicators are selected."""
+        return np.unique(screening_rows(self.origins)).tolist()
+
+
+@dataclass(frozen=True)
+class SeriesForecasts:
+    """The forecasts of one variable.
+
+    Attributes:
+        request: what was requested.
+        retrodiction: forecasts [M, O, S]. Those of a leading indicator are NaN at origins for which
+            it was not selected. The errors are those at the requested origins; a rule that failed
+            only before them has one error, at the first of them.
+        selected: names of the rules on leading indicators by screening row.
+    """
+
+    request: SeriesRequest
+    retrodiction: Retrodiction
+    selected: Mapping[int, Sequence[str]]
+
+    def models_at(self, origins: Ints) -> list[int]:
+        """Return the indices, in order of name, of the models that apply to some of the origins."""
+        rows = np.unique(screening_rows(origins)).tolist()
+        names = {name for row in rows for name in self.selected[row]}
+        others = {name for chosen in self.selected.values() for name in chosen} - names
+        models = enumerate(self.retrodiction.models)
+        return [i for name, i in sorted((name, i) for i, name in models) if name not in others]
+
+
+def screening_rows(origins: Ints) -> Ints:
+    """Return the row at which the leading indicators of each origin are selected, [O]."""
+    return origins // SCREENING_ROWS * SCREENING_ROWS
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The observations of all variables, each of which may be a leading indicator of the others."""
+
+    observations: Mapping[str, Observations]
+    _by_dates: dict[bytes, dict[str, KnownSeries]] = field(default_factory=dict, repr=False)
+
+    def known_on(self, dates: Dates) -> dict[str, KnownSeries]:
+        """Return what was known of each variable on each date, [T]."""
+        key = dates.tobytes()
+        if key not in self._by_dates:
+            self._by_dates[key] = {n: x.as_known_on(dates) for n, x in self.observations.items()}
+        return self._by_dates[key]
+
+    def select_indicators(self, requests: Iterable[SeriesRequest], limit: int) -> Selected:
+        """Select the leading indicators of each variable at its screening rows.
+
+        Variables that have the same dates up to a row share one table of candidates.
+
+        Args:
+            requests: the variables and their origins.
+            limit: the largest number of indicators of a variable; 0: none are looked for.
+        """
+        selected: dict[tuple[str, int], Sequence[str]] = defaultdict(tuple)
+        if not limit:
+            return selected
+        alike: dict[tuple[int, bytes], list[SeriesRequest]] = {}
+        for request in requests:
+            for row in request.screening_rows:
+                alike.setdefault((row, request.dates[: row + 1].tobytes()), []).append(request)
+        for (row, _), members in alike.items():
+            others = self.known_on(members[0].dates)
+            candidates = Candidates.of({name: x.at(row) for name, x in others.items()})
+            for request in members:
+                own = request.series.at(row)
+                selected[request.name, row] = candidates.select(own, request.name, limit=limit)
+        return selected
+
+
+def forecast_series(
+    request: SeriesRequest,
+    panel: Panel,
+    selected: Selected,
+    rules: Sequence[Rule],
+    options: TrainingOptions,
+) -> SeriesForecasts:
+    """Forecast one variable by every rule, its leading indicators and the ensembles.
+
+    Args:
+        request: the variable, its origins and steps.
+        panel: the observations of all variables.
+        selected: from `Panel.select_indicators`.
+        rules: the rules.
+        options: ensemble method, interval level, leading indicators and what a rule's error does.
+
+    Raises:
+        RuleError: a rule failed and `on_rule_error` is `fail`.
+    """
+    segments = _segments(request, selected, slow=any(r.history_origins is not None for r in rules))
+    parts = [
+        retrodict(
+            request.series,
+            np.append(segment.first_row, request.origins[segment.origins]),
+            request.steps_ahead,
+            request.frequency.season,
+            [*rules, *_indicator_rules(request, panel, segment)],
+            ensemble=options.ensemble,
+            level=options.interval_level,
+            strict=options.on_rule_error == "fail",
+        )
+        for segment in segments
+    ]
+    joined = _join(parts, [segment.origins for segment in segments], len(request.origins))
+    errors = _errors_at_origins(request.origins, request.dates, parts)
+    rows = request.screening_rows
+    names = {row: [INDICATOR_PREFIX + n for n in selected[request.name, row]] for row in rows}
+    return SeriesForecasts(request, replace(joined, errors=errors), names)
+
+
+class _Segment(NamedTuple):
+    """Origins that are forecast with the same leading indicators.
+
+    Attributes:
+        first_row: the first row at which they were selected, and from which slow rules start.
+        indicators: names of the leading indicators, ordered.
+        origins: index of the segment's origins among those requested.
+    """
+
+    first_row: int
+    indicators: tuple[str, ...]
+    origins: Ints
+
+
+def _segments(request: SeriesRequest, selected: Selected, *, slow: bool) -> list[_Segment]:
+    """Split the origins by their leading indicators; with `slow` rules also at each screening."""
+    rows = screening_rows(request.origins)
+    by_key: dict[tuple[tuple[str, ...], int | None], list[int]] = {}
+    for row in request.screening_rows:
+        indicators = tuple(sorted(selected[request.name, row]))
+        by_key.setdefault((indicators, row if slow else None), []).append(row)
+    return [
+        _Segment(members[0], indicators, np.flatnonzero(np.isin(rows, members)))
+        for (indicators, _), members in by_key.items()
+    ]
+
+
+def _indicator_rules(
+    request: SeriesRequest, panel: Panel, segment: _Segment
+) -> Iterator[IndicatorRule]:
+    """Return the rules on the leading indicators of a segment."""
+    start = first_known(request.series.values)
+    for name in segment.indicators:
+        yield IndicatorRule.of(name, panel.known_on(request.dates)[name], start)
+
+
+def _join(parts: Sequence[Retrodiction], origins: Sequence[Ints], length: int) -> Retrodiction:
+    """Return the forecasts of all segments, [M, O, S], each without its screening row.
+
+    Args:
+        parts: the forecasts of each segment; the first origin is its screening row.
+        origins: index of the origins of each segment among all.
+        length: number of origins, O.
+    """
+    own = {name for part in parts for name in part.models[: -len(ENSEMBLES)]}
+    models = (*sorted(own, key=_rules_first), *ENSEMBLES)
+
+    def joined(values_of: Callable[[Retrodiction], Floats], absent: float) -> Floats:
+        whole = np.full((len(models), length, parts[0].predicted.shape[2]), absent)
+        for part, where in zip(parts, origins, strict=True):
+            places = np.array([models.index(name) for name in part.models])
+            whole[places[:, None], where] = values_of(part)[:, 1:]
+        return whole
+
+    return Retrodiction(
+        models,
+        predicted=joined(lambda part: part.predicted, np.nan),
+        lower=joined(lambda part: part.lower, np.nan),
+        upper=joined(lambda part: part.upper, np.nan),
+        weights=joined(lambda part: part.weights, 0.0),
+    )
+
+
+def _rules_first(name: str) -> tuple[bool, str]:
+    """Return a sort key that does not depend on which indicators other origins have."""
+    return name.startswith(INDICATOR_PREFIX), name
+
+
+def _errors_at_origins(
+    origins: Ints, dates: Dates, parts: Sequence[Retrodiction]
+) -> tuple[RuleFailure, ...]:
+    """Return the failures at the requested origins, and one per rule that failed only before."""
+    failures = {(failure.model, failure.origin): failure for p in parts for failure in p.errors}
+    requested = set(origins.tolist())
+    errors = [failure for failure in failures.values() if failure.origin in requested]
+    reported = {failure.model for failure in errors}
+    for failure in failures.values():
+        if failure.model not in reported:
+            reported.add(failure.model)
+            message = f"{failure.message} (from the earlier origin {dates[failure.origin]})"
+            errors.append(failure._replace(origin=int(origins[0]), message=message))
+    return tuple(sorted(errors))
