@@ -73,7 +73,7 @@ RETRODICTIONS: Final = _table(
     observed=(pa.float64(), "what happened"),
     scale=(
         pa.float64(),
-        "mean absolute seasonal difference up to the origin: the mase denominator",
+        "mean absolute seasonal difference up to the origin: the mase denominator, to 5e-7",
     ),
     weight=(
         pa.float64(),
@@ -120,7 +120,8 @@ BATCH_METRICS: Final = _table(
     ),
     weight=(
         pa.float64(),
-        "mean share of the rule in `ensemble` over all pairs and horizons; NaN for the ensembles",
+        "mean share of the rule in `ensemble` over all pairs and horizons, a multiple of 2^-12; NaN "
+        "for the ensembles",
     ),
 )
 
@@ -152,7 +153,7 @@ TRUST_LEDGER: Final = _table(
     compared=(pa.int32(), "pairs of this batch for which the rule and `naive` have a forecast"),
     trust=(
         pa.float32(),
-        "probability of being closer than `naive`, 0..1; a multiple of 2^-14, like its bounds",
+        "probability of being closer than `naive`, 0..1; a multiple of 2^-12, like its bounds",
     ),
     lower=(pa.float32(), "lower bound of the 90 % credible interval of trust"),
     upper=(pa.float32(), "upper bound of the 90 % credible interval of trust"),
