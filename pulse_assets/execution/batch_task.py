@@ -35,7 +35,6 @@ from pulse_assets.stages.score import count_rule_errors, failed_batch, headline_
 from pulse_assets.stages.variable_history import VariableHistory, histories_of
 from pulse_assets.storage.layout import Partition
 from pulse_assets.storage.store import open_store
-from pulse_assets.storage.tables import encode_table
 
 _log: Final = logging.getLogger(__name__)
 
@@ -304,9 +303,8 @@ class _BatchWork:
         return partition.decode(data)
 
     def _write(self, name: str, table: pa.Table) -> None:
-        data = encode_table(table, name, fingerprint=self.fingerprint)
-        self.store.write(self._partition(name).path, data)
-        self.rows[name], self.bytes[name] = table.num_rows, len(data)
+        self.bytes[name] = self._partition(name).write(table, self.fingerprint)
+        self.rows[name] = table.num_rows
 
     def _is_current(self, name: str) -> bool:
         """Return whether a whole table with this fingerprint is stored already."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.retrodiction.retrodict import Retrodiction
-from pulse_assets.retrodiction.rounding import round_bounds, round_weights
+from pulse_assets.retrodiction.rounding import round_bounds, round_sums, round_weights
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
@@ -260,7 +260,7 @@ def _pair_columns(parts: Sequence[_Rows]) -> dict[str, np.ndarray]:
             "horizon": pairs.horizon.astype(np.int32),
             "target_date": dates[pairs.target],
             "observed": values[pairs.target],
-            "scale": history.mase_scales[pairs.last_known_row],
+            "scale": round_sums(history.mase_scales[pairs.last_known_row]),
         }
         for name, column in own.items():
             columns.setdefault(name, []).append(np.tile(column, len(part.models)))
