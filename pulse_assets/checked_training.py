@@ -1,4 +1,4 @@
-"""A training whose input is checked: all that can be wrong before anything is written or started."""
+"""A training whose input is checked, before anything is written or started."""
 
 import json
 from collections.abc import Mapping

@@ -207,8 +207,8 @@ class Performance(_Record):
     """How long the run took."""
 
     duration_seconds: _Seconds
-    """Wall time of the batches of the last run, in seconds: from the moment the first one was handed
-    out until the last one was recorded. The time before and after is in `phases`.
+    """Wall time of the batches of the last run, in seconds: from the moment when the first one was
+    handed out until the last one was recorded. The time before and after is not part of it.
     """
     estimated_sequential_time: _Seconds
     """Sum of the seconds of each batch."""

@@ -27,7 +27,7 @@ _TEXTS: Final[Mapping[Phase, str]] = {
     "checks": "checking the stored tables",
     "ledger": "updating the trust ledger",
     "forecasts": "computing the next forecasts",
-    "results and report": "writing results and report",
+    "report": "writing results and report",
     "end": "closing",
 }
 #: Phases that show themselves in another way.

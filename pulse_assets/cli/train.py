@@ -6,7 +6,7 @@ first line is printed, while the processes of the workers start.
 
 import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
+from typing import Final, Literal
 
 from pulse_assets.batches.grid import batch_keys
 from pulse_assets.checked_training import CheckedTraining
@@ -22,7 +22,7 @@ from pulse_assets.settings import TrainingConfig
 FIRST_LINE_AFTER: Final = 0.9
 
 
-def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) -> int:
+def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) -> Literal[0, 1]:
     """Train and print a summary; return 0 if the run and all checks of severity ERROR succeed.
 
     Args:

@@ -83,8 +83,8 @@ CONTRACT = {
         instance.event_log_storage._initialized_dbs >= set()
     ),
     "SqliteRunStorage": lambda _: parameters(private("SqliteRunStorage").connect) == ["self"],
-    "SqliteRunStorage._conn_string": lambda instance: (
-        instance.run_storage._conn_string.startswith("sqlite:///")
+    "SqliteRunStorage._conn_string": lambda instance: instance.run_storage._conn_string.startswith(
+        "sqlite:///"
     ),
     "BulkActionsFilter": lambda _: (
         private("BulkActionsFilter")(statuses=[], created_after=None).statuses == []
