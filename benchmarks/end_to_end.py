@@ -46,10 +46,11 @@ from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.observe import observe
+from pulse_assets.stages.panel import Panel
 from pulse_assets.stages.plan import plan
-from pulse_assets.stages.predict import forecast_series, planned_variables, predict
+from pulse_assets.stages.predict import planned_variables, predict
 from pulse_assets.stages.score import score
-from pulse_assets.stages.window import Observations
+from pulse_assets.stages.variable_history import histories_of
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import AWS
 from pulse_assets.storage.store import open_store
@@ -205,7 +206,7 @@ def time_stages() -> dict[str, float]:
     """Time each stage of a batch of the sample, the fastest of several runs, in seconds."""
     with _folder() as folder:
         batch, stages = _stages()
-        table = stages["retrodictions"]()
+        table = stages["retrodictions"]()[batch.batch_id]
         store = open_store(str(folder))
 
         def write() -> None:
@@ -213,8 +214,6 @@ def time_stages() -> dict[str, float]:
             store.write(object_path("retrodictions", batch.batch_id, DAYS), data)
 
         found = _fastest({**stages, "encode and write": write})
-    # What `predict` does beyond forecasting is to lay the rows out.
-    found["build"] = found["retrodictions"] - found["forecast"]
     found["rows"] = table.num_rows
     return found
 
@@ -229,34 +228,20 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     frequencies = {name: decide_frequency(series[name]) for name in names}
     options = TrainingOptions(frequencies=frequencies)
     history = observe(batch, series, options.history_days)
-    planned = plan(batch, history, options.horizons, options.frequencies)
-    variables = planned_variables(planned, history, options.horizons)
-    observations = Observations.by_variable(history)
+    histories = histories_of(history, options.frequencies)
+    planned = plan(batch, histories, options.horizons)
+    panel = Panel({name: one.rows for name, one in histories.items()})
+    variables = planned_variables(planned, histories, options.horizons)
 
-    def forecast() -> None:
-        for variable in variables:
-            window, pairs = variable.window, variable.pairs
-            forecast_series(
-                variable.name,
-                window.available_history,
-                window.frequency,
-                np.unique(pairs.last_known_row),
-                np.unique(pairs.steps_ahead),
-                observations,
-                rules,
-                options,
-            )
+    def retrodict() -> dict[str, pa.Table]:
+        return predict({batch.batch_id: variables}, panel, rules, options)
 
-    def retrodict() -> pa.Table:
-        return predict(batch.batch_id, variables, history, rules, options)
-
-    made = retrodict()
+    made = retrodict()[batch.batch_id]
     return batch, {
         "historical_data": lambda: observe(batch, series, options.history_days),
-        "training_batches": lambda: plan(batch, history, options.horizons, options.frequencies),
-        "forecast": forecast,
+        "training_batches": lambda: plan(batch, histories, options.horizons),
         "retrodictions": retrodict,
-        "batch_metrics": lambda: score(batch.batch_id, planned, variables, made, 0.9),
+        "batch_metrics": lambda: score(batch.batch_id, planned, variables, made),
     }
 
 

@@ -63,7 +63,7 @@ def measure(name: str, count: int, seconds: float) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure each case."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="tasks at a time on growing clusters")
     parser.add_argument("--tasks", type=int, default=1600)
     parser.add_argument("--seconds", type=float, default=0.1)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))

@@ -21,8 +21,10 @@ from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.observe import observe
+from pulse_assets.stages.panel import Panel
 from pulse_assets.stages.plan import plan
 from pulse_assets.stages.predict import planned_variables, predict
+from pulse_assets.stages.variable_history import histories_of
 from pulse_assets.storage.s3 import AWS
 from pulse_assets.storage.tables import encode_table
 
@@ -47,9 +49,11 @@ def compute(days: int) -> tuple[int, float]:
     options = TrainingOptions()
     batch = TrainingBatch("one", LAST - timedelta(days=days), LAST, (NAME,))
     history = observe(batch, {NAME: open_source("sample", AWS).load(NAME)}, options.history_days)
-    planned = plan(batch, history, options.horizons, {NAME: "business_daily"})
-    variables = planned_variables(planned, history, options.horizons)
-    table = predict("one", variables, history, resolve_rules(DEFAULT_MODELS), options)
+    histories = histories_of(history, {NAME: "business_daily"})
+    planned = plan(batch, histories, options.horizons)
+    variables = planned_variables(planned, histories, options.horizons)
+    panel = Panel({NAME: histories[NAME].rows})
+    table = predict({"one": variables}, panel, resolve_rules(DEFAULT_MODELS), options)["one"]
     encode_table(table, "retrodictions", fingerprint={})
     return table.num_rows, table.nbytes / 1e6
 

@@ -5,7 +5,8 @@ specs made from it are in `pulse_assets.assets.specs`.
 
 Columns have the names of the field: `origin_date`, `horizon`, `target_date`, `predicted`,
 `observed`. Dates are calendar days (`date32`). A score that is undefined is NaN, never dropped:
-`n` and `missing` beside it count the pairs behind it.
+`n` and `missing` beside it count the pairs behind it. What is rounded, and how far, is said in the
+column's description; `pulse_assets.retrodiction.rounding` does it.
 """
 
 from dataclasses import dataclass
@@ -61,14 +62,24 @@ RETRODICTIONS: Final = _table(
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
     target_date=(pa.date32(), "date predicted"),
     predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
-    lower=(pa.float64(), "lower bound of the interval"),
-    upper=(pa.float64(), "upper bound of the interval"),
+    lower=(
+        pa.float64(),
+        "lower bound of the interval, rounded by at most 1/256 of half its width",
+    ),
+    upper=(
+        pa.float64(),
+        "upper bound of the interval, rounded by at most 1/256 of half its width",
+    ),
     observed=(pa.float64(), "what happened"),
     scale=(
         pa.float64(),
         "mean absolute seasonal difference up to the origin: the mase denominator",
     ),
-    weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
+    weight=(
+        pa.float64(),
+        "share of the rule in `ensemble`, 0..1, a multiple of 2^-16; the shares add up to 1; NaN "
+        "for the ensembles",
+    ),
     error=(
         _NAME,
         "what the rule raised instead of this forecast, `Type: message`; null when it raised "
@@ -86,7 +97,7 @@ BATCH_METRICS: Final = _table(
         "message of a failed batch or rule, or reason of a skipped batch, else null",
     ),
     rule_errors=(
-        pa.int64(),
+        pa.int32(),
         "origins of the batch from which the rule failed, over all horizons; 0 if none",
     ),
     rule_error_origin=(pa.date32(), "the first of those origins, which `error` is of; else null"),
@@ -94,34 +105,57 @@ BATCH_METRICS: Final = _table(
     variable=(_NAME, "name of the series; null when the batch failed"),
     model=(_NAME, "name of the forecasting rule; null unless the variable is scored"),
     horizon=(pa.int32(), "steps ahead; null unless the variable is scored"),
-    n=(pa.int64(), "verified pairs with a forecast"),
-    missing=(pa.int64(), "pairs for which the rule had no forecast (NaN)"),
-    **{name: (pa.float64(), metric.meaning) for name, metric in METRICS.items()},
-    compared=(pa.int64(), "verified pairs for which the rule and `naive` both have a forecast"),
+    n=(pa.int32(), "verified pairs with a forecast"),
+    missing=(pa.int32(), "pairs for which the rule had no forecast (NaN)"),
     abs_error=(
         pa.float64(),
-        "sum of the rule's absolute errors over the compared pairs; NaN beyond the largest float",
+        "sum of the rule's absolute errors over the n pairs; NaN beyond the largest float",
     ),
-    naive_abs_error=(pa.float64(), "sum of naive's absolute errors over the same pairs"),
+    **{m.column: (pa.float64(), m.meaning) for m in METRICS.values()},
+    compared=(pa.int32(), "n, or 0 if `naive` lacks a forecast of one of these pairs"),
+    naive_abs_error=(pa.float64(), "sum of naive's absolute errors over the compared pairs"),
     wins=(
         pa.float64(),
         "compared pairs on which the rule is closer than `naive`; equal to 1e-12 counts 1/2",
     ),
-    weight=(pa.float64(), "mean share of the rule in `ensemble`; NaN for the ensembles"),
+    weight=(
+        pa.float64(),
+        "mean share of the rule in `ensemble` over all pairs and horizons; NaN for the ensembles",
+    ),
+)
+
+#: A row per variable, model and horizon of all batches together; no variable: over all variables.
+SKILL_BY_HORIZON: Final = _table(
+    variable=(_NAME, "name of the series; null: over all variables"),
+    model=(
+        _NAME,
+        "name of the forecasting rule; over all variables `ar_with_*` stands for all rules on "
+        "leading indicators",
+    ),
+    horizon=(pa.int32(), "whole steps ahead, in the variable's own frequency"),
+    skill=(pa.float64(), "1 - error relative to `naive` over the same pairs, see training_results"),
+    trust=(pa.float64(), "trust after the last batch, 0..1; over all variables their mean"),
+    mase=(pa.float64(), "mean absolute scaled error over all verified pairs"),
+    n=(pa.int64(), "verified pairs"),
 )
 
 TRUST_LEDGER: Final = _table(
     batch=(_NAME, "partition key of the batch after which this trust holds"),
     variable=(_NAME, "name of the series"),
     model=(_NAME, "name of the forecasting rule"),
-    horizon=(pa.int32(), "steps ahead; null: over all horizons, every pair counting alike"),
-    wins=(pa.float64(), "pairs of this batch on which the rule is closer than `naive`; draws 1/2"),
-    compared=(pa.int64(), "pairs of this batch for which the rule and `naive` have a forecast"),
-    a=(pa.float64(), "first parameter of the Beta law"),
-    b=(pa.float64(), "second parameter of the Beta law"),
-    trust=(pa.float64(), "probability of being closer than `naive`, a / (a + b), 0..1"),
-    lower=(pa.float64(), "lower bound of the 90 % credible interval of trust"),
-    upper=(pa.float64(), "upper bound of the 90 % credible interval of trust"),
+    horizon=(
+        pa.int32(),
+        "steps ahead, after the last batch of the rule only; null: over all horizons, every pair "
+        "counting alike",
+    ),
+    wins=(pa.float32(), "pairs of this batch on which the rule is closer than `naive`; draws 1/2"),
+    compared=(pa.int32(), "pairs of this batch for which the rule and `naive` have a forecast"),
+    trust=(
+        pa.float32(),
+        "probability of being closer than `naive`, 0..1; a multiple of 2^-14, like its bounds",
+    ),
+    lower=(pa.float32(), "lower bound of the 90 % credible interval of trust"),
+    upper=(pa.float32(), "upper bound of the 90 % credible interval of trust"),
 )
 
 NEXT_FORECASTS: Final = _table(
@@ -226,7 +260,7 @@ known on that day and none later. `ensemble` weighs the rules by their errors kn
     AssetInfo(
         "batch_metrics",
         "training",
-        """Scores per variable, model and horizon, and the status of every batch.
+        """What scores are pooled from, per variable, model and horizon; the status of every batch.
 
 `completed`, `skipped` with its reason, or `failed` with its error. Numbers of `ensemble` over all
 variables and horizons are plotted over the partitions: **mase** and **skill** (above 0 is better
@@ -242,7 +276,7 @@ A skipped variable has one row with its `skip_reason` and neither model nor hori
     AssetInfo(
         "trust_ledger",
         "trust",
-        """Trust in each rule after every batch, by horizon and over all horizons.
+        """Trust in each rule after every batch over all horizons, and by horizon after the last.
 
 Trust is the probability that the rule is closer than `naive` on the same pair, `a / (a + b)` of a
 Beta law, so `naive` has 0.5. `a = 1 + E p` and `b = 1 + E (1 - p)`: p is the discounted share of
@@ -261,6 +295,17 @@ Forecast and interval of each rule, with its weight in `ensemble`, which is the 
 trust that the rule has earned. A variable that cannot be predicted is named in the metadata.""",
         upstream=("trust_ledger",),
         schema=NEXT_FORECASTS,
+        sort_keys=("variable", "model", "horizon"),
+    ),
+    AssetInfo(
+        "skill_by_horizon",
+        "results",
+        """Skill and trust of every rule at every horizon: for each variable, and over all of them.
+
+All batches together. Over all variables (`variable` null) the rules on leading indicators are one,
+`ar_with_*`, because each variable has other ones.""",
+        upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
+        schema=SKILL_BY_HORIZON,
         sort_keys=("variable", "model", "horizon"),
     ),
     AssetInfo(

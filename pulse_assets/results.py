@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from pydantic.json_schema import GenerateJsonSchema
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 #: The file that the schema is written to; the wheel contains it.
 SCHEMA_FILE: Final = Path(__file__).with_name("training_results.schema.json")
@@ -186,23 +186,6 @@ class ModelResult(_Record):
 
 
 @dataclass(frozen=True, config=_CONFIG)
-class HorizonResult(_Record):
-    """Skill and trust of one rule at one horizon."""
-
-    variable: str | None
-    """Name of the series; null: all of them."""
-    model: _Model
-    horizon: Annotated[int, Field(ge=1)]
-    """Whole steps ahead, in the variable's own frequency."""
-    skill: _Skill
-    trust: _Share
-    """Trust at this horizon after the last batch; over all variables their mean."""
-    mase: _Mase
-    n: _Count
-    """Verified pairs."""
-
-
-@dataclass(frozen=True, config=_CONFIG)
 class Performance(_Record):
     """How long the run took."""
 
@@ -292,7 +275,8 @@ class RuleErrors(_Record):
 class ResultsDocument(BaseModel):
     """The `training_results` object: all batches of one training in one document.
 
-    Numbers that are undefined (no pair, zero scale, no naive to compare with) are null. New
+    Scores and trust have 6 significant digits; those that are undefined (no pair, zero scale, no
+    naive to compare with) are null. Skill by horizon is the table `skill_by_horizon`. New
     properties may be added within a version; none is renamed, removed or given another meaning.
     """
 
@@ -302,7 +286,7 @@ class ResultsDocument(BaseModel):
         use_attribute_docstrings=True,
     )
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     """Version of this schema."""
     success: bool
     """Whether every check of severity ERROR that was run has passed."""
@@ -315,13 +299,11 @@ class ResultsDocument(BaseModel):
     batches: BatchCounts
     variables: Variables
     models: list[ModelResult]
-    """Leaderboard over all variables, the highest skill first."""
+    """Leaderboard over all variables, the highest skill first; `ar_with_*` stands for all rules on
+    leading indicators, because each variable has other ones.
+    """
     models_by_variable: dict[str, list[ModelResult]]
     """The same leaderboard for each variable alone."""
-    skill_by_horizon: list[HorizonResult]
-    """Skill and trust at each horizon: first over all variables (variable null), then for each
-    variable.
-    """
     performance: Performance
     dask_cluster: dict[str, Any]
     """The Dask cluster that ran the batches; empty without one."""

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pulse_assets.checked_training import CheckedTraining
 from pulse_assets.errors import TrainingError
@@ -22,7 +22,8 @@ from pulse_assets.retrodiction.compilation import are_compiled, compile_kernels
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, dagster_home
 from pulse_assets.storage.layout import object_path
-from pulse_assets.storage.store import open_store
+from pulse_assets.storage.store import Store, open_store
+from pulse_assets.storage.tables import decode_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
         SkippedVariable,
     )
 
+#: Path of the table of skill by horizon in a store.
+_SKILL: Final = object_path("skill_by_horizon")
+
 
 @dataclass(frozen=True)
 class TrainingResults:
@@ -47,6 +51,7 @@ class TrainingResults:
         report_path: path or address of the HTML report.
         success: whether the run succeeded and every check of severity ERROR passed: no batch and
             no rule failed, every variable was predicted, no rule looks ahead, the tables are whole.
+        store: where the tables of the training are.
         message: why the training did not succeed, in one sentence per failed check; else empty.
     """
 
@@ -54,6 +59,7 @@ class TrainingResults:
     results_path: str
     report_path: str
     success: bool
+    store: Store
     message: str = ""
 
     @cached_property
@@ -69,6 +75,17 @@ class TrainingResults:
         import pandas as pd
 
         return pd.DataFrame(self.data["models"])
+
+    @cached_property
+    def skill_by_horizon(self) -> "pd.DataFrame":
+        """Skill, trust and mase by variable, model and horizon; variable None: over all of them.
+
+        It is read from the store when it is first used.
+        """
+        data, name = self.store.read(_SKILL), f"{self.store.uri}/{_SKILL}"
+        frame = decode_table(data, "skill_by_horizon", name=name).to_pandas()
+        names = frame[["variable", "model"]].astype(object)
+        return frame.assign(**names.where(names.notna(), None))
 
     @property
     def trust_scores(self) -> dict[str, float | None]:
@@ -183,5 +200,6 @@ def _read_results(outcome: "RunOutcome", settings: Settings) -> TrainingResults:
         results_path=f"{store.uri}/{path}",
         report_path=f"{store.uri}/{object_path('training_report', suffix='html')}",
         success=outcome.success and data["success"],
+        store=store,
         message="; ".join(data["problems"] or outcome.failures),
     )

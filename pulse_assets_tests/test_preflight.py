@@ -13,14 +13,13 @@ from pulse_assets.batches.windows import window_starts
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
 from pulse_assets.history.calendars import decide_frequency
-from pulse_assets.history.frequency import get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import check_ready, resolve_options
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.plan import plan
-from pulse_assets.stages.window import MINIMUM_HISTORY, Observations
+from pulse_assets.stages.variable_history import MINIMUM_HISTORY, histories_of
 from pulse_assets_tests.conftest import MODELS
 from pulse_assets_tests.properties import holds_for_all
 
@@ -129,10 +128,10 @@ USELESS = {
     "begun too late": (
         dates("MS", "2010-01-01"),
         {},
-        "12 observations must lie before a batch, in the 7305 days before it",
+        "12 observations must lie before a batch, in its history of 7305 days or more, and 1 steps",
     ),
     "no history looked at": (
-        dates("MS"),
+        dates("YS"),  # with the five years of an anchor a history holds at most six of them
         {"history_days": 300},
         "choose a later --end-date, more --hi",
     ),
@@ -229,7 +228,8 @@ def test_first_and_last_days_of_the_calendar_in_a_file_do_no_harm(tmp_path):
     settings = config.settings()
     keys = batch_partitions(settings).get_partition_keys()
     batch = batch_of(settings, keys[0], ("x", "y"))
-    rows = plan(batch, observe(batch, series, 182625), [1], options.frequencies).to_pylist()
+    histories = histories_of(observe(batch, series, 182625), options.frequencies)
+    rows = plan(batch, histories, [1]).to_pylist()
     assert [row["frequency"] for row in rows] == ["yearly", "yearly"]
 
 
@@ -308,14 +308,12 @@ def test_a_calendar_is_refused_with_its_rows_or_holds_in_every_batch(
             for key in batch_partitions(settings).get_partition_keys():
                 batch = batch_of(settings, key, ("x",))
                 history = observe(batch, {"x": series}, history_days)
-                row = plan(batch, history, [1, 2], {"x": frequency}).to_pylist()[0]
+                histories = histories_of(history, {"x": frequency})
+                row = plan(batch, histories, [1, 2]).to_pylist()[0]
                 in_window = row["targets"] + row["missing_targets"]
                 planned = row["history"] >= MINIMUM_HISTORY and in_window > 0
                 assert row["frequency"] == (frequency if planned else None)
-                seen = Observations.by_variable(history).get("x")
-                if seen is not None:
-                    seen.regular(get_frequency(frequency))
-                    seen.in_publication_order().regular(get_frequency(frequency))
+                _ = histories["x"].observations, histories["x"].available_history
 
 
 def test_every_series_is_read_once_and_none_where_all_is_known(tmp_path, monkeypatch):

@@ -32,11 +32,12 @@ from pulse_assets.errors import (
     StoreError,
     TrainingError,
 )
-from pulse_assets.execution.batch_task import BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.preflight import check_ready
 from pulse_assets.settings import dagster_home
 from pulse_assets_tests.conftest import MODELS, stored, write_source
+from pulse_assets_tests.one_batch import run_batch
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pulse_assets"
@@ -84,7 +85,7 @@ def test_the_graph_equals_one_plain_loop(trained, tmp_path):
     settings, options = looped.settings(), check_ready(looped.settings(), looped.options())
     for start in batch_starts(looped.start_date, looped.end_date, looped.batch_size_days):
         batch = make_batch(start.isoformat(), looped.end_date, 30, options.variables)
-        run_batch(BatchTask(batch, settings, options))
+        run_batch(BatchTask((batch,), settings, options))
     graph, loop = stored(config.store), stored(looped.store)
     for name in ("trust_ledger", "next_forecasts"):
         assert graph.pop(f"{name}/{name}.parquet")

@@ -1,12 +1,12 @@
-"""`training_results` and `training_report`: the aggregate, as JSON and as a page.
+"""`training_results`, `skill_by_horizon` and `training_report`: the aggregate as JSON, table, page.
 
-One step computes both and stores them. Only then does it fail if a check of severity ERROR failed,
+One step computes them and stores them. Only then does it fail if a check of severity ERROR failed,
 so the results of a failed run exist, and the run says why it failed.
 """
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
@@ -25,13 +25,14 @@ from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
-from pulse_assets.report.page import build_report
+from pulse_assets.report.page import build_report, choose_figured, rank_variables
+from pulse_assets.report.pictures import forecast_picture
 from pulse_assets.results import CheckOutcome, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.outcome import conclude
-from pulse_assets.stages.results import summarise
+from pulse_assets.stages.results import RESULT_COLUMNS, Summary, summarise
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.store import open_store
 
@@ -46,7 +47,7 @@ _REPORTED: Final = [
     "upper",
     "observed",
 ]
-_PUBLISHED: Final = ("training_results", "training_report")
+_PUBLISHED: Final = ("skill_by_horizon", "training_results", "training_report")
 _LEADERBOARD: Final = ("model", "skill", "win_rate", "mase", "coverage", "trust", "weight", "n")
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 
@@ -71,17 +72,19 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
             run = data.applied_to(settings)
             options = resolve_options(run, training)
             metrics = batch_metrics.parts(
+                RESULT_COLUMNS,
                 made_of={"configuration": configuration_fingerprint(run, options)},
                 required=batches_of_run(context.run.tags, settings),
             )
-            results = _summary(context, run, options, metrics, trust_ledger)
+            results, skill = _summary(context, run, options, metrics, trust_ledger)
             ensemble = ENSEMBLE_CHECK.run(results)
             earlier, ours = _earlier_checks(context, run, options)
             results = conclude(results, [*earlier, ensemble])
-            retrodictions = _reported(run, _scored(trust_ledger, results), options.horizons)
+            retrodictions = _reported(run, _scored(trust_ledger, results), results, options)
+        yield dg.Output(skill, "skill_by_horizon", metadata=_preview(skill))
         yield dg.Output(results, "training_results", metadata=_metadata(results, retrodictions))
         yield CheckedData.of(run, options).evaluation(ensemble)
-        report = build_report(results, trust_ledger, retrodictions, next_forecasts)
+        report = build_report(results, skill, trust_ledger, retrodictions, next_forecasts)
         yield dg.Output(report, "training_report", metadata=_link(run))
         # If the checks of the batches failed in this run, their own step has failed already. The
         # step of the forecasts does not fail, because the results need its output.
@@ -98,7 +101,7 @@ def _summary(
     options: TrainingOptions,
     metrics: Iterable[pa.Table],
     ledger: pa.Table,
-) -> dict[str, Any]:
+) -> Summary:
     """Return the results of the batches of `metrics`, before their checks are added."""
     performance, cluster = _last_training(context)
     return summarise(
@@ -147,8 +150,10 @@ def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:
     return sorted({*ledger["batch"].unique().to_pylist()} - without)
 
 
-def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) -> pa.Table:
-    """Read the retrodictions of the report: `ensemble` and `naive` at the shortest horizon.
+def _reported(
+    settings: Settings, keys: Sequence[str], results: Mapping[str, Any], options: TrainingOptions
+) -> pa.Table:
+    """Read what the report draws: `ensemble` and `naive` at the shortest horizon.
 
     They are read from the store and are no input of the step, because Dagster skips a step whose
     input is missing, as it is for failed batches.
@@ -163,7 +168,11 @@ def _reported(settings: Settings, keys: Sequence[str], horizons: Sequence[int]) 
         keys,
     )
     tables.require(keys)
-    drawn = pc.field("model").isin([ENSEMBLE, REFERENCE]) & (pc.field("horizon") == min(horizons))
+    drawn = (
+        pc.field("model").isin([ENSEMBLE, REFERENCE])
+        & (pc.field("horizon") == min(options.horizons))
+        & pc.field("variable").isin(choose_figured(rank_variables(results)))
+    )
     return tables.load(_REPORTED, drawn)
 
 
@@ -180,18 +189,24 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
 
 
 def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any]:
-    # matplotlib takes most of a second to import, which only a run that draws should pay.
-    from pulse_assets.report.pictures import forecast_picture
-
     batches, details = results["batches"], results["variables"]["details"]
-    last = retrodictions.filter(pc.field("model") == ENSEMBLE).sort_by("target_date").to_pylist()
+    ours = retrodictions.filter(pc.field("model") == ENSEMBLE).sort_by("target_date")
+    last = ours.slice(max(0, ours.num_rows - ROWS)).to_pylist()
     return {
         **{name: batches[name] for name in ("total", "completed", "skipped", "failed")},
         "leaderboard": as_table(results["models"], _LEADERBOARD),
-        "trust_by_variable": as_table([{"variable": name, **details[name]} for name in details]),
+        "trust_by_variable": as_table(
+            [{"variable": name, **details[name]} for name in list(details)[:ROWS]]
+        ),
         "predicted_against_observed": dg.MetadataValue.md(forecast_picture(retrodictions)),
-        "last_retrodictions": as_table(last[-ROWS:]),
+        "last_retrodictions": as_table(last),
     }
+
+
+def _preview(skill: pa.Table) -> dict[str, Any]:
+    """Show the rows over all variables."""
+    overall = skill.filter(pc.field("variable").is_null()).drop_columns(["variable"])
+    return {"over_all_variables": as_table(overall.slice(0, ROWS).to_pylist())}
 
 
 def _link(settings: Settings) -> dict[str, dg.MetadataValue]:

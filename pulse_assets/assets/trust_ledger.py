@@ -9,9 +9,10 @@ from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import configuration_fingerprint, ledger_fingerprint
 from pulse_assets.batches.grid import batches_of_run
 from pulse_assets.dagster.failures import plain_failures
-from pulse_assets.dagster.previews import as_table
+from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.preflight import resolve_options
+from pulse_assets.report.pictures import trust_picture
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.settings import Settings, TrainingOptions
@@ -48,11 +49,9 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
 
 
 def _metadata(ledger: pa.Table) -> dict[str, Any]:
-    # matplotlib takes most of a second to import, which only a run that draws should pay.
-    from pulse_assets.report.pictures import trust_picture
-
     latest = latest_trust(ledger)
-    ours = pa.Table.from_pandas(latest[latest["model"] == ENSEMBLE], preserve_index=False)
+    shown = latest[latest["model"] == ENSEMBLE].head(ROWS)
+    ours = pa.Table.from_pandas(shown, preserve_index=False)
     return {
         "batches": len(ledger["batch"].unique()),
         "trust_over_time": dg.MetadataValue.md(trust_picture(ledger)),

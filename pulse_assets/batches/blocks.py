@@ -20,7 +20,7 @@ from pulse_assets.settings import TrainingOptions
 BLOCK_SECONDS: Final = 2.0
 #: Blocks per thread at least, so that threads end at nearly the same time.
 BLOCKS_PER_THREAD: Final = 4
-#: A block has at least so many batches that the walk takes no more than half of its time.
+#: The walk takes at most this share of the time of a block, which sets its smallest size.
 WALK_SHARE: Final = 0.5
 
 #: Seconds, measured on one core of a Xeon: of a walk by row, rule and horizon; of a batch by rule
@@ -53,7 +53,7 @@ def group_batches(
     """
     walk, each = _seconds(options)
     fit = int(max(BLOCK_SECONDS - walk, 0.0) / each)
-    share = ceil(len(batches) / (threads * BLOCKS_PER_THREAD))
+    share = len(batches) // (threads * BLOCKS_PER_THREAD)
     size = max(min(fit, share), ceil(walk / each * (1.0 / WALK_SHARE - 1.0)), 1)
     return [
         tuple(part)

@@ -18,6 +18,8 @@ from pulse_assets.batches.states import BatchState, stretches
 if TYPE_CHECKING:
     from pulse_assets.stages.outcome_texts import FailedBatches
 
+#: Lines of the table of variables, half of them for the highest and half for the lowest skill.
+LISTED_VARIABLES: Final = 20
 LISTED_FAILURES: Final = 10
 LISTED_REASONS: Final = 10
 LISTED_WARNINGS: Final = 10
@@ -52,8 +54,7 @@ def print_summary(
         console.print(Text(_describe_phases(phases)))
     console.print()
     if results["variables"]["details"]:
-        console.print(_variable_table(results["variables"]["details"]))
-        console.print()
+        _print_variables(console, results["variables"]["details"])
     _print_outcomes(console, results)
     print_warnings(outcome.warnings_of(results), console)
     _print_paths(console, paths)
@@ -174,6 +175,25 @@ def _describe_phases(phases: Mapping[str, float]) -> str:
         parts.append(f"{name} {round(until, 1) - shown:.1f} s")
         shown = round(until, 1)
     return ", ".join(parts)
+
+
+def _print_variables(console: Console, details: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print the variables; of many those of highest and those of lowest skill."""
+    shown = list(details)
+    if len(details) > LISTED_VARIABLES:
+        ranked = sorted(details, key=lambda name: _skill_rank(name, details[name]))
+        half = LISTED_VARIABLES // 2
+        shown = ranked[:half] + ranked[-half:]
+    console.print(_variable_table({name: details[name] for name in shown}))
+    if rest := len(details) - len(shown):
+        text = f"  highest and lowest skill; and {rest:,} more: see the report, or --json"
+        console.print(Text(text), soft_wrap=True)
+    console.print()
+
+
+def _skill_rank(name: str, entry: Mapping[str, Any]) -> tuple[bool, float, str]:
+    skill = entry["skill"]
+    return skill is None, -(skill or 0.0), name
 
 
 def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -162,10 +162,33 @@ class JsonIOManager(_TextIOManager):
     suffix = "json"
 
     def _encode(self, obj: Any) -> str:  # noqa: ANN401
-        return json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False)
+        return to_json(obj)
 
     def _decode(self, text: str) -> Any:  # noqa: ANN401
         return json.loads(text)
+
+
+def to_json(value: Any, indent: str = "\n") -> str:  # noqa: ANN401
+    """Return a value as JSON; what holds plain values alone is on one line, as a row of a table.
+
+    Example:
+        >>> print(to_json({"rows": [{"a": 1}, {"a": 2}]}))
+        {
+         "rows": [
+          {"a": 1},
+          {"a": 2}
+         ]
+        }
+    """
+    parts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(value, dict | list) or not any(isinstance(p, dict | list) for p in parts):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    inner = f"{indent} "
+    texts = [to_json(part, inner) for part in parts]
+    if isinstance(value, list):
+        return f"[{inner}{f',{inner}'.join(texts)}{indent}]"
+    named = [f"{json.dumps(k, ensure_ascii=False)}: {t}" for k, t in zip(value, texts, strict=True)]
+    return f"{{{inner}{f',{inner}'.join(named)}{indent}}}"
 
 
 def _asset(context: dg.InputContext | dg.OutputContext) -> str:

@@ -37,7 +37,6 @@ from pulse_assets.storage.layout import Partition
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
 
-
 _log: Final = logging.getLogger(__name__)
 
 Status = Literal["completed", "skipped", "failed"]
@@ -101,7 +100,7 @@ class BatchSummary:
     rule_errors: int = 0
 
 
-def run_batches(task: BatchTask) -> list[BatchSummary]:
+def run_batches(batch_task: BatchTask) -> list[BatchSummary]:
     """Compute and store some batches; an error in one becomes its stored status and is not raised.
 
     They share a walk over their history. If anything goes wrong in it, each is computed for itself,
@@ -111,41 +110,41 @@ def run_batches(task: BatchTask) -> list[BatchSummary]:
         StoreUnavailableError: the store or the source cannot be used, for any batch.
         ClusterError: this worker has other rules than the run, or none.
     """
-    if task.rules:
-        check_rules(task.rules, task.options.rule_timeout_seconds)
-    if len(task.batches) > 1:
+    if batch_task.rules:
+        check_rules(batch_task.rules, batch_task.options.rule_timeout_seconds)
+    if len(batch_task.batches) > 1:
         try:
-            return _run(task)
+            return _run(batch_task)
         except StoreUnavailableError:
             raise  # it ends the run: no batch would do better
         except Exception:
-            _log.debug("batches %s are computed one by one", task.name, exc_info=True)
-    return [summary for part in task.parts() for summary in _run_alone(part)]
+            _log.debug("batches %s are computed one by one", batch_task.name, exc_info=True)
+    return [summary for part in batch_task.parts() for summary in _run_alone(part)]
 
 
-def fail_batches(task: BatchTask, error: Exception) -> list[BatchSummary]:
+def fail_batches(batch_task: BatchTask, error: Exception) -> list[BatchSummary]:
     """Store the failure of batches whose worker could not, such as one that kills its worker."""
-    return [_BatchWork(part).fail(error) for part in task.parts()]
+    return [_BatchWork(part).fail(error) for part in batch_task.parts()]
 
 
-def _run_alone(task: BatchTask) -> list[BatchSummary]:
+def _run_alone(batch_task: BatchTask) -> list[BatchSummary]:
     started = time.perf_counter()
     try:
-        return _run(task)
+        return _run(batch_task)
     except StoreUnavailableError:
         raise
     except Exception as error:  # a rule may raise anything; the other batches go on
-        (summary,) = fail_batches(task, error)
+        (summary,) = fail_batches(batch_task, error)
         return [replace(summary, seconds=time.perf_counter() - started)]
 
 
-def _run(task: BatchTask) -> list[BatchSummary]:
+def _run(batch_task: BatchTask) -> list[BatchSummary]:
     """Compute and store the batches together; each counts its share of the time.
 
     Batches that a resumed run has already are left out of the walk.
     """
     started = time.perf_counter()
-    works = [_BatchWork(part) for part in task.parts()]
+    works = [_BatchWork(part) for part in batch_task.parts()]
     walk = _Walk(works)
     walk.works = [work for work in works if not work.is_unchanged(walk)]
     for work in walk.works:
@@ -194,10 +193,10 @@ class _Walk:
 class _BatchWork:
     """The tables of one batch, each computed or read when first used, and its objects."""
 
-    def __init__(self, task: BatchTask) -> None:
-        (self.batch,) = task.batches
-        self.task, self.options = task, task.options
-        self.store = open_store(task.settings.store, task.settings.s3)
+    def __init__(self, batch_task: BatchTask) -> None:
+        (self.batch,) = batch_task.batches
+        self.task, self.options = batch_task, batch_task.options
+        self.store = open_store(batch_task.settings.store, batch_task.settings.s3)
         self.fingerprint: dict[str, str] = {}
         self.current: dict[str, pa.Table] = {}
         self.tables: dict[str, pa.Table] = {}
@@ -253,7 +252,14 @@ class _BatchWork:
         if name not in self.tables:
             make = getattr(self, f"_make_{name}")
             self.tables[name] = make(walk) if name in self.task.tables else self._read(name)
+            self._mark_incomplete(name)
         return self.tables[name]
+
+    def _mark_incomplete(self, name: str) -> None:
+        """Let a resumed run try the batch again if a rule failed in it."""
+        error = self.tables[name]["error"] if name == "retrodictions" else None
+        if error is not None and error.null_count < len(error):
+            self.fingerprint["input"] = INCOMPLETE_INPUT
 
     def _make_historical_data(self, walk: _Walk) -> pa.Table:
         return observe(self.batch, walk.series, self.options.history_days)
@@ -262,18 +268,13 @@ class _BatchWork:
         return plan(self.batch, walk.histories, self.options.horizons)
 
     def _make_retrodictions(self, walk: _Walk) -> pa.Table:
-        """Return the forecasts; where a rule failed, the batch is tried again by a resumed run."""
-        table = walk.forecasts[self.batch.batch_id]
-        if table["error"].null_count < table.num_rows:
-            self.fingerprint["input"] = INCOMPLETE_INPUT
-        return table
+        return walk.forecasts[self.batch.batch_id]
 
     def _make_batch_metrics(self, walk: _Walk) -> pa.Table:
         planned, forecasts = (
             self.table(name, walk) for name in ("training_batches", "retrodictions")
         )
-        level = self.options.interval_level
-        return score(self.batch.batch_id, planned, self.variables(walk), forecasts, level)
+        return score(self.batch.batch_id, planned, self.variables(walk), forecasts)
 
     def _identify(self, made_of: str) -> None:
         """Set the fingerprint of the tables; `made_of` is the hash of their input."""

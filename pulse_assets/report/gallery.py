@@ -1,7 +1,4 @@
-"""The data of each figure: the rows, the rules to compare, the caption and the legend.
-
-`figures` draws them; this module imports matplotlib through it.
-"""
+"""The data of each figure: the rows, the rules to compare, the caption and the legend."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.report.figures import Role, draw_forecasts, draw_next, draw_skill, draw_trust
+from pulse_assets.report.figures import draw_forecasts, draw_next, draw_skill, draw_trust
+from pulse_assets.report.svg import Role
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
 from pulse_assets.stages.ledger import overall_rows
 
@@ -40,30 +38,28 @@ def trust_figures(
     """Draw, for each variable, the trust of its ensemble, best rules and `naive` over time."""
     ledger = overall_rows(ledger)
     figures = [
-        _trust_figure(name, _rows_of(ledger, name), results["models_by_variable"][name], position)
-        for position, name in enumerate(variables)
+        _trust_figure(name, _rows_of(ledger, name), results["models_by_variable"][name])
+        for name in variables
     ]
     return [figure for figure in figures if figure]
 
 
-def skill_figures(results: Mapping[str, Any], variables: Sequence[str]) -> list[CaptionedFigure]:
+def skill_figures(
+    results: Mapping[str, Any], variables: Sequence[str], skill: pa.Table
+) -> list[CaptionedFigure]:
     """Draw skill by horizon: over all variables, then for each."""
-    rows = pd.DataFrame(results["skill_by_horizon"])
-    if rows.empty:
+    if not skill.num_rows:
         return []
-    figures = [_skill_figure("All variables", rows[rows["variable"].isna()], results["models"], 0)]
-    for position, name in enumerate(variables, start=1):
-        board = results["models_by_variable"][name]
-        figures.append(_skill_figure(name, rows[rows["variable"] == name], board, position))
+    overall = skill.filter(pc.field("variable").is_null()).to_pandas()
+    figures = [_skill_figure("All variables", overall, results["models"])]
+    boards = results["models_by_variable"]
+    figures += [_skill_figure(name, _rows_of(skill, name), boards[name]) for name in variables]
     return figures
 
 
 def forecast_figures(variables: Sequence[str], retrodictions: pa.Table) -> list[CaptionedFigure]:
     """Draw, for each variable, the forecasts of the ensemble and the observations."""
-    figures = [
-        _forecast_figure(name, _rows_of(retrodictions, name), position)
-        for position, name in enumerate(variables)
-    ]
+    figures = [_forecast_figure(name, _rows_of(retrodictions, name)) for name in variables]
     return [figure for figure in figures if figure]
 
 
@@ -72,8 +68,8 @@ def next_figures(
 ) -> list[CaptionedFigure]:
     """Draw, for each variable, the last retrodictions and the next forecasts of the ensemble."""
     figures = [
-        _next_figure(name, _rows_of(retrodictions, name), _rows_of(forecasts, name), position)
-        for position, name in enumerate(variables)
+        _next_figure(name, _rows_of(retrodictions, name), _rows_of(forecasts, name))
+        for name in variables
     ]
     return [figure for figure in figures if figure]
 
@@ -105,7 +101,7 @@ def keep_extremes(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _trust_figure(
-    name: str, rows: pd.DataFrame, board: Sequence[Mapping[str, Any]], position: int
+    name: str, rows: pd.DataFrame, board: Sequence[Mapping[str, Any]]
 ) -> CaptionedFigure | None:
     rows = rows.assign(batch=pd.to_datetime(rows["batch"].astype(str))).sort_values("batch")
     legend = choose_models(board)
@@ -119,13 +115,13 @@ def _trust_figure(
         title=name,
         note=f"trust in the ensemble after the last batch: {last:.2f}",
         alt=f"Line chart: trust in the ensemble for {name} went from {first:.2f} to {last:.2f}.",
-        svg=draw_trust(lines, key=f"trust-{position}"),
+        svg=draw_trust(lines),
         legend=legend,
     )
 
 
 def _skill_figure(
-    title: str, rows: pd.DataFrame, board: Sequence[Mapping[str, Any]], position: int
+    title: str, rows: pd.DataFrame, board: Sequence[Mapping[str, Any]]
 ) -> CaptionedFigure:
     legend = choose_models(board)
     del legend["naive"]  # its skill is 0 by definition: the line at 0
@@ -138,12 +134,12 @@ def _skill_figure(
         title=title,
         note="",
         alt=f"Line chart: skill of the ensemble by horizon in steps, {title}: {values}.",
-        svg=draw_skill(lines, key=f"skill-{position}"),
+        svg=draw_skill(lines),
         legend=legend,
     )
 
 
-def _forecast_figure(name: str, rows: pd.DataFrame, position: int) -> CaptionedFigure | None:
+def _forecast_figure(name: str, rows: pd.DataFrame) -> CaptionedFigure | None:
     rows = rows.dropna(subset=["predicted", "observed"]).sort_values("target_date")
     ours = rows[rows["model"] == ENSEMBLE]
     if ours.empty:
@@ -153,14 +149,12 @@ def _forecast_figure(name: str, rows: pd.DataFrame, position: int) -> CaptionedF
         title=name,
         note=_describe_errors(ours, rows[rows["model"] == REFERENCE]),
         alt=f"Line chart: {name} predicted and observed, {first:%Y-%m-%d} to {last:%Y-%m-%d}.",
-        svg=draw_forecasts(keep_extremes(ours), key=f"forecasts-{position}"),
+        svg=draw_forecasts(keep_extremes(ours)),
         legend={"ensemble": "predicted, with its interval", "observed": "observed"},
     )
 
 
-def _next_figure(
-    name: str, past: pd.DataFrame, future: pd.DataFrame, position: int
-) -> CaptionedFigure | None:
+def _next_figure(name: str, past: pd.DataFrame, future: pd.DataFrame) -> CaptionedFigure | None:
     past = past[past["model"] == ENSEMBLE].sort_values("target_date").tail(RECENT)
     future = future[future["model"] == ENSEMBLE].dropna(subset="predicted")
     if future.empty:
@@ -173,7 +167,7 @@ def _next_figure(
         title=name,
         note=f"from the observation of {origin:%Y-%m-%d}",
         alt=f"Line chart: next forecasts of {name} by horizon in steps: {values}.",
-        svg=draw_next(past, future, key=f"next-{position}"),
+        svg=draw_next(past, future),
         legend={
             "ensemble": "next, with its interval",
             "observed": "observed",

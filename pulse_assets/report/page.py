@@ -10,13 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
+from pulse_assets.report import gallery
+from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLE_EQUAL, INDICATORS, REFERENCE
 from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.stages.outcome_texts import group_failed, group_skipped, group_variables
 from pulse_assets.stages.series_ends import left_out
 
 #: Variables that get figures and a leaderboard of their own; keeps the page below 2 MB.
 FIGURED_VARIABLES: Final = 16
+#: Variables in tables with a row per variable; keeps the page below 5 MB.
+LISTED_VARIABLES: Final = 200
 
 #: Rules named for each variable on the first screen.
 TRUSTED_RULES: Final = 3
@@ -29,6 +32,7 @@ LISTED_WARNINGS: Final = 10
 
 def build_report(
     results: Mapping[str, Any],
+    skill: pa.Table,
     ledger: pa.Table,
     retrodictions: pa.Table,
     forecasts: pa.Table,
@@ -37,6 +41,7 @@ def build_report(
 
     Args:
         results: the `training_results` object.
+        skill: rows of schema `SKILL_BY_HORIZON`.
         ledger: rows of schema `TRUST_LEDGER`.
         retrodictions: rows of `ensemble` and `naive` at each variable's shortest horizon, with
             columns variable, model, horizon, target_date, predicted, lower, upper, observed.
@@ -48,6 +53,8 @@ def build_report(
     """
     ranked = rank_variables(results)
     figured = choose_figured(ranked)
+    listed = best_and_worst(ranked, LISTED_VARIABLES)
+    ahead = _of_variables(forecasts, listed)
     return (
         _environment()
         .get_template("page.html")
@@ -55,16 +62,17 @@ def build_report(
             results=results,
             ranked=ranked,
             figured=figured,
+            listed=listed,
             level=results["configuration"].get("interval_level"),
             overall=next((row for row in results["models"] if row["model"] == ENSEMBLE), None),
             beaten=sum(
                 (entry["skill"] or 0) > 0 for entry in results["variables"]["details"].values()
             ),
-            galleries=_galleries(results, figured, ledger, retrodictions, forecasts),
-            best={name: best_rules(results, name) for name in ranked},
+            galleries=_galleries(results, figured, skill, ledger, retrodictions, forecasts),
+            best={name: best_rules(results, name) for name in listed},
             horizons=sorted(set(forecasts["horizon"].drop_null().to_pylist())),
-            ahead=list_ahead(forecasts, ranked),
-            starts=list_starts(forecasts),
+            ahead=list_ahead(ahead, listed),
+            starts=list_starts(ahead),
             left_out=left_out(forecasts),
             early=_early(results),
             problems=[check for check in _failed(results) if check["severity"] == "ERROR"],
@@ -79,17 +87,15 @@ def build_report(
 def _galleries(
     results: Mapping[str, Any],
     figured: list[str],
+    skill: pa.Table,
     ledger: pa.Table,
     retrodictions: pa.Table,
     forecasts: pa.Table,
 ) -> dict[str, Any]:
     """Draw the figures of the variables `figured`, by section of the page."""
-    # matplotlib takes most of a second to import: only a run that reports needs it.
-    from pulse_assets.report import gallery
-
     return {
         "trust": gallery.trust_figures(results, figured, ledger),
-        "skill": gallery.skill_figures(results, figured),
+        "skill": gallery.skill_figures(results, figured, skill),
         "forecasts": gallery.forecast_figures(figured, retrodictions),
         "next": gallery.next_figures(figured, retrodictions, forecasts),
     }
@@ -108,10 +114,27 @@ def rank_variables(results: Mapping[str, Any]) -> list[str]:
 
 def choose_figured(ranked: list[str]) -> list[str]:
     """Return the variables to draw: all, or the best and the worst where there are many."""
-    if len(ranked) <= FIGURED_VARIABLES:
-        return ranked
-    half = FIGURED_VARIABLES // 2
-    return ranked[:half] + ranked[-half:]
+    return best_and_worst(ranked, FIGURED_VARIABLES)
+
+
+def best_and_worst(ranked: list[str], most: int) -> list[str]:
+    """Return at most `most` names: all, or the first and the last ones.
+
+    Example:
+        >>> best_and_worst(["a", "b", "c", "d", "e"], 2)
+        ['a', 'e']
+    """
+    half = most // 2
+    return ranked if len(ranked) <= most else ranked[:half] + ranked[-half:]
+
+
+def _of_variables(forecasts: pa.Table, listed: Sequence[str]) -> pa.Table:
+    """Return the ensemble's forecasts of some variables, and of all where there are few."""
+    ours = forecasts.filter(pc.field("model") == ENSEMBLE)
+    named = ours["variable"].unique().to_pylist()
+    if len(named) <= LISTED_VARIABLES:
+        return ours
+    return ours.filter(pc.field("variable").isin(list(listed)))
 
 
 def best_rules(results: Mapping[str, Any], variable: str) -> list[Mapping[str, Any]]:
@@ -208,8 +231,10 @@ def _environment() -> Environment:
         "LISTED_REASONS": LISTED_REASONS,
         "LISTED_PROBLEMS": LISTED_PROBLEMS,
         "LISTED_WARNINGS": LISTED_WARNINGS,
+        "LISTED_VARIABLES": LISTED_VARIABLES,
         "REFERENCE": REFERENCE,
         "ENSEMBLE": ENSEMBLE,
+        "INDICATORS": INDICATORS,
     }
     return environment
 

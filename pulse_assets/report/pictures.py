@@ -1,25 +1,19 @@
-"""Small pictures for the Dagster UI, one panel per variable, as Markdown that holds a PNG.
+"""Small pictures for the Dagster UI, one panel per variable, as Markdown that holds an SVG.
 
-The report has SVG that follows its colours. The UI shows only images that are files of their own,
-so these have a white background. Importing this module imports matplotlib.
+The UI shows only images that are files of their own, so these have a white background.
 """
 
 import base64
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Final
 
-import matplotlib as mpl
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 
-from pulse_assets.report.figures import SETTINGS, draw_band, draw_line
+from pulse_assets.report.figures import band_of, line_of
 from pulse_assets.report.gallery import keep_extremes, thin
+from pulse_assets.report.svg import Box, Panel, chart
 from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.stages.ledger import overall_rows
 
@@ -27,83 +21,67 @@ from pulse_assets.stages.ledger import overall_rows
 PANELS: Final = 12
 
 _COLUMNS: Final = 3
-_DPI: Final = 72
+#: Points: of a panel with what is around it, and what is above all panels.
+_WIDTH, _HEIGHT, _HEAD = 259.0, 151.0, 36.0
+#: Longest name above a panel.
+_NAME: Final = 32
+_STYLE: Final = "background:#fff;color:#101010;font-family:system-ui,sans-serif"
 
 
-@mpl.rc_context(SETTINGS)
 def trust_picture(ledger: pa.Table) -> str:
     """Draw trust in the ensemble after each batch, with its credible band.
 
     Args:
         ledger: rows of schema `TRUST_LEDGER`.
     """
-    rows = _by_variable(overall_rows(ledger), "batch")
-    figure, panels = _grid(list(rows), "Trust in the ensemble after each batch (0..1)")
-    for axes, (name, series) in zip(panels, rows.items(), strict=False):
-        series = thin(series)
-        draw_band(axes, series["batch"], series["lower"], series["upper"])
-        draw_line(axes, "ensemble", series["batch"], series["trust"])
-        axes.axhline(0.5, color="#101010", linewidth=0.6)
-        axes.set(ylim=(0, 1), title=_plain(name))
-    return _to_markdown(figure, "trust over time")
+    panels = []
+    for name, rows in _by_variable(overall_rows(ledger), "batch"):
+        series = thin(rows)
+        line, band = line_of("ensemble", series, "batch", "trust"), band_of(series, "batch")
+        panels.append(Panel([line], [band], title=name[:_NAME], y_range=(0.0, 1.0), rule=0.5))
+    return _picture(panels, "Trust in the ensemble after each batch (0..1)", "trust over time")
 
 
-@mpl.rc_context(SETTINGS)
 def forecast_picture(retrodictions: pa.Table) -> str:
     """Draw the forecasts of the ensemble with their intervals, and the observations.
 
     Args:
         retrodictions: rows at one horizon, as `build_report` takes them.
     """
-    rows = _by_variable(retrodictions, "target_date")
-    figure, panels = _grid(list(rows), "Predicted with its interval (blue), observed (black)")
-    for axes, (name, series) in zip(panels, rows.items(), strict=False):
-        series = keep_extremes(series.dropna(subset=["predicted", "observed"]))
-        draw_band(axes, series["target_date"], series["lower"], series["upper"])
-        draw_line(axes, "ensemble", series["target_date"], series["predicted"])
-        draw_line(axes, "observed", series["target_date"], series["observed"])
-        axes.set(title=_plain(name))
-    return _to_markdown(figure, "predicted against observed")
+    panels = []
+    for name, rows in _by_variable(retrodictions, "target_date"):
+        series = keep_extremes(rows.dropna(subset=["predicted", "observed"]))
+        lines = [
+            line_of("ensemble", series, "target_date", "predicted"),
+            line_of("observed", series, "target_date", "observed"),
+        ]
+        panels.append(Panel(lines, [band_of(series, "target_date")], title=name[:_NAME]))
+    title = "Predicted with its interval (blue), observed (black)"
+    return _picture(panels, title, "predicted against observed")
 
 
-def _by_variable(table: pa.Table, date: str) -> dict[str, pd.DataFrame]:
-    rows = table.filter(pc.field("model") == ENSEMBLE).to_pandas()
+def _by_variable(table: pa.Table, date: str) -> list[tuple[str, pd.DataFrame]]:
+    """Return the ensemble's rows of the first `PANELS` variables, in order of date."""
+    ours = table.filter(pc.field("model") == ENSEMBLE)
+    names = sorted(ours["variable"].unique().to_pylist())[:PANELS]
+    rows = ours.filter(pc.field("variable").isin(names)).to_pandas()
     rows = rows.assign(**{date: pd.to_datetime(rows[date].astype(str))}).sort_values(date)
-    groups = rows.groupby(rows["variable"].astype(str))
-    return {str(name): series for name, series in list(groups)[:PANELS]}
+    texts = rows["variable"].astype(str)
+    return [(name, rows[texts == name]) for name in names]
 
 
-def _grid(names: Sequence[str], title: str) -> tuple[Figure, list[Axes]]:
-    lines = max(1, -(-len(names) // _COLUMNS))
-    width, height = 3.6 * _COLUMNS, 2.1 * lines + 0.5
-    figure = Figure(figsize=(width, height))
-    # Inches, for room for numbers and titles; see `figures` on why no layout engine does it.
-    figure.subplots_adjust(
-        left=0.65 / width,
-        right=1 - 0.1 / width,
-        top=1 - 0.75 / height,
-        bottom=0.4 / height,
-        wspace=0.25,
-        hspace=0.45,
-    )
-    panels = list(np.ravel(figure.subplots(lines, _COLUMNS, squeeze=False)))
-    figure.suptitle(title, y=1 - 0.12 / height)
-    for spare in panels[len(names) :]:
-        spare.set_visible(False)
-    for axes in panels:
-        locator = AutoDateLocator(minticks=2, maxticks=5)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-        axes.ticklabel_format(axis="y", scilimits=(-3, 5))
-    return figure, panels
-
-
-def _plain(name: str) -> str:
-    """Return a name that matplotlib cannot take for a formula, short enough for a panel."""
-    return name.replace("$", r"\$")[:32]
-
-
-def _to_markdown(figure: Figure, alt: str) -> str:
-    image = BytesIO()
-    figure.savefig(image, format="png", dpi=_DPI, metadata={"Software": None})
-    return f"![{alt}](data:image/png;base64,{base64.b64encode(image.getvalue()).decode()})"
+def _picture(panels: Sequence[Panel], title: str, alt: str) -> str:
+    lines = max(1, -(-len(panels) // _COLUMNS))
+    places = [
+        Box(
+            42.0 + index % _COLUMNS * _WIDTH,
+            _HEAD + 22.0 + index // _COLUMNS * _HEIGHT,
+            _WIDTH - 56.0,
+            _HEIGHT - 48.0,
+        )
+        for index in range(len(panels))
+    ]
+    size = _COLUMNS * _WIDTH, lines * _HEIGHT + _HEAD
+    svg = chart(size, list(zip(panels, places, strict=True)), title=title)
+    image = svg.replace("<svg ", f'<svg style="{_STYLE}" width="{size[0]:g}" ', 1)
+    return f"![{alt}](data:image/svg+xml;base64,{base64.b64encode(image.encode()).decode()})"

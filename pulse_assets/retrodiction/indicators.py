@@ -61,10 +61,15 @@ class Candidates:
             series: the values of each variable at the dates of the one that they may lead, `[T]`,
                 as they were known at the last of these dates.
         """
-        names = sorted(series)
+        return cls.of_changes({name: _changes(x) for name, x in series.items()})
+
+    @classmethod
+    def of_changes(cls, changes: Mapping[str, Floats]) -> Self:
+        """Rank the changes `[T]` of each variable; NaN where missing."""
+        names = sorted(changes)
         if not names:
             return cls((), np.empty((0, 0)))
-        return cls(tuple(names), _powers(np.stack([ranks(_changes(series[n])) for n in names])))
+        return cls(tuple(names), _powers(np.stack([ranks(changes[name]) for name in names])))
 
     def select(self, y: Floats, own_name: str = "", *, limit: int) -> list[str]:
         """Return the names of the leading indicators of `y`, the largest correlation first.
@@ -83,11 +88,11 @@ class Candidates:
             return []
         errors = np.full(len(y), np.nan)
         errors[start:] = ranks(_one_step_errors(y[start:]))
-        found = self.correlations(errors)
+        strengths = self.correlations(errors)
         others = len(self.names) - (own_name in self.names)
         critical = -ndtri(FALSE_ALARM / (2.0 * INDICATOR_LAGS * max(others, 1)))
-        order = np.argsort(-found, kind="stable")  # equals stay in the order of their names
-        names = [self.names[i] for i in order if found[i] > critical]
+        order = np.argsort(-strengths, kind="stable")  # equals stay in the order of their names
+        names = [self.names[i] for i in order if strengths[i] > critical]
         return [name for name in names if name != own_name][:limit]
 
     def correlations(self, errors: Floats) -> Floats:
@@ -98,7 +103,7 @@ class Candidates:
         Below `MIN_PAIRS` pairs it is 0.
 
         One product of matrices gives the sums over all pairs, for all candidates and lags. They are
-        sums of multiples of a quarter, hence exact, in whatever order they are added.
+        sums of multiples of a quarter, so they are exact in whatever order they are added.
 
         Args:
             errors: centred ranks `[T]`, NaN where missing.
@@ -111,15 +116,15 @@ class Candidates:
         with np.errstate(divide="ignore", invalid="ignore"):
             variances = (squares - first * first / n) * (other_squares - second * second / n)
             strength = np.abs(products - first * second / n) * np.sqrt((n - 1.0) / variances)
-        known = (n >= MIN_PAIRS) & (variances > ROUNDING * squares * other_squares)
-        return np.where(known, strength, 0.0).max(axis=0)
+        enough = (n >= MIN_PAIRS) & (variances > ROUNDING * squares * other_squares)
+        return np.where(enough, strength, 0.0).max(axis=0)
 
 
 def _powers(values: Floats) -> Floats:
     """Return 1, value and value squared of rows `[N, T]`, one below the other; 0 where missing."""
-    known = ~np.isnan(values)
-    filled = np.where(known, values, 0.0)
-    return np.concatenate([known, filled, filled * filled])
+    present = ~np.isnan(values)
+    filled = np.where(present, values, 0.0)
+    return np.concatenate([present, filled, filled * filled])
 
 
 def _leads(errors: Floats) -> Floats:
@@ -236,15 +241,15 @@ class IndicatorRule:
     history_origins: int | None = None
 
     @classmethod
-    def of(cls, name: str, known: KnownSeries, start: int) -> Self:
+    def of(cls, name: str, series: KnownSeries, start: int) -> Self:
         """Return the rule of an indicator for a variable.
 
         Args:
             name: of the indicator.
-            known: the indicator at the dates of the variable.
+            series: the indicator at the dates of the variable.
             start: index of the variable's first known value.
         """
-        shifted = known.shifted(-start)
+        shifted = series.shifted(-start)
         return cls(INDICATOR_PREFIX + name, shifted.values, shifted.implausible)
 
     def forecast(self, y: Floats, request: ForecastRequest) -> Floats:

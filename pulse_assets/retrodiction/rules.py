@@ -31,6 +31,8 @@ ENSEMBLE_EQUAL: Final = "ensemble_equal"
 ENSEMBLES: Final = (ENSEMBLE, ENSEMBLE_EQUAL)
 #: The names of rules that use a leading indicator start with this; no other rule's name may.
 INDICATOR_PREFIX: Final = "ar_with_"
+#: All of them together, where variables are pooled: each variable has other ones.
+INDICATORS: Final = f"{INDICATOR_PREFIX}*"
 
 
 class Rule(Protocol):

@@ -1,8 +1,9 @@
 """Scores of verified forecasts, each a `Metric`; tables, tests and reports read `METRICS`.
 
-In every formula y is observed, f predicted, and [l, u] the interval of level 1 - alpha. Pairs are
-along the last axis. A pair counts if both y and f are known. A score is NaN without any such pair,
-and if it is beyond the largest number there is.
+In every formula y is observed, f predicted, and [l, u] the interval of level 1 - alpha. A score is
+the mean of a number of each pair, or its root. A pair counts if both y and f are known. A score is
+NaN without any such pair, if the number of one of them is undefined, and if it is beyond the
+largest number there is.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,16 +17,15 @@ from pulse_assets.array_types import Bools, Floats, Ints
 
 @dataclass(frozen=True)
 class Verified:
-    """Forecasts and outcomes; the shapes broadcast, pairs are along the last axis.
+    """Forecasts and outcomes of pairs; the shapes broadcast.
 
     Attributes:
         observed: outcomes `[n]`, in the unit of the series.
         predicted: forecasts `[..., n]`.
         lower: lower bounds of the intervals `[..., n]`.
         upper: upper bounds of the intervals `[..., n]`.
-        scale: denominator of mase and msis at the origin of each pair `[n]`.
+        scale: denominator of mase at the origin of each pair `[n]`.
         squared_scale: denominator of rmsse at the origin of each pair `[n]`.
-        level: nominal coverage of the intervals, 0..1.
     """
 
     observed: Floats
@@ -34,7 +34,6 @@ class Verified:
     upper: Floats
     scale: Floats
     squared_scale: Floats
-    level: float
 
     @property
     def counted(self) -> Bools:
@@ -43,75 +42,72 @@ class Verified:
 
     @property
     def errors(self) -> Floats:
-        """Predicted less observed `[..., n]`."""
-        return _difference(self.predicted, self.observed)
-
-    @property
-    def widths(self) -> Floats:
-        """Upper less lower bounds `[..., n]`."""
-        return _difference(self.upper, self.lower)
-
-    def mean(self, values: Floats) -> Floats:
-        """Return the mean of `values` `[..., n]` over the counted pairs; NaN without any."""
-        counted = self.counted
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = np.where(counted, values, 0.0).sum(axis=-1)
-        return _finite(_ratio(total, counted.sum(axis=-1)))
+        """Absolute errors `[..., n]`."""
+        return np.abs(_difference(self.predicted, self.observed))
 
 
 @dataclass(frozen=True)
 class Metric:
     """A score as data.
 
+    A batch does not store the score, but a number in `column` from which scores are pooled exactly:
+    the sum over its pairs, or for a scaled error the scale, because neighbouring rows have the same
+    one. With the mean absolute error mae of a batch, its score is mae / scale.
+
     Attributes:
-        name: column of the stored table.
-        function: `Verified` pairs `[..., n]` to scores `[...]`.
-        unit_power: data times c give scores times c ** unit_power.
+        name: of the score.
+        of_pairs: `Verified` pairs `[..., n]` to the number of each pair `[..., n]`.
         negatively_oriented: whether smaller is better.
         perfect: the score of exact forecasts with intervals of width 0.
-        meaning: description of the column.
-        is_root: whether the score is the root of a mean; then its squares are averaged over
-            batches, else the score itself.
+        column: name of the column of `batch_metrics`.
+        meaning: description of that column.
+        is_scaled: whether the column is a scale, else a sum.
+        is_root: whether the score is the root of the mean.
     """
 
     name: str
-    function: Callable[[Verified], Floats]
-    unit_power: int
+    of_pairs: Callable[[Verified], Floats]
     negatively_oriented: bool
     perfect: float
+    column: str
     meaning: str
+    is_scaled: bool = False
     is_root: bool = False
 
+    def score(self, total: Floats, n: Floats | Ints) -> Floats:
+        """Return the score of `n` pairs whose numbers add up to `total`; NaN without any."""
+        mean = _finite(_ratio(total, n))
+        return np.sqrt(mean) if self.is_root else mean
 
-def bias(pairs: Verified) -> Floats:
-    """Mean error, mean(f - y): above 0 if the forecasts are too high.
+    def to_column(self, total: Floats, n: Floats | Ints, abs_error: Floats) -> Floats:
+        """Return what is stored of `n` pairs.
 
-    Example:
-        Predicted 3 and 5, observed 2 and 2: (1 + 3) / 2 = 2.
-    """
-    return pairs.mean(pairs.errors)
+        Args:
+            total: sum of `of_pairs`, NaN if one is undefined.
+            n: number of pairs.
+            abs_error: sum of their absolute errors.
+
+        Example:
+            Errors 1 and 3 at scales 1 and 4: a mean of 2 and a mase of (1 + 3 / 4) / 2 = 0.875 give
+            the scale 2 / 0.875.
+        """
+        if not self.is_scaled:
+            return total
+        score = self.score(total, n)
+        with np.errstate(all="ignore"):
+            return np.where(score == 0.0, 1.0, abs_error / n / score)
+
+    def to_total(self, column: Floats, n: Floats | Ints, abs_error: Floats) -> Floats:
+        """Return the sum of `of_pairs` that a row of `batch_metrics` stands for."""
+        if not self.is_scaled:
+            return column
+        with np.errstate(all="ignore"):
+            score = abs_error / n / column
+            return n * (score * score if self.is_root else score)
 
 
-def mae(pairs: Verified) -> Floats:
-    """Mean absolute error, mean(|f - y|).
-
-    Example:
-        Predicted 3 and 1, observed 2 and 4: (1 + 3) / 2 = 2.
-    """
-    return pairs.mean(np.abs(pairs.errors))
-
-
-def rmse(pairs: Verified) -> Floats:
-    """Root mean squared error, sqrt(mean((f - y)^2)).
-
-    Example:
-        Predicted 3 and 9, observed 2 and 2: sqrt((1 + 49) / 2) = 5.
-    """
-    return np.sqrt(pairs.mean(_square(pairs.errors)))
-
-
-def mase(pairs: Verified) -> Floats:
-    """Mean absolute scaled error, mean(|f - y| / scale), see `mase_scale`.
+def scaled_errors(pairs: Verified) -> Floats:
+    """Return |f - y| / scale, see `mase_scale`; their mean is mase.
 
     Example:
         Errors 1 and 3 at scales 2 and 2: (0.5 + 1.5) / 2 = 1.
@@ -120,11 +116,11 @@ def mase(pairs: Verified) -> Floats:
         Hyndman, Koehler (2006), Another look at measures of forecast accuracy,
         doi:10.1016/j.ijforecast.2006.03.001.
     """
-    return pairs.mean(_ratio(np.abs(pairs.errors), pairs.scale))
+    return _ratio(pairs.errors, pairs.scale)
 
 
-def rmsse(pairs: Verified) -> Floats:
-    """Root mean squared scaled error, sqrt(mean((f - y)^2 / squared_scale)).
+def squared_scaled_errors(pairs: Verified) -> Floats:
+    """Return (f - y)^2 / squared_scale; the root of their mean is rmsse.
 
     Example:
         Errors 1 and 7 at squared scales 1 and 1: sqrt((1 + 49) / 2) = 5.
@@ -133,112 +129,52 @@ def rmsse(pairs: Verified) -> Floats:
         Makridakis, Spiliotis, Assimakopoulos (2022), The M5 competition: Background,
         organization, and implementation, doi:10.1016/j.ijforecast.2021.07.007.
     """
-    squares = _square(pairs.errors)
-    return np.sqrt(pairs.mean(_ratio(squares, pairs.squared_scale)))
+    return _ratio(_square(pairs.errors), pairs.squared_scale)
 
 
-def smape(pairs: Verified) -> Floats:
-    """Symmetric percentage error, mean(200 |f - y| / (|y| + |f|)), 0..200; 0 where both are 0.
-
-    Example:
-        Predicted 3, observed 1: 200 * 2 / 4 = 100.
-
-    Source:
-        Makridakis, Spiliotis, Assimakopoulos (2020), The M4 Competition,
-        doi:10.1016/j.ijforecast.2019.04.014.
-    """
-    size = _difference(np.abs(pairs.observed), -np.abs(pairs.predicted))
-    errors = np.abs(pairs.errors)
-    return pairs.mean(200.0 * np.where(size == 0.0, 0.0, _ratio(errors, size)))
-
-
-def interval_score(pairs: Verified) -> Floats:
-    """Winkler score, mean((u - l) + 2/alpha (l - y)+ + 2/alpha (y - u)+).
-
-    Example:
-        Interval [0, 2] at level 0.9, observed 3: 2 + 20 * 1 = 22.
-
-    Source:
-        Gneiting, Raftery (2007), Strictly proper scoring rules, prediction, and estimation,
-        doi:10.1198/016214506000001437.
-    """
-    return pairs.mean(_winkler(pairs))
-
-
-def msis(pairs: Verified) -> Floats:
-    """Mean scaled interval score, mean(interval score / scale).
-
-    Example:
-        Interval [0, 2] at level 0.9, observed 3, scale 2: 22 / 2 = 11.
-
-    Source:
-        Makridakis, Spiliotis, Assimakopoulos (2020), doi:10.1016/j.ijforecast.2019.04.014.
-    """
-    return pairs.mean(_ratio(_winkler(pairs), pairs.scale))
-
-
-def coverage(pairs: Verified) -> Floats:
-    """Share of outcomes inside their interval, mean(l <= y <= u), bounds included.
+def covered(pairs: Verified) -> Floats:
+    """Return 1 where l <= y <= u, else 0; NaN without an interval. Their mean is coverage.
 
     Example:
         Interval [0, 2] twice, observed 2 and 3: 0.5.
     """
     inside = (pairs.lower <= pairs.observed) & (pairs.observed <= pairs.upper)
-    return pairs.mean(np.where(np.isnan(pairs.widths), np.nan, inside))
-
-
-def width(pairs: Verified) -> Floats:
-    """Mean width of the intervals, mean(u - l).
-
-    Example:
-        Intervals [0, 2] and [1, 5]: 3.
-    """
-    return pairs.mean(pairs.widths)
+    return np.where(np.isnan(pairs.lower) | np.isnan(pairs.upper), np.nan, inside)
 
 
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric("bias", bias, 1, True, 0.0, "mean of predicted - observed"),
-        Metric("mae", mae, 1, True, 0.0, "mean absolute error, unit of the series"),
         Metric(
-            "rmse",
-            rmse,
-            1,
+            "mase",
+            scaled_errors,
             True,
             0.0,
-            "root mean squared error, unit of the series",
-            is_root=True,
+            "mase_scale",
+            "abs_error / n divided by the mean absolute scaled error of these pairs; 1 where both "
+            "are 0; NaN where the scale of a pair is 0",
+            is_scaled=True,
         ),
-        Metric("mase", mase, 0, True, 0.0, "mean absolute scaled error; NaN when the scale is 0"),
         Metric(
             "rmsse",
-            rmsse,
-            0,
+            squared_scaled_errors,
             True,
             0.0,
-            "root mean squared scaled error; NaN when the scale is 0",
+            "rmsse_scale",
+            "abs_error / n divided by the root mean squared scaled error of these pairs; 1 where "
+            "both are 0; NaN where the scale of a pair is 0",
+            is_scaled=True,
             is_root=True,
         ),
-        Metric("smape", smape, 0, True, 0.0, "symmetric mean absolute percentage error, 0..200"),
-        Metric(
-            "interval_score",
-            interval_score,
-            1,
-            True,
-            0.0,
-            "Winkler score of the interval, unit of the series",
-        ),
-        Metric("msis", msis, 0, True, 0.0, "mean scaled interval score; NaN when the scale is 0"),
         Metric(
             "coverage",
-            coverage,
-            0,
+            covered,
             False,
             1.0,
-            "share of observations inside the interval, bounds included",
+            "covered",
+            "pairs whose observation is inside the interval, bounds included; NaN where one has no "
+            "interval",
         ),
-        Metric("width", width, 1, True, 0.0, "mean width of the interval, unit of the series"),
     )
 }
 
@@ -312,13 +248,6 @@ def log_ratios(scores: Floats, base_scores: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratios = np.where(drawn, 1.0, scores / base_scores)
     return np.log(np.clip(ratios, 0.01, 100.0))
-
-
-def _winkler(pairs: Verified) -> Floats:
-    below = np.maximum(_difference(pairs.lower, pairs.observed), 0.0)
-    above = np.maximum(_difference(pairs.observed, pairs.upper), 0.0)
-    with np.errstate(over="ignore"):
-        return pairs.widths + 2.0 / (1.0 - pairs.level) * (below + above)
 
 
 def _difference(values: Floats, others: Floats) -> Floats:

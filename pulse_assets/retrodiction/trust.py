@@ -17,7 +17,8 @@ walks, autoregressions, white noise and seasonal series, with and without a disc
 """
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 from scipy.special import betaincinv
@@ -122,20 +123,101 @@ def scan_trust(
         Conference; Kish (1965), Survey Sampling; Kiefer, Vogelsang (2005), A new asymptotic theory
         for heteroskedasticity-autocorrelation robust tests, doi:10.1017/S0266466605050565.
     """
-    total = _discounted_sum(compared, discount)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(total > 0.0, _discounted_sum(wins, discount) / total, 0.5)
-        pairs = np.where(total > 0.0, total**2 / _discounted_sum(compared, discount**2), 0.0)
-        batches = total**2 / _discounted_sum(compared**2, discount**2)
-    length = _block_lengths(compared, block)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fraction = np.where(total > 0.0, length / batches, np.inf)
-        spread = _squared_blocks(wins, compared, share, length, discount, fraction < 1.0)
-        variance = spread / total**2 + (share**2 + (1.0 - share) ** 2) / pairs**2
-        centred = (share * pairs + 1.0) / (pairs + 2.0)
-        worth = centred * (1.0 - centred) / variance * _allowance(fraction)
-    evidence = np.where(fraction < 1.0, worth, pairs / overlap)
-    return 1.0 + evidence * share, 1.0 + evidence * (1.0 - share)
+    evidence = _Evidence.of(
+        _discounted_sum(wins, discount),
+        _discounted_sum(compared, discount),
+        _discounted_sum(compared, discount**2),
+        _discounted_sum(compared**2, discount**2),
+        _block_lengths(compared, block),
+    )
+    spread = _squared_blocks(
+        wins, compared, evidence.share, evidence.length, discount, evidence.fraction < 1.0
+    )
+    return evidence.beta(spread, overlap)
+
+
+def last_trust(
+    wins: Floats, compared: Floats, discount: float, *, ran: Ints, block: Ints, overlap: Ints
+) -> tuple[Floats, Floats]:
+    """Return the Beta distributions of `scan_trust` after the last batch alone.
+
+    Args:
+        wins: as for `scan_trust`, `[B, K]`; a series with fewer batches has 0 before its first.
+        compared: likewise.
+        ran: number of batches of each series `[K]`.
+        discount: share of the evidence that remains after each batch, 0..1.
+        block: number of pairs in a block `[K]`.
+        overlap: number of pairs that overlap `[K]`.
+
+    Returns:
+        `a` and `b`, `[K]`.
+    """
+    u = discount ** np.arange(len(wins) - 1.0, -1.0, -1.0)[:, None]
+    with np.errstate(divide="ignore"):
+        length = np.minimum(np.ceil(block * ran / compared.sum(axis=0)), len(wins) + 1.0)
+    evidence = _Evidence.of(
+        (u * wins).sum(axis=0),
+        (u * compared).sum(axis=0),
+        (u**2 * compared).sum(axis=0),
+        (u**2 * compared**2).sum(axis=0),
+        length.astype(np.int64),
+    )
+    spread = np.zeros(len(length))
+    for size in np.unique(evidence.length[evidence.fraction < 1.0]).tolist():
+        chosen = (evidence.fraction < 1.0) & (evidence.length == size)
+        gaps = u * (wins[:, chosen] - evidence.share[chosen] * compared[:, chosen])
+        spread[chosen] = _sum_of_squared_blocks(gaps, size) / size
+    return evidence.beta(spread, overlap)
+
+
+def _sum_of_squared_blocks(values: Floats, size: int) -> Floats:
+    """Return the sum over all runs of `size` rows of [B, K], also those beyond the ends."""
+    sums = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=sums[1:])
+    end = np.arange(1, len(values) + size)
+    start = np.maximum(end - size, 0)
+    return ((sums[np.minimum(end, len(values))] - sums[start]) ** 2).sum(axis=0)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """The evidence of the batches so far, see `scan_trust`; the arrays have one shape.
+
+    Attributes:
+        total: N.
+        share: p.
+        pairs: m.
+        length: L.
+        fraction: b.
+    """
+
+    total: Floats
+    share: Floats
+    pairs: Floats
+    length: Ints
+    fraction: Floats
+
+    @classmethod
+    def of(
+        cls, wins: Floats, total: Floats, squared: Floats, of_squares: Floats, length: Ints
+    ) -> Self:
+        """Return the evidence, given sums of u wins, u compared, u^2 compared, (u compared)^2."""
+        some = total > 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(some, wins / total, 0.5)
+            pairs = np.where(some, total**2 / squared, 0.0)
+            fraction = np.where(some, length / (total**2 / of_squares), np.inf)
+        return cls(total, share, pairs, length, fraction)
+
+    def beta(self, spread: Floats, overlap: Ints) -> tuple[Floats, Floats]:
+        """Return `a` and `b`; `spread` is the sum of squared blocks divided by L."""
+        share, pairs = self.share, self.pairs
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = spread / self.total**2 + (share**2 + (1.0 - share) ** 2) / pairs**2
+            centred = (share * pairs + 1.0) / (pairs + 2.0)
+            worth = centred * (1.0 - centred) / variance * _allowance(self.fraction)
+        evidence = np.where(self.fraction < 1.0, worth, pairs / overlap)
+        return 1.0 + evidence * share, 1.0 + evidence * (1.0 - share)
 
 
 def credible_interval(a: Floats, b: Floats, level: float = 0.9) -> tuple[Floats, Floats]:

@@ -63,12 +63,12 @@ def forecast_next(
     parts, rule_errors = [NEXT_FORECASTS.empty_table()], {}
     for name, request in requests.items():
         try:
-            made = forecast_series(request, panel, selected, rules, options).retrodiction
+            retrodiction = forecast_series(request, panel, selected, rules, options).retrodiction
         except PulseError as error:
             left_out[name] = str(error)
             continue
-        rule_errors |= {f"{name}, {e.model}": e.text for e in made.errors}
-        parts.append(_table(request, made, trust))
+        rule_errors |= {f"{name}, {e.model}": e.text for e in retrodiction.errors}
+        parts.append(_table(request, retrodiction, trust))
     rows = [{"variable": name, "error": left_out[name]} for name in series if name in left_out]
     parts.append(pa.Table.from_pylist(rows, NEXT_FORECASTS))
     return NextForecasts(pa.concat_tables(parts).unify_dictionaries(), left_out, rule_errors)
@@ -108,9 +108,9 @@ def _request(
     last_known = np.flatnonzero(np.isfinite(available.values))[-1:]
     if not len(last_known):
         raise HistoricalDataError(f"{name}: no observation has a value: correct its file")
-    known = KnownSeries.of(available.values, frequency.season)
+    series = KnownSeries.of(available.values, frequency.season)
     horizons = np.array(options.horizons, np.int64)
-    return SeriesRequest(name, available.dates, known, frequency, last_known, horizons)
+    return SeriesRequest(name, available.dates, series, frequency, last_known, horizons)
 
 
 def _enough_rows(
@@ -130,7 +130,7 @@ def _table(request: SeriesRequest, forecasts: Retrodiction, trust: Trust) -> pa.
     """Return the [M, 1, H] arrays as rows: all horizons of the first model, then of the next."""
     name, horizons, models = request.name, request.steps_ahead, forecasts.models
     last = int(request.origins[0])
-    origin = request.dates[last], float(request.known.values[last])
+    origin = request.dates[last], float(request.series.values[last])
     targets = dates_ahead(origin[0], horizons, request.frequency)
     steps = len(horizons)
     length = len(models) * steps

@@ -1,56 +1,31 @@
 """Stage 5, `trust_ledger`: the trust in each rule after every batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.array_types import Floats, Ints
-from pulse_assets.catalog import BATCH_METRICS, TRUST_LEDGER
+from pulse_assets.array_types import Bools, Floats, Ints
+from pulse_assets.catalog import TRUST_LEDGER
+from pulse_assets.retrodiction.rounding import round_trust
 from pulse_assets.retrodiction.trust import (
     block_pairs,
     credible_interval,
+    last_trust,
     overlapping_pairs,
     scan_trust,
 )
+from pulse_assets.stages.pooling import KEY, Groups, scored_rows
 
 _RULE: Final = ["variable", "model"]
 #: The columns of `BATCH_METRICS` from which the ledger is computed.
-LEDGER_COLUMNS: Final = ("batch", "variable", "model", "horizon", "wins", "compared")
-#: Horizon number that means "over all horizons"; it sorts after every horizon.
-_ALL: Final = np.iinfo(np.int32).max
-
-
-@dataclass(frozen=True)
-class _Series:
-    """The rows of the ledger, [R], ordered by series, then batch.
-
-    A series is one variable, model and horizon.
-
-    Attributes:
-        rows: columns batch, variable, model (categories), horizon (`_ALL`: over all), wins and
-            compared.
-        series: index of each row's series, ascending from 0.
-        position: index of each row in its series.
-        block: pairs per block of each series, [K], see `block_pairs`.
-        overlap: overlapping pairs of each series, [K], see `overlapping_pairs`.
-    """
-
-    rows: pd.DataFrame
-    series: Ints
-    position: Ints
-    block: Ints
-    overlap: Ints
-
-    def as_matrix(self, column: str) -> Floats:
-        """Return a column as [B, K]: one series per column, 0 after its end."""
-        values = np.zeros((self.position.max(initial=-1) + 1, len(self.block)))
-        values[self.position, self.series] = self.rows[column]
-        return values
+LEDGER_COLUMNS: Final = ("batch", *KEY, "wins", "compared")
+#: Series times batches that are computed at a time, which takes about 100 MB.
+_CELLS: Final = 500_000
 
 
 def build_ledger(metrics: Iterable[pa.Table], discount: float) -> pa.Table:
@@ -64,21 +39,211 @@ def build_ledger(metrics: Iterable[pa.Table], discount: float) -> pa.Table:
         discount: factor by which past evidence is multiplied at each batch, 0..1.
 
     Returns:
-        A table of schema `TRUST_LEDGER`: one row per (variable, model, horizon, batch), and one row
-        per (variable, model, batch) over all horizons, with horizon null; see `scan_trust`.
+        A table of schema `TRUST_LEDGER`: one row per (variable, model, batch) over all horizons,
+        with horizon null, see `scan_trust`; and one row per (variable, model, horizon) after the
+        rule's last batch.
 
     Example:
         3 wins of 4 pairs at horizon 1 in the first batch give Beta(4, 2): trust 4 / 6.
     """
-    series = _series(_with_overall_rows(_scored_rows(metrics)))
-    wins, compared = series.as_matrix("wins"), series.as_matrix("compared")
-    a, b = scan_trust(wins, compared, discount, block=series.block, overlap=series.overlap)
-    cells = series.position, series.series
-    return _table(series.rows, a[cells], b[cells])
+    results = _Comparisons(metrics)
+    parts = [
+        part.table(results, discount)
+        for part in results.parts(max(1, _CELLS // max(1, len(results.batches))))
+    ]
+    return pa.concat_tables([TRUST_LEDGER.empty_table(), *parts]).unify_dictionaries()
+
+
+class _Comparisons:
+    """Wins and compared pairs of every batch, variable, model and horizon.
+
+    Attributes:
+        batches: keys of the batches, in order.
+        groups: variable, model and horizon, one row per group, sorted.
+    """
+
+    def __init__(self, metrics: Iterable[pa.Table]) -> None:
+        """Read the `LEDGER_COLUMNS` of all batches."""
+        numbering, rows = Groups(), dict[str, _BatchRows]()
+        for table in metrics:
+            for batch, part in _by_batch(scored_rows(table.select(LEDGER_COLUMNS))):
+                rows[batch] = rows.get(batch, _NO_ROWS).extended(numbering.numbers(part), part)
+        self.batches = sorted(rows)
+        self._rows = [rows[batch] for batch in self.batches]
+        groups = numbering.frame()
+        self._order = np.lexsort([groups[name] for name in KEY[::-1]] if len(groups) else [[]])
+        self.groups = groups.iloc[self._order].reset_index(drop=True)
+
+    def parts(self, size: int) -> Iterator["_Part"]:
+        """Yield about `size` groups at a time, all horizons of a rule together."""
+        codes = self.groups[_RULE].apply(lambda names: names.cat.codes).to_numpy()
+        starts = np.flatnonzero(np.diff(codes, axis=0, prepend=-1).any(axis=1))
+        first = 0
+        while first < len(starts):
+            after = int(starts.searchsorted(starts[first] + size))
+            after = max(after, first + 1)
+            end = int(starts[after]) if after < len(starts) else len(codes)
+            start = int(starts[first])
+            yield self._part(slice(start, end), starts[first:after] - start)
+            first = after
+
+    def _part(self, groups: slice, starts: Ints) -> "_Part":
+        wins, compared = (
+            np.array([rows.values(name, self._order[groups]) for rows in self._rows])
+            for name in ("wins", "compared")
+        )
+        return _Part(self.groups.iloc[groups], starts, wins, compared)
+
+
+class _BatchRows(NamedTuple):
+    """Wins and compared pairs of one batch by number of group; no comparison: -1."""
+
+    wins: np.ndarray
+    compared: np.ndarray
+
+    def extended(self, numbers: Ints, rows: pa.Table) -> "_BatchRows":
+        """Return these with further rows of the batch."""
+        size = max(len(self.wins), int(numbers.max(initial=-1)) + 1)
+        wins, compared = np.zeros(size, np.float32), np.full(size, -1, np.int32)
+        for array, old, name in ((wins, self.wins, "wins"), (compared, self.compared, "compared")):
+            array[: len(old)] = old
+            array[numbers] = rows[name].to_numpy()
+        return _BatchRows(wins, compared)
+
+    def values(self, name: str, numbers: Ints) -> np.ndarray:
+        """Return the values of groups; -1 for those that came up in a later batch only."""
+        column = getattr(self, name)
+        return np.append(column, np.array(-1, column.dtype))[np.minimum(numbers, len(column))]
+
+
+_NO_ROWS: Final = _BatchRows(np.empty(0, np.float32), np.empty(0, np.int32))
+
+
+def _by_batch(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the rows of each batch."""
+    for batch in table["batch"].unique().to_pylist():
+        mask = pc.equal(table["batch"], batch)  # pyright: ignore[reportAttributeAccessIssue]
+        yield batch, table.filter(mask)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some rules with all their horizons.
+
+    Attributes:
+        groups: variable, model and horizon, [K].
+        starts: index of the first group of each rule, [R].
+        wins: by batch and group, [B, K].
+        compared: likewise; -1 where a batch does not score the group.
+    """
+
+    groups: pd.DataFrame
+    starts: Ints
+    wins: Floats
+    compared: Ints
+
+    def table(self, ledger: _Comparisons, discount: float) -> pa.Table:
+        """Return the rows of the ledger, sorted."""
+        rows = pd.concat([self._by_horizon(discount), self._over_horizons(discount)])
+        codes = [rows["batch"], rows["horizon"].fillna(_ALL), rows["rule"]]
+        rows = rows.iloc[np.lexsort(codes)]
+        rules = self.groups.iloc[self.starts]
+        columns = {
+            "batch": _dictionary(rows["batch"].to_numpy(), ledger.batches),
+            **{
+                name: _dictionary(
+                    rules[name].cat.codes.to_numpy()[rows["rule"]], rules[name].cat.categories
+                )
+                for name in _RULE
+            },
+            "horizon": pa.array(rows["horizon"].astype("Int32")),
+        }
+        numbers = {f.name: f.type for f in TRUST_LEDGER if f.name not in columns}
+        arrays = {
+            name: pa.array(rows[name].to_numpy().astype(kind.to_pandas_dtype()))
+            for name, kind in numbers.items()
+        }
+        return pa.table(columns | arrays).select(TRUST_LEDGER.names).cast(TRUST_LEDGER)
+
+    def _over_horizons(self, discount: float) -> pd.DataFrame:
+        """Return one row per rule and batch."""
+        scored = self.compared >= 0
+        wins, compared = (
+            np.add.reduceat(np.where(scored, values, 0.0), self.starts, axis=1)
+            for values in (self.wins, self.compared)
+        )
+        present = np.logical_or.reduceat(scored, self.starts, axis=1)
+        position = present.cumsum(axis=0) - 1
+        block, overlap = self._block_sizes_over_horizons()
+        packed_wins, packed_compared = (
+            _packed(values, present, position) for values in (wins, compared)
+        )
+        a, b = scan_trust(packed_wins, packed_compared, discount, block=block, overlap=overlap)
+        rule, batch = np.nonzero(present.T)
+        cells = position[batch, rule], rule
+        return _rows(
+            batch, rule, wins[batch, rule], compared[batch, rule], a[cells], b[cells]
+        ).assign(horizon=np.nan)
+
+    def _by_horizon(self, discount: float) -> pd.DataFrame:
+        """Return one row per rule and horizon, after its last batch."""
+        present = self.compared >= 0
+        ran = present.sum(axis=0)
+        position = len(present) - ran + present.cumsum(axis=0) - 1
+        horizons = self.groups["horizon"].to_numpy()
+        occurring, index = np.unique(horizons, return_inverse=True)
+        block, overlap = (
+            np.array([size([h]) for h in occurring.tolist()], np.int64)[index]
+            for size in (block_pairs, overlapping_pairs)
+        )
+        wins, compared = (
+            _packed(values, present, position) for values in (self.wins, self.compared)
+        )
+        a, b = last_trust(wins, compared, discount, ran=ran, block=block, overlap=overlap)
+        last = len(present) - 1 - present[::-1].argmax(axis=0)
+        rule = np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(horizons)))
+        return _rows(last, rule, wins[-1], compared[-1], a, b).assign(horizon=horizons)
+
+    def _block_sizes_over_horizons(self) -> tuple[Ints, Ints]:
+        """Return block and overlap of each rule over all its horizons, [R]."""
+        horizons = np.split(self.groups["horizon"].to_numpy(), self.starts[1:])
+        lists = [own.tolist() for own in horizons]
+        sizes = [(block_pairs(own), overlapping_pairs(own)) for own in lists]
+        block, overlap = np.array(sizes, np.int64).reshape(-1, 2).T
+        return block, overlap
+
+
+#: Horizon number that means "over all horizons"; it sorts after every horizon.
+_ALL: Final = np.iinfo(np.int32).max
+
+
+def _packed(values: np.ndarray, present: Bools, position: Ints) -> Floats:
+    """Return [B, K] with the values of each column that are present moved to `position`."""
+    packed = np.zeros(values.shape)
+    batch, column = np.nonzero(present)
+    packed[position[batch, column], column] = values[batch, column]
+    return packed
+
+
+def _rows(
+    batch: Ints, rule: Ints, wins: Floats, compared: np.ndarray, a: Floats, b: Floats
+) -> pd.DataFrame:
+    lower, upper = credible_interval(a, b)
+    trust = {"trust": a / (a + b), "lower": lower, "upper": upper}
+    return pd.DataFrame(
+        {"batch": batch, "rule": rule, "wins": wins, "compared": compared}
+        | {name: round_trust(values) for name, values in trust.items()}
+    )
+
+
+def _dictionary(codes: np.ndarray, names: Iterable[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes, pa.int32()), pa.array(list(names), pa.string())
+    )
 
 
 def latest_trust(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
-    """Return the ledger's last row of each (variable, model), with names as plain text.
+    """Return the ledger's last row of each (variable, model); names are sorted categories.
 
     Args:
         ledger: rows of schema `TRUST_LEDGER`.
@@ -86,10 +251,21 @@ def latest_trust(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
     """
     keys = [*_RULE, "horizon"] if by_horizon else _RULE
     rows = horizon_rows(ledger) if by_horizon else overall_rows(ledger)
-    columns = rows.select(["batch", *keys, "trust", "lower", "upper"])
-    frame = _sort_categories(columns.unify_dictionaries().to_pandas())
-    last = frame.sort_values("batch", kind="stable").drop_duplicates(keys, keep="last")
-    return last.astype(dict.fromkeys(("batch", *_RULE), object))
+    names = rows.select(["batch", *keys]).unify_dictionaries().to_pandas()
+    for name in ("batch", *_RULE):  # so that they are in the order of their text
+        names[name] = _with_sorted_categories(names[name])
+    codes = [names[name].cat.codes.to_numpy() for name in _RULE]
+    codes += [names["horizon"].to_numpy()] if by_horizon else []
+    order = np.lexsort([names["batch"].cat.codes.to_numpy(), *codes[::-1]])
+    ends = [np.diff(column[order], append=-1) != 0 for column in codes]
+    last = order[np.logical_or.reduce(ends)]
+    numbers = rows.select(["trust", "lower", "upper"]).take(last).to_pandas()
+    return pd.concat([names.iloc[last].reset_index(drop=True), numbers], axis=1)
+
+
+def _with_sorted_categories(names: pd.Series) -> pd.Series:
+    names = names.astype("category")
+    return names.cat.set_categories(sorted(names.cat.categories))
 
 
 def overall_rows(ledger: pa.Table) -> pa.Table:
@@ -100,70 +276,3 @@ def overall_rows(ledger: pa.Table) -> pa.Table:
 def horizon_rows(ledger: pa.Table) -> pa.Table:
     """Return the ledger's rows of single horizons."""
     return ledger.filter(pc.field("horizon").is_valid())
-
-
-def _scored_rows(metrics: Iterable[pa.Table]) -> pd.DataFrame:
-    columns = list(LEDGER_COLUMNS)
-    scored = [
-        table.select(columns).filter(pc.field("model").is_valid())
-        for table in [BATCH_METRICS.empty_table(), *metrics]
-    ]
-    return _sort_categories(pa.concat_tables(scored).unify_dictionaries().to_pandas())
-
-
-def _sort_categories(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sort the categories of batch, variable and model by their text."""
-    columns = ("batch", *_RULE)
-    return rows.assign(**{column: _with_sorted_categories(rows[column]) for column in columns})
-
-
-def _with_sorted_categories(names: pd.Series) -> pd.Series:
-    names = names.astype("category")
-    return names.cat.set_categories(sorted(names.cat.categories))
-
-
-def _with_overall_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add one row per rule and batch with the sums over its horizons."""
-    sums = rows.groupby([*_RULE, "batch"], observed=True)[["wins", "compared"]].sum()
-    overall = sums.reset_index().assign(horizon=np.int32(_ALL))
-    return pd.concat([rows, overall[rows.columns]], ignore_index=True)
-
-
-def _series(rows: pd.DataFrame) -> _Series:
-    """Sort the rows by series, and number the series and the rows of each."""
-    rows = rows.sort_values([*_RULE, "horizon", "batch"], kind="stable", ignore_index=True)
-    keys = rows[_RULE].apply(lambda names: names.cat.codes).assign(horizon=rows["horizon"])
-    codes = keys.to_numpy().astype(np.int64)
-    new = np.ones(len(rows), bool)
-    new[1:] = (codes[1:] != codes[:-1]).any(axis=1)
-    series, first = np.cumsum(new) - 1, np.flatnonzero(new)
-    position = np.arange(len(rows)) - first[series]
-    return _Series(rows, series, position, *_block_sizes(keys.iloc[first]))
-
-
-def _block_sizes(series: pd.DataFrame) -> tuple[Ints, Ints]:
-    """Return block and overlap of each series, [K]; a series over all horizons pools them."""
-    sizes: list[tuple[int, int]] = []
-    horizons: list[int] = []
-    for horizon in series["horizon"]:
-        own = horizons if horizon == _ALL else [int(horizon)]
-        sizes.append((block_pairs(own), overlapping_pairs(own)))
-        horizons = [] if horizon == _ALL else [*horizons, int(horizon)]
-    block, overlap = np.array(sizes, np.int64).reshape(-1, 2).T
-    return block, overlap
-
-
-def _table(rows: pd.DataFrame, a: Floats, b: Floats) -> pa.Table:
-    lower, upper = credible_interval(a, b)
-    overall = (rows["horizon"] == _ALL).to_numpy()
-    columns = {name: rows[name] for name in ("batch", *_RULE, "wins", "compared")} | {
-        "horizon": pa.array(rows["horizon"].to_numpy(), pa.int32(), mask=overall),
-        **{"a": a, "b": b, "trust": a / (a + b), "lower": lower, "upper": upper},
-    }
-    arrays = [
-        pa.array(columns[field.name]).cast(field.type)
-        if isinstance(columns[field.name], pd.Series | np.ndarray)
-        else columns[field.name]
-        for field in TRUST_LEDGER
-    ]
-    return pa.table(arrays, schema=TRUST_LEDGER)

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import Final
+from operator import itemgetter
+from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -65,9 +65,9 @@ def recompute(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -
         requests = [_request(variable, row) for variable, row in origins]
         selected = panel.select_indicators(requests, options.max_partners)
         for (variable, row), request in zip(origins, requests, strict=True):
-            made = forecast_series(request, panel, selected, rules, options).retrodiction
-            stored = retrodictions[variable.name]
-            results.append(_compare(variable, row, request, made, stored))
+            retrodiction = forecast_series(request, panel, selected, rules, options).retrodiction
+            rows = retrodictions[variable.name]
+            results.append(_compare(variable, row, request, retrodiction, rows))
     worst = max(results, key=difference_rank, default=Recomputed(0, 0.0))
     failures = {name: text for result in results for name, text in result.failures.items()}
     return replace(worst, forecasts=sum(r.forecasts for r in results), failures=failures)
@@ -86,12 +86,12 @@ def _origins_by_day(
 
     Variables that share a day share what was known on it.
     """
-    by_day: dict[date, list[tuple[PlannedVariable, int]]] = {}
+    by_day: dict[np.datetime64, list[tuple[PlannedVariable, int]]] = {}
     for variable in planned_variables(planned, histories, options.horizons):
         dates = variable.history.available_history.dates
         for row in sorted({*variable.pairs.last_known_row[[0, -1]].tolist()}):
-            by_day.setdefault(dates[row].item(), []).append((variable, row))
-    return [(np.datetime64(day), by_day[day]) for day in sorted(by_day)]
+            by_day.setdefault(cast("np.datetime64", dates[row]), []).append((variable, row))
+    return sorted(by_day.items(), key=itemgetter(0))
 
 
 def _request(variable: PlannedVariable, row: int) -> SeriesRequest:
@@ -112,15 +112,17 @@ def _compare(
     variable: PlannedVariable,
     row: int,
     request: SeriesRequest,
-    made: Retrodiction,
+    retrodiction: Retrodiction,
     retrodictions: pa.Table,
 ) -> Recomputed:
     """Compare the stored forecasts of a variable whose last known value is at `row`."""
     pairs = variable.pairs
     selected = pairs.last_known_row == row
     step_index = request.steps_ahead.searchsorted(pairs.steps_ahead[selected])
-    recomputed = dict(zip(made.models, made.predicted[:, 0, step_index], strict=True))
-    failures = {failure.model: failure.text for failure in made.errors}
+    recomputed = dict(
+        zip(retrodiction.models, retrodiction.predicted[:, 0, step_index], strict=True)
+    )
+    failures = {failure.model: failure.text for failure in retrodiction.errors}
     failed = {*failures, *_models_with_errors(retrodictions)}
     excluded = {*failed, *ENSEMBLES} if failed else failed
     differences = _differences(recomputed, _stored_forecasts(retrodictions, selected), excluded)

@@ -4,10 +4,12 @@ Pure functions over tables and plain values. The asset checks call them, and ter
 report show what they return. `outcome_texts` turns it into sentences.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -62,7 +64,7 @@ class OutcomeTally:
 
     def __init__(self) -> None:
         """Start with no batch."""
-        self._batches: dict[str, int] = {}
+        self.batches: dict[str, str] = {}  #: status by batch
         self._predicted: set[str] = set()
         self._skipped: dict[tuple[str, str], SkippedVariable] = {}
         self._errors: dict[tuple[str, str, str], RuleErrors] = {}
@@ -71,13 +73,13 @@ class OutcomeTally:
 
     def add(self, metrics: pa.Table) -> None:
         """Add batches: `OUTCOME_COLUMNS` of schema `BATCH_METRICS`, with all rows of each batch."""
-        table = _plain(metrics)
-        for row in table.group_by(["batch", "status"]).aggregate([]).to_pylist():
-            self._batches[row["status"]] = self._batches.get(row["status"], 0) + 1
-        scored = table.filter(pc.field("model").is_valid())
-        self._predicted.update(scored["variable"].unique().to_pylist())
+        self.batches |= _status_of_batches(metrics)
+        scored = metrics["model"].is_valid()
+        self._predicted.update(metrics["variable"].filter(scored).unique().to_pylist())
+        # Few rows: text only of those.
+        table = _plain(metrics.filter(_is_notable(metrics)))
         self._add_skipped(table.filter(pc.field("skip_reason").is_valid()))
-        self._add_rule_errors(scored.filter(pc.field("rule_errors") > 0))
+        self._add_rule_errors(table.filter(pc.field("model").is_valid()))
         for row in table.filter(pc.field("status") == "failed").to_pylist():
             error = {"type": row["error_type"] or "", "message": row["error"] or ""}
             self._failed.append({"batch": row["batch"], **error})
@@ -91,7 +93,9 @@ class OutcomeTally:
         failed = sorted(self._failed, key=lambda error: error["batch"])
         unpredicted = [self._unpredicted[batch] for batch in sorted(self._unpredicted)]
         predicted = frozenset(self._predicted)
-        return Outcomes(self._batches, predicted, skipped, errors, failed, unpredicted)
+        return Outcomes(
+            Counter(self.batches.values()), predicted, skipped, errors, failed, unpredicted
+        )
 
     def _add_skipped(self, table: pa.Table) -> None:
         key = ["variable", "skip_reason"]
@@ -129,6 +133,24 @@ def collect_outcomes(metrics: Iterable[pa.Table]) -> Outcomes:
     for table in metrics:
         tally.add(table)
     return tally.outcomes()
+
+
+def _status_of_batches(metrics: pa.Table) -> dict[str, str]:
+    """Return the status by batch."""
+    names = [metrics[name].unify_dictionaries().combine_chunks() for name in ("batch", "status")]
+    batch, status = (cast("pa.DictionaryArray", column) for column in names)
+    batches, first = np.unique(batch.indices.to_numpy(), return_index=True)
+    statuses = status.indices.to_numpy()[first].tolist()
+    return {
+        batch.dictionary[code].as_py(): status.dictionary[at].as_py()
+        for code, at in zip(batches.tolist(), statuses, strict=True)
+    }
+
+
+def _is_notable(metrics: pa.Table) -> pa.Array:
+    """Return which rows are without scores, or of a rule that failed."""
+    failed = metrics["rule_errors"].fill_null(0).to_numpy() > 0
+    return pa.array(failed | metrics["model"].is_null().to_numpy())
 
 
 def _plain(table: pa.Table) -> pa.Table:

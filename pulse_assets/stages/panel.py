@@ -37,7 +37,7 @@ class SeriesRequest:
     Attributes:
         name: the variable.
         dates: date of each of its rows, [T].
-        known: its values, [T], and the implausible ones among them.
+        series: its values, [T], and the implausible ones among them.
         frequency: its frequency.
         origins: rows of the last value known at each origin, ascending, [O].
         steps_ahead: steps from those rows to the targets, ascending, [S].
@@ -45,7 +45,7 @@ class SeriesRequest:
 
     name: str
     dates: Dates
-    known: KnownSeries
+    series: KnownSeries
     frequency: Frequency
     origins: Ints
     steps_ahead: Ints
@@ -91,14 +91,14 @@ class Panel:
     """The observations of all variables, each of which may be a leading indicator of the others."""
 
     observations: Mapping[str, Observations]
-    _known: dict[bytes, dict[str, KnownSeries]] = field(default_factory=dict, repr=False)
+    _by_dates: dict[bytes, dict[str, KnownSeries]] = field(default_factory=dict, repr=False)
 
     def known_on(self, dates: Dates) -> dict[str, KnownSeries]:
         """Return what was known of each variable on each date, [T]."""
         key = dates.tobytes()
-        if key not in self._known:
-            self._known[key] = {n: x.as_known_on(dates) for n, x in self.observations.items()}
-        return self._known[key]
+        if key not in self._by_dates:
+            self._by_dates[key] = {n: x.as_known_on(dates) for n, x in self.observations.items()}
+        return self._by_dates[key]
 
     def select_indicators(self, requests: Iterable[SeriesRequest], limit: int) -> Selected:
         """Select the leading indicators of each variable at its screening rows.
@@ -117,10 +117,10 @@ class Panel:
             for row in request.screening_rows:
                 alike.setdefault((row, request.dates[: row + 1].tobytes()), []).append(request)
         for (row, _), members in alike.items():
-            known = self.known_on(members[0].dates)
-            candidates = Candidates.of({name: x.at(row) for name, x in known.items()})
+            others = self.known_on(members[0].dates)
+            candidates = Candidates.of({name: x.at(row) for name, x in others.items()})
             for request in members:
-                own = request.known.at(row)
+                own = request.series.at(row)
                 selected[request.name, row] = candidates.select(own, request.name, limit=limit)
         return selected
 
@@ -147,7 +147,7 @@ def forecast_series(
     segments = _segments(request, selected, slow=any(r.history_origins is not None for r in rules))
     parts = [
         retrodict(
-            request.known,
+            request.series,
             np.append(segment.first_row, request.origins[segment.origins]),
             request.steps_ahead,
             request.frequency.season,
@@ -196,7 +196,7 @@ def _indicator_rules(
     request: SeriesRequest, panel: Panel, segment: _Segment
 ) -> Iterator[IndicatorRule]:
     """Return the rules on the leading indicators of a segment."""
-    start = first_known(request.known.values)
+    start = first_known(request.series.values)
     for name in segment.indicators:
         yield IndicatorRule.of(name, panel.known_on(request.dates)[name], start)
 
@@ -209,8 +209,8 @@ def _join(parts: Sequence[Retrodiction], origins: Sequence[Ints], length: int) -
         origins: index of the origins of each segment among all.
         length: number of origins, O.
     """
-    own = dict.fromkeys(name for part in parts for name in part.models[: -len(ENSEMBLES)])
-    models = (*own, *ENSEMBLES)
+    own = {name for part in parts for name in part.models[: -len(ENSEMBLES)]}
+    models = (*sorted(own, key=_rules_first), *ENSEMBLES)
 
     def joined(values_of: Callable[[Retrodiction], Floats], absent: float) -> Floats:
         whole = np.full((len(models), length, parts[0].predicted.shape[2]), absent)
@@ -226,6 +226,11 @@ def _join(parts: Sequence[Retrodiction], origins: Sequence[Ints], length: int) -
         upper=joined(lambda part: part.upper, np.nan),
         weights=joined(lambda part: part.weights, 0.0),
     )
+
+
+def _rules_first(name: str) -> tuple[bool, str]:
+    """Return a sort key that does not depend on which indicators other origins have."""
+    return name.startswith(INDICATOR_PREFIX), name
 
 
 def _errors_at_origins(

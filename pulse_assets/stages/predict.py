@@ -9,6 +9,7 @@ import pyarrow as pa
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.retrodiction.retrodict import Retrodiction
+from pulse_assets.retrodiction.rounding import round_bounds, round_weights
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
@@ -161,8 +162,9 @@ def _forecast(
         for part in group.parts:
             yield from _forecast(part, panel, selected, rules, options)
         return
-    made = forecasts.retrodiction
-    numbers = np.stack([made.predicted, made.lower, made.upper, made.weights])
+    retrodiction = forecasts.retrodiction
+    weights = round_weights(retrodiction.weights)
+    numbers = np.stack([retrodiction.predicted, retrodiction.lower, retrodiction.upper, weights])
     for key, variable in group.members:
         yield key, _rows(variable, forecasts, numbers)
 
@@ -183,13 +185,15 @@ def _rows(variable: PlannedVariable, forecasts: SeriesForecasts, numbers: Floats
     )
 
 
-def _error_texts(made: Retrodiction, origins: Ints) -> np.ndarray | None:
+def _error_texts(retrodiction: Retrodiction, origins: Ints) -> np.ndarray | None:
     """Return the text of each error [M, O]; None if there is none."""
-    if not made.errors:
+    if not retrodiction.errors:
         return None
-    texts = np.full((len(made.models), len(origins)), "", object)
-    for failure in made.errors:
-        texts[made.models.index(failure.model), origins.searchsorted(failure.origin)] = failure.text
+    texts = np.full((len(retrodiction.models), len(origins)), "", object)
+    for failure in retrodiction.errors:
+        texts[retrodiction.models.index(failure.model), origins.searchsorted(failure.origin)] = (
+            failure.text
+        )
     return texts
 
 
@@ -201,6 +205,7 @@ def _table(batch_id: str, parts: Sequence[_Rows]) -> pa.Table:
     codes = {name: code for code, name in enumerate(models)}
     numbers = np.concatenate([part.numbers.reshape(4, -1) for part in parts], axis=1)
     predicted, lower, upper, weight = numbers
+    lower, upper = round_bounds(predicted, lower, upper)
     lengths = [part.numbers[0].size for part in parts]
     columns = {
         "variable": pa.DictionaryArray.from_arrays(

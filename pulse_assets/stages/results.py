@@ -4,47 +4,52 @@ Scores are pooled exactly: each is a mean over all verified pairs, not a mean of
 entries are described in `pulse_assets.results`, and the leaderboards have its columns.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pulse_assets.catalog import BATCH_METRICS
+from pulse_assets.catalog import SKILL_BY_HORIZON
 from pulse_assets.results import (
     SCHEMA_VERSION,
     BatchCounts,
-    HorizonResult,
     ModelResult,
     Performance,
     VariableResult,
 )
-from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
+from pulse_assets.retrodiction.rules import ENSEMBLE, INDICATOR_PREFIX, INDICATORS, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.stages.ledger import latest_trust
-from pulse_assets.stages.outcome import Outcomes, OutcomeTally, conclude
+from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
+from pulse_assets.stages.pooling import KEY, POOLED_COLUMNS, add_up
 
-#: Columns of a leaderboard, of the description of a variable, and of the skill by horizon.
+#: Columns of a leaderboard and of the description of a variable.
 _LEADERBOARD: Final = [column.name for column in fields(ModelResult)]
 _DETAILS: Final = [column.name for column in fields(VariableResult)]
-_BY_HORIZON: Final = [column.name for column in fields(HorizonResult)]
+#: Columns of `batch_metrics` that `summarise` needs.
+RESULT_COLUMNS: Final = tuple(dict.fromkeys((*OUTCOME_COLUMNS, *POOLED_COLUMNS)))
 
-#: Columns of `batch_metrics` that are averaged over all pairs.
-_SCORES: Final = [name for name in _LEADERBOARD if name in METRICS or name == "weight"]
-#: Scores that are roots of means: their squares are averaged.
-_ROOTS: Final = [name for name in _SCORES if name in METRICS and METRICS[name].is_root]
-#: Sums over the pairs for which both a rule and `naive` have a forecast.
-_COMPARISON: Final = ["compared", "abs_error", "naive_abs_error"]
+#: Scores that are roots of means.
+_ROOTS: Final = [name for name, metric in METRICS.items() if metric.is_root]
+#: Means over pairs.
+_MEANS: Final = [*METRICS, "weight"]
 #: A rule with less than this share of naive's pairs is not ranked with those that have all.
 PARTIAL_BELOW: Final = 0.95
+#: Significant digits of the numbers in the JSON object.
+DIGITS: Final = 6
 
-#: Scores are pooled over batches by these columns.
-_KEY: Final = ["variable", "model", "horizon"]
-_NAMES: Final = {"variable": object, "model": object}
 _TRUST: Final = ["trust", "trust_lower", "trust_upper"]
+
+
+class Summary(NamedTuple):
+    """The results of a training: the JSON object, and the table `skill_by_horizon`."""
+
+    results: dict[str, Any]
+    skill_by_horizon: pa.Table
 
 
 def summarise(
@@ -56,17 +61,19 @@ def summarise(
     cluster: Mapping[str, Any],
     configuration: Mapping[str, Any],
     versions: Mapping[str, str],
-) -> dict[str, Any]:
+) -> Summary:
     """Aggregate the metrics of all batches that ran, and the trust after the last of them.
 
-    With n pairs in a row, `mase = sum(n mase) / sum(n)`, `coverage` and `weight` likewise, and
-    `rmsse = sqrt(sum(n rmsse^2) / sum(n))`; rows whose score is undefined have no weight.
+    Each score is its sum over all pairs, divided by their number; of rmsse it is the root. Batches
+    in which a score is undefined are left out of it. Over several variables the rules on leading
+    indicators are one rule, `ar_with_*`, because each variable has other ones.
+
     For each (variable, horizon), the sum of the model's absolute errors is compared with that of
     `naive` over the pairs for which both have a forecast. The skill is that of
     `leaderboard_skill`; the win rate is the share of (variable, horizon) won, see `pair_wins`.
 
     Args:
-        metrics: rows of schema `BATCH_METRICS` of all batches that ran, in order of batch; all
+        metrics: `RESULT_COLUMNS` of `BATCH_METRICS` of all batches that ran, in order of batch; all
             rows of a batch are in one table.
         ledger: rows of schema `TRUST_LEDGER`.
         planned: partition keys of the whole grid.
@@ -77,88 +84,64 @@ def summarise(
 
     Returns:
         The object that `ResultsDocument` describes, without checks: `conclude` adds them.
-        Undefined numbers are None.
+        Undefined numbers are None. And a table of schema `SKILL_BY_HORIZON`.
 
     Example:
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
     tally = OutcomeTally()
-    batches, pooled = _pool_batches(metrics, tally)
-    outcomes = tally.outcomes()
-    trust = _trust_of(ledger)
+    pooled = _compared(add_up(_counted(metrics, tally)))
+    over_all = _compared(_one_indicator(pooled))
+    skill = _skill_by_horizon(pooled, over_all, ledger)
+    outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
     by_variable = _rows_by_variable(pooled, trust)
+    models = _to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
+    del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
-    return {
+    results = {
         "schema_version": SCHEMA_VERSION,
         **conclude({}, []),
-        "batches": _count_batches(outcomes, batches, planned),
+        "batches": _count_batches(outcomes, tally.batches, planned),
         "variables": _describe_variables(by_variable) | {"never_predicted": never},
-        "models": _to_records(_overall_rows(pooled, trust)[_LEADERBOARD]),
-        "models_by_variable": {
-            name: _to_records(rows[_LEADERBOARD]) for name, rows in by_variable.groupby("variable")
-        },
-        "skill_by_horizon": _skill_by_horizon(pooled, _trust_of(ledger, by_horizon=True)),
+        "models": models,
+        "models_by_variable": _boards(by_variable),
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
+    return Summary(results, skill)
 
 
-def _pool_batches(
-    metrics: Iterable[pa.Table], tally: OutcomeTally
-) -> tuple[set[str], pd.DataFrame]:
-    """Return the batches, and the scores pooled over them, table by table.
-
-    The outcomes of the batches are added to `tally`.
-    """
-    batches, sums = set[str](), []
-    for table in [BATCH_METRICS.empty_table(), *metrics]:
+def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
+    """Yield the tables, and add what became of their batches to `tally`."""
+    for table in metrics:
         tally.add(table)
-        batches.update(table["batch"].unique().to_pylist())
-        sums.append(_sum_batches(_scored_rows(table)))
-    return batches, _pool(pd.concat(sums))
+        yield table
 
 
-def _frame(table: pa.Table, columns: list[str]) -> pd.DataFrame:
-    """Return columns as a data frame; dictionary columns become text."""
-    chosen = table.select(columns)
-    fields = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in chosen.schema
-    ]
-    return chosen.cast(pa.schema(fields)).to_pandas()
+def _one_indicator(sums: pd.DataFrame) -> pd.DataFrame:
+    """Return the sums with all rules on leading indicators as one."""
+    renamed = sums.assign(model=_general_name(sums["model"]))
+    if len(renamed["model"].cat.categories) == len(sums["model"].cat.categories):
+        return sums
+    return _sums(renamed.groupby(list(KEY), observed=True)).reset_index()
 
 
-def _scored_rows(metrics: pa.Table) -> pd.DataFrame:
-    """Return the rows with scores in order of batch, so that sums repeat bit for bit."""
-    frame = _frame(metrics, ["batch", *_KEY, "n", "missing", *_COMPARISON, *_SCORES])
-    frame = frame[frame["model"].notna()]
-    names = dict.fromkeys(("batch", "variable", "model"), "category")
-    counts = dict.fromkeys(("horizon", "n", "missing", "compared"), np.int64)
-    return frame.astype(names | counts).sort_values("batch", ignore_index=True)
-
-
-def _sum_batches(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per variable, model and horizon with sums over the batches.
-
-    For each score: the sum of n times score, and the n of that sum. A batch whose absolute errors
-    add up to more than the largest float is left out of the comparison with `naive`.
-    """
-    n, errors = rows["n"], rows[["abs_error", "naive_abs_error"]]
-    finite = errors.notna().all(axis=1)
-    sums = rows[[*_KEY, "n", "missing"]].assign(
-        compared=rows["compared"].where(finite, 0),
-        abs_error=errors["abs_error"].where(finite, 0.0),
-        naive_abs_error=errors["naive_abs_error"].where(finite, 0.0),
-    )
-    for score in _SCORES:
-        value = rows[score] ** 2 if score in _ROOTS else rows[score]
-        sums[score] = n * value
-        sums[f"{score}_n"] = n.where(value.notna(), 0)
-    return _sums(sums.groupby(_KEY, observed=True)).reset_index().astype(_NAMES)
+def _general_name(models: pd.Series) -> pd.Series:
+    """Return the names of models as categories; rules on leading indicators have one name."""
+    models = models.astype("category")
+    names = {
+        name: INDICATORS if name.startswith(INDICATOR_PREFIX) else name
+        for name in models.cat.categories
+    }
+    categories = sorted({*names.values()})
+    codes = np.array([categories.index(name) for name in names.values()], np.int64)
+    index = pd.Index(categories, dtype=object)
+    general = pd.Categorical.from_codes(codes[models.cat.codes], index)
+    return pd.Series(general, index=models.index, name=models.name)
 
 
 def _sums(groups: Any) -> pd.DataFrame:  # noqa: ANN401 - pandas names its type nowhere public
@@ -167,79 +150,106 @@ def _sums(groups: Any) -> pd.DataFrame:  # noqa: ANN401 - pandas names its type 
         return groups.sum(numeric_only=True)
 
 
-def _pool(sums: pd.DataFrame) -> pd.DataFrame:
-    """Add up the sums of all tables, and compare each row with `naive`.
+def _compared(sums: pd.DataFrame) -> pd.DataFrame:
+    """Compare each row of `add_up` with `naive`.
 
     `log_ratio` is that of the errors; `won` is 1, 1/2 or 0; both are NaN without a compared pair.
     `expected` is the number of pairs that `naive` predicted, or without `naive` the largest number
     that a rule predicted.
     """
-    pooled = _sums(sums.groupby(_KEY)).reset_index()
-    error = pooled["abs_error"].where(pooled["compared"] > 0).to_numpy()
-    reference = pooled["naive_abs_error"].to_numpy()
-    return pooled.assign(
+    error = sums["abs_error"].where(sums["compared"] > 0).to_numpy()
+    reference = sums["naive_abs_error"].to_numpy()
+    return sums.assign(
         log_ratio=log_ratios(error, reference),
         won=pair_wins(error, reference),
-        expected=_expected_pairs(pooled),
+        expected=_expected_pairs(sums),
     )
 
 
 def _expected_pairs(pooled: pd.DataFrame) -> pd.Series:
-    by = [pooled["variable"], pooled["horizon"]]
-    naive = pooled["n"].where(pooled["model"] == REFERENCE).groupby(by).transform("max")
-    return naive.fillna(pooled["n"].groupby(by).transform("max"))
+    groups = [pooled["variable"], pooled["horizon"]]
+    naive = pooled["n"].where(pooled["model"] == REFERENCE)
+    most = naive.groupby(groups, observed=True).transform("max")
+    return most.fillna(pooled["n"].groupby(groups, observed=True).transform("max"))
 
 
 def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Pool to one row per group."""
-    groups = pooled.groupby(by)
+    groups = pooled.groupby(by, observed=True)
     sums = _sums(groups)
-    means = {score: sums[score] / sums[f"{score}_n"] for score in _SCORES}
+    means = {score: sums[score] / sums[f"{score}_n"] for score in _MEANS}
+    logs = groups[["log_ratio", "won"]].mean()
     return pd.DataFrame(
         means
         | {score: np.sqrt(means[score]) for score in _ROOTS}
         | {
-            "skill": 1.0 - np.exp(groups["log_ratio"].mean()),
-            "win_rate": groups["won"].mean(),
+            "skill": 1.0 - np.exp(logs["log_ratio"]),
+            "win_rate": logs["won"],
             "n": sums["n"],
             "missing": sums["missing"],
         }
     ).reset_index()
 
 
-def _trust_of(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
-    """Return the trust after the last batch; its bounds are named as in the results."""
+def _trust_of(ledger: pa.Table, pooled: pd.DataFrame, *, by_horizon: bool = False) -> pd.DataFrame:
+    """Return the trust after the last batch, with the names of the results.
+
+    Variables and models have the categories of `pooled`, so that the two are joined by their codes.
+    """
     bounds = {"lower": "trust_lower", "upper": "trust_upper"}
-    return latest_trust(ledger, by_horizon=by_horizon).rename(columns=bounds)
+    rows = latest_trust(ledger, by_horizon=by_horizon).rename(columns=bounds)
+    names = {name: rows[name].astype(pooled[name].dtype) for name in ("variable", "model")}
+    return rows.assign(**names).astype(dict.fromkeys(_TRUST, np.float64))
 
 
-def _overall_rows(pooled: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
-    mean_trust = trust.groupby("model")[_TRUST].mean()
-    rows = _aggregate(pooled, ["model"]).merge(mean_trust, on="model", how="left")
-    return _ranked(rows, pd.Series(_pairs_to_predict(pooled).sum(), rows.index))
+def _overall_rows(
+    over_all: pd.DataFrame, by_variable: pd.DataFrame, trust: pd.DataFrame
+) -> pd.DataFrame:
+    general = trust.assign(model=_general_name(trust["model"]).astype(object))
+    mean_trust = general.groupby("model")[_TRUST].mean().reset_index()
+    rows = _aggregate(over_all, ["model"]).astype({"model": object})
+    rows = rows.merge(mean_trust, on="model", how="left")
+    ranked = _ranked(rows, pd.Series(_pairs_to_predict(over_all).sum(), rows.index))
+    # Several leading indicators predict one pair, so that their number of pairs says nothing.
+    named = by_variable["model"].str.startswith(INDICATOR_PREFIX)
+    some_partial = bool(by_variable.loc[named, "partial"].any())
+    ranked.loc[ranked["model"] == INDICATORS, "partial"] = some_partial
+    return _sorted_by_skill(ranked)
 
 
 def _rows_by_variable(pooled: pd.DataFrame, trust: pd.DataFrame) -> pd.DataFrame:
     rows = _aggregate(pooled, ["variable", "model"])
+    pairs = rows["variable"].map(_pairs_to_predict(pooled)).astype(np.float64)
     rows = rows.merge(trust[["variable", "model", *_TRUST]], on=["variable", "model"], how="left")
-    return _ranked(rows, rows["variable"].map(_pairs_to_predict(pooled)))
+    rows = rows.astype({"variable": object, "model": object})
+    return _sorted_by_skill(_ranked(rows, pairs))
 
 
 def _pairs_to_predict(pooled: pd.DataFrame) -> pd.Series:
     """Return the number of pairs to predict by variable."""
     by_horizon = pooled.drop_duplicates(["variable", "horizon"])
-    return by_horizon.groupby("variable")["expected"].sum()
+    return by_horizon.groupby("variable", observed=True)["expected"].sum()
 
 
 def _ranked(rows: pd.DataFrame, pairs: pd.Series) -> pd.DataFrame:
-    """Sort by skill, `naive` first among equals; rules that predicted few of `pairs` are last."""
-    ranked = rows.assign(
-        partial=rows["n"] < PARTIAL_BELOW * pairs,
-        complete=rows["n"] >= pairs,
-        other=rows["model"] != REFERENCE,
-    )
+    """Tell which rules predicted few of `pairs`, and which all."""
+    return rows.assign(partial=rows["n"] < PARTIAL_BELOW * pairs, complete=rows["n"] >= pairs)
+
+
+def _sorted_by_skill(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sort by skill, `naive` first among equals; partial rules are last."""
     keys = ["partial", "skill", "other", "model"]
+    ranked = rows.assign(other=rows["model"] != REFERENCE)
     return ranked.sort_values(keys, ascending=[True, False, True, True], na_position="last")
+
+
+def _boards(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the leaderboard of each variable."""
+    rows = rows.sort_values("variable", kind="stable")
+    records, names = _to_records(rows[_LEADERBOARD]), rows["variable"].to_numpy()
+    starts = np.flatnonzero(np.append(True, names[1:] != names[:-1])) if len(names) else []
+    ends = [*starts[1:], len(names)]
+    return {names[start]: records[start:end] for start, end in zip(starts, ends, strict=False)}
 
 
 def _count_batches(
@@ -275,16 +285,45 @@ def _describe_variables(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _skill_by_horizon(pooled: pd.DataFrame, trust: pd.DataFrame) -> list[Any]:
-    """Return the skill at each horizon over all variables (`variable` None), then for each."""
-    mean_trust = trust.groupby(["model", "horizon"])["trust"].mean().reset_index()
-    overall = _aggregate(pooled, ["model", "horizon"]).assign(variable=None)
-    overall = overall.merge(mean_trust, on=["model", "horizon"], how="left")
-    each = _aggregate(pooled, _KEY).merge(trust[[*_KEY, "trust"]], on=_KEY, how="left")
-    return _to_records(overall[_BY_HORIZON]) + _to_records(each[_BY_HORIZON])
+def _skill_by_horizon(pooled: pd.DataFrame, over_all: pd.DataFrame, ledger: pa.Table) -> pa.Table:
+    """Return the skill at each horizon for each variable, then over all (`variable` null)."""
+    trust = _trust_of(ledger, pooled, by_horizon=True)
+    general = trust.assign(model=_general_name(trust["model"]).astype(object))
+    mean_trust = general.groupby(["model", "horizon"])["trust"].mean().reset_index()
+    overall = _aggregate(over_all, ["model", "horizon"]).astype({"model": object})
+    overall = overall.merge(mean_trust, on=["model", "horizon"], how="left").assign(variable=None)
+    columns = ["n", "mase", "mase_n", "log_ratio"]
+    each = pooled[[*KEY, *columns]].merge(trust[[*KEY, "trust"]], on=list(KEY), how="left")
+    each = each.assign(
+        mase=each["mase"] / each["mase_n"], skill=1.0 - np.exp(each["log_ratio"])
+    ).sort_values(list(KEY))
+    parts = [part[SKILL_BY_HORIZON.names] for part in (each, overall)]
+    return pa.concat_tables(map(_skill_table, parts)).unify_dictionaries()
+
+
+def _skill_table(rows: pd.DataFrame) -> pa.Table:
+    names = {name: rows[name].astype("category") for name in ("variable", "model")}
+    arrays = [
+        pa.array(names.get(field.name, rows[field.name])).cast(field.type)
+        for field in SKILL_BY_HORIZON
+    ]
+    return pa.table(arrays, schema=SKILL_BY_HORIZON)
 
 
 def _to_records(frame: pd.DataFrame) -> list[Any]:
-    """Return the rows as JSON has them: plain numbers, None where undefined."""
-    plain = frame.astype(object)
-    return plain.where(plain.notna() & ~plain.isin([np.inf, -np.inf]), None).to_dict("records")
+    """Return the rows as JSON has them: plain, rounded numbers, None where undefined."""
+    columns = [_plain(frame[name]) for name in frame.columns]
+    return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(column: pd.Series) -> list[Any]:
+    """Return a column as plain values.
+
+    Example:
+        >>> _plain(pd.Series([0.123456789, float("nan")]))
+        [0.123457, None]
+    """
+    if not pd.api.types.is_float_dtype(column):
+        return column.astype(object).where(column.notna(), None).tolist()
+    values = column.tolist()
+    return [float(f"{x:.{DIGITS}g}") if np.isfinite(x) else None for x in values]

@@ -1,9 +1,10 @@
-"""Stage 4, `batch_metrics`: the scores of each rule, and the status of the batch."""
+"""Stage 4, `batch_metrics`: the sums that scores are pooled from, and the status of the batch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self, cast
 
 import numpy as np
 import pyarrow as pa
@@ -11,21 +12,21 @@ import pyarrow.compute as pc
 
 from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS
+from pulse_assets.retrodiction.rounding import round_sums
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill
 from pulse_assets.retrodiction.trust import pair_wins
-from pulse_assets.stages.columns import constant, split_by
+from pulse_assets.stages.columns import constant
 from pulse_assets.stages.predict import PlannedVariable
 
-_FORECAST_COLUMNS: Final = ("predicted", "lower", "upper", "weight")
+_FORECAST_COLUMNS: Final = ("observed", "predicted", "lower", "upper", "scale", "weight")
 
 
 def score(
     batch_id: str,
     planned: pa.Table,
-    variables: Iterable[PlannedVariable],
+    variables: Sequence[PlannedVariable],
     retrodictions: pa.Table,
-    level: float,
 ) -> pa.Table:
     """Score each (variable, model, horizon) of a batch, and list the skipped variables.
 
@@ -33,17 +34,16 @@ def score(
         batch_id: the partition key.
         planned: the batch's `training_batches`.
         variables: the variables that `planned` does not skip.
-        retrodictions: the batch's forecasts.
-        level: nominal coverage of the intervals, 0..1.
+        retrodictions: the batch's forecasts, with the pairs of a model in the order of the pairs of
+            its variable, as `predict` returns them and the store gives them back.
 
     Returns:
         A table of schema `BATCH_METRICS`: one row per scored (variable, model, horizon), and one
         row per skipped variable, without model and horizon.
     """
-    rows = split_by(retrodictions, "variable")
-    parts = [_score_variable(batch_id, v, rows[v.name], level) for v in variables]
-    skipped = _skipped_rows(batch_id, planned, scored=bool(parts))
-    return pa.concat_tables([*parts, skipped]).unify_dictionaries()
+    scored = _scored_rows(batch_id, variables, retrodictions)
+    skipped = _skipped_rows(batch_id, planned, scored=bool(scored.num_rows))
+    return pa.concat_tables([scored, skipped]).unify_dictionaries()
 
 
 def failed_batch(batch_id: str, error_type: str, error: str) -> pa.Table:
@@ -88,11 +88,15 @@ def headline_scores(metrics: pa.Table) -> dict[str, float]:
     rows = _of_model(metrics, ENSEMBLE)
     if not rows.num_rows:
         return {}
-    n = rows["n"].to_numpy()
-    scores = {name: _pooled(rows[name].to_numpy(), n) for name in ("mase", "coverage")}
-    wins, compared, error, reference = (
-        rows[name].to_numpy() for name in ("wins", "compared", "abs_error", "naive_abs_error")
+    n, compared, error, reference, wins = (
+        rows[name].to_numpy() for name in ("n", "compared", "abs_error", "naive_abs_error", "wins")
     )
+    scores = {}
+    for name in ("mase", "coverage"):
+        metric = METRICS[name]
+        totals = metric.to_total(rows[metric.column].to_numpy(), n, error)
+        defined = np.isfinite(totals)
+        scores[name] = metric.score(totals[defined].sum(), n[defined].sum())
     pairs = compared.sum()
     scores["win_share"] = wins.sum() / pairs if pairs else np.nan
     scores["skill"] = leaderboard_skill(np.where(compared > 0, error, np.nan), reference)
@@ -114,128 +118,233 @@ def _of_model(metrics: pa.Table, model: str) -> pa.Table:
     return metrics.filter(mask)
 
 
-def _pooled(values: Floats, n: np.ndarray) -> float:
-    """Return the mean of the defined values weighted by `n`; NaN if there is none."""
-    defined = np.isfinite(values)
-    weights = n[defined]
-    return float(values[defined] @ weights / weights.sum()) if weights.sum() else np.nan
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a batch's `retrodictions`, [R], with what they are compared with.
 
+    Each variable has one block of rows, in it each model one block of the variable's pairs.
 
-def _score_variable(
-    batch_id: str, variable: PlannedVariable, rows: pa.Table, level: float
-) -> pa.Table:
-    # The rows of a model are contiguous and in the order of the pairs, also when read from a store.
-    models = rows["model"].unique().to_pylist()
-    forecasts = {name: rows[name].to_numpy().reshape(len(models), -1) for name in _FORECAST_COLUMNS}
-    squares = variable.squared_scale
-    observed = rows["observed"].to_numpy()[: len(squares)]
-    scale = rows["scale"].to_numpy()[: len(squares)]
-    reference = models.index(REFERENCE) if REFERENCE in models else None
-    failed = _rule_errors(rows, models)
-    parts = []
-    for horizons, pairs in _by_pair_count(variable.pairs.horizon):
-        verified = Verified(
-            observed=observed[pairs],
-            predicted=forecasts["predicted"][:, pairs],
-            lower=forecasts["lower"][:, pairs],
-            upper=forecasts["upper"][:, pairs],
-            scale=scale[pairs],
-            squared_scale=squares[pairs],
-            level=level,
-        )
-        columns = _columns(verified, reference, forecasts["weight"][:, pairs])
-        parts.append(_table(batch_id, variable.name, models, horizons, columns, failed))
-    return pa.concat_tables(parts)
-
-
-def _by_pair_count(horizon: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """Yield the horizons [H] that have the same number n of pairs, and those pairs, [H, n].
-
-    Such horizons are scored together. Most windows have the same number of pairs at every horizon.
+    Attributes:
+        variable, model: names in the order of their codes.
+        codes: code of variable and model, and index in `horizons`, of each row.
+        horizons: the horizons that occur, ascending.
+        verified: forecasts and outcomes.
+        naive: absolute errors of naive on the same pairs; NaN without `naive`.
+        weight: share of the rule in the ensemble.
     """
-    horizons, counts = np.unique(horizon, return_counts=True)
-    ordered, first = np.argsort(horizon, kind="stable"), np.cumsum(counts) - counts
-    for count in np.unique(counts):
-        same = counts == count
-        yield horizons[same], ordered[first[same, None] + np.arange(count)]
+
+    variable: pa.Array
+    model: pa.Array
+    codes: tuple[Ints, Ints, Ints]
+    horizons: Ints
+    verified: Verified
+    naive: Floats
+    weight: Floats
+
+    @classmethod
+    def of(cls, table: pa.Table, variables: Iterable[PlannedVariable]) -> Self:
+        """Return the rows of a batch's `retrodictions`, sorted or as they were computed."""
+        variable, model = (_categories(table[name]) for name in ("variable", "model"))
+        horizons, horizon = np.unique(table["horizon"].to_numpy(), return_inverse=True)
+        codes = variable.indices.to_numpy(), model.indices.to_numpy(), horizon
+        planned = {v.name: v for v in variables}
+        blocks = _Blocks.of(codes[0], variable.dictionary.to_pylist(), planned)
+        columns = {name: table[name].to_numpy() for name in _FORECAST_COLUMNS}
+        weight = columns.pop("weight")
+        verified = Verified(**columns, squared_scale=blocks.squared_scale)
+        is_naive = codes[1] == model.dictionary.index(REFERENCE).as_py()
+        naive = blocks.of_rule(verified.errors, is_naive)
+        return cls(variable.dictionary, model.dictionary, codes, horizons, verified, naive, weight)
 
 
-def _columns(verified: Verified, reference: int | None, weight: Floats) -> dict[str, np.ndarray]:
-    """Return the scores of [M, H, n] forecasts, n per horizon; each column is [M, H]."""
-    scores = {name: metric.function(verified) for name, metric in METRICS.items()}
-    errors = np.abs(verified.errors)
-    naive = np.full(errors.shape[1:], np.nan) if reference is None else errors[reference]
-    return scores | {
-        "n": verified.counted.sum(axis=-1),
-        "missing": (~verified.counted).sum(axis=-1),
-        **_comparison(errors, naive),
-        "weight": weight.mean(axis=-1),
+@dataclass(frozen=True)
+class _Blocks:
+    """The blocks of rows of the variables.
+
+    Attributes:
+        row: index of the first row of each row's block, [R].
+        pair: index of each row's pair in its variable, [R].
+        squared_scale: denominator of rmsse of each row's pair, [R].
+    """
+
+    row: Ints
+    pair: Ints
+    squared_scale: Floats
+
+    @classmethod
+    def of(cls, variable: Ints, names: list[str], planned: Mapping[str, PlannedVariable]) -> Self:
+        """Return the blocks of equal codes in `variable`, [R]."""
+        starts = np.flatnonzero(np.diff(variable, prepend=-1))
+        lengths = np.diff(starts, append=len(variable))
+        scales = [planned[names[code]].squared_scale for code in variable[starts].tolist()]
+        pairs = np.array([len(scale) for scale in scales], np.int64)
+        row = np.repeat(starts, lengths)
+        pair = (np.arange(len(variable)) - row) % np.repeat(pairs, lengths)
+        first = np.repeat(np.cumsum(pairs) - pairs, lengths)
+        return cls(row, pair, np.concatenate([np.empty(0), *scales])[first + pair])
+
+    def of_rule(self, values: Floats, chosen: Bools) -> Floats:
+        """Return the values of one rule on the pair of each row; NaN where it has no rows."""
+        own = np.flatnonzero(chosen)
+        blocks, index = np.unique(self.row[own], return_index=True)
+        first = np.full(len(values), -1)
+        first[blocks] = own[index]
+        row = first[self.row]
+        return np.where(row < 0, np.nan, values[np.where(row < 0, 0, row + self.pair)])
+
+
+def _categories(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    return cast("pa.DictionaryArray", column.unify_dictionaries().combine_chunks())
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """The rows of each variable, model and horizon, [G] groups in the order of their codes.
+
+    Attributes:
+        group: index of each row's group, [R].
+        variable, model, horizon: their codes, [G].
+    """
+
+    group: Ints
+    variable: Ints
+    model: Ints
+    horizon: Ints
+
+    @classmethod
+    def of(cls, rows: _Rows) -> Self:
+        """Group rows by variable, model and horizon."""
+        shape = len(rows.variable), len(rows.model), len(rows.horizons)
+        keys = np.ravel_multi_index(rows.codes, shape)
+        present = np.bincount(keys, minlength=int(np.prod(shape))) > 0
+        group = (np.cumsum(present) - 1)[keys]
+        return cls(group, *np.unravel_index(np.flatnonzero(present), shape))
+
+    def sum(self, values: np.ndarray) -> Floats:
+        """Return the sum of each group; NaN where it is not finite."""
+        with np.errstate(over="ignore"):
+            sums = np.bincount(self.group, values, minlength=len(self.model))
+        return np.where(np.isfinite(sums), sums, np.nan)
+
+    def mean_over_horizons(self, values: Floats) -> Floats:
+        """Return the mean over all rows of a group's variable and model."""
+        models = int(self.model.max(initial=0)) + 1
+        rule = self.variable * models + self.model
+        of_row = rule[self.group]
+        size = int(rule.max(initial=0)) + 1
+        with np.errstate(invalid="ignore"):
+            means = np.bincount(of_row, values, size) / np.bincount(of_row, minlength=size)
+        return means[rule]
+
+
+def _sums(rows: _Rows, groups: _Groups) -> dict[str, np.ndarray]:
+    """Return the columns of numbers of `BATCH_METRICS`, [G]."""
+    verified = rows.verified
+    counted, errors = verified.counted, verified.errors
+    n, compared = groups.sum(counted), groups.sum(counted & ~np.isnan(rows.naive))
+    abs_error = groups.sum(np.where(counted, errors, 0.0))
+    whole = compared == n
+    with_naive = counted & whole[groups.group]
+    wins = np.where(with_naive, pair_wins(errors, rows.naive), 0.0)
+    metrics = {
+        metric.column: metric.to_column(
+            groups.sum(np.where(counted, metric.of_pairs(verified), 0.0)), n, abs_error
+        )
+        for metric in METRICS.values()
     }
-
-
-def _comparison(errors: Floats, naive: Floats) -> dict[str, np.ndarray]:
-    """Compare absolute errors [M, H, n] with those of naive [H, n], on the pairs that both have."""
-    wins = pair_wins(errors, naive)
-    both = ~np.isnan(wins)
     return {
-        "compared": both.sum(axis=-1),
-        "abs_error": _finite_sums(errors, both),
-        "naive_abs_error": _finite_sums(np.broadcast_to(naive, errors.shape), both),
-        "wins": np.where(both, wins, 0.0).sum(axis=-1),
+        "n": n,
+        "missing": groups.sum(~counted),
+        "abs_error": round_sums(abs_error),
+        **{name: round_sums(values) for name, values in metrics.items()},
+        "compared": np.where(whole, n, 0.0),
+        "naive_abs_error": round_sums(groups.sum(np.where(with_naive, rows.naive, 0.0))),
+        "wins": groups.sum(wins),
+        "weight": round_sums(groups.mean_over_horizons(rows.weight)),
     }
-
-
-def _finite_sums(values: Floats, mask: Bools) -> Floats:
-    """Return the sums of the masked values over the last axis; NaN where a sum overflows."""
-    with np.errstate(over="ignore"):
-        sums = np.where(mask, values, 0.0).sum(axis=-1)
-    return np.where(np.isfinite(sums), sums, np.nan)
 
 
 class _RuleErrors(NamedTuple):
-    """The failures of each model, [M]: number of origins, first origin, and its error."""
+    """The failures of one rule: number of origins, first origin, and its error."""
 
-    origins: list[int]
-    first: list[date | None]
-    type: list[str | None]
-    message: list[str | None]
-
-
-def _rule_errors(rows: pa.Table, models: list[str]) -> _RuleErrors:
-    by_model = []
-    failed = rows.filter(rows["error"].is_valid()).select(["model", "origin_date", "error"])
-    errors = sorted(failed.to_pylist(), key=itemgetter("origin_date"))
-    for model in models:
-        texts = {row["origin_date"]: row["error"] for row in errors if row["model"] == model}
-        first_origin, text = next(iter(texts.items()), (None, None))
-        kind, _, message = text.partition(": ") if text else (None, None, None)
-        if len({*texts.values()}) > 1:
-            message = f"{message} (the first of several errors)"
-        by_model.append((len(texts), first_origin, kind, message))
-    return _RuleErrors(*map(list, zip(*by_model, strict=True)))
+    origins: int
+    first: date
+    type: str
+    message: str
 
 
-def _table(
-    batch_id: str,
-    variable: str,
-    models: list[str],
-    horizons: Ints,
-    columns: dict[str, np.ndarray],
-    failed: _RuleErrors,
+def _rule_errors(table: pa.Table) -> dict[tuple[str, str], _RuleErrors]:
+    """Return the failures by variable and model, of the rules that failed."""
+    if table["error"].null_count == table.num_rows:
+        return {}
+    failed = table.filter(table["error"].is_valid())
+    rows = failed.select(["variable", "model", "origin_date", "error"]).to_pylist()
+    texts: dict[tuple[str, str], dict[date, str]] = {}
+    for row in sorted(rows, key=itemgetter("origin_date")):
+        texts.setdefault((row["variable"], row["model"]), {})[row["origin_date"]] = row["error"]
+    return {rule: _first_error(by_origin) for rule, by_origin in texts.items()}
+
+
+def _first_error(texts: Mapping[date, str]) -> _RuleErrors:
+    """Return the failures of a rule, given the text of each origin in order."""
+    origin, text = next(iter(texts.items()))
+    kind, _, message = text.partition(": ")
+    if len({*texts.values()}) > 1:
+        message = f"{message} (the first of several errors)"
+    return _RuleErrors(len(texts), origin, kind, message)
+
+
+def _scored_rows(
+    batch_id: str, variables: Iterable[PlannedVariable], retrodictions: pa.Table
 ) -> pa.Table:
-    """Return the [M, H] columns as rows: all models of the first horizon, then of the next."""
-    length = len(models) * len(horizons)
-    model = np.tile(np.arange(len(models), dtype=np.int32), len(horizons))
-    arrays = {name: values.T.ravel() for name, values in columns.items()} | {
+    """Return one row per variable, model and horizon."""
+    if not retrodictions.num_rows:
+        return BATCH_METRICS.empty_table()
+    rows = _Rows.of(retrodictions, variables)
+    groups = _Groups.of(rows)
+    length = len(groups.model)
+    failed = _failure_columns(rows, groups, _rule_errors(retrodictions))
+    arrays = _sums(rows, groups) | failed
+    names = {
         "batch": constant(batch_id, length),
         "status": constant("completed", length),
-        "error_type": pa.array(failed.type * len(horizons), pa.string()),
-        "error": pa.array(failed.message * len(horizons), pa.string()),
-        "rule_errors": pa.array(failed.origins * len(horizons), pa.int64()),
-        "rule_error_origin": pa.array(failed.first * len(horizons), pa.date32()),
         "skip_reason": pa.nulls(length, pa.string()),
-        "variable": constant(variable, length),
-        "model": pa.DictionaryArray.from_arrays(model, models),
-        "horizon": np.repeat(horizons.astype(np.int32), len(models)),
+        "variable": _named(groups.variable, rows.variable),
+        "model": _named(groups.model, rows.model),
+        "horizon": rows.horizons[groups.horizon],
     }
-    return pa.table([arrays[name] for name in BATCH_METRICS.names], schema=BATCH_METRICS)
+    columns = names | arrays
+    return pa.table(
+        [_column(columns[field.name], field.type) for field in BATCH_METRICS], schema=BATCH_METRICS
+    )
+
+
+def _column(values: pa.Array | np.ndarray, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, np.ndarray):
+        return pa.array(values.astype(kind.to_pandas_dtype()), kind)
+    return values
+
+
+def _named(codes: Ints, names: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), names)
+
+
+def _failure_columns(
+    rows: _Rows, groups: _Groups, failed: Mapping[tuple[str, str], _RuleErrors]
+) -> dict[str, pa.Array]:
+    """Return the columns about failures; every horizon of a rule repeats them."""
+    length = len(groups.model)
+    failures: list[_RuleErrors | None] = [None] * length
+    if failed:
+        names = zip(
+            _named(groups.variable, rows.variable).to_pylist(),
+            _named(groups.model, rows.model).to_pylist(),
+            strict=True,
+        )
+        failures = [failed.get(name) for name in names]
+    return {
+        "rule_errors": pa.array([f.origins if f else 0 for f in failures], pa.int32()),
+        "rule_error_origin": pa.array([f and f.first for f in failures], pa.date32()),
+        "error_type": pa.array([f and f.type for f in failures], pa.string()),
+        "error": pa.array([f and f.message for f in failures], pa.string()),
+    }

@@ -17,8 +17,8 @@ from pulse_assets.storage.tables import decode_table, read_fingerprint
 
 T = TypeVar("T")
 
-#: Partitions in memory at a time when all are read.
-_PART: Final = 64
+#: Rows in memory at a time when all partitions are read, or those of the largest partition.
+_ROWS: Final = 500_000
 
 
 def object_path(
@@ -175,10 +175,12 @@ class PartitionedTables(Mapping[str, pa.Table]):
 
         def read(key: str) -> pa.Table:
             partition = self._partition(key)
-            table = partition.decode(partition.read(), columns)
-            return table if where is None else table.filter(where)
+            return partition.decode(partition.read(), columns)
 
-        return self._read(read, list(self), columns)
+        chosen = [
+            part if where is None else part.filter(where) for part in self._parts(read, columns)
+        ]
+        return pa.concat_tables(chosen).unify_dictionaries()
 
     def parts(
         self,
@@ -190,7 +192,7 @@ class PartitionedTables(Mapping[str, pa.Table]):
         """Load the partitions with this fingerprint a few at a time, in order of key.
 
         So the memory that a caller needs does not grow with the number of partitions. Each object
-        is read once.
+        is read once. There is at least one part, an empty one if there are no partitions.
 
         Args:
             columns: names of the columns to load; None means all.
@@ -213,9 +215,7 @@ class PartitionedTables(Mapping[str, pa.Table]):
                 raise partition.replaced()
             return None
 
-        keys = list(self)
-        for start in range(0, max(len(keys), 1), _PART):  # one part, an empty one, of no keys
-            yield self._read(read, keys[start : start + _PART], columns)
+        return self._parts(read, columns)
 
     def fingerprints(self) -> dict[str, dict[str, str]]:
         """Return the fingerprint of each partition; an empty one if it is damaged.
@@ -227,16 +227,16 @@ class PartitionedTables(Mapping[str, pa.Table]):
             StoreError: an object cannot be read.
         """
 
-        def read(key: str) -> dict[str, str]:
+        def read(key: str) -> tuple[dict[str, str], int]:
             partition = self._partition(key)
             data = partition.read()
             try:
-                partition.decode(data)
-                return partition.fingerprint(data)
+                return partition.fingerprint(data), partition.decode(data).num_rows
             except StoreError:
-                return {}
+                return {}, 0
 
-        return dict(zip(self, _concurrently(read, list(self)), strict=True))
+        results = _in_waves(read, list(self), rows=lambda result: result[1])
+        return {key: fingerprint for key, (fingerprint, _) in zip(self, results, strict=True)}
 
     @cached_property
     def _present(self) -> dict[str, str]:
@@ -249,19 +249,38 @@ class PartitionedTables(Mapping[str, pa.Table]):
     def _partition(self, key: str) -> Partition:
         return Partition(self.store, self.asset, key, self.batch_size_days)
 
-    def _read(
-        self,
-        read: Callable[[str], pa.Table | None],
-        keys: Sequence[str],
-        columns: Sequence[str] | None,
-    ) -> pa.Table:
-        """Read many objects at a time and join their tables, those that are not None."""
-        tables = [table for table in _concurrently(read, keys) if table is not None]
+    def _parts(
+        self, read: Callable[[str], pa.Table | None], columns: Sequence[str] | None
+    ) -> Iterator[pa.Table]:
+        """Yield the tables that are not None, joined to parts of about `_ROWS` rows."""
         schema = SCHEMAS[self.asset]
         chosen = pa.schema([f for f in schema if columns is None or f.name in columns])
-        return pa.concat_tables([chosen.empty_table(), *tables]).unify_dictionaries()
+        part, whole = [chosen.empty_table()], True
+        for table in _in_waves(read, list(self), rows=lambda table: table.num_rows if table else 0):
+            if table is not None:
+                part.append(table)
+            if sum(each.num_rows for each in part) >= _ROWS:
+                yield pa.concat_tables(part).unify_dictionaries()
+                part, whole = [chosen.empty_table()], False
+        if whole or len(part) > 1:
+            yield pa.concat_tables(part).unify_dictionaries()
 
 
-def _concurrently(read: Callable[[str], T], keys: Sequence[str]) -> list[T]:
+def _in_waves(
+    read: Callable[[str], T], keys: Sequence[str], *, rows: Callable[[T], int]
+) -> Iterator[T]:
+    """Read many objects at a time, but no more rows than `_ROWS` if one object has fewer.
+
+    Args:
+        read: reads an object.
+        keys: the keys of the objects; the results have their order.
+        rows: returns the number of rows of a result.
+    """
     with ThreadPoolExecutor(CONCURRENCY) as readers:
-        return list(readers.map(read, keys))
+        start, size, largest = 0, 1, 1
+        while start < len(keys):
+            for result in readers.map(read, keys[start : start + size]):
+                largest = max(largest, rows(result))
+                yield result
+            start += size
+            size = min(max(_ROWS // largest, 1), 4 * CONCURRENCY)

@@ -9,14 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pulse_assets.array_types import Ints
 from pulse_assets.catalog import SCHEMAS, SORT_KEYS
 from pulse_assets.errors import StoreError
 
 _FINGERPRINT: Final = b"pulse_fingerprint"
+#: Twice the time of level 1, which is 4 ms per 10,000 rows, and 5 % fewer bytes.
+_LEVEL: Final = 6
+#: Tables whose numbers take fewer bytes as they are: the values of a source have few digits.
+_PLAIN: Final = frozenset({"historical_data"})
+#: A number beyond every code and date.
+_LAST: Final = np.iinfo(np.int64).max
 
 
 def encode_table(table: pa.Table, asset: str, *, fingerprint: Mapping[str, str]) -> bytes:
@@ -38,8 +45,12 @@ def encode_table(table: pa.Table, asset: str, *, fingerprint: Mapping[str, str])
         sink,
         table.schema,
         compression="zstd",
+        compression_level=_LEVEL,
         # Few floats repeat: trying costs more than it saves.
         use_dictionary=_categorical(schema),  # pyright: ignore[reportArgumentType] - or a list
+        # Numbers that were rounded have equal last bytes, which lie side by side when split.
+        column_encoding=dict.fromkeys(_split(asset), "BYTE_STREAM_SPLIT") or None,
+        write_statistics=False,  # a third of a small object, and nothing here reads them
         store_schema=False,  # ours is checked instead, so that no object holds the descriptions
         write_page_checksum=True,
     ) as writer:
@@ -143,27 +154,58 @@ def _type_in(schema: pa.Schema, column: str) -> str:
     return str(schema.field(column).type) if column in schema.names else "missing"
 
 
+def _split(asset: str) -> list[str]:
+    """Return the columns of floats whose bytes are stored one after another."""
+    if asset in _PLAIN:
+        return []
+    return [field.name for field in SCHEMAS[asset] if pa.types.is_floating(field.type)]
+
+
 def _categorical(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if pa.types.is_dictionary(field.type)]
 
 
 def _sorted(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     """Return the rows in the order of `keys`, whatever order rows and categories had."""
-    table = pa.table([_sorted_categories(c) for c in table.columns], names=table.column_names)
-    # Arrow sorts no categories; their codes now stand in the order of the names.
-    columns = [table[key].combine_chunks() for key in keys]
-    codes = [c.indices if pa.types.is_dictionary(c.type) else c for c in columns]
-    order = pc.sort_indices(  # pyright: ignore[reportAttributeAccessIssue] - made at run time
-        pa.table(codes, names=list(keys)), sort_keys=[(key, "ascending") for key in keys]
+    table = table.unify_dictionaries().combine_chunks()
+    columns = [_sorted_categories(_whole(column)) for column in table.columns]
+    table = pa.table(columns, schema=table.schema)
+    numbers = [_sortable(columns[table.column_names.index(key)]) for key in keys]
+    return table if _in_order(numbers) else table.take(np.lexsort(numbers[::-1]))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _sorted_categories(column: pa.Array) -> pa.Array:
+    """Return a column whose categories are the sorted names that occur in it."""
+    if not isinstance(column, pa.DictionaryArray):
+        return column
+    names, indices = column.dictionary.to_pylist(), column.indices
+    occurring = {names[code] for code in indices.unique().drop_null().to_pylist()}
+    ordered = sorted(occurring)
+    if ordered == names:
+        return column
+    places = {name: place for place, name in enumerate(ordered)}
+    new_codes = pa.array([places.get(name, -1) for name in names], pa.int32())
+    return pa.DictionaryArray.from_arrays(
+        new_codes.take(indices), pa.array(ordered, column.dictionary.type)
     )
-    return table.take(order)
 
 
-def _sorted_categories(column: pa.ChunkedArray) -> pa.Array:
-    """Return the column in one piece; codes of categories follow the order of their names."""
-    if not pa.types.is_dictionary(column.type):
-        return column.combine_chunks()
-    texts = column.cast(column.type.value_type).combine_chunks()
-    names = texts.unique().drop_null().sort()
-    codes = pc.index_in(texts, names)  # pyright: ignore[reportAttributeAccessIssue]
-    return pa.DictionaryArray.from_arrays(codes, names)
+def _sortable(column: pa.Array) -> Ints:
+    """Return numbers in the order of a column of names, dates or numbers; nulls are last."""
+    codes = column.indices if isinstance(column, pa.DictionaryArray) else column.cast(pa.int32())
+    return codes.cast(pa.int64()).fill_null(_LAST).to_numpy()
+
+
+def _in_order(columns: Sequence[Ints]) -> bool:
+    """Tell whether rows are in the order of the first column, then of the next ones."""
+    equal = np.ones(max(len(columns[0]) - 1, 0), bool)
+    for column in columns:
+        before, after = column[:-1], column[1:]
+        if (equal & (after < before)).any():
+            return False
+        equal &= after == before
+    return True

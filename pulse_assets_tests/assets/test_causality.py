@@ -10,9 +10,10 @@ from pulse_assets import TrainingConfig, train
 from pulse_assets.batches.windows import make_batch
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.errors import HistoricalDataError
-from pulse_assets.execution.batch_task import BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask
 from pulse_assets.preflight import check_ready
 from pulse_assets_tests.conftest import stored
+from pulse_assets_tests.one_batch import run_batch
 
 MODELS = ["naive", "ses", "ar_diff_3", "seasonal_naive", "pulse_assets_tests.own_rules:Plain"]
 CUT = date(2005, 7, 15)
@@ -74,7 +75,7 @@ def plain_loop(config):
     settings, options = config.settings(), check_ready(config.settings(), config.options())
     for key in batch_partitions(settings).get_partition_keys():
         batch = make_batch(key, config.end_date, 30, options.variables)
-        assert run_batch(BatchTask(batch, settings, options)).status != "failed"
+        assert run_batch(BatchTask((batch,), settings, options)).status != "failed"
 
 
 def config_for(source, store, **more):

@@ -17,10 +17,11 @@ from pulse_assets.batches.fingerprint import (
 from pulse_assets.batches.grid import batch_of
 from pulse_assets.batches.status import grid_status
 from pulse_assets.catalog import BATCH_TABLES, SCHEMAS
-from pulse_assets.execution.batch_task import BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.storage.layout import object_path
+from pulse_assets_tests.one_batch import run_batch
 
 PACKAGE = Path(fingerprint.__file__).parents[1]
 
@@ -43,7 +44,7 @@ def batch(settings, options):
     """The task of one batch of the small source, stored."""
     resolved = resolve_options(settings, options)
     tasks = {
-        key: BatchTask(batch_of(settings, key, resolved.variables), settings, resolved)
+        key: BatchTask((batch_of(settings, key, resolved.variables),), settings, resolved)
         for key in ("2005-01-01", "2005-04-01")
     }
     for task in tasks.values():

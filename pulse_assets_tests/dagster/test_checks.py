@@ -219,7 +219,7 @@ def test_horizons_that_no_batch_predicts_are_named(stored):
     assert look(stored, "batch_metrics", "every_horizon_predicted").passed
     far = stored.options.model_copy(update={"horizons": [1, 3, 500]})
     stored.options = far
-    stored.metrics = stored.metrics[stored.metrics["horizon"] != 3]
+    stored.scores = stored.scores[stored.scores["horizon"] != 3]
     found = look(stored, "batch_metrics", "every_horizon_predicted")
     assert (found.passed, found.severity) == (False, "WARN")
     assert found.message.endswith("before a target: line (3, 500), wave (3, 500)")
@@ -227,10 +227,10 @@ def test_horizons_that_no_batch_predicts_are_named(stored):
 
 def test_rules_without_any_forecast_are_named(stored):
     assert look(stored, "batch_metrics", "every_rule_predicted").passed
-    model = stored.metrics["model"].astype(str)
+    model = stored.scores["model"].astype(str)
     silent = model.isin(["drift", "ses"])  # as a rule of the user, and as one of ours
-    stored.metrics = stored.metrics.assign(
-        n=stored.metrics["n"].where(~silent, 0), model=model.replace("drift", "mine")
+    stored.scores = stored.scores.assign(
+        n=stored.scores["n"].where(~silent, 0), model=model.replace("drift", "mine")
     )
     found = look(stored, "batch_metrics", "every_rule_predicted")
     assert (found.passed, found.severity) == (False, "WARN")
@@ -239,9 +239,9 @@ def test_rules_without_any_forecast_are_named(stored):
 
 def test_intervals_that_hold_too_little_are_told(settings, stored):
     def narrow(table):
-        place = table.schema.get_field_index("coverage")
+        place = table.schema.get_field_index("covered")
         field = table.schema.field(place)
-        return table.set_column(place, field, [np.full(table.num_rows, 0.5)])
+        return table.set_column(place, field, [0.5 * table["n"].to_numpy()])
 
     for key in stored.tables("batch_metrics"):
         rewrite(settings, "batch_metrics", key, narrow)

@@ -7,17 +7,13 @@ import pytest
 from pulse_assets.batches.windows import make_batch
 from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import StoreError
-from pulse_assets.execution.batch_task import (
-    BatchTask,
-    configuration_fingerprint,
-    fail_batch,
-    run_batch,
-)
+from pulse_assets.execution.batch_task import BatchTask, configuration_fingerprint
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import decode_table, read_fingerprint
 from pulse_assets_tests.conftest import MODELS, stored
+from pulse_assets_tests.one_batch import fail_batch, run_batch
 
 KEY = "2005-04-01"  # the window to 2005-04-30 holds the month of April alone
 EMPTY = "2005-03-02"  # the window to 2005-03-31 holds no month's first day
@@ -29,7 +25,9 @@ def task(settings, options):
     frequencies = {"line": "monthly", "wave": "monthly"}
     named = {"variables": list(frequencies), "frequencies": frequencies}
     options = TrainingOptions(**options.model_dump() | named)
-    return BatchTask(make_batch(KEY, settings.end_date, 30, options.variables), settings, options)
+    return BatchTask(
+        (make_batch(KEY, settings.end_date, 30, options.variables),), settings, options
+    )
 
 
 def changed(task, *, key=KEY, tables=ALL, settings=None, **options):
@@ -37,7 +35,7 @@ def changed(task, *, key=KEY, tables=ALL, settings=None, **options):
     settings = Settings(**task.settings.model_dump() | (settings or {}))
     options = TrainingOptions(**task.options.model_dump() | options)
     batch = make_batch(key, settings.end_date, settings.batch_size_days, options.variables)
-    return BatchTask(batch, settings, options, frozenset(tables))
+    return BatchTask((batch,), settings, options, frozenset(tables))
 
 
 def read(task, name):

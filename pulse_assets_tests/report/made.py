@@ -47,19 +47,20 @@ def score_pairs(pairs):
     done = pairs.assign(
         n=pairs["error"].notna().astype(int),
         missing=pairs["error"].isna().astype(int),
-        mae=pairs["error"].abs(),
-        mase=pairs["error"].abs() / pairs["scale"],
-        rmsse=pairs["error"] ** 2 / pairs["squared_scale"],
-        coverage=(pairs["error"].abs() <= 1.5).astype(float).where(pairs["error"].notna()),
+        abs_error=pairs["error"].abs().fillna(0.0),
+        scaled=pairs["error"].abs() / pairs["scale"],
+        squares=pairs["error"] ** 2 / pairs["squared_scale"],
+        covered=(pairs["error"].abs() <= 1.5).astype(float).where(pairs["error"].notna()),
         **_compare_with_naive(pairs),
     )
-    means = done.groupby(KEY)[["mae", "mase", "rmsse", "coverage"]].mean()
-    counts = ["n", "missing", "compared", "abs_error", "naive_abs_error", "wins"]
-    sums = done.groupby(KEY)[counts].sum()
-    scores = means.join(sums).reset_index()
-    scores["rmsse"] = np.sqrt(scores["rmsse"])
-    scores["weight"] = np.where(scores["model"].str.startswith("ensemble"), np.nan, 0.25)
-    return scores.assign(status="completed", bias=0.0, rmse=0.0, smape=0.0)
+    counts = ["n", "missing", "compared", "abs_error", "naive_abs_error", "wins", "covered"]
+    sums = done.groupby(KEY)[[*counts, "scaled", "squares"]].sum().reset_index()
+    assert (sums["compared"] == sums["n"]).all()
+    mae = sums["abs_error"] / sums["n"]
+    sums["mase_scale"] = mae / (sums["scaled"] / sums["n"])
+    sums["rmsse_scale"] = mae / np.sqrt(sums["squares"] / sums["n"])
+    sums["weight"] = np.where(sums["model"].str.startswith("ensemble"), np.nan, 0.25)
+    return sums.assign(status="completed")
 
 
 def _compare_with_naive(pairs):
@@ -70,7 +71,6 @@ def _compare_with_naive(pairs):
     both = ~np.isnan(mine + theirs)
     return {
         "compared": both.astype(int),
-        "abs_error": np.where(both, mine, 0.0),
         "naive_abs_error": np.where(both, theirs, 0.0),
         "wins": np.where(both, (mine < theirs) + 0.5 * (mine == theirs), 0.0),
     }
@@ -138,6 +138,7 @@ def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
 
 
 def summarise_made(metrics, ledger, planned=BATCHES, **changes):
+    """Return the JSON object and the table of skill by horizon."""
     described = {
         "planned": planned,
         "performance": Performance.of(2.0, 6.0),
@@ -148,6 +149,10 @@ def summarise_made(metrics, ledger, planned=BATCHES, **changes):
     return summarise([metrics], ledger, **(described | changes))
 
 
-def make_results(pairs):
+def make_summary(pairs):
     scores = score_pairs(pairs)
     return summarise_made(to_metrics(scores), make_ledger(scores))
+
+
+def make_results(pairs):
+    return make_summary(pairs).results

@@ -15,6 +15,7 @@ from pulse_assets_tests.report.made import (
     make_pairs,
     make_results,
     make_retrodictions,
+    make_summary,
     score_pairs,
 )
 
@@ -95,11 +96,11 @@ def test_trust_is_told_in_words(pairs):
 
 
 def test_skill_is_drawn_overall_and_by_variable_and_told_in_words(pairs):
-    results = make_results(pairs)
-    overall, gdp = skill_figures(results, ["gdp"])
+    results, table = make_summary(pairs)
+    overall, gdp = skill_figures(results, ["gdp"], table)
     skill = {
         row["horizon"]: row["skill"]
-        for row in results["skill_by_horizon"]
+        for row in table.to_pylist()
         if row["variable"] == "gdp" and row["model"] == "ensemble"
     }
     assert overall.title == "All variables"

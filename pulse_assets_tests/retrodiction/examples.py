@@ -4,8 +4,10 @@ import numpy as np
 
 from pulse_assets.retrodiction import autoregression as ar
 from pulse_assets.retrodiction import least_squares as ls
+from pulse_assets.retrodiction.arrays import first_known
 from pulse_assets.retrodiction.failures import RuleFailedError
-from pulse_assets.retrodiction.indicators import IndicatorRule
+from pulse_assets.retrodiction.indicators import Candidates, IndicatorRule
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.request import ForecastRequest, History
 from pulse_assets.retrodiction.rules import RULES, resolve_rules
 
@@ -105,3 +107,11 @@ def plain_autoregression(y, order, with_level, steps):
     for _ in range(steps):
         path.append(path[-1] + row(path) @ beta)
     return np.array(path[len(y) :])
+
+
+def screen_indicators(y, others, until, *, limit=3):
+    """Return the rules on the leading indicators of `y` that are selected at an index."""
+    series = {n: x if isinstance(x, KnownSeries) else KnownSeries.of(x) for n, x in others.items()}
+    candidates = Candidates.of({name: x.at(until) for name, x in series.items()})
+    names = candidates.select(y[: until + 1], limit=limit)
+    return [IndicatorRule.of(name, series[name], first_known(y)) for name in names]

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import first_known
-from pulse_assets.retrodiction.indicators import IndicatorRule, screen_indicators
+from pulse_assets.retrodiction.indicators import IndicatorRule
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
@@ -19,6 +19,7 @@ from pulse_assets_tests.retrodiction.examples import (
     InThisProcess,
     random_walk,
     rules,
+    screen_indicators,
     seasonal_walk,
 )
 from pulse_assets_tests.retrodiction.test_walk_forward import unusual_series

@@ -21,7 +21,8 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from pulse_assets import retrodiction
 from pulse_assets.retrodiction.compilation import compile_kernels
-from pulse_assets.retrodiction.indicators import screen_indicators
+from pulse_assets.retrodiction.indicators import Candidates, IndicatorRule
+from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import RULES, resolve_rules
 from pulse_assets.retrodiction.walk_forward import walk_forward
@@ -41,8 +42,9 @@ rng = np.random.default_rng(0)
 x = np.cumsum(rng.standard_normal(300))
 y = np.append(np.zeros(3), x[:-3]) + rng.standard_normal(300)
 y[:5] = y[50] = np.nan
-found = screen_indicators(y, {"x": x}, 200)
-assert [rule.name for rule in found] == ["ar_with_x"], found
+names = Candidates.of({"x": x[:201]}).select(y[:201], limit=3)
+assert names == ["x"], names
+found = [IndicatorRule.of("x", KnownSeries.of(x), 5)]
 rules = [*resolve_rules([*RULES, "pulse_assets_tests.own_rules:Plain"]), *found]
 for method in ("dmsfe", "boa"):
     retrodict(y, np.arange(200, 300, dtype=np.int32), (1, 3), 4, rules, ensemble=method, level=0.8)

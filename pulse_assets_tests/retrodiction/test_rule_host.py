@@ -20,7 +20,7 @@ from pulse_assets.batches.status import grid_status
 from pulse_assets.batches.windows import make_batch
 from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import ClusterError, RuleError
-from pulse_assets.execution.batch_task import BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask
 from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.retrodiction.failures import LONGEST_MESSAGE, describe_error
 from pulse_assets.retrodiction.hosted_rules import rule_versions
@@ -33,6 +33,7 @@ from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import decode_table
 from pulse_assets_tests.execution.clusters import standing_cluster, wait_until
+from pulse_assets_tests.one_batch import run_batch
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "pulse_assets_tests.hostile_rules:"
@@ -103,7 +104,9 @@ def task_of(settings, *models, key=KEY, **options):
         frequencies={"line": "monthly", "wave": "monthly"},
         **options,
     )
-    return BatchTask(make_batch(key, settings.end_date, 30, options.variables), settings, options)
+    return BatchTask(
+        (make_batch(key, settings.end_date, 30, options.variables),), settings, options
+    )
 
 
 def read(task, name):
@@ -158,7 +161,7 @@ def test_a_failure_costs_its_own_forecasts(settings, monkeypatch, name):
 
 def resumed(task):
     options = TrainingOptions(**task.options.model_dump() | {"resume": True})
-    return BatchTask(task.batch, task.settings, options)
+    return BatchTask(task.batches, task.settings, options)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -240,7 +243,7 @@ def test_one_table_made_again_is_as_incomplete_as_all(settings, monkeypatch):
     task = task_of(settings, HOSTILE + "Raises")
     run_batch(task)
     before = open_store(settings.store).read(object_path("batch_metrics", KEY, 30))
-    alone = BatchTask(task.batch, settings, task.options, frozenset({"batch_metrics"}))
+    alone = BatchTask(task.batches, settings, task.options, frozenset({"batch_metrics"}))
     assert run_batch(alone).rule_errors == 1
     assert open_store(settings.store).read(object_path("batch_metrics", KEY, 30)) == before
 
@@ -817,7 +820,7 @@ def test_a_rule_that_forecasts_a_path_as_a_whole_does_not_look_ahead(
 ):
     text = BASE.replace("[y[-1]] * len(horizons)", "y[-1] + horizons.mean() + 0.0 * horizons")
     task = task_of(settings, write_module(tmp_path, monkeypatch, "whole_path", text))
-    task = BatchTask(make_batch(KEY, settings.end_date, 90, ("line",)), settings, task.options)
+    task = BatchTask((make_batch(KEY, settings.end_date, 90, ("line",)),), settings, task.options)
     run_batch(task)
     data = open_store(settings.store)
     tables = {

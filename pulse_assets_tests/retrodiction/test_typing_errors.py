@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from pulse_assets.retrodiction.indicators import IndicatorRule, screen_indicators
+from pulse_assets.retrodiction.indicators import IndicatorRule
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.retrodiction.user_rules import FastRule, SlowRule
-from pulse_assets_tests.retrodiction.examples import InThisProcess
+from pulse_assets_tests.retrodiction.examples import InThisProcess, screen_indicators
 
 RULES = resolve_rules(DEFAULT_MODELS)
 LENGTH, TYPO, HORIZONS = 300, 150, np.array([1, 3, 12])

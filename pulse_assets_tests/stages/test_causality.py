@@ -9,10 +9,8 @@ from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.observe import observe
-from pulse_assets.stages.plan import plan
-from pulse_assets.stages.predict import planned_variables, predict
 from pulse_assets_tests.properties import holds_for_all
+from pulse_assets_tests.stages.one_batch import run_stages
 
 NUMBERS = ("predicted", "lower", "upper", "weight", "scale")
 RULES = ["naive", "seasonal_naive", "ses", "ar_diff_3", "pulse_assets_tests.own_rules:Plain"]
@@ -34,10 +32,7 @@ CALENDARS = {
 
 def forecast(series, batch, options):
     """Return a batch's numbers as bytes and its targets, by (variable, model, origin, horizon)."""
-    history = observe(batch, series, 36500)
-    planned = plan(batch, history, options.horizons, options.frequencies)
-    variables = planned_variables(planned, history, options.horizons)
-    table = predict(batch.batch_id, variables, history, resolve_rules(RULES), options)
+    table = run_stages(batch, series, resolve_rules(RULES), options).retrodictions
     numbers = np.stack([table[name].to_numpy() for name in NUMBERS], axis=1)
     keys = list(zip(*(table[name].to_pylist() for name in KEY), strict=True))
     targets = dict(zip(keys, table["target_date"].to_pylist(), strict=True))
@@ -124,7 +119,7 @@ def test_later_data_change_no_bit_of_a_forecast(
     start = (calendars["x"][-1] - 40).astype(date)
     batch = TrainingBatch("batch", start, start + timedelta(days=41), ("x", "y"))
     frequencies = {name: frequency_of(names[name]) for name in names}
-    options = TrainingOptions(horizons=[1, 2, 5], frequencies=frequencies)
+    options = TrainingOptions(horizons=[1, 2, 5], frequencies=frequencies, history_days=36500)
     true, targets = forecast(series, batch, options)
     # Indicators that were selected at later rows alone may differ, so none of them is the key.
     own = sorted(key for key in true if not key[1].startswith("ar_with_"))

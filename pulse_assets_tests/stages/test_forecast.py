@@ -76,7 +76,10 @@ def test_variables_that_cannot_be_predicted_are_left_out_with_the_reason():
     assert {row["variable"]: row["error"] for row in without} == forecasts.left_out
     assert {row["horizon"] for row in without} == {None}
     assert {row["variable"] for row in forecasts.table.to_pylist() if row["model"]} == {"line"}
-    assert "2 observations in the last 7305 days: 12 are needed" in forecasts.left_out["short"]
+    assert (
+        "2 observations in its history of 7305 days or more: 12 are needed"
+        in forecasts.left_out["short"]
+    )
     assert "no observation has a value" in forecasts.left_out["gone"]
     assert "lie in one period of a monthly variable" in forecasts.left_out["odd"]
 

@@ -30,21 +30,27 @@ def rows_of(ledger):
     return {tuple(row[key] for key in keys): row for row in ledger.to_pylist()}
 
 
+def assert_law(row, a, b):
+    """Trust and its bounds are those of Beta(a, b), to the nearest multiple of 2^-14."""
+    expected = [a / (a + b), *beta(a, b).ppf([0.05, 0.95])]
+    assert [row["trust"], row["lower"], row["upper"]] == pytest.approx(expected, abs=2**-15)
+
+
 def test_trust_by_hand():
     ledger = build_ledger([METRICS], discount=0.5)
     assert ledger.schema == TRUST_LEDGER
     rows = rows_of(ledger)
-    assert len(rows) == 3 + 1 + 2 + 1  # two horizons and both of them, then naive
-    first = rows["drift", 1, "2020-01-01"]
-    assert (first["a"], first["b"]) == (4, 2)  # 1 + 3 wins, 1 + 1
-    assert first["trust"] == pytest.approx(4 / 6)
-    assert (first["lower"], first["upper"]) == pytest.approx(tuple(beta(4, 2).ppf([0.05, 0.95])))
+    # drift: two horizons after their last batches, both horizons after each of two batches; naive
+    assert len(rows) == 2 + 2 + 1 + 1
+    first = rows_of(build_ledger([METRICS.slice(1, 1)], discount=0.5))["drift", 1, "2020-01-01"]
+    assert_law(first, 4, 2)  # 1 + 3 wins, 1 + 1
+    assert ("drift", 1, "2020-01-01") not in rows
     second = rows["drift", 1, "2020-03-01"]
-    assert (second["a"], second["b"]) == pytest.approx(beta_law([3, 0], [4, 2], 0.5, [1]))
+    assert_law(second, *beta_law([3, 0], [4, 2], 0.5, [1]))
     overall = rows["drift", None, "2020-01-01"]
     assert (overall["wins"], overall["compared"]) == (3.5, 6)
     # each of the six pairs counts 1 / (h H) = 1 / (3 * 2)
-    assert (overall["a"], overall["b"]) == pytest.approx((1 + 3.5 / 6, 1 + 2.5 / 6))
+    assert_law(overall, 1 + 3.5 / 6, 1 + 2.5 / 6)
     assert rows["naive", None, "2020-01-01"]["trust"] == 0.5
 
 

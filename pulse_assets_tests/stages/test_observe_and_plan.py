@@ -10,6 +10,7 @@ from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.series import Series
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.plan import plan
+from pulse_assets.stages.variable_history import histories_of
 
 BATCH = TrainingBatch("2003-01-01", date(2003, 1, 1), date(2003, 3, 1), ("x",))
 
@@ -27,17 +28,16 @@ def monthly(first, count):
 def describe(series, **overrides):
     history = observe(BATCH, {"x": series}, 36500)
     values = {"horizons": [1], "frequencies": {"x": "monthly"}} | overrides
-    return plan(BATCH, history, values["horizons"], values["frequencies"]).to_pylist()[0]
+    histories = histories_of(history, values["frequencies"])
+    return plan(BATCH, histories, values["horizons"]).to_pylist()[0]
 
 
 def test_a_batch_has_its_history_and_window_and_nothing_later():
-    history = observe(BATCH, {"x": make_series(monthly("2000-01", 60))}, 31)
-    assert history["timestamp"].to_pylist() == [
-        date(2002, 12, 1),
-        date(2003, 1, 1),
-        date(2003, 2, 1),
-    ]
-    assert history["published_at"].null_count == 3
+    """The day 31 days before the window lies in 2002, so the history begins with 2000."""
+    history = observe(BATCH, {"x": make_series(monthly("1999-11", 60))}, 31)
+    months = np.datetime64("2000-01") + np.arange(3 * 12 + 2)
+    assert history["timestamp"].to_pylist() == months.astype("M8[D]").tolist()
+    assert history["published_at"].null_count == len(months)
 
 
 def test_publication_dates_are_kept():

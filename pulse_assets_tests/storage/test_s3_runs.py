@@ -21,7 +21,7 @@ from pulse_assets.dagster.checks import stored as stored_batches
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import StoreUnavailableError
-from pulse_assets.execution.batch_task import BatchTask, run_batch
+from pulse_assets.execution.batch_task import BatchTask
 from pulse_assets.history.source import open_source
 from pulse_assets.preflight import resolve_options
 from pulse_assets.run_training import main
@@ -31,6 +31,7 @@ from pulse_assets.storage.s3 import CONCURRENCY
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
 from pulse_assets_tests.conftest import stored
+from pulse_assets_tests.one_batch import run_batch
 from pulse_assets_tests.storage.buckets import new_bucket
 from pulse_assets_tests.storage.examples import history
 from pulse_assets_tests.storage.s3_server import answering, denying, refusing
@@ -138,7 +139,7 @@ def cloud(source, bucket, s3):
 def task_of(config, key):
     settings, options = config.settings(), resolve_options(config.settings(), config.options())
     batch = make_batch(key, config.end_date, config.batch_size_days, options.variables)
-    return BatchTask(batch, settings, options)
+    return BatchTask((batch,), settings, options)
 
 
 def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_server):

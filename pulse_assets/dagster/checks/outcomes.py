@@ -54,7 +54,7 @@ def every_variable_predicted(batches: StoredBatches) -> Finding:
 
 def every_horizon_predicted(batches: StoredBatches) -> Finding:
     """Each variable that is predicted is predicted at each horizon."""
-    rows = batches.metrics[batches.metrics["n"] > 0]
+    rows = batches.scores[batches.scores["n"] > 0]
     predicted = set(zip(rows["variable"].astype(str), rows["horizon"], strict=True))
     never = {
         name: [steps for steps in batches.options.horizons if (name, steps) not in predicted]
@@ -74,7 +74,7 @@ def every_rule_predicted(batches: StoredBatches) -> Finding:
 
     Built-in rules are exempt: some need positive values, or a season.
     """
-    pairs = batches.metrics.groupby("model", observed=True)["n"].sum()
+    pairs = batches.scores.groupby("model", observed=True)["n"].sum()
     explained = {*RULES, *(error.model for error in batches.outcomes.rule_errors)}
     silent = sorted({str(model) for model, count in pairs.items() if not count} - explained)
     message = (
@@ -87,8 +87,7 @@ def every_rule_predicted(batches: StoredBatches) -> Finding:
 def every_batch_made(batches: StoredBatches) -> Finding:
     """The store has each batch of the grid, computed by this configuration."""
     planned = batch_keys(batches.settings)
-    computed = set(batches.metrics["batch"].astype(str))
-    missing = [key for key in planned if key not in computed]
+    missing = [key for key in planned if key not in batches.batches]
     message = (
         f"{len(missing):,} of {len(planned):,} batches are missing, or were computed by another "
         f"configuration or version: {list_some(missing)}: pulse-train --resume computes them"
@@ -98,9 +97,9 @@ def every_batch_made(batches: StoredBatches) -> Finding:
 
 def interval_coverage(batches: StoredBatches) -> Finding:
     """The ensemble's intervals hold about the share of outcomes that they promise."""
-    rows = batches.metrics[batches.metrics["model"] == ENSEMBLE].dropna(subset="coverage")
-    n, level = int(rows["n"].sum()), batches.options.interval_level
-    coverage = float((rows["n"] * rows["coverage"]).sum() / n) if n else None
+    rows = batches.scores[batches.scores["model"] == ENSEMBLE]
+    n, level = int(rows["coverage_n"].sum()), batches.options.interval_level
+    coverage = float(rows["coverage"].sum() / n) if n else None
     chance = 2 * (level * (1 - level) / max(n, 1)) ** 0.5
     bounds = level - COVERAGE_MARGIN - chance, min(1.0, level + COVERAGE_MARGIN + chance)
     values = {"coverage": coverage, "lower": bounds[0], "upper": bounds[1], "n": n}

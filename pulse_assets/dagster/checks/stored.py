@@ -1,8 +1,9 @@
 """The stored batches of one configuration, as the checks read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,15 @@ from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.columns import count_duplicates
-from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, collect_outcomes
+from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally
+from pulse_assets.stages.pooling import POOLED_COLUMNS, add_up
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.store import open_store
 
 #: Batches whose tables are read.
 READ_BATCHES: Final = 24
 
-_STATUS: Final = ("batch", "status", "variable", "model", "horizon", "n", "coverage")
+_COLUMNS: Final = tuple(dict.fromkeys((*OUTCOME_COLUMNS, *POOLED_COLUMNS)))
 
 
 class StoredBatches:
@@ -52,22 +54,26 @@ class StoredBatches:
         return PartitionedTables(store, asset, self.settings.batch_length, among)
 
     @cached_property
-    def _parts(self) -> list[pa.Table]:
-        """Metrics of all batches that this configuration computed."""
+    def _pooled(self) -> "_Pooled":
+        """What is read of the metrics of all batches that this configuration computed."""
         made_of = {"configuration": configuration_fingerprint(self.settings, self.options)}
-        columns = sorted({*_STATUS, *OUTCOME_COLUMNS})
-        return list(self.tables(STATUS_TABLE).parts(columns, made_of=made_of))
+        parts = self.tables(STATUS_TABLE).parts(_COLUMNS, made_of=made_of)
+        return _Pooled.of(parts)
 
     @cached_property
-    def metrics(self) -> pd.DataFrame:
-        """Status, counts and coverage of the batches."""
-        parts = [part.select(list(_STATUS)) for part in self._parts]
-        return pa.concat_tables(parts).unify_dictionaries().to_pandas()
+    def scores(self) -> pd.DataFrame:
+        """Sums over the batches by variable, model and horizon, see `add_up`."""
+        return self._pooled.scores
+
+    @cached_property
+    def batches(self) -> Mapping[str, str]:
+        """Status by batch, in order of batch."""
+        return self._pooled.batches
 
     @cached_property
     def outcomes(self) -> Outcomes:
         """Failed batches and rules, skipped variables, and counts of the batches."""
-        return collect_outcomes(self._parts)
+        return self._pooled.outcomes
 
     @cached_property
     def source(self) -> Source:
@@ -91,9 +97,31 @@ class StoredBatches:
 
     def sample(self, size: int) -> list[str]:
         """Return the keys of at most `size` completed batches, spread evenly, the last included."""
-        done = self.metrics.loc[self.metrics["status"] == "completed", "batch"].astype(str).unique()
+        done = [key for key, status in self.batches.items() if status == "completed"]
         at = np.linspace(len(done) - 1, 0, min(size, len(done))).round().astype(int)
-        return [str(done[i]) for i in sorted(at)]
+        return [done[i] for i in sorted(at)]
+
+
+@dataclass(frozen=True)
+class _Pooled:
+    """The metrics of all batches, each object read once, in memory a few at a time."""
+
+    scores: pd.DataFrame
+    batches: Mapping[str, str]
+    outcomes: Outcomes
+
+    @classmethod
+    def of(cls, parts: Iterable[pa.Table]) -> Self:
+        """Pool tables with `_COLUMNS`."""
+        tally = OutcomeTally()
+
+        def counted() -> Iterator[pa.Table]:
+            for part in parts:
+                tally.add(part)
+                yield part
+
+        scores = add_up(counted())
+        return cls(scores, dict(sorted(tally.batches.items())), tally.outcomes())
 
 
 def _duplicates_in(tables: PartitionedTables, key: str) -> int | PulseError:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.frequency import FREQUENCIES
-from pulse_assets.stages.window import MINIMUM_HISTORY, Observations, Window
+from pulse_assets.stages.variable_history import MINIMUM_HISTORY, Observations, VariableHistory
 
 
 def make_observations(dates, values, published=None):
@@ -16,8 +16,19 @@ def make_observations(dates, values, published=None):
     return Observations(days, np.array(values, float), np.fmax(days, known))
 
 
+class Window:
+    """The window of a variable from one day on."""
+
+    def __init__(self, observations, start, frequency):
+        self.history = VariableHistory(observations, FREQUENCIES[frequency])
+        self.rows = self.history.window(np.datetime64(start).item(), date(2100, 1, 1))
+
+    def pairs(self, horizons):
+        return self.history.pairs(self.rows, horizons)
+
+
 def make_window(observations, start, frequency="monthly"):
-    return Window.of(observations, np.datetime64(start), FREQUENCIES[frequency])
+    return Window(observations, start, frequency)
 
 
 def months(count):
@@ -111,7 +122,7 @@ def test_an_empty_series_is_never_known():
 def test_pairs_run_from_each_origin_to_each_target_of_the_window():
     window = make_window(make_observations(months(16), range(16)), "2001-03-01")
     pairs = window.pairs([1, 2])
-    assert window.first_row == 14
+    assert window.rows.start == 14
     assert list(zip(pairs.origin, pairs.horizon, pairs.target, strict=True)) == [
         (12, 2, 14),
         (13, 1, 14),

@@ -1,0 +1,106 @@
+"""Rounding of what is stored: digits that mean nothing cost most of the bytes of a table.
+
+Each function gives the same numbers whichever rows are rounded together, and rounds rounded numbers
+to themselves. Forecasts are never rounded.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from pulse_assets.array_types import Floats
+
+#: Bounds are multiples of a power of two that is at most this share of the interval's radius.
+BOUND_SHARE: Final = 2.0**-7
+#: Weights are multiples of this.
+WEIGHT_STEP: Final = 2.0**-16
+#: Trust and its bounds are multiples of this.
+TRUST_STEP: Final = 2.0**-14
+#: Largest relative error of a rounded sum.
+SUM_PRECISION: Final = 2.0**-21
+
+#: Bits of a float64 that a rounded sum lacks: the lower half, so that only the upper is stored.
+_DROPPED_BITS: Final = 32
+
+
+def round_bounds(predicted: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+    """Round the bounds of intervals to multiples of at most 1/128 of half their width.
+
+    A bound moves by at most 1/256 of that, up or down alike; the forecast stays inside, and what is
+    finite stays finite.
+
+    Args:
+        predicted: forecasts, in the unit of the series.
+        lower: lower bounds, of the same shape.
+        upper: upper bounds, of the same shape.
+
+    Example:
+        >>> round_bounds(np.array([0.0]), np.array([-1.0001]), np.array([0.9999]))
+        (array([-1.]), array([1.]))
+    """
+    # Once more, because a rounded interval may be wide enough for the next larger step.
+    return _round_bounds_once(predicted, *_round_bounds_once(predicted, lower, upper))
+
+
+def _round_bounds_once(predicted: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+    with np.errstate(invalid="ignore"):
+        radius = upper / 2.0 - lower / 2.0  # halves first: the difference may be too large
+    _, exponent = np.frexp(radius)
+    step = np.ldexp(BOUND_SHARE / 2.0, exponent)
+    below = np.fmin(_to_multiple(lower, step), predicted)
+    above = np.fmax(_to_multiple(upper, step), predicted)
+    return np.where(radius > 0.0, below, lower), np.where(radius > 0.0, above, upper)
+
+
+def _to_multiple(values: Floats, step: Floats) -> Floats:
+    """Round to multiples of a power of two; as they are where the multiple is not finite."""
+    with np.errstate(all="ignore"):
+        rounded = np.rint(values / step) * step
+    return np.where(np.isfinite(rounded), rounded, values)
+
+
+def round_weights(weights: Floats) -> Floats:
+    """Round the weights of rules to multiples of 2^-16 that add up to exactly 1.
+
+    Args:
+        weights: `[M, ...]`, which add up to 1 over the rules; NaN for an ensemble, and all 0 where
+            no rule has a weight. They are rounded down; the rules with the largest remainders, the
+            first among equals, get what is left over.
+
+    Example:
+        >>> round_weights(np.array([[1 / 3], [1 / 3], [1 / 3]])).sum() == 1.0
+        np.True_
+    """
+    units = weights / WEIGHT_STEP
+    whole = np.floor(units)
+    left_over = np.rint(np.nansum(units, axis=0) - np.nansum(whole, axis=0))
+    remainder = np.where(np.isnan(units), -1.0, units - whole)
+    order = np.argsort(-remainder, axis=0, kind="stable")
+    rank = np.empty_like(order)
+    places = np.arange(len(weights)).reshape(-1, *[1] * (weights.ndim - 1))
+    np.put_along_axis(rank, order, np.broadcast_to(places, order.shape), axis=0)
+    return (whole + (rank < left_over)) * WEIGHT_STEP
+
+
+def round_trust(values: Floats) -> Floats:
+    """Round probabilities to multiples of 2^-14, which 32-bit floats hold exactly.
+
+    Example:
+        >>> float(round_trust(np.array([2 / 3]))[0])
+        0.66668701171875
+    """
+    return np.rint(values / TRUST_STEP) * TRUST_STEP
+
+
+def round_sums(values: Floats) -> Floats:
+    """Round numbers to 21 significant bits, a relative error of at most 2^-21 = 5e-7.
+
+    Example:
+        >>> float(round_sums(np.array([0.1]))[0])
+        0.10000002384185791
+    """
+    half = np.uint64(1 << (_DROPPED_BITS - 1))
+    bits = np.ascontiguousarray(values, np.float64).view(np.uint64)
+    upper = (bits + half) >> np.uint64(_DROPPED_BITS) << np.uint64(_DROPPED_BITS)
+    rounded = upper.view(np.float64)
+    return np.where(np.isfinite(rounded), rounded, values)
