@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 BATCHES = 60
-OBJECTS = 4 * BATCHES + 2  # and trust and forecasts
+OBJECTS = 4 * BATCHES + 3  # and trust, forecasts and skill
 
 
 @pytest.fixture(scope="module")
