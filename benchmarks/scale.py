@@ -251,7 +251,7 @@ def _print(measured: Measured) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure each number of batches that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="how far one run goes")
     parser.add_argument("--batches", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--postgres", metavar="URL", help="default: SQLite")

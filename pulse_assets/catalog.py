@@ -73,7 +73,7 @@ RETRODICTIONS: Final = _table(
     observed=(pa.float64(), "what happened"),
     scale=(
         pa.float64(),
-        "mean absolute seasonal difference up to the origin: the mase denominator",
+        "mean absolute seasonal difference up to the origin: the mase denominator, to 5e-7",
     ),
     weight=(
         pa.float64(),
@@ -120,7 +120,8 @@ BATCH_METRICS: Final = _table(
     ),
     weight=(
         pa.float64(),
-        "mean share of the rule in `ensemble` over all pairs and horizons; NaN for the ensembles",
+        "mean share of the rule in `ensemble` over all pairs and horizons, a multiple of 2^-12; NaN "
+        "for the ensembles",
     ),
 )
 
@@ -152,7 +153,7 @@ TRUST_LEDGER: Final = _table(
     compared=(pa.int32(), "pairs of this batch for which the rule and `naive` have a forecast"),
     trust=(
         pa.float32(),
-        "probability of being closer than `naive`, 0..1; a multiple of 2^-14, like its bounds",
+        "probability of being closer than `naive`, 0..1; a multiple of 2^-12, like its bounds",
     ),
     lower=(pa.float32(), "lower bound of the 90 % credible interval of trust"),
     upper=(pa.float32(), "upper bound of the 90 % credible interval of trust"),
@@ -198,6 +199,8 @@ class AssetInfo:
         schema: columns of a table; None for what is no table.
         sort_keys: columns by which the rows of a table are sorted, so that equal content is equal
             bytes.
+        shared_before: column of dates; the rows dated before the calendar year of their batch are
+            stored once for all batches that have the same ones. None: each batch has its own.
     """
 
     name: str
@@ -208,6 +211,7 @@ class AssetInfo:
     suffix: Suffix = "parquet"
     schema: pa.Schema | None = None
     sort_keys: tuple[str, ...] = ()
+    shared_before: str | None = None
 
     @property
     def kinds(self) -> set[str]:
@@ -231,6 +235,7 @@ cannot use anything later than the outcomes that verify it.""",
         by_batch=True,
         schema=HISTORICAL_DATA,
         sort_keys=("variable", "timestamp"),
+        shared_before="timestamp",
     ),
     AssetInfo(
         "training_batches",
@@ -333,6 +338,8 @@ It needs no network. `pulse-train report` opens it; so does the link of its mate
 ASSETS: Final = {asset.name: asset for asset in CATALOG}
 SCHEMAS: Final[dict[str, pa.Schema]] = {a.name: a.schema for a in CATALOG if a.schema is not None}
 SORT_KEYS: Final = {asset.name: asset.sort_keys for asset in CATALOG if asset.schema is not None}
+#: Column of dates by asset whose rows of earlier years are stored once for several batches.
+SHARED: Final = {asset.name: asset.shared_before for asset in CATALOG if asset.shared_before}
 
 #: The tables of a batch, in the order in which one is computed from the others.
 BATCH_TABLES: Final = tuple(asset.name for asset in CATALOG if asset.by_batch)

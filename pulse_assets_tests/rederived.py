@@ -38,38 +38,35 @@ def scales(values, origin, season):
     return mean(seasonal), mean(squared)
 
 
-def scores(pairs, level):
-    """Every score of `batch_metrics` of one rule, from its pairs (dictionaries)."""
+def scores(pairs):
+    """The scores of one rule, variable, horizon and batch, from its pairs (dictionaries)."""
     known = [p for p in pairs if is_number(p["predicted"])]
-    errors = [p["predicted"] - p["observed"] for p in known]
-    winkler = []
-    for p in known:
-        below, above = p["lower"] - p["observed"], p["observed"] - p["upper"]
-        outside = max(below, 0.0) + max(above, 0.0)
-        winkler.append(p["upper"] - p["lower"] + 2 / (1 - level) * outside)
-    bounded = [p for p in known if is_number(p["upper"] - p["lower"])]
-    sizes = [abs(p["observed"]) + abs(p["predicted"]) for p in known]
-    inside = [p["lower"] <= p["observed"] <= p["upper"] for p in known]
-    both = [(abs(e), p["naive"]) for e, p in zip(errors, known, strict=True) if "naive" in p]
+    errors = [abs(p["predicted"] - p["observed"]) for p in known]
+    bounded = all(is_number(p["upper"] - p["lower"]) for p in known)
     return {
         "n": len(known),
         "missing": len(pairs) - len(known),
-        "bias": mean(errors),
-        "mae": mean(abs(e) for e in errors),
-        "rmse": math.sqrt(mean(e * e for e in errors)),
-        "mase": mean(abs(e) / p["scale"] for e, p in zip(errors, known, strict=True)),
+        "abs_error": math.fsum(errors),
+        "naive_abs_error": math.fsum(p["naive"] for p in known),
+        "compared": len(known),
+        "wins": math.fsum(pair_win(e, p["naive"]) for e, p in zip(errors, known, strict=True)),
+        "mase": mean(e / p["scale"] for e, p in zip(errors, known, strict=True)),
         "rmsse": math.sqrt(mean(e * e / p["square"] for e, p in zip(errors, known, strict=True))),
-        "smape": mean(200 * abs(e) / s if s else 0.0 for e, s in zip(errors, sizes, strict=True)),
-        "interval_score": mean(winkler) if len(bounded) == len(known) else NAN,
-        "msis": mean(w / p["scale"] for w, p in zip(winkler, known, strict=True)),
-        "coverage": mean(inside) if len(bounded) == len(known) else NAN,
-        "width": mean(p["upper"] - p["lower"] for p in known),
-        "compared": len(both),
-        "abs_error": math.fsum(mine for mine, _ in both),
-        "naive_abs_error": math.fsum(theirs for _, theirs in both),
-        "wins": math.fsum(pair_win(mine, theirs) for mine, theirs in both),
+        "coverage": mean(p["lower"] <= p["observed"] <= p["upper"] for p in known)
+        if bounded
+        else NAN,
         "weight": mean(p["weight"] for p in pairs),
     }
+
+
+def stored_scores(row):
+    """What `batch_metrics` holds instead of mase, rmsse and coverage."""
+    mae = row["abs_error"] / row["n"] if row["n"] else NAN
+    scales = {
+        f"{name}_scale": mae / row[name] if row[name] else 1.0 + row[name]
+        for name in ("mase", "rmsse")
+    }
+    return scales | {"covered": row["coverage"] * row["n"] if row["n"] else 0.0}
 
 
 def beta_law(wins, compared, discount, horizons):
@@ -98,7 +95,10 @@ def beta_law(wins, compared, discount, horizons):
 
 
 def ledger(rows, discount):
-    """Return {(variable, model, horizon or None, batch): row} from the scored rows."""
+    """Return {(variable, model, horizon or None, batch): row} from the scored rows.
+
+    With a horizon, only after the last batch.
+    """
     series = defaultdict(lambda: defaultdict(lambda: [0.0, 0]))
     for row in rows:
         for horizon in (row["horizon"], None):
@@ -111,14 +111,12 @@ def ledger(rows, discount):
             [horizon] if horizon else [h for v, m, h in series if (v, m) == (variable, model) and h]
         )
         keys = sorted(batches)
-        for end in range(len(keys)):
+        for end in range(len(keys) - 1 if horizon else 0, len(keys)):
             wins, compared = zip(*(batches[key] for key in keys[: end + 1]), strict=True)
             a, b = beta_law(wins, compared, discount, horizons)
             found[variable, model, horizon, keys[end]] = {
                 "wins": wins[-1],
                 "compared": compared[-1],
-                "a": a,
-                "b": b,
                 "trust": a / (a + b),
                 "lower": beta.ppf(0.05, a, b),
                 "upper": beta.ppf(0.95, a, b),
@@ -132,9 +130,9 @@ def leaderboard_row(rows):
     for score in ("mase", "rmsse", "coverage", "weight"):
         power = 2 if score == "rmsse" else 1
         defined = [row for row in rows if is_number(row[score])]
-        n = sum(row["n"] for row in defined)
-        total = math.fsum(row["n"] * row[score] ** power for row in defined)
-        pooled[score] = (total / n) ** (1 / power) if n else NAN
+        counts = [row["n"] + (row["missing"] if score == "weight" else 0) for row in defined]
+        total = math.fsum(n * row[score] ** power for n, row in zip(counts, defined, strict=True))
+        pooled[score] = (total / sum(counts)) ** (1 / power) if sum(counts) else NAN
     tasks = defaultdict(list)
     for row in rows:
         tasks[row["variable"], row["horizon"]].append(row)

@@ -60,13 +60,13 @@ def assert_naive_is_plain_arithmetic(config, results):
     expected = expected_naive(config, names)
     row = results.models.set_index("model").loc["naive"]
     assert row["n"] == len(expected)
-    assert row["mase"] == pytest.approx(expected["scaled"].mean(), rel=1e-12)
+    assert row["mase"] == pytest.approx(expected["scaled"].mean(), rel=1e-5)
     assert row["skill"] == 0
     assert_persistence_has_a_trust_of_one_half(results, names)
 
 
 def assert_persistence_has_a_trust_of_one_half(results, names):
-    rows = [row for row in results.data["skill_by_horizon"] if row["model"] == "naive"]
+    rows = results.skill_by_horizon.query("model == 'naive'").to_dict("records")
     assert len(rows) == (1 + len(names)) * len(HORIZONS)
     assert {row["trust"] for row in rows} == {0.5}
     for board in results.data["models_by_variable"].values():

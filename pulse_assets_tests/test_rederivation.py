@@ -84,7 +84,13 @@ class Training:
         self.ledger = self.rows("trust_ledger")
         (path,) = (self.store / "training_results").rglob("*.json")
         self.results = json.loads(path.read_text())
-        self.scored = [row for row in self.metrics if row["model"] is not None]
+        self.skill = self.rows("skill_by_horizon")
+        self.stored = [row for row in self.metrics if row["model"] is not None]
+        names = ("batch", "variable", "model", "horizon")
+        self.scored = [
+            dict(zip(names, place, strict=True)) | rederived.scores(pairs)
+            for place, pairs in pairs_by_row(self).items()
+        ]
 
     def rows(self, asset):
         paths = sorted((self.store / asset).rglob("*.parquet"))
@@ -134,26 +140,37 @@ def pairs_by_row(training):
         assert position[row["target_date"]] == origin + row["horizon"]
         assert row["observed"] == values[origin + row["horizon"]]
         scale, square = rederived.scales(values, origin, SEASONS[row["variable"]])
-        assert row["scale"] == pytest.approx(scale, rel=1e-9)
+        assert row["scale"] == pytest.approx(scale, rel=2**-21)
         pair = (*key, row["origin_date"], row["horizon"])
         place = row["batch"], row["variable"], row["model"], row["horizon"]
         found[place].append(row | {"square": square, "naive": naive[pair]})
     return found
 
 
-def assert_same(found, expected, place=None):
+#: Numbers of `training_results` have 6 digits.
+DIGITS = 6e-6
+
+
+def assert_same(found, expected, place=None, rel=1e-8, absolute=1e-9):
     for name, value in expected.items():
         stored = math.nan if found[name] is None else found[name]
-        # A sum that cancels (bias) is as exact as its terms, not as itself.
-        assert stored == pytest.approx(value, rel=1e-8, abs=1e-9, nan_ok=True), (place, name)
+        assert stored == pytest.approx(value, rel=rel, abs=absolute, nan_ok=True), (place, name)
 
 
-def test_every_score_of_every_batch(training):
-    pairs = pairs_by_row(training)
-    assert len(pairs) == len(training.scored) > 1000
+def test_every_sum_of_every_batch(training):
+    assert len(training.stored) == len(training.scored) > 1000
+    expected = {place_of(row): row for row in training.scored}
+    weights = defaultdict(list)
     for row in training.scored:
-        place = row["batch"], row["variable"], row["model"], row["horizon"]
-        assert_same(row, rederived.scores(pairs[place], LEVEL), place)
+        weights[place_of(row)[:3]].append((row["n"] + row["missing"], row["weight"]))
+    for row in training.stored:
+        own = expected[place_of(row)]
+        numbers = ("n", "missing", "compared", "wins", "abs_error", "naive_abs_error")
+        exact = {name: own[name] for name in numbers} | rederived.stored_scores(own)
+        assert_same(row, exact, place_of(row), rel=2**-21)
+        of_rule = weights[place_of(row)[:3]]
+        weight = math.fsum(n * w for n, w in of_rule) / sum(n for n, _ in of_rule)
+        assert_same(row, {"weight": weight}, place_of(row), absolute=2**-13)
     silent = [row for row in training.scored if row["model"] == "a_shy"]
     assert sum(row["missing"] for row in silent) > 0.05 * sum(row["n"] for row in silent) > 0
 
@@ -169,7 +186,7 @@ def test_every_variable_of_every_batch_is_scored_or_has_its_reason(training):
     assert len(skipped) > 15  # two months of each quarter have no growth
     for key, row in skipped.items():
         assert row["skip_reason"] == planned[key]["skip_reason"] is not None
-        assert all(row[name] is None for name in ("horizon", "n", "wins", "mae"))
+        assert all(row[name] is None for name in ("horizon", "n", "wins", "abs_error"))
         some_are_scored = key[0] in {batch for batch, _ in scored}
         assert row["status"] == ("completed" if some_are_scored else "skipped")
         assert (row["error"] is None) is some_are_scored
@@ -183,7 +200,7 @@ def test_every_row_of_the_ledger(training):
     }
     assert found.keys() == expected.keys()
     for key, row in found.items():
-        assert_same(row, expected[key], key)
+        assert_same(row, expected[key], key, rel=1e-7, absolute=2**-13)
     latest = {row["trust"] for row in training.ledger if row["model"] in ("naive", "a_shy")}
     assert latest == {0.5}
 
@@ -194,18 +211,27 @@ def latest_trust(training, horizon):
     return {(r["variable"], r["model"]): r for r in sorted(rows, key=lambda row: row["batch"])}
 
 
+def general(model):
+    """The name of a rule in what is pooled over variables."""
+    return "ar_with_*" if model.startswith("ar_with_") else model
+
+
 def expected_board(training, variable):
     """Rebuild the leaderboard of one variable, or of all with None, in its order."""
     chosen = [row for row in training.scored if variable in (None, row["variable"])]
+    if variable is None:
+        chosen = [row | {"model": general(row["model"])} for row in chosen]
     trust = latest_trust(training, None)
     pairs = sum(row["n"] for row in chosen if row["model"] == "naive")
     board = []
     for model in {row["model"] for row in chosen}:
         row = rederived.leaderboard_row([row for row in chosen if row["model"] == model])
-        laws = [trust[v, m] for v, m in trust if m == model and variable in (None, v)]
+        named = general if variable is None else str
+        laws = [trust[v, m] for v, m in trust if named(m) == model and variable in (None, v)]
         names = {"trust": "trust", "trust_lower": "lower", "trust_upper": "upper"}
         row |= {name: rederived.mean(law[of] for law in laws) for name, of in names.items()}
-        board.append(row | {"model": model, "partial": row["n"] < 0.95 * pairs})
+        partial = row["n"] < 0.95 * pairs or model == "ar_with_*"  # here all of them are
+        board.append(row | {"model": model, "partial": partial})
 
     def rank(row):
         undefined = math.isnan(row["skill"])
@@ -215,13 +241,27 @@ def expected_board(training, variable):
     return sorted(board, key=rank)
 
 
+def place_of(row):
+    return row["batch"], row["variable"], row["model"], row["horizon"]
+
+
+def test_weights_add_up_to_one_and_bounds_contain_the_forecast(training):
+    sums, rows = defaultdict(float), training.retrodictions
+    for row in rows:
+        if not row["model"].startswith("ensemble"):
+            sums[row["batch"], row["variable"], row["origin_date"], row["horizon"]] += row["weight"]
+        assert not row["predicted"] < row["lower"]
+        assert not row["predicted"] > row["upper"]
+    assert set(sums.values()) == {1.0}
+
+
 def assert_boards_agree(found, expected):
     assert [row["model"] for row in found] == [row["model"] for row in expected]
     for row, other in zip(found, expected, strict=True):
         assert row["partial"] is other.pop("partial")
         assert row["model"] == other.pop("model")
         assert row.keys() - {"model", "partial"} == other.keys()
-        assert_same(row, other, row["model"])
+        assert_same(row, other, row["model"], rel=DIGITS, absolute=1e-6)
 
 
 def test_the_leaderboards(training):
@@ -241,9 +281,14 @@ def test_a_rule_that_repeats_naive_and_is_silent_at_times_has_skill_zero(trainin
 
 
 def test_skill_and_trust_by_horizon(training):
-    rows = training.results["skill_by_horizon"]
+    rows = training.skill
     expected = {
-        (v, r["model"], r["horizon"]) for r in training.scored for v in (None, r["variable"])
+        key
+        for r in training.scored
+        for key in (
+            (None, general(r["model"]), r["horizon"]),
+            (r["variable"], r["model"], r["horizon"]),
+        )
     }
     assert {(row["variable"], row["model"], row["horizon"]) for row in rows} == expected
     assert len(rows) == len(expected)
@@ -251,13 +296,15 @@ def test_skill_and_trust_by_horizon(training):
         of = [
             r
             for r in training.scored
-            if (r["model"], r["horizon"]) == (row["model"], row["horizon"])
-            and row["variable"] in (None, r["variable"])
+            if row["horizon"] == r["horizon"]
+            and (row["variable"], row["model"])
+            in ((r["variable"], r["model"]), (None, general(r["model"])))
         ]
         pooled = rederived.leaderboard_row(of)
-        assert_same(row, {name: pooled[name] for name in ("skill", "mase", "n")}, row)
+        wanted = {name: pooled[name] for name in ("skill", "mase", "n")}
+        assert_same(row, wanted, row, rel=2e-6, absolute=2e-6)
         trust = latest_trust(training, row["horizon"])
-        laws = [trust[v, row["model"]]["trust"] for v in {r["variable"] for r in of}]
+        laws = [trust[place]["trust"] for place in {(r["variable"], r["model"]) for r in of}]
         assert row["trust"] == pytest.approx(rederived.mean(laws), rel=1e-9)
 
 
@@ -268,7 +315,9 @@ def test_the_details_of_each_variable(training):
         board = expected_board(training, variable)
         (ours,) = [row for row in board if row["model"] == "ensemble"]
         names = ("trust", "trust_lower", "trust_upper", "skill", "mase", "n")
-        assert_same(entry, {name: ours[name] for name in names}, variable)
+        assert_same(
+            entry, {name: ours[name] for name in names}, variable, rel=DIGITS, absolute=1e-6
+        )
         (naive,) = [row for row in board if row["model"] == "naive"]
         complete = [row for row in board if row["n"] == naive["n"]]
         assert entry["best_model"] == min(complete, key=lambda r: (r["mase"], r["model"]))["model"]

@@ -158,7 +158,7 @@ def test_the_naive_row_equals_a_pandas_computation(trained):
     expected = pd.concat(errors)
     row = results.models.set_index("model").loc["naive"]
     assert row["n"] == len(expected) == 48
-    assert row["mase"] == pytest.approx(expected.mean(), rel=1e-12)
+    assert row["mase"] == pytest.approx(expected.mean(), rel=1e-5)
     assert row["skill"] == 0
 
 
@@ -260,7 +260,7 @@ def test_batches_of_another_configuration_are_not_aggregated(small):
     train(TrainingConfig(**small, batch_limit=4))
     results = train(TrainingConfig(**{**small, "horizons": [2], "batch_limit": 2}))
     assert results.data["batches"]["total"] == 2
-    assert {row["horizon"] for row in results.data["skill_by_horizon"]} == {2}
+    assert {*results.skill_by_horizon["horizon"]} == {2}
 
 
 def test_copies_of_the_results(trained):

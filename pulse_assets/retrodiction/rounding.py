@@ -14,8 +14,8 @@ from pulse_assets.array_types import Floats
 BOUND_SHARE: Final = 2.0**-7
 #: Weights are multiples of this.
 WEIGHT_STEP: Final = 2.0**-16
-#: Trust and its bounds are multiples of this.
-TRUST_STEP: Final = 2.0**-14
+#: Shares and probabilities that are pooled or shown are multiples of this.
+SHARE_STEP: Final = 2.0**-12
 #: Largest relative error of a rounded sum.
 SUM_PRECISION: Final = 2.0**-21
 
@@ -82,14 +82,14 @@ def round_weights(weights: Floats) -> Floats:
     return (whole + (rank < left_over)) * WEIGHT_STEP
 
 
-def round_trust(values: Floats) -> Floats:
-    """Round probabilities to multiples of 2^-14, which 32-bit floats hold exactly.
+def round_shares(values: Floats) -> Floats:
+    """Round shares and probabilities to multiples of 2^-12, which 32-bit floats hold exactly.
 
     Example:
-        >>> float(round_trust(np.array([2 / 3]))[0])
-        0.66668701171875
+        >>> float(round_shares(np.array([2 / 3]))[0])
+        0.666748046875
     """
-    return np.rint(values / TRUST_STEP) * TRUST_STEP
+    return np.rint(values / SHARE_STEP) * SHARE_STEP
 
 
 def round_sums(values: Floats) -> Floats:

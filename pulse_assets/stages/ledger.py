@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import TRUST_LEDGER
-from pulse_assets.retrodiction.rounding import round_trust
+from pulse_assets.retrodiction.rounding import round_shares
 from pulse_assets.retrodiction.trust import (
     block_pairs,
     credible_interval,
@@ -232,7 +232,7 @@ def _rows(
     trust = {"trust": a / (a + b), "lower": lower, "upper": upper}
     return pd.DataFrame(
         {"batch": batch, "rule": rule, "wins": wins, "compared": compared}
-        | {name: round_trust(values) for name, values in trust.items()}
+        | {name: round_shares(values) for name, values in trust.items()}
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS
-from pulse_assets.retrodiction.rounding import round_sums
+from pulse_assets.retrodiction.rounding import round_shares, round_sums
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill
 from pulse_assets.retrodiction.trust import pair_wins
@@ -260,7 +260,7 @@ def _sums(rows: _Rows, groups: _Groups) -> dict[str, np.ndarray]:
         "compared": np.where(whole, n, 0.0),
         "naive_abs_error": round_sums(groups.sum(np.where(with_naive, rows.naive, 0.0))),
         "wins": groups.sum(wins),
-        "weight": round_sums(groups.mean_over_horizons(rows.weight)),
+        "weight": round_shares(groups.mean_over_horizons(rows.weight)),
     }
 
 

@@ -9,11 +9,17 @@ from typing import Final, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.catalog import SCHEMAS, Suffix
+from pulse_assets.catalog import SCHEMAS, SHARED, Suffix
 from pulse_assets.errors import StoreError
 from pulse_assets.storage.s3 import CONCURRENCY
+from pulse_assets.storage.shared_rows import SharedRows
 from pulse_assets.storage.store import MissingObjectError, Store
-from pulse_assets.storage.tables import decode_table, read_fingerprint
+from pulse_assets.storage.tables import (
+    decode_table,
+    encode_table,
+    read_fingerprint,
+    read_shared_name,
+)
 
 T = TypeVar("T")
 
@@ -48,12 +54,21 @@ def object_path(
 
 @dataclass(frozen=True)
 class Partition:
-    """The object of one partition of an asset; its errors name asset, partition and object."""
+    """The table of one partition of an asset; its errors name asset, partition and object.
+
+    Attributes:
+        store: where the object is.
+        asset: name of the asset.
+        key: key of the batch.
+        batch_size_days: length of the batches in days, or the cadence of calendar batches.
+        shared: the rows that several batches share, to be read once for all of them.
+    """
 
     store: Store
     asset: str
     key: str
     batch_size_days: int | str
+    shared: SharedRows | None = None
 
     @property
     def path(self) -> str:
@@ -93,7 +108,29 @@ class Partition:
             StoreError: it is damaged or of another schema.
         """
         chosen = columns and [name for name in SCHEMAS[self.asset].names if name in columns]
+        if self.asset in SHARED and (name := read_shared_name(data, name=self._name)):
+            whole = self._shared.join(decode_table(data, self.asset, name=self._name), name)
+            return whole.select(chosen) if chosen else whole
         return decode_table(data, self.asset, name=self._name, columns=chosen)
+
+    def write(self, table: pa.Table, fingerprint: Mapping[str, str]) -> int:
+        """Store a table; rows that several batches share are stored once.
+
+        Returns:
+            The size of the partition's own object in bytes.
+
+        Raises:
+            StoreError: the table has other columns than its schema.
+            StoreUnavailableError: it cannot be written.
+        """
+        own, shared = self._shared.write(self.key, table)
+        data = encode_table(own, self.asset, fingerprint=fingerprint, shared=shared)
+        self.store.write(self.path, data)
+        return len(data)
+
+    @property
+    def _shared(self) -> SharedRows:
+        return self.shared or SharedRows(self.store, self.asset)
 
     def fingerprint(self, data: bytes) -> dict[str, str]:
         """Return the fingerprint of the table in `data`, the whole object.
@@ -247,7 +284,11 @@ class PartitionedTables(Mapping[str, pa.Table]):
         return {key: path for key, path in paths.items() if path in present}
 
     def _partition(self, key: str) -> Partition:
-        return Partition(self.store, self.asset, key, self.batch_size_days)
+        return Partition(self.store, self.asset, key, self.batch_size_days, self._shared)
+
+    @cached_property
+    def _shared(self) -> SharedRows:
+        return SharedRows(self.store, self.asset)
 
     def _parts(
         self, read: Callable[[str], pa.Table | None], columns: Sequence[str] | None

@@ -27,6 +27,7 @@ UPSTREAM = {
     "batch_metrics": {"historical_data", "training_batches", "retrodictions"},
     "trust_ledger": {"batch_metrics"},
     "next_forecasts": {"trust_ledger"},
+    "skill_by_horizon": {"batch_metrics", "trust_ledger", "next_forecasts"},
     "training_results": {"batch_metrics", "trust_ledger", "next_forecasts"},
     "training_report": {"batch_metrics", "trust_ledger", "next_forecasts"},
 }
@@ -138,7 +139,7 @@ GROUPS = {
     "history": {"historical_data"},
     "training": {"training_batches", "retrodictions", "batch_metrics"},
     "trust": {"trust_ledger"},
-    "results": {"next_forecasts", "training_results", "training_report"},
+    "results": {"next_forecasts", "skill_by_horizon", "training_results", "training_report"},
 }
 
 

@@ -1,6 +1,5 @@
 """A package that cannot be written and a user without a home: numba finds no place of its own."""
 
-import logging
 import os
 import pickle
 import subprocess
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pulse_assets.report import _is_shown
 from pulse_assets.retrodiction import kernel_cache
 from pulse_assets.retrodiction.kernel_cache import compiled_marker
 
@@ -118,18 +116,3 @@ def test_only_the_process_that_made_the_directory_removes_it(tmp_path):
     assert (tmp_path / "made").exists()
     kernel_cache._remove(str(tmp_path / "made"), os.getpid())
     assert not (tmp_path / "made").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("mkdir -p failed for path /nonexistent/.config/matplotlib: denied", False),
-        ("Matplotlib created a temporary cache directory at /tmp/x because ...", False),
-        ("Bad val in matplotlibrc", True),
-    ],
-)
-def test_matplotlib_does_not_report_that_it_found_no_home(text, shown, caplog):
-    assert _is_shown(logging.makeLogRecord({"msg": text})) == shown
-    with caplog.at_level(logging.WARNING, "matplotlib"):
-        logging.getLogger("matplotlib").warning(text)
-    assert bool(caplog.records) == shown

@@ -1,8 +1,11 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from utilsforecast import losses
 
 from pulse_assets import catalog
+from pulse_assets.results import ModelResult
 from pulse_assets.retrodiction.scores import (
     METRICS,
     Verified,
@@ -14,7 +17,7 @@ from pulse_assets.retrodiction.scores import (
 NAN = np.nan
 
 
-def verified(observed, predicted, lower=None, upper=None, scale=1.0, squared_scale=1.0, level=0.9):
+def verified(observed, predicted, lower=None, upper=None, scale=1.0, squared_scale=1.0):
     observed, predicted = np.array(observed, float), np.array(predicted, float)
     return Verified(
         observed,
@@ -23,7 +26,6 @@ def verified(observed, predicted, lower=None, upper=None, scale=1.0, squared_sca
         predicted if upper is None else np.array(upper, float),
         np.broadcast_to(np.array(scale, float), observed.shape),
         np.broadcast_to(np.array(squared_scale, float), observed.shape),
-        level,
     )
 
 
@@ -33,86 +35,90 @@ def made_pairs(factor=1.0):
     return verified(*(factor * a for a in (y, f, f - half, f + half, half)), factor**2 * half)
 
 
-def test_the_metrics_are_those_of_the_stored_table():
-    counts = {"n", "missing", "compared", "abs_error", "naive_abs_error", "wins", "weight"}
-    numbers = [field.name for field in catalog.BATCH_METRICS if field.type == "double"]
-    assert list(METRICS) == [name for name in numbers if name not in counts]
+def sums_of(metric, pairs):
+    """The sum of a score's numbers over the counted pairs, their number and absolute errors."""
+    counted = pairs.counted
+    total = np.where(counted, metric.of_pairs(pairs), 0.0).sum()
+    return total, counted.sum(), pairs.errors[counted].sum()
+
+
+def score_of(name, pairs):
+    total, n, _ = sums_of(METRICS[name], pairs)
+    return METRICS[name].score(total, n)
+
+
+def test_the_metrics_are_those_of_the_stored_table_and_of_the_leaderboards():
+    columns = [metric.column for metric in METRICS.values()]
+    assert [name for name in catalog.BATCH_METRICS.names if name in columns] == columns
+    assert METRICS.keys() <= {field.name for field in fields(ModelResult)}
     assert all(name == metric.name for name, metric in METRICS.items())
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("bias", (1 + 7 - 2) / 3),
-        ("mae", 10 / 3),
-        ("rmse", 54**0.5 / 3**0.5),
         ("mase", (1 / 2 + 7 / 2 + 2 / 4) / 3),
         ("rmsse", ((1 + 49 + 4 / 4) / 3) ** 0.5),
-        ("smape", 200 * (1 / 5 + 7 / 11 + 2 / 2) / 3),
-        ("interval_score", (2 + (4 + 20 * 3) + (2 + 20 * 1)) / 3),
-        ("msis", (2 / 2 + 64 / 2 + 22 / 4) / 3),
         ("coverage", 1 / 3),
-        ("width", 8 / 3),
     ],
 )
 def test_hand_computed(name, expected):
     pairs = verified([2, 2, 2], [3, 9, 0], [2, 5, -1], [4, 9, 1], [2, 2, 4], [1, 1, 4])
-    np.testing.assert_allclose(METRICS[name].function(pairs), expected, rtol=1e-12)
+    np.testing.assert_allclose(score_of(name, pairs), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-def test_a_perfect_forecast_scores_perfect(metric):
-    assert metric.function(verified([1, -2, 0], [1, -2, 0])) == metric.perfect
+@pytest.mark.parametrize("name", METRICS)
+def test_a_perfect_forecast_scores_perfect(name):
+    assert score_of(name, verified([1, -2, 0], [1, -2, 0])) == METRICS[name].perfect
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-def test_units(metric):
-    scaled = metric.function(made_pairs(8.0))
-    np.testing.assert_allclose(scaled, 8.0**metric.unit_power * metric.function(made_pairs()))
+@pytest.mark.parametrize("name", METRICS)
+def test_scores_have_no_unit(name):
+    np.testing.assert_allclose(score_of(name, made_pairs(8.0)), score_of(name, made_pairs()))
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-def test_missing_pairs_do_not_count(metric):
+@pytest.mark.parametrize("name", METRICS)
+def test_missing_pairs_do_not_count(name):
     gap = verified([1, NAN, 3, 4], [2, 5, NAN, 4], [1, 1, 1, 1], [3, 3, 3, 3])
     rest = verified([1, 4], [2, 4], [1, 1], [3, 3])
-    assert metric.function(gap) == metric.function(rest)
+    assert score_of(name, gap) == score_of(name, rest)
     np.testing.assert_array_equal(gap.counted, [True, False, False, True])
 
 
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-def test_no_pair_no_score(metric):
-    assert np.isnan(metric.function(verified([NAN], [1.0])))
-    assert np.isnan(metric.function(verified(np.empty(0), np.empty(0))))
+@pytest.mark.parametrize("name", METRICS)
+def test_no_pair_no_score(name):
+    assert np.isnan(score_of(name, verified([NAN], [1.0])))
+    assert np.isnan(score_of(name, verified(np.empty(0), np.empty(0))))
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-def test_rules_are_scored_side_by_side(metric):
-    pairs = made_pairs()
-    f, width = np.stack([pairs.predicted, pairs.predicted + 1]), np.array([[1.0], [2.0]])
-    both = Verified(
-        pairs.observed, f, f - width, f + width, pairs.scale, pairs.squared_scale, pairs.level
-    )
-    one = Verified(
-        pairs.observed, f[1], f[1] - 2, f[1] + 2, pairs.scale, pairs.squared_scale, pairs.level
-    )
-    scores = metric.function(both)
-    assert scores.shape == (2,)
-    np.testing.assert_allclose(scores[1], metric.function(one), rtol=1e-12)
+@pytest.mark.parametrize("pairs", [made_pairs(), verified([1, 2], [1, 2])], ids=["made", "exact"])
+def test_the_column_gives_the_sum_back(metric, pairs):
+    total, n, errors = sums_of(metric, pairs)
+    again = metric.to_total(metric.to_column(total, n, errors), n, errors)
+    np.testing.assert_allclose(again, total, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["mase", "msis", "rmsse"])
+def test_the_column_of_equal_scales_is_that_scale():
+    metric, pairs = METRICS["mase"], verified([1, 5], [2, 2], scale=[4, 4])
+    assert metric.to_column(*sums_of(metric, pairs)) == 4.0
+
+
+@pytest.mark.parametrize("name", ["mase", "rmsse"])
 @pytest.mark.parametrize("scale", [0.0, NAN])
 def test_no_scale_no_scaled_score(name, scale):
     pairs = verified([1, 2], [2, 2], scale=[1.0, scale], squared_scale=[1.0, scale])
-    assert np.isnan(METRICS[name].function(pairs))
+    assert np.isnan(score_of(name, pairs))
+    metric = METRICS[name]
+    assert np.isnan(metric.to_column(*sums_of(metric, pairs)))
 
 
 def test_no_interval_no_coverage():
-    assert np.isnan(METRICS["coverage"].function(verified([1, 1], [1, 1], [0, NAN], [2, NAN])))
+    assert np.isnan(score_of("coverage", verified([1, 1], [1, 1], [0, NAN], [2, NAN])))
 
 
 def test_squares_of_huge_errors_are_undefined_and_do_not_warn():
-    assert np.isnan(METRICS["rmse"].function(verified([1e300], [-1e300])))
+    assert np.isnan(score_of("rmsse", verified([1e300], [-1e300])))
 
 
 def test_equal_utilsforecast():
@@ -128,17 +134,15 @@ def test_equal_utilsforecast():
             "f-hi-90": pairs.upper,
         }
     )
-    theirs = {
-        "bias": losses.bias(frame, ["f"]),
-        "mae": losses.mae(frame, ["f"]),
-        "rmse": losses.rmse(frame, ["f"]),
-        "coverage": losses.coverage(frame, ["f"], level=90),
-    }
-    for name, table in theirs.items():
-        np.testing.assert_allclose(METRICS[name].function(pairs), table["f"].item())
-    # Theirs is 0..1, ours 0..200.
+    theirs = losses.coverage(frame, ["f"], level=90)["f"].item()
+    np.testing.assert_allclose(score_of("coverage", pairs), theirs)
     np.testing.assert_allclose(
-        METRICS["smape"].function(pairs), 200 * losses.smape(frame, ["f"])["f"].item()
+        score_of("mase", verified(pairs.observed, pairs.predicted)),
+        losses.mae(frame, ["f"])["f"].item(),
+    )
+    np.testing.assert_allclose(
+        score_of("rmsse", verified(pairs.observed, pairs.predicted)),
+        losses.rmse(frame, ["f"])["f"].item(),
     )
 
 
