@@ -295,19 +295,6 @@ def test_forecast_without_a_trust_shows_a_dash():
     assert last.split()[-2:] == ["3.25", "-"]
 
 
-def test_of_many_variables_those_of_highest_and_lowest_skill_are_listed(results):
-    entry = results["variables"]["details"]["gdp"]
-    details = {f"v{i:03}": entry | {"skill": (i * 37 % 122) / 100} for i in range(122)}
-    details["v007"] = entry | {"skill": None}
-    text = summary(results | {"variables": results["variables"] | {"details": details}})
-    ranked = sorted(details, key=lambda name: (-(details[name]["skill"] or -1), name))
-    listed = re.findall(r"^(v\d+)", text, re.MULTILINE)
-    assert listed == ranked[:10] + ranked[-10:]
-    assert listed[-1] == "v007"
-    assert "highest and lowest skill; and 102 more: see the report, or --json" in text
-    assert len(text.splitlines()) <= 40
-
-
 # The first line, and phases that take long
 
 
@@ -419,3 +406,16 @@ def test_the_summary_shows_the_time_of_the_command_and_its_phases(results):
     lines = summary({**results, "performance": performance}).splitlines()
     assert "11.1 s    3.0 x" in lines[2]
     assert lines[3] == "start 3.0 s, batches 8.1 s, checks 0.0 s"
+
+
+def test_of_many_variables_those_of_highest_and_lowest_skill_are_listed(results):
+    entry = results["variables"]["details"]["gdp"]
+    details = {f"v{i:03}": entry | {"skill": (i * 37 % 122) / 100} for i in range(122)}
+    details["v007"] = entry | {"skill": None}
+    text = summary(results | {"variables": results["variables"] | {"details": details}})
+    ranked = sorted(details, key=lambda name: (-(details[name]["skill"] or -1), name))
+    listed = re.findall(r"^(v\d+)", text, re.MULTILINE)
+    assert listed == ranked[:10] + ranked[-10:]
+    assert listed[-1] == "v007"
+    assert "highest and lowest skill; and 102 more: see the report, or --json" in text
+    assert len(text.splitlines()) <= 40
