@@ -120,8 +120,8 @@ BATCH_METRICS: Final = _table(
     ),
     weight=(
         pa.float64(),
-        "mean share of the rule in `ensemble` over all pairs and horizons, a multiple of 2^-12; NaN "
-        "for the ensembles",
+        "mean share of the rule in `ensemble` over all pairs and horizons, a multiple of 2^-12; "
+        "NaN for the ensembles",
     ),
 )
 

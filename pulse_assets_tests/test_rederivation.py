@@ -107,7 +107,8 @@ def training(tmp_path_factory):
 
 def periods(source, name, batch):
     """Return {date: position} and the values of what a batch sees, a NaN for each gap."""
-    start = dt.date.fromisoformat(batch) - dt.timedelta(days=HISTORY_DAYS)
+    year = (dt.date.fromisoformat(batch) - dt.timedelta(days=HISTORY_DAYS)).year
+    start = dt.date(year - year % 5, 1, 1)  # the batches of five years begin their history together
     with (source / f"historical_{name}.csv").open() as file:
         found = {
             dt.date.fromisoformat(row["timestamp"]): float(row["value"] or "nan")
@@ -230,7 +231,11 @@ def expected_board(training, variable):
         laws = [trust[v, m] for v, m in trust if named(m) == model and variable in (None, v)]
         names = {"trust": "trust", "trust_lower": "lower", "trust_upper": "upper"}
         row |= {name: rederived.mean(law[of] for law in laws) for name, of in names.items()}
-        partial = row["n"] < 0.95 * pairs or model == "ar_with_*"  # here all of them are
+        partial = row["n"] < 0.95 * pairs
+        if model == "ar_with_*":
+            boards = [expected_board(training, name) for name in SEASONS]
+            rules = [r for board in boards for r in board if r["model"].startswith("ar_with_")]
+            partial = any(rule["partial"] for rule in rules)
         board.append(row | {"model": model, "partial": partial})
 
     def rank(row):

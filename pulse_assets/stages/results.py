@@ -126,7 +126,7 @@ def _one_indicator(sums: pd.DataFrame) -> pd.DataFrame:
     """Return the sums with all rules on leading indicators as one."""
     renamed = sums.assign(model=_general_name(sums["model"]))
     if len(renamed["model"].cat.categories) == len(sums["model"].cat.categories):
-        return sums
+        return renamed
     return _sums(renamed.groupby(list(KEY), observed=True)).reset_index()
 
 
