@@ -1,5 +1,6 @@
 """What is lost when processes die in the middle of a training: nothing that was finished."""
 
+import contextlib
 import json
 import os
 import re
@@ -105,9 +106,12 @@ class Command:
 
     def workers(self):
         """The worker processes, which a server process forks."""
-        children = psutil.Process(self.process.pid).children()
-        servers = [child for child in children if "forkserver" in " ".join(child.cmdline())]
-        return [worker for server in servers for worker in server.children()]
+        workers = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):  # one that has just ended
+                if "forkserver" in " ".join(child.cmdline()):
+                    workers += child.children()
+        return workers
 
     def finish(self, seconds=120):
         """Wait for the end; return the exit code and what was said."""
