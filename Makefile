@@ -59,6 +59,7 @@ ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT
 		$(abspath $(BIN))/pulse-train report --serve $(REPORT_PORT) >/dev/null & \
 		trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 		PULSE_REPORT_URL=http://127.0.0.1:$(REPORT_PORT)/ PYTHONWARNINGS='ignore:Function' \
+		DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS=true \
 		$(abspath $(BIN))/dagster dev -w $(CURDIR)/workspace.yaml -h 127.0.0.1 -p $(PORT); }
 
 # Two processes: the tests with clusters of their own have two workers each.

@@ -206,7 +206,7 @@ def time_stages() -> dict[str, float]:
     """Time each stage of a batch of the sample, the fastest of several runs, in seconds."""
     with _folder() as folder:
         batch, stages = _stages()
-        table = stages["retrodictions"]()[batch.batch_id]
+        table = stages["retrodictions"]()
         store = open_store(str(folder))
 
         def write() -> None:
@@ -233,10 +233,11 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     panel = Panel({name: one.rows for name, one in histories.items()})
     variables = planned_variables(planned, histories, options.horizons)
 
-    def retrodict() -> dict[str, pa.Table]:
-        return predict({batch.batch_id: variables}, panel, rules, options)
+    def retrodict() -> pa.Table:
+        forecasts = predict({batch.batch_id: variables}, panel, rules, options)
+        return forecasts[batch.batch_id].table()
 
-    made = retrodict()[batch.batch_id]
+    made = retrodict()
     return batch, {
         "historical_data": lambda: observe(batch, series, options.history_days),
         "training_batches": lambda: plan(batch, histories, options.horizons),

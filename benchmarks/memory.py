@@ -53,7 +53,9 @@ def compute(days: int) -> tuple[int, float]:
     planned = plan(batch, histories, options.horizons)
     variables = planned_variables(planned, histories, options.horizons)
     panel = Panel({NAME: histories[NAME].rows})
-    table = predict({"one": variables}, panel, resolve_rules(DEFAULT_MODELS), options)["one"]
+    table = predict({"one": variables}, panel, resolve_rules(DEFAULT_MODELS), options)[
+        "one"
+    ].table()
     encode_table(table, "retrodictions", fingerprint={})
     return table.num_rows, table.nbytes / 1e6
 

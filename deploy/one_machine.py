@@ -77,6 +77,8 @@ class Services:
         (folder / "logs").mkdir(exist_ok=True)
         self.environment = {**os.environ, "DAGSTER_HOME": str(folder / "home")}
         self.environment.setdefault("PULSE_STORE", str(folder / "store"))
+        # Webserver and daemon plan a run in one row per asset, not in one per asset and batch.
+        self.environment.setdefault("DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS", "true")
 
     def start(self, name: str, *command: str | Path, user: str | None = None) -> None:
         """Start a process in a session of its own: Ctrl-C reaches the script, which ends all."""

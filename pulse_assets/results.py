@@ -190,11 +190,19 @@ class Performance(_Record):
     """How long the run took."""
 
     duration_seconds: _Seconds
-    """Wall time of the batches, in seconds."""
+    """Wall time of the batches of the last run, in seconds: from the moment when the first one was
+    handed out until the last one was recorded. The time before and after is not part of it.
+    """
     estimated_sequential_time: _Seconds
     """Sum of the seconds of each batch."""
     speedup_factor: _Error
     """estimated_sequential_time / duration_seconds; null when the duration is 0."""
+    command_seconds: _Error = None
+    """Wall time of `pulse-train`, in seconds, from the start of its process until it prints these
+    results; null in the store, where they are written before the command ends.
+    """
+    phases: dict[str, float] = Field(default_factory=dict)
+    """Seconds of each phase of `pulse-train`; their sum is command_seconds. Empty in the store."""
 
     @classmethod
     def of(cls, duration: float, sequential: float) -> "Performance":

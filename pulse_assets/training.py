@@ -2,38 +2,40 @@
 
 One call runs the whole graph as one Dagster run in this process. The module is not named as its
 function, which the package exports: importing a module `train` would replace the function.
+
+Dagster, pandas and the models of the results are imported when they are first needed: bad input is
+reported before that.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
-from pulse_assets.dagster.instance import open_instance
-from pulse_assets.dagster.run_process import fail_dead_runs
-from pulse_assets.dagster.runs import RunOutcome, execute_training
-from pulse_assets.errors import StoreUnavailableError, TrainingError
+from pulse_assets.checked_training import CheckedTraining
+from pulse_assets.errors import TrainingError
 from pulse_assets.execution.cluster import ClusterSpec, open_cluster
 from pulse_assets.execution.phases import begin_phase
 from pulse_assets.execution.tally import NoProgress, Progress
-from pulse_assets.preflight import check_ready
-from pulse_assets.results import (
-    BatchError,
-    CheckOutcome,
-    ResultsDocument,
-    RuleErrors,
-    SkippedVariable,
-)
 from pulse_assets.retrodiction.compilation import are_compiled, compile_kernels
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, dagster_home
-from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import Store, open_store
 from pulse_assets.storage.tables import decode_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pulse_assets.dagster.runs import RunOutcome
+    from pulse_assets.results import (
+        BatchError,
+        CheckOutcome,
+        ResultsDocument,
+        RuleErrors,
+        SkippedVariable,
+    )
 
 #: Path of the table of skill by horizon in a store.
 _SKILL: Final = object_path("skill_by_horizon")
@@ -61,17 +63,21 @@ class TrainingResults:
     message: str = ""
 
     @cached_property
-    def document(self) -> ResultsDocument:
+    def document(self) -> "ResultsDocument":
         """The same object with a type for each field: `results.document.batches.completed`."""
+        from pulse_assets.results import ResultsDocument
+
         return ResultsDocument.model_validate(self.data)
 
     @property
-    def models(self) -> pd.DataFrame:
+    def models(self) -> "pd.DataFrame":
         """The leaderboard over all variables, one row per model, best skill first."""
+        import pandas as pd
+
         return pd.DataFrame(self.data["models"])
 
     @cached_property
-    def skill_by_horizon(self) -> pd.DataFrame:
+    def skill_by_horizon(self) -> "pd.DataFrame":
         """Skill, trust and mase by variable, model and horizon; variable None: over all of them.
 
         It is read from the store when it is first used.
@@ -87,27 +93,29 @@ class TrainingResults:
         return self.document.variables.trust_scores
 
     @property
-    def errors(self) -> list[BatchError]:
+    def errors(self) -> "list[BatchError]":
         """The failed batches."""
         return self.document.errors
 
     @property
-    def checks(self) -> list[CheckOutcome]:
+    def checks(self) -> "list[CheckOutcome]":
         """The results of the asset checks."""
         return self.document.checks
 
     @property
     def warnings(self) -> list[str]:
         """Messages of failed checks that warn, although the training may have succeeded."""
+        from pulse_assets.stages.outcome import warnings_of
+
         return warnings_of(self.data)
 
     @property
-    def skipped_variables(self) -> list[SkippedVariable]:
+    def skipped_variables(self) -> "list[SkippedVariable]":
         """Variables that batches leave out, and why."""
         return self.document.skipped_variables
 
     @property
-    def rule_errors(self) -> list[RuleErrors]:
+    def rule_errors(self) -> "list[RuleErrors]":
         """Errors that rules raised."""
         return self.document.rule_errors
 
@@ -154,50 +162,29 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         >>> results.data["batches"]["completed"], results.data["skipped"]
         (1, [{'batch': '2010-01-31', 'reason': 'no observation in the window'}])
     """
-    settings = config.settings()
-    options = check_ready(settings, config.options())
-    copies = _copies(config)
-    for folder, name in copies:
-        _check_copy(folder, name)
-    cluster, progress = ClusterSpec.of(config), progress or NoProgress()
+    return train_checked(CheckedTraining.of(config), progress or NoProgress())
+
+
+def train_checked(training: CheckedTraining, progress: Progress) -> TrainingResults:
+    """Train as `train` does, with input that is checked already."""
+    from pulse_assets.dagster.instance import open_instance
+    from pulse_assets.dagster.run_process import fail_dead_runs
+    from pulse_assets.dagster.runs import execute_training
+
+    cluster = ClusterSpec.of(training.config)
     if cluster.kind == "local" and not are_compiled():
         begin_phase(progress, "kernels")
         compile_kernels()  # once, here, so that no worker of this machine has to
         begin_phase(progress, "start")
     with open_cluster(cluster), open_instance(dagster_home()) as instance:
         fail_dead_runs(instance)
-        outcome = execute_training(settings, options, instance, progress)
-    results = _read_results(outcome, settings)
-    for folder, name in copies:
-        folder.write(name, json.dumps(results.data, indent=2).encode())
+        outcome = execute_training(training.settings, training.options, instance, progress)
+    results = _read_results(outcome, training.settings)
+    training.write_copies(results.data)
     return results
 
 
-def _copies(config: TrainingConfig) -> list[tuple[Store, str]]:
-    """Return folder and name of each copy of the results that the configuration names."""
-    places = (str(place) for place in (config.output_file, config.s3_output_file) if place)
-    parts = [place.rpartition("/") for place in places]
-    return [(open_store(folder or ".", config.s3), name) for folder, _, name in parts]
-
-
-def _check_copy(folder: Store, name: str) -> None:
-    """Check that the copy of the results can be written.
-
-    Raises:
-        StoreUnavailableError: it cannot be written; the message names the copy.
-    """
-    try:
-        folder.check_writable()
-    except StoreUnavailableError as error:
-        if not isinstance(error.__cause__, OSError):
-            raise
-        raise StoreUnavailableError(
-            f"output_file {folder.uri}/{name}: cannot be written: {error.__cause__.strerror}: name "
-            "a file elsewhere or correct the permissions of its folder"
-        ) from error
-
-
-def _read_results(outcome: RunOutcome, settings: Settings) -> TrainingResults:
+def _read_results(outcome: "RunOutcome", settings: Settings) -> TrainingResults:
     """Read the results that the run stored.
 
     Raises:

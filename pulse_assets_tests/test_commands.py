@@ -98,7 +98,14 @@ def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
 def test_training_prints_json_for_machines(pulse):
     code, out = pulse("--json")
     assert code == 0
-    assert json.loads(out)["batches"]["total"] == 4
+    results = json.loads(out)
+    assert results["batches"]["total"] == 4
+    performance = results["performance"]
+    assert {"start", "batches", "checks", "ledger", "forecasts", "report", "end"} <= {
+        *performance["phases"]
+    }
+    assert sum(performance["phases"].values()) == pytest.approx(performance["command_seconds"])
+    assert 0 < performance["duration_seconds"] < performance["command_seconds"]
 
 
 @pytest.mark.usefixtures("trained")

@@ -63,7 +63,7 @@ def test_everything_on_one_machine(source, tmp_path, folder):
             assert process.wait(60) == 0
         finally:
             process.kill()
-    assert len(stored(chosen.store)) == 4 * 12 + 2  # and trust and forecasts
+    assert len(stored(chosen.store)) == 4 * 12 + 3  # and trust, forecasts and skill
     assert (folder / "logs" / "postgres.log").exists()
 
 

@@ -45,6 +45,9 @@ def command(monkeypatch, capsys):
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
+    # However busy the machine is, an error in the input comes instead of the first line.
+    monkeypatch.setattr("pulse_assets.cli.train.FIRST_LINE_AFTER", 600.0)
+
     def run(*arguments):
         monkeypatch.setattr(sys, "path", [*sys.path])
         try:
@@ -87,7 +90,10 @@ def test_a_training_prints_its_summary_on_stdout_and_progress_on_stderr(command,
         (path,) = re.findall(rf"^{name}: (.*)$", ran.out, re.MULTILINE)
         assert path == str(tmp_path / "store" / Path(file).stem / file)
         assert Path(path).is_file()
-    progress = ran.err.splitlines()  # one line, and more where batches take long
+    assert re.search(r" start \d+\.\d s, batches \d.*, end \d+\.\d s ", " ".join(ran.out.split()))
+    first, *others = ran.err.splitlines()
+    assert first == "12 batches of 2 variables; computing in this process"
+    progress = [line for line in others if not line.endswith(" ...")]  # phases that took long
     assert all(line.startswith("batches ") for line in progress)
     assert progress[-1].startswith("batches 12/12, 0 failed, 1 skipped")
 
@@ -237,7 +243,9 @@ def test_the_console_script_keeps_stdout_and_stderr_apart(small, tmp_path):
     ran = subprocess.run([script, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 0
     assert ran.stdout.splitlines()[-1].startswith("report: ")
-    (line,) = ran.stderr.splitlines()  # no warning, no line of Dask's or Dagster's
+    lines = [line for line in ran.stderr.splitlines() if not line.endswith(" ...")]
+    first, line = lines  # no warning, no line of Dask's or Dagster's
+    assert first == "3 batches of 2 variables; starting 2 workers"
     assert line.startswith("batches 3/3, 0 failed, 1 skipped")
 
 
@@ -349,7 +357,9 @@ def test_an_unreachable_scheduler_is_named(command, small, tmp_path, monkeypatch
     monkeypatch.setattr("pulse_assets.execution.cluster.CONNECT_SECONDS", 1)
     address = "tcp://127.0.0.1:9"
     ran = command(*small, "--use-dask", "--dask-scheduler-address", address)
-    assert_refused(ran, [address, "no Dask scheduler answers"], tmp_path)
+    first, error = ran.err.splitlines(keepends=True)
+    assert first == f"12 batches of 2 variables; joining the Dask scheduler {address}\n"
+    assert_refused(ran._replace(err=error), [address, "no Dask scheduler answers"], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -295,6 +295,119 @@ def test_forecast_without_a_trust_shows_a_dash():
     assert last.split()[-2:] == ["3.25", "-"]
 
 
+# The first line, and phases that take long
+
+
+class Timers:
+    """Stands in for `threading.Timer`: a timer runs when the test says that it is time."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def __call__(self, seconds, function, arguments):
+        timer = Timer(self, seconds, function, arguments)
+        self.waiting.append(timer)
+        return timer
+
+    def expire(self):
+        """Let all timers that were started and not cancelled run."""
+        for timer in [*self.waiting]:
+            timer.cancel()
+            timer.function(*timer.arguments)
+
+
+class Timer:
+    daemon = False
+
+    def __init__(self, timers, seconds, function, arguments):
+        self.timers, self.seconds = timers, seconds
+        self.function, self.arguments = function, arguments
+
+    def start(self):
+        assert self.daemon  # a command that ends waits for no timer
+
+    def cancel(self):
+        if self in self.timers.waiting:
+            self.timers.waiting.remove(self)
+
+
+@pytest.fixture
+def phased():
+    console, clock, timers = plain_console(), Clock(), Timers()
+    with TrainingProgress(console, clock=clock, timer=timers, began=98.0) as progress:
+        yield progress, console, clock, timers
+    assert timers.waiting == []
+
+
+def test_the_first_line_comes_when_the_input_is_checked(phased):
+    progress, console, _, timers = phased
+    with progress.line("1 batch", at_most=5.0):
+        assert printed(console) == ""
+        (timer,) = timers.waiting
+        assert timer.seconds == 3.0  # the command began 2 seconds ago
+    assert printed(console) == "1 batch\n"
+
+
+def test_the_first_line_does_not_wait_for_a_long_check(phased):
+    progress, console, _, timers = phased
+    with progress.line("1 batch", at_most=1.0):
+        (timer,) = timers.waiting
+        assert timer.seconds == 0.0
+        timers.expire()
+        assert printed(console) == "1 batch\n"
+    assert printed(console) == "1 batch\n"  # once
+
+
+def test_an_error_comes_instead_of_the_first_line(phased):
+    progress, console, _, timers = phased
+    with pytest.raises(ValueError, match="bad"), progress.line("1 batch", at_most=5.0):
+        raise ValueError("bad")
+    assert timers.waiting == []
+    assert printed(console) == ""
+
+
+def test_a_phase_that_lasts_two_seconds_is_named_and_a_shorter_one_is_not(phased):
+    progress, console, _, timers = phased
+    progress.phase("checks")
+    assert [timer.seconds for timer in timers.waiting] == [2.0]
+    progress.phase("ledger")
+    timers.expire()
+    assert printed(console) == "updating the trust ledger ...\n"
+
+
+def test_the_phases_add_up_to_the_time_since_the_command_began(phased):
+    progress, _, clock, _ = phased
+    clock.now += 1
+    progress.start(total=1)
+    clock.now += 5
+    progress.phase("checks")
+    clock.now += 0.5
+    progress.phase("batches")  # again
+    clock.now += 2
+    assert progress.seconds() == {"start": 3.0, "batches": 7.0, "checks": 0.5}
+    clock.now += 1
+    assert sum(progress.seconds().values()) == clock.now - 98.0
+
+
+def test_a_terminal_shows_the_phase():
+    console = live_console()
+    with TrainingProgress(console, timer=Timers()) as progress:
+        progress.start(total=1)
+        progress.phase("ledger")
+    text = printed(console)
+    assert "preparing the run" in text
+    assert "updating the trust ledger" in text
+    assert "..." not in text
+
+
+def test_the_summary_shows_the_time_of_the_command_and_its_phases(results):
+    phases = {"start": 3.04, "batches": 8.04, "checks": 0.04}
+    performance = results["performance"] | {"command_seconds": 11.12, "phases": phases}
+    lines = summary({**results, "performance": performance}).splitlines()
+    assert "11.1 s    3.0 x" in lines[2]
+    assert lines[3] == "start 3.0 s, batches 8.1 s, checks 0.0 s"
+
+
 def test_of_many_variables_those_of_highest_and_lowest_skill_are_listed(results):
     entry = results["variables"]["details"]["gdp"]
     details = {f"v{i:03}": entry | {"skill": (i * 37 % 122) / 100} for i in range(122)}

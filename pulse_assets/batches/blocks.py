@@ -13,7 +13,7 @@ import numpy as np
 
 from pulse_assets.batches.windows import TrainingBatch, history_starts
 from pulse_assets.history.frequency import get_frequency
-from pulse_assets.retrodiction.rules import DEFAULT_MODELS
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLES
 from pulse_assets.settings import TrainingOptions
 
 #: A block takes about as many seconds at most, unless its walk alone takes longer.
@@ -22,6 +22,9 @@ BLOCK_SECONDS: Final = 2.0
 BLOCKS_PER_THREAD: Final = 4
 #: The walk takes at most this share of the time of a block, which sets its smallest size.
 WALK_SHARE: Final = 0.5
+
+#: Rows of forecasts of a block at most, which take 32 bytes each until their batch is stored.
+BLOCK_ROWS: Final = 10_000_000
 
 #: Seconds, measured on one core of a Xeon: of a walk by row, rule and horizon; of a batch by rule
 #: and horizon of each variable, and of writing its four tables. Estimates need not be good.
@@ -51,10 +54,14 @@ def group_batches(
     Example:
         Of 60 monthly batches of one anchor, four threads get 15 blocks of 4.
     """
+    if not batches:
+        return []
     walk, each = _seconds(options)
     fit = int(max(BLOCK_SECONDS - walk, 0.0) / each)
     share = len(batches) // (threads * BLOCKS_PER_THREAD)
-    size = max(min(fit, share), ceil(walk / each * (1.0 / WALK_SHARE - 1.0)), 1)
+    long = ceil(walk / each * (1.0 / WALK_SHARE - 1.0))
+    memory = BLOCK_ROWS // _rows(batches, options)
+    size = max(min(max(min(fit, share), long), memory), 1)
     return [
         tuple(part)
         for block in _by_anchor(batches, options.history_days)
@@ -81,11 +88,25 @@ def _cut(block: Sequence[TrainingBatch], size: int) -> Iterator[Sequence[Trainin
         yield block[first:end]
 
 
+def _per_year(options: TrainingOptions) -> list[int]:
+    """Return the number of observations per year of each variable."""
+    names = (get_frequency(frequency).name for frequency in options.frequencies.values())
+    return [_PER_YEAR.get(name, _DAILY) for name in names]
+
+
+def _rows(batches: Sequence[TrainingBatch], options: TrainingOptions) -> int:
+    """Estimate the rows of forecasts of a batch, each variable having a target at least."""
+    years = max((batch.end - batch.start).days for batch in batches) / 365.25
+    targets = sum(max(count * years, 1.0) for count in _per_year(options))
+    models = len(options.models or DEFAULT_MODELS) + len(ENSEMBLES)
+    return max(int(targets * models * len(options.horizons)), 1)
+
+
 def _seconds(options: TrainingOptions) -> tuple[float, float]:
     """Estimate the seconds of a walk, and of each batch of it."""
-    frequencies = [get_frequency(name).name for name in options.frequencies.values()]
-    rows_per_year = sum(_PER_YEAR.get(name, _DAILY) for name in frequencies)
+    per_year = _per_year(options)
+    rows_per_year = sum(per_year)
     years = options.history_days / 365.25 + 5.0
     cells = len(options.models or DEFAULT_MODELS) * len(options.horizons)
     walk = _WALK * rows_per_year * years * cells
-    return walk, _BATCH + _FORECAST * len(frequencies) * cells
+    return walk, _BATCH + _FORECAST * len(per_year) * cells

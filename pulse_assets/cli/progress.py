@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -26,7 +27,7 @@ _TEXTS: Final[Mapping[Phase, str]] = {
     "checks": "checking the stored tables",
     "ledger": "updating the trust ledger",
     "forecasts": "computing the next forecasts",
-    "results and report": "writing results and report",
+    "report": "writing results and report",
     "end": "closing",
 }
 #: Phases that show themselves in another way.
@@ -91,6 +92,29 @@ class TrainingProgress:
         """Print a line."""
         self._console.print(plain(text), soft_wrap=True)
 
+    @contextmanager
+    def line(self, text: str, *, at_most: float) -> Iterator[None]:
+        """Print a line at the end of a `with` block, unless an error ends it.
+
+        Args:
+            text: the line.
+            at_most: print it no later than this many seconds after the start of the command.
+        """
+        line = _Once(lambda: self.say(text))
+        timer = self._new_timer(max(0.0, at_most - self.elapsed), line, [])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+            line()
+        finally:
+            timer.cancel()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the command began."""
+        return sum(self.seconds().values())
+
     def phase(self, phase: Phase) -> None:
         """Begin a phase."""
         self._phases.begin(phase)
@@ -142,6 +166,18 @@ class TrainingProgress:
         self.say(f"{line}, last {batch}")
 
 
+class _Once:
+    """A function without arguments that several threads may call and that is called once."""
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        if self._lock.acquire(blocking=False):  # and never released
+            self._function()
+
+
 class _Bars:
     """A bar of the batches and one of the present phase, on a live terminal."""
 
@@ -170,11 +206,12 @@ class _Bars:
         self._progress.stop()
 
     def show_phase(self, text: str | None) -> None:
-        self._progress.update(self._phase, description=text or "", visible=text is not None)
+        shown = text is not None
+        self._progress.update(self._phase, description=text or "", visible=shown, refresh=True)
 
     def show_batches(self, total: int) -> None:
         self._total = total
-        self._progress.reset(self._batches, total=total, visible=True, count=f"0/{total}")
+        self._progress.reset(self._batches, total=total, visible=True, count=f"0/{total}", note="")
 
     def advance(self, note: str) -> None:
         self._done += 1

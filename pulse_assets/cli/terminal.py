@@ -41,14 +41,17 @@ def print_summary(
     """Print the results of a training; they fit 80 columns and are plain text in a pipe.
 
     Args:
-        results: the `training_results` object.
+        results: the `training_results` object; with the time of the command in `performance`.
         paths: path of each output by its name, such as `{"results": "/data/r.json"}`.
         console: where to print; stdout unless given.
     """
     from pulse_assets.stages import outcome  # late, as it takes long to import
 
     console = console or Console()
-    console.print(_batch_table(results["batches"], results["performance"]))
+    performance = results["performance"]
+    console.print(_batch_table(results["batches"], performance))
+    if phases := performance.get("phases"):
+        console.print(Text(_describe_phases(phases)))
     console.print()
     if results["variables"]["details"]:
         _print_variables(console, results["variables"]["details"])
@@ -153,10 +156,25 @@ def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> 
         str(batches["skipped"]),
         Text(str(batches["failed"]), style="bold red" if batches["failed"] else ""),
         _percent(batches["success_rate"]),
-        f"{performance['duration_seconds']:.1f} s",
+        f"{performance.get('command_seconds') or performance['duration_seconds']:.1f} s",
         "-" if speedup is None else f"{speedup:.1f} x",
     )
     return table
+
+
+def _describe_phases(phases: Mapping[str, float]) -> str:
+    """Return the seconds of each phase, rounded so that they add up to the rounded duration.
+
+    Example:
+        >>> _describe_phases({"start": 1.04, "batches": 2.04, "end": 0.04})
+        'start 1.0 s, batches 2.1 s, end 0.0 s'
+    """
+    parts, until, shown = [], 0.0, 0.0
+    for name, seconds in phases.items():
+        until += seconds
+        parts.append(f"{name} {round(until, 1) - shown:.1f} s")
+        shown = round(until, 1)
+    return ", ".join(parts)
 
 
 def _print_variables(console: Console, details: Mapping[str, Mapping[str, Any]]) -> None:

@@ -6,16 +6,23 @@ first line is printed, while the processes of the workers start.
 
 import time
 from contextlib import AbstractContextManager, nullcontext
+from typing import Final, Literal
 
 from pulse_assets.batches.grid import batch_keys
+from pulse_assets.checked_training import CheckedTraining
 from pulse_assets.cli.progress import TrainingProgress
 from pulse_assets.cli.terminal import print_error, print_json, print_summary
 from pulse_assets.execution.cluster import ClusterSpec
 from pulse_assets.execution.worker_server import worker_server
+from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig
 
+#: Seconds after the start of the command at which the first line is printed at the latest, though
+#: the input is still being checked. An error that is found before that comes instead of it.
+FIRST_LINE_AFTER: Final = 0.9
 
-def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) -> int:
+
+def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) -> Literal[0, 1]:
     """Train and print a summary; return 0 if the run and all checks of severity ERROR succeed.
 
     Args:
@@ -23,12 +30,14 @@ def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) 
         as_json: print the results as JSON instead of the summary.
         began: when the command began, in seconds of `time.monotonic`; now unless given.
     """
-    with TrainingProgress(began=time.monotonic() if began is None else began) as progress:
-        progress.say(describe_start(config))
+    began = time.monotonic() if began is None else began
+    with TrainingProgress(began=began) as progress, fresh_hosts():
+        with progress.line(describe_start(config), at_most=FIRST_LINE_AFTER):
+            training = CheckedTraining.of(config)
         with _prepared_workers(ClusterSpec.of(config)):
-            from pulse_assets.training import TrainingPipeline
+            from pulse_assets.training import train_checked
 
-            results = TrainingPipeline(progress=progress).execute(config)
+            results = train_checked(training, progress)
         phases = progress.seconds()
     performance = {**results.data["performance"]}
     performance |= {"command_seconds": sum(phases.values()), "phases": phases}
@@ -52,7 +61,7 @@ def describe_start(config: TrainingConfig) -> str:
     """Return the first line of a training: its batches and variables, and where they compute.
 
     Raises:
-        ConfigurationError: the range holds no batch, or the source has no such variable.
+        ConfigurationError: the range holds no batch.
         HistoricalDataError: the source cannot be listed.
     """
     settings = config.settings()

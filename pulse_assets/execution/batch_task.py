@@ -30,7 +30,7 @@ from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.panel import Panel
 from pulse_assets.stages.plan import plan
-from pulse_assets.stages.predict import PlannedVariable, planned_variables, predict
+from pulse_assets.stages.predict import BatchForecasts, PlannedVariable, planned_variables, predict
 from pulse_assets.stages.score import count_rule_errors, failed_batch, headline_scores, score
 from pulse_assets.stages.variable_history import VariableHistory, histories_of
 from pulse_assets.storage.layout import Partition
@@ -179,8 +179,8 @@ class _Walk:
         return histories
 
     @cached_property
-    def forecasts(self) -> dict[str, pa.Table]:
-        """The `retrodictions` of each batch."""
+    def forecasts(self) -> dict[str, BatchForecasts]:
+        """The forecasts of each batch."""
         options = self.works[0].options
         seconds = options.rule_timeout_seconds
         rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
@@ -206,6 +206,8 @@ class _BatchWork:
     def is_unchanged(self, walk: _Walk) -> bool:
         """Return whether a resumed run has the tables of this input already."""
         self._identify(input_hash(self.batch, self.table("historical_data", walk)))
+        if len(walk.works) > 1:
+            self.release()  # the history is cut again when the batch is stored
         return self.options.resume and all(map(self._is_current, self.task.tables))
 
     def store_tables(self, walk: _Walk) -> None:
@@ -214,6 +216,11 @@ class _BatchWork:
         for name in BATCH_TABLES:
             if name in self.task.tables:
                 self._write(name, self.table(name, walk))
+        self.release()
+
+    def release(self) -> None:
+        """Forget all tables but the metrics, so that a block needs the memory of one batch."""
+        self.tables = {n: table for n, table in self.tables.items() if n == "batch_metrics"}
 
     def summary(self) -> BatchSummary:
         """Return what was stored, or was there already."""
@@ -267,7 +274,7 @@ class _BatchWork:
         return plan(self.batch, walk.histories, self.options.horizons)
 
     def _make_retrodictions(self, walk: _Walk) -> pa.Table:
-        return walk.forecasts[self.batch.batch_id]
+        return walk.forecasts[self.batch.batch_id].table()
 
     def _make_batch_metrics(self, walk: _Walk) -> pa.Table:
         planned, forecasts = (

@@ -6,9 +6,7 @@ from typing import Final, Literal, Protocol, runtime_checkable
 
 from pulse_assets.execution.tally import Progress
 
-Phase = Literal[
-    "start", "kernels", "batches", "checks", "ledger", "forecasts", "results and report", "end"
-]
+Phase = Literal["start", "kernels", "batches", "checks", "ledger", "forecasts", "report", "end"]
 
 #: The phase that a step of the graph begins, if it begins one. `batches` begins when the first
 #: batch is handed out, which is later than the start of its step.
@@ -16,7 +14,7 @@ STEP_PHASES: Final[Mapping[str, Phase]] = {
     "check_batches": "checks",
     "trust_ledger": "ledger",
     "next_forecasts": "forecasts",
-    "publish_results": "results and report",
+    "publish_results": "report",
 }
 
 

@@ -13,7 +13,7 @@ from multiprocessing import forkserver, resource_tracker
 from typing import Any, Final
 
 #: Environment of workers, of one thread each: NumPy and numba read it when they are imported.
-ONE_THREAD: Final = dict.fromkeys(
+ONE_THREAD: Final[dict[str, str]] = dict.fromkeys(
     ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
 )
 

@@ -62,7 +62,7 @@ def predict(
     panel: Panel,
     rules: Sequence[Rule],
     options: TrainingOptions,
-) -> dict[str, pa.Table]:
+) -> "dict[str, BatchForecasts]":
     """Forecast each target of some batches by every rule, leading indicator and ensemble.
 
     The forecasts of a batch do not depend on the other batches: they only share the work.
@@ -74,16 +74,16 @@ def predict(
         options: ensemble method, interval level, leading indicators and what a rule's error does.
 
     Returns:
-        A sorted table of schema `RETRODICTIONS` by partition key.
+        The forecasts by partition key.
     """
     groups = _groups(batches, by_steps=any(rule.history_origins is not None for rule in rules))
     requests = [group.request for group in groups]
     selected = panel.select_indicators(requests, options.max_partners)
-    rows: dict[str, list[_Rows]] = {key: [] for key in batches}
+    forecasts = {key: BatchForecasts(key, []) for key in batches}
     for group in groups:
         for key, part in _forecast(group, panel, selected, rules, options):
-            rows[key].append(part)
-    return {key: _table(key, parts) for key, parts in rows.items()}
+            forecasts[key].parts.append(part)
+    return forecasts
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,23 @@ class _Rows:
     models: list[str]
     numbers: Floats
     errors: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class BatchForecasts:
+    """The forecasts of one batch, in a third of the memory of their table.
+
+    Attributes:
+        batch_id: the partition key.
+        parts: the forecasts of each variable, ordered by its name.
+    """
+
+    batch_id: str
+    parts: list[_Rows]
+
+    def table(self) -> pa.Table:
+        """Return the forecasts as a sorted table of schema `RETRODICTIONS`."""
+        return _table(self.batch_id, self.parts)
 
 
 def _forecast(

@@ -12,7 +12,7 @@ import pulse_assets
 
 PACKAGE = Path(pulse_assets.__file__).parent
 INTERNALS = PACKAGE / "dagster" / "internals.py"
-MOST_NAMES = 8
+MOST_NAMES = 11
 
 
 def private_names(module):
@@ -56,6 +56,36 @@ CONTRACT = {
     ),
     "EngineEventData": lambda _: private("EngineEventData")({}).metadata == {},
     "NoOpComputeLogManager": lambda _: inspect.isclass(private("NoOpComputeLogManager")),
+    "AssetMaterializationPlannedData": lambda _: (
+        parameters(private("AssetMaterializationPlannedData"))[:2] == ["asset_key", "partition"]
+    ),
+    "DagsterEvent.build_asset_materialization_planned_event": lambda _: (
+        parameters(dg.DagsterEvent.build_asset_materialization_planned_event)
+        == ["job_name", "step_key", "asset_materialization_planned_data"]
+    ),
+    "DagsterInstance.report_dagster_event": lambda instance: (
+        parameters(instance.report_dagster_event)[:3] == ["dagster_event", "run_id", "log_level"]
+    ),
+    "SqliteEventLogStorage": lambda _: (
+        [
+            parameters(getattr(private("SqliteEventLogStorage"), name))[1:]
+            for name in (
+                *("_connect", "_initdb", "path_for_shard", "has_table", "index_connection"),
+                *("_has_asset_key_col_on_connection", "_store_asset_event", "store_event_batch"),
+            )
+        ]
+        == [
+            *(["shard"], ["engine", "for_index_shard"], ["run_id"], ["table_name"], []),
+            *(["conn", "column_name"], ["conn", "event", "event_id"], ["events"]),
+        ]
+    ),
+    "SqliteEventLogStorage._initialized_dbs": lambda instance: (
+        instance.event_log_storage._initialized_dbs >= set()
+    ),
+    "SqliteRunStorage": lambda _: parameters(private("SqliteRunStorage").connect) == ["self"],
+    "SqliteRunStorage._conn_string": lambda instance: instance.run_storage._conn_string.startswith(
+        "sqlite:///"
+    ),
     "BulkActionsFilter": lambda _: (
         private("BulkActionsFilter")(statuses=[], created_after=None).statuses == []
     ),

@@ -2,7 +2,9 @@
 
 import gc
 import os
+import sys
 
+import psutil
 import pytest
 from distributed import Client
 
@@ -17,6 +19,7 @@ from pulse_assets.execution.cluster import (
 )
 from pulse_assets.execution.versions import check_versions
 from pulse_assets.execution.worker_calls import call_workers
+from pulse_assets.execution.worker_server import worker_server
 from pulse_assets_tests.execution.clusters import wait_until
 
 
@@ -172,3 +175,31 @@ def test_workers_of_a_local_cluster_are_set_up_and_get_ready_by_themselves():
         ((interval, _),) = client.run(seen).values()
         assert interval == cluster.LOCAL_SETTINGS["distributed.worker.profile.interval"]
         wait_until(lambda: all(ready for _, ready in client.run(seen).values()), 30)
+
+
+def processes_of_this_one():
+    return {child.pid for child in psutil.Process().children()}
+
+
+def parent_and_threads():
+    return os.getppid(), os.environ.get("OMP_NUM_THREADS"), gc.get_freeze_count()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_workers_of_a_command_are_forked_from_a_server_that_ends_with_it():
+    with open_cluster(ClusterSpec("local", {"n_workers": 1}, forced=True)):
+        pass  # multiprocessing's helper stays
+    before = processes_of_this_one()
+    spec = ClusterSpec("local", {"n_workers": 2})
+    with worker_server():
+        (server,) = processes_of_this_one() - before
+        with worker_server(), open_cluster(spec):  # one inside the other is the same
+            found = active_client().run(parent_and_threads).values()
+        assert processes_of_this_one() == {*before, server}
+    assert processes_of_this_one() == before
+    assert [(parent, threads) for parent, threads, _ in found] == [(server, "1")] * 2
+    assert all(frozen > 10_000 for *_, frozen in found)  # it had imported before it forked
+    with open_cluster(spec):
+        parents = {parent for parent, *_ in active_client().run(parent_and_threads).values()}
+    assert parents == {os.getpid()}

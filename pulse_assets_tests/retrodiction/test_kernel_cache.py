@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pulse_assets.retrodiction import kernel_cache
+from pulse_assets.retrodiction.kernel_cache import compiled_marker
 
 #: Compiles a kernel, and lets a process of its own load it.
 PROGRAM = """
@@ -87,9 +88,11 @@ def test_kernels_of_other_sources_are_compiled_again(run, tmp_path):
     index.write_bytes(pickle.dumps(version) + rest)
     (marker,) = index.parent.glob("sources-*")
     marker.rename(marker.with_name("sources-of-another-version"))
+    compiled_marker(index.parent).touch()
     for compiled in ("1", "0"):
         (own,), _ = run(**mine)
         assert own[2] == compiled
+    assert not compiled_marker(index.parent).exists()  # not all kernels
 
 
 def test_one_that_cannot_be_written_is_replaced_with_a_warning(run, tmp_path):

@@ -50,4 +50,4 @@ def run_stages(
     variables = planned_variables(planned, histories, options.horizons)
     panel = Panel({name: one.rows for name, one in histories.items()})
     forecasts = predict({batch.batch_id: variables}, panel, rules, options)
-    return Stages(history, planned, variables, forecasts[batch.batch_id])
+    return Stages(history, planned, variables, forecasts[batch.batch_id].table())

@@ -395,6 +395,8 @@ def test_speedup_is_sequential_time_over_duration(seconds, speedup):
         "duration_seconds": seconds,
         "estimated_sequential_time": 6.0,
         "speedup_factor": speedup,
+        "command_seconds": None,
+        "phases": {},
     }
 
 

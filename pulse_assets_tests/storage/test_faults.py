@@ -47,7 +47,7 @@ def undisturbed(source, tmp_path):
     store = str(tmp_path / "undisturbed")
     assert train(TrainingConfig(**RUN, source=str(source), store=store)).success
     objects = stored(store)
-    assert len(objects) == 4 * BATCHES + 2  # and trust and forecasts
+    assert len(objects) == 4 * BATCHES + 3  # and trust, forecasts and skill
     return objects
 
 
