@@ -266,6 +266,7 @@ def assert_boards_agree(found, expected):
         assert row["partial"] is other.pop("partial")
         assert row["model"] == other.pop("model")
         assert row.keys() - {"model", "partial"} == other.keys()
+        assert_same(row, {"weight": other.pop("weight")}, row["model"], absolute=2**-13)
         assert_same(row, other, row["model"], rel=DIGITS, absolute=1e-6)
 
 

@@ -168,10 +168,11 @@ def _reported(
         keys,
     )
     tables.require(keys)
+    variables = pa.array(choose_figured(rank_variables(results)), pa.string())
     drawn = (
         pc.field("model").isin([ENSEMBLE, REFERENCE])
         & (pc.field("horizon") == min(options.horizons))
-        & pc.field("variable").isin(choose_figured(rank_variables(results)))
+        & pc.field("variable").isin(variables)
     )
     return tables.load(_REPORTED, drawn)
 

@@ -134,7 +134,7 @@ def _of_variables(forecasts: pa.Table, listed: Sequence[str]) -> pa.Table:
     named = ours["variable"].unique().to_pylist()
     if len(named) <= LISTED_VARIABLES:
         return ours
-    return ours.filter(pc.field("variable").isin(list(listed)))
+    return ours.filter(pc.field("variable").isin(pa.array(listed, pa.string())))
 
 
 def best_rules(results: Mapping[str, Any], variable: str) -> list[Mapping[str, Any]]:

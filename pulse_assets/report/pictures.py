@@ -64,7 +64,7 @@ def _by_variable(table: pa.Table, date: str) -> list[tuple[str, pd.DataFrame]]:
     """Return the ensemble's rows of the first `PANELS` variables, in order of date."""
     ours = table.filter(pc.field("model") == ENSEMBLE)
     names = sorted(ours["variable"].unique().to_pylist())[:PANELS]
-    rows = ours.filter(pc.field("variable").isin(names)).to_pandas()
+    rows = ours.filter(pc.field("variable").isin(pa.array(names, pa.string()))).to_pandas()
     rows = rows.assign(**{date: pd.to_datetime(rows[date].astype(str))}).sort_values(date)
     texts = rows["variable"].astype(str)
     return [(name, rows[texts == name]) for name in names]
