@@ -87,7 +87,7 @@ def test_the_graph_equals_one_plain_loop(trained, tmp_path):
         batch = make_batch(start.isoformat(), looped.end_date, 30, options.variables)
         run_batch(BatchTask((batch,), settings, options))
     graph, loop = stored(config.store), stored(looped.store)
-    for name in ("trust_ledger", "next_forecasts"):
+    for name in ("trust_ledger", "next_forecasts", "skill_by_horizon"):
         assert graph.pop(f"{name}/{name}.parquet")
     assert graph == loop
     assert len(loop) == 4 * 12
@@ -112,7 +112,12 @@ def test_a_variable_that_leads_another_is_found_and_trusted(tmp_path):
     results = train(
         TrainingConfig(**config, models=["naive", "ar_diff_3"], horizons=[1, 3], max_workers=1)
     )
-    partners = [model for model in results.models["model"] if model.startswith("ar_with_")]
+    assert [name for name in results.models["model"] if name.startswith("ar_")] == [
+        *("ar_with_*", "ar_diff_3")
+    ]
+    boards = results.data["models_by_variable"].values()
+    models = {row["model"] for board in boards for row in board}
+    partners = [model for model in models if model.startswith("ar_with_")]
     assert partners == ["ar_with_leader"]
     ledger = pq.read_table(tmp_path / "store/trust_ledger/trust_ledger.parquet").to_pandas()
     latest = ledger.groupby(["variable", "model"], observed=True)["trust"].last()
@@ -253,7 +258,8 @@ def test_a_resumed_run_notices_changed_input_and_damage(small, source):
         == before[str(damaged.relative_to(config.store))]
     )
     changed = {Path(path).stem for path in before if before[path] != after[path]}
-    assert changed == {"2005-10-28", "2005-11-27", "trust_ledger", "next_forecasts"}
+    aggregates = {"trust_ledger", "next_forecasts", "skill_by_horizon"}
+    assert changed == {"2005-10-28", "2005-11-27"} | aggregates
 
 
 def test_batches_of_another_configuration_are_not_aggregated(small):
