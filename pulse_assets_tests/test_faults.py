@@ -371,7 +371,7 @@ def keep_records_in(server):
 def test_postgresql_is_lost_for_good(command, config, undisturbed):
     with postgres() as server:
         keep_records_in(server)
-        run = command()
+        run = command(seconds="8")  # so long that the loss is noticed before the last batch
         run.wait_for_batches(10)
         server.control("stop", "-m", "fast")
         code, said = run.finish()
