@@ -30,8 +30,8 @@ RANGE = {"start_date": FIRST, "end_date": "2005-12-26"}
 TAGS = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_range_end": LAST}
 OPTIONS = {"models": MODELS, "horizons": [1, 3]}
 IN_PROCESS = {"local": {"n_workers": 1}}
-#: The tables of twelve batches and the ledger.
-OBJECTS = 4 * 12 + 2
+#: The tables of twelve batches, the ledger, the next forecasts, and the skill by horizon.
+OBJECTS = 4 * 12 + 3
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ IMPORTS_BY_NAME = {
     "retrodiction/user_rules.py": "--models, as the user wrote it",
     "dagster/definitions.py": "the files of pulse_assets.assets",
     "execution/cluster.py": "dagster-dask's own list of clusters",
+    "run_training.py": "a table of its modules, imported when a name is used",
 }
 
 
