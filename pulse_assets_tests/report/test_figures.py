@@ -34,10 +34,8 @@ def test_lines_break_where_values_are_missing_or_too_large():
     y = np.array([1.0, 2.0, np.nan, 3.0, 1e200, *range(10)])
     panel = Panel([Line("observed", np.arange(len(y)), y)])
     svg = chart((374.4, 187.2), [(panel, Box(63.0, 16.0, 300.0, 130.0))])
-    pattern = r'<path d="([^"]*)" fill="none" stroke="currentColor" stroke-width="0.9"'
-    (path,) = re.findall(pattern, svg)
-        r'<path d="([^"]*)" fill="none" stroke="currentColor" stroke-width="0.9"', svg
-    )
+    style = 'fill="none" stroke="currentColor" stroke-width="0.9"'
+    (path,) = re.findall(rf'<path d="([^"]*)" {style}', svg)
     assert path.count("M") == 3
     assert path.count("L") == 1 + 0 + 9
 
