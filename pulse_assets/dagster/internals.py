@@ -149,7 +149,7 @@ class _KeptEvents(SqliteEventLogStorage):
     """Dagster's event log in SQLite files, whose connections stay open between events."""
 
     _files: SqliteFiles
-    _found: set[str]
+    _present: set[str]
     _latest: dict[tuple[object, object], tuple[dg.EventLogEntry, int]]
 
     @contextmanager
@@ -197,9 +197,9 @@ class _KeptEvents(SqliteEventLogStorage):
 
     def _is_there(self, name: str, look: Callable[[], bool]) -> bool:
         """Return whether a table or column is there; one that is there stays."""
-        if name not in self._found and look():
-            self._found.add(name)
-        return name in self._found
+        if name not in self._present and look():
+            self._present.add(name)
+        return name in self._present
 
     def dispose(self) -> None:
         super().dispose()
@@ -213,8 +213,10 @@ class _KeptRuns(SqliteRunStorage):
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        with self._files.transaction(Path(self._conn_string.removeprefix("sqlite:///"))) as found:
-            yield found
+        with self._files.transaction(
+            Path(self._conn_string.removeprefix("sqlite:///"))
+        ) as connection:
+            yield connection
 
     def dispose(self) -> None:
         super().dispose()
@@ -228,10 +230,10 @@ def keep_sqlite_open(instance: dg.DagsterInstance) -> None:
     """
     kinds = {SqliteEventLogStorage: _KeptEvents, SqliteRunStorage: _KeptRuns}
     for storage in (instance.event_log_storage, instance.run_storage):
-        if kept := kinds.get(type(storage)):
+        if kind := kinds.get(type(storage)):
             files = SqliteFiles()
-            vars(storage).update(_files=files, _found=set(), _latest={})
-            storage.__class__ = kept
+            vars(storage).update(_files=files, _present=set(), _latest={})
+            storage.__class__ = kind
             weakref.finalize(storage, files.close)
 
 

@@ -75,22 +75,22 @@ class SqliteFiles:
     def engine(self, path: Path) -> Engine:
         """Return the engine of a file, with a new connection if the file is a new one."""
         with self.lock:
-            found = self._open.get(path)
-            if found and not found.is_current():
+            opened = self._open.get(path)
+            if opened and not opened.is_current():
                 self.leave(path)
-                found = None
-            if found is None:
-                found = self._open[path] = _OpenFile(path)
-            return found.engine
+                opened = None
+            if opened is None:
+                opened = self._open[path] = _OpenFile(path)
+            return opened.engine
 
     def leave(self, path: Path) -> None:
         """Close the connection to a file; one that a parent process opened is not touched."""
         with self.lock:
-            found = self._open.pop(path)
-            if found.process == os.getpid():
-                found.engine.dispose()
+            opened = self._open.pop(path)
+            if opened.process == os.getpid():
+                opened.engine.dispose()
             else:  # SQLite forbids to use or close it in this process
-                self._left_behind.append(found.engine)
+                self._left_behind.append(opened.engine)
 
     def close(self) -> None:
         """Close all connections; later use opens them again."""
@@ -140,7 +140,7 @@ class _OpenFile:
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return the device and the number of a file; None if there is none."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -48,13 +48,13 @@ class PhaseClock:
         self._since = began
         self._seconds: dict[Phase, float] = {}
 
-    def begin(self, phase: Phase) -> None:
-        """End the present phase and begin another, which may be one that was there before."""
+    def enter(self, phase: Phase) -> None:
+        """End the present phase and enter another, which may be one that was there before."""
         now = self._clock()
         self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
         self._phase, self._since = phase, now
 
     def seconds(self) -> dict[Phase, float]:
         """Return the seconds of each phase until now; their sum is the time since the start."""
-        self.begin(self._phase)
+        self.enter(self._phase)
         return {**self._seconds}
