@@ -98,10 +98,11 @@ class Panel:
 
     @property
     def all_y(self) -> Floats:
-        """The heights of lines and bands, those that can be drawn."""
+        """The heights of lines, bands and rule, those that can be drawn."""
         arrays = [line.y for line in self.lines]
         arrays += [side for band in self.bands for side in (band.lower, band.upper)]
-        values = _drawable(np.concatenate([np.empty(0), *map(np.ravel, arrays)]))
+        rule = np.array([] if self.rule is None else [self.rule])
+        values = _drawable(np.concatenate([rule, *map(np.ravel, arrays)]))
         return values[np.isfinite(values)]
 
 

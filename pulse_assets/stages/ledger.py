@@ -1,8 +1,8 @@
 """Stage 5, `trust_ledger`: the trust in each rule after every batch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -66,8 +66,10 @@ class _Comparisons:
         """Read the `LEDGER_COLUMNS` of all batches."""
         numbering, rows = Groups(), dict[str, _BatchRows]()
         for table in metrics:
-            for batch, part in _by_batch(scored_rows(table.select(LEDGER_COLUMNS))):
-                rows[batch] = rows.get(batch, _NO_ROWS).extended(numbering.numbers(part), part)
+            scored = scored_rows(table.select(LEDGER_COLUMNS))
+            columns = [scored[name].to_numpy() for name in ("wins", "compared")]
+            for batch, part in _by_batch(scored, [numbering.numbers(scored), *columns]):
+                rows[batch] = rows.get(batch, _NO_ROWS).extended(*part)
         self.batches = sorted(rows)
         self._rows = [rows[batch] for batch in self.batches]
         groups = numbering.frame()
@@ -101,14 +103,13 @@ class _BatchRows(NamedTuple):
     wins: np.ndarray
     compared: np.ndarray
 
-    def extended(self, numbers: Ints, rows: pa.Table) -> "_BatchRows":
+    def extended(self, numbers: Ints, wins: np.ndarray, compared: np.ndarray) -> "_BatchRows":
         """Return these with further rows of the batch."""
         size = max(len(self.wins), int(numbers.max(initial=-1)) + 1)
-        wins, compared = np.zeros(size, np.float32), np.full(size, -1, np.int32)
-        for array, old, name in ((wins, self.wins, "wins"), (compared, self.compared, "compared")):
-            array[: len(old)] = old
-            array[numbers] = rows[name].to_numpy()
-        return _BatchRows(wins, compared)
+        all_wins, all_compared = np.zeros(size, np.float32), np.full(size, -1, np.int32)
+        all_wins[: len(self.wins)], all_compared[: len(self.wins)] = self
+        all_wins[numbers], all_compared[numbers] = wins, compared
+        return _BatchRows(all_wins, all_compared)
 
     def values(self, name: str, numbers: Ints) -> np.ndarray:
         """Return the values of groups; -1 for those that came up in a later batch only."""
@@ -119,11 +120,16 @@ class _BatchRows(NamedTuple):
 _NO_ROWS: Final = _BatchRows(np.empty(0, np.float32), np.empty(0, np.int32))
 
 
-def _by_batch(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the rows of each batch."""
-    for batch in table["batch"].unique().to_pylist():
-        mask = pc.equal(table["batch"], batch)  # pyright: ignore[reportAttributeAccessIssue]
-        yield batch, table.filter(mask)
+def _by_batch(
+    table: pa.Table, columns: Sequence[np.ndarray]
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Yield each batch with its part of the columns, [R] each."""
+    batch = cast("pa.DictionaryArray", table["batch"].unify_dictionaries().combine_chunks())
+    codes = batch.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    for part in np.split(order, starts[1:]) if len(starts) else ():
+        yield batch.dictionary[int(codes[part[0]])].as_py(), [column[part] for column in columns]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,13 @@
 """Figures can be drawn of any range of dates; a warning would be an error here."""
 
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from pulse_assets.report.figures import draw_trust
+from pulse_assets.report.figures import draw_skill, draw_trust
+from pulse_assets.report.svg import Box, Line, Panel, chart
 
 
 @pytest.mark.parametrize("days", [1, 3, 10, 45, 120, 400, 800, 980, 1060, 1500, 12000])
@@ -13,3 +17,29 @@ def test_every_range_of_dates_has_ticks(days):
     svg = draw_trust({"ensemble": line})
     assert svg.startswith("<svg")
     assert svg.count("<text") >= 6 + 2 + 2  # numbers on the y axis, two titles, two dates
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0], [5.0, 5.0], [1e-12, 3e-12], [1e9, 3e9], [1e6, 1e6 + 1e-3]]
+)
+def test_every_range_of_numbers_has_short_ticks(values):
+    x, y = np.arange(len(values)), np.array(values)
+    svg = chart((374.4, 187.2), [(Panel([Line("ensemble", x, y)]), Box(63.0, 16.0, 300.0, 130.0))])
+    texts = re.findall(r'text-anchor="end"[^>]*>([^<]*)</text>', svg)
+    assert 3 <= len(set(texts)) == len(texts) <= 10
+    assert max(map(len, texts)) <= 8
+
+
+def test_lines_break_where_values_are_missing_or_too_large():
+    y = np.array([1.0, 2.0, np.nan, 3.0, 1e200, *range(10)])
+    panel = Panel([Line("observed", np.arange(len(y)), y)])
+    svg = chart((374.4, 187.2), [(panel, Box(63.0, 16.0, 300.0, 130.0))])
+    style = 'fill="none" stroke="currentColor" stroke-width="0.9"'
+    (path,) = re.findall(rf'<path d="([^"]*)" {style}', svg)
+    assert path.count("M") == 3
+    assert path.count("L") == 1 + 0 + 9
+
+
+def test_the_line_of_naive_is_in_sight_of_every_skill():
+    rows = pd.DataFrame({"horizon": [1, 12], "skill": [0.8, 0.9]})
+    assert ">0</text>" in draw_skill({"ensemble": rows})
