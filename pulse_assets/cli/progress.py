@@ -117,7 +117,7 @@ class TrainingProgress:
 
     def phase(self, phase: Phase) -> None:
         """Begin a phase."""
-        self._phases.begin(phase)
+        self._phases.enter(phase)
         self._bars.show_phase(None if phase == "batches" else _TEXTS[phase])
         self._cancel()
         if not self._live and phase not in _SHOWN:

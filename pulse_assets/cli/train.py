@@ -81,5 +81,5 @@ def _where(cluster: ClusterSpec) -> str:
     return f"starting {_counted(cluster.options['n_workers'], 'worker', 'workers')}"
 
 
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+def _counted(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}"

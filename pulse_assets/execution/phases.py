@@ -48,7 +48,7 @@ class PhaseClock:
         self._since = began
         self._seconds: dict[Phase, float] = {}
 
-    def begin(self, phase: Phase) -> None:
+    def enter(self, phase: Phase) -> None:
         """End the present phase and begin another, which may be one that was there before."""
         now = self._clock()
         self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
@@ -56,5 +56,5 @@ class PhaseClock:
 
     def seconds(self) -> dict[Phase, float]:
         """Return the seconds of each phase until now; their sum is the time since the start."""
-        self.begin(self._phase)
+        self.enter(self._phase)
         return {**self._seconds}
