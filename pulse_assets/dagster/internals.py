@@ -145,7 +145,7 @@ def sql_connections(
     return [connect for connect in connects if connect is not None]
 
 
-class _KeptEvents(SqliteEventLogStorage):
+class _LastingEvents(SqliteEventLogStorage):
     """Dagster's event log in SQLite files, whose connections stay open between events."""
 
     _files: SqliteFiles
@@ -189,7 +189,7 @@ class _KeptEvents(SqliteEventLogStorage):
         self._latest[of_asset] = (event, event_id)
 
     def has_table(self, table_name: str) -> bool:
-        return self._is_there(table_name, lambda: super(_KeptEvents, self).has_table(table_name))
+        return self._is_there(table_name, lambda: super(_LastingEvents, self).has_table(table_name))
 
     def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
         look = super()._has_asset_key_col_on_connection
@@ -206,7 +206,7 @@ class _KeptEvents(SqliteEventLogStorage):
         self._files.close()
 
 
-class _KeptRuns(SqliteRunStorage):
+class _LastingRuns(SqliteRunStorage):
     """Dagster's records of runs in a SQLite file, whose connection stays open."""
 
     _files: SqliteFiles
@@ -228,16 +228,16 @@ def keep_sqlite_open(instance: dg.DagsterInstance) -> None:
 
     Records in other databases are unchanged.
     """
-    kinds = {SqliteEventLogStorage: _KeptEvents, SqliteRunStorage: _KeptRuns}
+    kinds = {SqliteEventLogStorage: _LastingEvents, SqliteRunStorage: _LastingRuns}
     for storage in (instance.event_log_storage, instance.run_storage):
-        if kind := kinds.get(type(storage)):
+        if lasting := kinds.get(type(storage)):
             files = SqliteFiles()
             vars(storage).update(_files=files, _present=set(), _latest={})
-            storage.__class__ = kind
+            storage.__class__ = lasting
             weakref.finalize(storage, files.close)
 
 
 def grouped_rows(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
     """Write the events of a `with` block in one transaction, where they are in SQLite files."""
     storage = instance.event_log_storage
-    return storage.group() if isinstance(storage, _KeptEvents) else nullcontext()
+    return storage.group() if isinstance(storage, _LastingEvents) else nullcontext()

@@ -75,22 +75,22 @@ class SqliteFiles:
     def engine(self, path: Path) -> Engine:
         """Return the engine of a file, with a new connection if the file is a new one."""
         with self.lock:
-            opened = self._open.get(path)
-            if opened and not opened.is_current():
+            entry = self._open.get(path)
+            if entry and not entry.is_current():
                 self.leave(path)
-                opened = None
-            if opened is None:
-                opened = self._open[path] = _OpenFile(path)
-            return opened.engine
+                entry = None
+            if entry is None:
+                entry = self._open[path] = _OpenFile(path)
+            return entry.engine
 
     def leave(self, path: Path) -> None:
         """Close the connection to a file; one that a parent process opened is not touched."""
         with self.lock:
-            opened = self._open.pop(path)
-            if opened.process == os.getpid():
-                opened.engine.dispose()
+            entry = self._open.pop(path)
+            if entry.process == os.getpid():
+                entry.engine.dispose()
             else:  # SQLite forbids to use or close it in this process
-                self._left_behind.append(opened.engine)
+                self._left_behind.append(entry.engine)
 
     def close(self) -> None:
         """Close all connections; later use opens them again."""
@@ -140,7 +140,7 @@ class _OpenFile:
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return the device and the number of a file; None if there is none."""
     try:
-        status = path.stat()
+        entry = path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return entry.st_dev, entry.st_ino

@@ -49,7 +49,7 @@ class PhaseClock:
         self._seconds: dict[Phase, float] = {}
 
     def enter(self, phase: Phase) -> None:
-        """End the present phase and enter another, which may be one that was there before."""
+        """End the present phase and begin another, which may be one that was there before."""
         now = self._clock()
         self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
         self._phase, self._since = phase, now
