@@ -518,8 +518,6 @@ def test_an_edited_rule_makes_batches_stale_and_is_computed_again(tmp_path, sour
     assert set(states(config)) == {"done"}
     (row,) = [row for row in results.data["models"] if row["model"] == "two"]
     assert row["mase"] == pytest.approx(1 / 6, rel=1e-5)  # two of the twelve steps of a season
-        1 / 6, rel=1e-5
-    )  # two steps of the line, of the twelve of a season
 
 
 def states(config):
