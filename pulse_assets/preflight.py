@@ -139,6 +139,8 @@ class _Grid:
         Raises:
             ConfigurationError: the range holds no window.
         """
+        # A trial of a few batches is not refused for a variable that the others predict.
+        settings = settings.model_copy(update={"batch_limit": None})
         keys = batch_keys(settings)
         last = batch_of(settings, keys[-1], ()).end - timedelta(days=1)
         return cls(np.datetime64(keys[0]), np.datetime64(last), settings)

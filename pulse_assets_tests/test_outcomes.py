@@ -186,6 +186,15 @@ def test_a_variable_that_is_never_predicted_is_a_problem(pulse, late, settings):
     assert "late: " in pulse("status")[1]
 
 
+def test_a_trial_lists_a_variable_that_its_batches_do_not_predict_and_succeeds(pulse, source):
+    short = source / "historical_short.csv"
+    rows = (source / "historical_line.csv").read_text().splitlines()
+    short.write_text("\n".join([rows[0], *rows[50:]]) + "\n")  # twelve values lie before 2005-04
+    code, out, err = pulse("--batch-limit", "1")
+    assert (code, errors_in(err)) == (0, [])
+    assert "short: too few observations before the window" in " ".join(out.split())
+
+
 def test_a_training_in_which_nothing_is_predicted_is_no_success(pulse, late):
     code, out, err = pulse("--variables", "late")
     assert code == 1

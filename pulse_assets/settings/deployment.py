@@ -90,7 +90,7 @@ class Settings(Checked):
         default=None,
         ge=1,
         group=PREDICT,
-        description="largest number of batches, the first ones; default: all",
+        description="largest number of batches, the first ones, for a trial; default: all",
     )
     max_batches_per_run: int | None = setting(
         default=None,
