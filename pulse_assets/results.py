@@ -284,6 +284,7 @@ class ResultsDocument(BaseModel):
         frozen=True,
         title=f"training_results of pulse_assets, version {SCHEMA_VERSION}",
         use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     schema_version: Literal[3]
