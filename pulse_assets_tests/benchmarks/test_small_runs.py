@@ -33,7 +33,7 @@ def test_end_to_end(tmp_path, monkeypatch, capsys):
     end_to_end.main(["--batches", "4", "--workers", "--output", str(tmp_path)])
     found = published(tmp_path, "end_to_end")
     for runs in found["graph"]["runs"].values():
-        assert [taken["materializations"] for taken in runs] == [4 * 4 + 4]
+        assert [taken["materializations"] for taken in runs] == [4 * 4 + 5]
     assert found["stages"]["rows"] > 0
     workers = found["workers"]
     assert workers["count"] == 2
