@@ -367,8 +367,9 @@ def wait_for(ui, process, log):
     pytest.fail(f"the servers did not start: {log.read_text()[-2000:]}")
 
 
-#: Values of the line, each the last before the target of one batch, no two of them neighbours.
-BROKEN = {"41": "2005-04-01", "43": "2005-07-30", "45": LAST}
+#: Values of the line, each the last before the target of one batch, which is the last of its block:
+#: the rule raises where the last origin that it gets has such a value.
+BROKEN = {"42.0": "2005-05-31", "43.5": "2005-08-29", "45.0": LAST}
 
 
 @pytest.mark.slow
@@ -388,7 +389,7 @@ def test_batches_that_fail_in_a_later_backfill_are_shown_as_failed_and_mended(
     broken = line.read_text()
     mended = broken
     for value in BROKEN:
-        mended = mended.replace(f",{value}.0", f",{value}.25")
+        mended = mended.replace(f",{value}\n", f",{value}25\n")
     results = Path(config().store) / "training_results" / "training_results.json"
     environment = {"BROKEN_VALUES": " ".join(BROKEN), few: "true"}
     with user_interface(config(), **environment) as ui:

@@ -155,7 +155,7 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
 
 
 @pytest.mark.slow
-def test_the_requests_of_a_run_grow_by_nine_a_batch(cloud, s3_server, monkeypatch):
+def test_the_requests_of_a_run_grow_by_less_than_nine_a_batch(cloud, s3_server, monkeypatch):
     # The asset checks read a sample, which is reached at once.
     monkeypatch.setattr(stored_batches, "READ_BATCHES", 1)
     monkeypatch.setattr(lookahead, "RECOMPUTED_BATCHES", 1)
@@ -170,9 +170,10 @@ def test_the_requests_of_a_run_grow_by_nine_a_batch(cloud, s3_server, monkeypatc
     requests(1)  # warms this process: its reads of the source are not repeated
     few, more = requests(3), requests(8)
     grown = {kind: (more[kind] - few[kind]) / 5 for kind in more}
-    # A batch lists the source and writes its tables; trust, results and checks read the metrics,
-    # and the report reads the forecasts.
-    assert grown == {"list": 1, "write": 4, "read": 4, "other": 0}
+    # A block lists the source and a batch writes its tables; trust, results and checks read the
+    # metrics, and the report reads the forecasts.
+    assert 0 < grown.pop("list") < 1
+    assert grown == {"write": 4, "read": 4, "other": 0}
 
 
 def test_source_objects_are_read_once_and_again_only_when_their_content_changes(
