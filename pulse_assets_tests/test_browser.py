@@ -129,8 +129,8 @@ def test_a_person_finds_launches_watches_mends_and_reads(
 
     line = source / "historical_line.csv"
     three_break = line.read_text()
-    one_breaks = three_break.replace(",41.0", ",41.25").replace(",43.0", ",43.25")
-    none_breaks = one_breaks.replace(",45.0", ",45.25")
+    one_breaks = three_break.replace(",42.0\n", ",42.25\n").replace(",43.5\n", ",43.75\n")
+    none_breaks = one_breaks.replace(",45.0\n", ",45.25\n")
     line.write_text(one_breaks)
     launch(page, dagster_ui, "All", "12 partitions")
     page.goto(f"{dagster_ui}/assets/training_report?view=events")
