@@ -16,7 +16,7 @@ from pulse_assets.execution.interrupts import lasting_interrupts
 _START: Final = 19
 
 #: Objects that are created before Python searches the youngest ones for garbage; by default 700.
-_FEW_COLLECTIONS: Final = 50_000
+_FEW_COLLECTIONS: Final = 200_000
 
 
 @contextmanager

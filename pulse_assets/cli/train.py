@@ -5,9 +5,7 @@ first line is printed, while the processes of the workers start.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import Thread
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal
 
 from pulse_assets.batches.grid import batch_keys
@@ -16,7 +14,6 @@ from pulse_assets.cli.progress import TrainingProgress
 from pulse_assets.cli.terminal import print_error, print_json, print_summary
 from pulse_assets.execution.cluster import ClusterSpec
 from pulse_assets.execution.worker_server import worker_server
-from pulse_assets.retrodiction.compilation import are_compiled, compile_kernels
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig
 
@@ -56,23 +53,8 @@ def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) 
 
 
 def _prepared_workers(cluster: ClusterSpec) -> AbstractContextManager[None]:
-    """Let what computes the batches get ready while this process imports Dagster."""
-    if cluster.in_process:
-        return _loading_kernels()
-    return worker_server() if cluster.kind == "local" else nullcontext()
-
-
-@contextmanager
-def _loading_kernels() -> Iterator[None]:
-    """Load the kernels in another thread, unless they must be compiled first."""
-    thread = Thread(target=compile_kernels)
-    if are_compiled():
-        thread.start()
-    try:
-        yield
-    finally:
-        if thread.ident:
-            thread.join()
+    """Let the workers of a cluster of this machine import while this process does."""
+    return worker_server() if cluster.kind == "local" and not cluster.in_process else nullcontext()
 
 
 def describe_start(config: TrainingConfig) -> str:
