@@ -17,7 +17,7 @@ if __name__ == "__main__" and not __package__:
     # Dagster. The folder that holds the package belongs there.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pulse_assets.cli.process import own_process, seconds_since_start, uncollected
+from pulse_assets.cli.process import limit_threads, own_process, seconds_since_start, uncollected
 from pulse_assets.errors import PulseError
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> Literal[0, 1]:
     began = time.monotonic()
     if arguments is None:  # the process is the command's own
         began -= seconds_since_start()
+        limit_threads()
         with uncollected():
             return _run(arguments, began)
     return _run(arguments, began)

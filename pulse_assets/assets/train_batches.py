@@ -1,7 +1,8 @@
 """The partitioned assets, computed by one step, so that a batch stays in memory.
 
-Each batch is one Dask task, whose worker writes the objects. The step only records them: one
-materialization per table of a batch as it completes, none for the tables of a failed batch.
+Each block of batches is one Dask task, whose worker writes the objects. The step only records them:
+one materialization per table of a batch as its block completes, none for the tables of a failed
+batch.
 """
 
 import logging

@@ -15,6 +15,7 @@ from pulse_assets.batches.windows import TrainingBatch, history_starts
 from pulse_assets.history.frequency import get_frequency
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLES
 from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.panel import SCREENING_ROWS
 
 #: A block takes about as many seconds at most, unless its walk alone takes longer.
 BLOCK_SECONDS: Final = 2.0
@@ -26,11 +27,13 @@ WALK_SHARE: Final = 0.5
 #: Rows of forecasts of a block at most, which take 32 bytes each until their batch is stored.
 BLOCK_ROWS: Final = 10_000_000
 
-#: Seconds, measured on one core of a Xeon: of a walk by row, rule and horizon; of a batch by rule
-#: and horizon of each variable, and of writing its four tables. Estimates need not be good.
-_WALK: Final = 4e-7
-_FORECAST: Final = 2e-6
-_BATCH: Final = 1.5e-2
+#: Processor seconds, measured on one core of a Xeon with 122 and 500 monthly series and with daily
+#: ones: of a walk by series, and by row, rule and horizon; of a batch by rule and horizon of each
+#: variable, and of writing its tables.
+_SERIES: Final = 2e-3
+_ROW: Final = 3e-8
+_FORECAST: Final = 5e-6
+_BATCH: Final = 1.1e-2
 
 #: Observations per year by frequency; others count as daily.
 _PER_YEAR: Final = {"yearly": 1, "quarterly": 4, "monthly": 12, "weekly": 52, "business_daily": 261}
@@ -46,13 +49,17 @@ def group_batches(
     A block has one anchor. Each thread gets at least four blocks, and a block takes no more than
     about two seconds; but a block is never so short that the walk takes most of its time.
 
+    A user's rule may take any time, and what a block computed is lost if it is interrupted. So with
+    such rules a block holds no more origins of a variable than a rule is restarted for: it takes
+    about twice the time of one batch.
+
     Args:
         batches: the batches, ordered by date.
         options: the configuration, with the frequency of each variable.
         threads: number of threads that compute blocks.
 
     Example:
-        Of 60 monthly batches of one anchor, four threads get 15 blocks of 4.
+        Of 60 monthly batches of one anchor, four threads get 20 blocks of 3.
     """
     if not batches:
         return []
@@ -61,7 +68,8 @@ def group_batches(
     share = len(batches) // (threads * BLOCKS_PER_THREAD)
     long = ceil(walk / each * (1.0 / WALK_SHARE - 1.0))
     memory = BLOCK_ROWS // _rows(batches, options)
-    size = max(min(max(min(fit, share), long), memory), 1)
+    most = min(memory, _most_with_user_rules(batches, options))
+    size = max(min(max(min(fit, share), long), most), 1)
     return [
         tuple(part)
         for block in _by_anchor(batches, options.history_days)
@@ -94,9 +102,22 @@ def _per_year(options: TrainingOptions) -> list[int]:
     return [_PER_YEAR.get(name, _DAILY) for name in names]
 
 
+def _most_with_user_rules(batches: Sequence[TrainingBatch], options: TrainingOptions) -> int:
+    """Return how many batches a block may have at most; without a user's rule all of them."""
+    if not any(":" in model for model in options.models or ()):
+        return len(batches)
+    targets = max((count * _years(batches) for count in _per_year(options)), default=1.0)
+    return int(SCREENING_ROWS / max(targets, 1.0))
+
+
+def _years(batches: Sequence[TrainingBatch]) -> float:
+    """Return the length of the longest window."""
+    return max((batch.end - batch.start).days for batch in batches) / 365.25
+
+
 def _rows(batches: Sequence[TrainingBatch], options: TrainingOptions) -> int:
     """Estimate the rows of forecasts of a batch, each variable having a target at least."""
-    years = max((batch.end - batch.start).days for batch in batches) / 365.25
+    years = _years(batches)
     targets = sum(max(count * years, 1.0) for count in _per_year(options))
     models = len(options.models or DEFAULT_MODELS) + len(ENSEMBLES)
     return max(int(targets * models * len(options.horizons)), 1)
@@ -108,5 +129,5 @@ def _seconds(options: TrainingOptions) -> tuple[float, float]:
     rows_per_year = sum(per_year)
     years = options.history_days / 365.25 + 5.0
     cells = len(options.models or DEFAULT_MODELS) * len(options.horizons)
-    walk = _WALK * rows_per_year * years * cells
+    walk = _SERIES * len(per_year) + _ROW * rows_per_year * years * cells
     return walk, _BATCH + _FORECAST * len(per_year) * cells

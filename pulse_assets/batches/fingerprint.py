@@ -14,15 +14,14 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import SCHEMAS, SORT_KEYS
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.settings.setting import settings_without_effect
+from pulse_assets.storage.tables import content_hash, sorted_table
 
 #: Instead of the hash of a failed batch's input: no input has it, so a resumed run tries again.
 FAILED_INPUT: Final = "failed"
@@ -95,16 +94,10 @@ def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
 
     Args:
         batch: the window.
-        history: the `historical_data` of the batch, sorted as `observe` and the store return it.
+        history: the `historical_data` of the batch.
     """
-    digest = hashlib.sha256(f"{batch.start}/{batch.end}".encode())
-    names = history["variable"].cast(pa.string()).combine_chunks()
-    runs = pc.run_end_encode(names)  # pyright: ignore[reportAttributeAccessIssue] - made at run time
-    digest.update(json.dumps([runs.values.to_pylist(), runs.run_ends.to_pylist()]).encode())
-    for name in ("timestamp", "value", "published_at"):
-        column = history[name].to_numpy()  # null becomes NaT
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()
+    whole = sorted_table(history, SORT_KEYS["historical_data"])
+    return _sha256(f"{batch.start}/{batch.end}/{content_hash(whole)}".encode())
 
 
 def schema_fingerprint(schemas: Mapping[str, pa.Schema]) -> str:

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from pulse_assets.execution.interrupts import lasting_interrupts
-
-#: Place of the start among the numbers that follow the name of a process in `/proc/<pid>/stat`.
-_START: Final = 19
+from pulse_assets.execution.process_start import ticks_at_start
+from pulse_assets.execution.worker_server import ONE_THREAD
 
 #: Objects that are created before Python searches the youngest ones for garbage; by default 700.
 _FEW_COLLECTIONS: Final = 200_000
@@ -47,11 +46,20 @@ def uncollected() -> Iterator[None]:
         gc.freeze()
 
 
+def limit_threads() -> None:
+    """Let NumPy compute with one thread, as workers do, unless the environment says otherwise.
+
+    Its matrices are small here: a second thread mostly waits, which costs as much as it computes.
+    NumPy looks into the environment when it is imported, so this comes before.
+    """
+    for name, count in ONE_THREAD.items():
+        os.environ.setdefault(name, count)
+
+
 def seconds_since_start() -> float:
     """Return how long ago this process started; 0 where the system does not tell."""
     try:
-        numbers = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        started = int(numbers[_START]) / os.sysconf("SC_CLK_TCK")
+        started = ticks_at_start(os.getpid()) / os.sysconf("SC_CLK_TCK")
         return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
     except (OSError, AttributeError):
         return 0.0

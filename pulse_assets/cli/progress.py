@@ -137,7 +137,7 @@ class TrainingProgress:
         self._bars.show_batches(total)
 
     def update(self, status: BatchOutcome, batch: str) -> None:
-        """Count a finished batch; `kept` means unchanged since an earlier run."""
+        """Count a finished batch."""
         self._counts[status] += 1
         self._bars.advance(self._describe())
         if self._live:

@@ -226,7 +226,8 @@ class _LastingRuns(SqliteRunStorage):
 def keep_sqlite_open(instance: dg.DagsterInstance) -> None:
     """Keep the connections to SQLite files open until the instance is disposed of.
 
-    Records in other databases are unchanged.
+    Records in other databases are unchanged. The storages change their class, because the instance
+    of a run that the UI launched exists before any code of ours, and Dagster cannot replace them.
     """
     kinds = {SqliteEventLogStorage: _LastingEvents, SqliteRunStorage: _LastingRuns}
     for storage in (instance.event_log_storage, instance.run_storage):

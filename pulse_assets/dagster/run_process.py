@@ -13,11 +13,10 @@ from typing import Final
 import dagster as dg
 import psutil
 
+from pulse_assets.execution.process_start import ticks_at_start
+
 #: Tag of a run: host, process id, start of the process, and id of the run.
 PROCESS_TAG: Final = "pulse/process"
-
-#: Place of the start among the numbers that follow the name of a process in `/proc/<pid>/stat`.
-_START: Final = 19
 
 #: Statuses of a run that has not ended.
 UNFINISHED: Final = [
@@ -53,8 +52,7 @@ def _started(process: psutil.Process) -> str:
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        numbers = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        return f"{boot}:{numbers[_START]}"
+        return f"{boot}:{ticks_at_start(process.pid)}"
     except OSError:
         return _time_of_day(process)
 

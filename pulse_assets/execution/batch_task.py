@@ -197,8 +197,9 @@ class _BatchWork:
         self.task, self.options = batch_task, batch_task.options
         self.store = open_store(batch_task.settings.store, batch_task.settings.s3)
         self.fingerprint: dict[str, str] = {}
-        self.current: dict[str, pa.Table] = {}
+        self.unchanged = False
         self.tables: dict[str, pa.Table] = {}
+        self.stored_metrics: pa.Table | None = None
         self.rows: dict[str, int] = {}
         self.bytes: dict[str, int] = {}
         self._variables: list[PlannedVariable] | None = None
@@ -208,11 +209,11 @@ class _BatchWork:
         self._identify(input_hash(self.batch, self.table("historical_data", walk)))
         if len(walk.works) > 1:
             self.release()  # the history is cut again when the batch is stored
-        return self.options.resume and all(map(self._is_current, self.task.tables))
+        self.unchanged = self.options.resume and all(map(self._is_current, self.task.tables))
+        return self.unchanged
 
     def store_tables(self, walk: _Walk) -> None:
         """Compute and store the tables of the task."""
-        self.current.clear()
         for name in BATCH_TABLES:
             if name in self.task.tables:
                 self._write(name, self.table(name, walk))
@@ -224,14 +225,13 @@ class _BatchWork:
 
     def summary(self) -> BatchSummary:
         """Return what was stored, or was there already."""
-        unchanged = bool(self.current)
-        metrics = (self.current or self.tables).get("batch_metrics")
+        metrics = self.stored_metrics if self.unchanged else self.tables.get("batch_metrics")
         if metrics is None:
-            return self._summary("completed", unchanged=unchanged)
+            return self._summary("completed")
         row = metrics.slice(0, 1).to_pylist()[0]
         errors = count_rule_errors(metrics)
         return replace(
-            self._summary(row["status"], unchanged=unchanged),
+            self._summary(row["status"]),
             error=None if errors else row["error"],  # of a rule, which is not the batch
             scores=headline_scores(metrics),
             rule_errors=errors,
@@ -311,7 +311,9 @@ class _BatchWork:
         partition = self._partition(name)
         try:
             data = partition.read()
-            self.current[name] = partition.decode(data)
+            table = partition.decode(data)  # damage is found only here
+            if name == "batch_metrics":
+                self.stored_metrics = table
             return is_current(partition.fingerprint(data), self.fingerprint)
         except StoreUnavailableError:
             raise
@@ -321,7 +323,7 @@ class _BatchWork:
     def _partition(self, name: str) -> Partition:
         return Partition(self.store, name, self.task.name, self.task.settings.batch_length)
 
-    def _summary(self, status: Status, *, unchanged: bool) -> BatchSummary:
+    def _summary(self, status: Status) -> BatchSummary:
         return BatchSummary(
-            self.task.name, status, unchanged=unchanged, rows=self.rows, bytes=self.bytes
+            self.task.name, status, unchanged=self.unchanged, rows=self.rows, bytes=self.bytes
         )

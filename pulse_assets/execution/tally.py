@@ -23,7 +23,7 @@ class Progress(Protocol):
         ...
 
     def update(self, status: BatchOutcome, batch: str) -> None:
-        """Receive a batch that is completed, skipped, failed or kept."""
+        """Receive a batch that is completed, skipped, failed or unchanged."""
         ...
 
 

@@ -7,7 +7,7 @@ every `SCREENING_ROWS`th row of a series, whichever origins follow it.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -91,19 +91,17 @@ class Panel:
     """The observations of all variables, each of which may be a leading indicator of the others."""
 
     observations: Mapping[str, Observations]
-    _by_dates: dict[bytes, dict[str, KnownSeries]] = field(default_factory=dict, repr=False)
 
     def known_on(self, dates: Dates) -> dict[str, KnownSeries]:
         """Return what was known of each variable on each date, [T]."""
-        key = dates.tobytes()
-        if key not in self._by_dates:
-            self._by_dates[key] = {n: x.as_known_on(dates) for n, x in self.observations.items()}
-        return self._by_dates[key]
+        return {name: rows.as_known_on(dates) for name, rows in self.observations.items()}
 
     def select_indicators(self, requests: Iterable[SeriesRequest], limit: int) -> Selected:
         """Select the leading indicators of each variable at its screening rows.
 
-        Variables that have the same dates up to a row share one table of candidates.
+        Variables that have the same dates up to a row share one table of candidates. What was known
+        on the dates of one variable is held for the next rows of its dates alone, because a panel
+        may have as many calendars as variables.
 
         Args:
             requests: the variables and their origins.
@@ -116,13 +114,20 @@ class Panel:
         for request in requests:
             for row in request.screening_rows:
                 alike.setdefault((row, request.dates[: row + 1].tobytes()), []).append(request)
-        for (row, _), members in alike.items():
-            others = self.known_on(members[0].dates)
+        calendar, others = b"", dict[str, KnownSeries]()
+        for (row, _), members in sorted(alike.items(), key=lambda item: _calendar(item[1])):
+            if (dates := _calendar(members)) != calendar:
+                calendar, others = dates, self.known_on(members[0].dates)
             candidates = Candidates.of({name: x.at(row) for name, x in others.items()})
             for request in members:
                 own = request.series.at(row)
                 selected[request.name, row] = candidates.select(own, request.name, limit=limit)
         return selected
+
+
+def _calendar(members: Sequence[SeriesRequest]) -> bytes:
+    """Return the dates of the first member, by which members are ordered."""
+    return members[0].dates.tobytes()
 
 
 def forecast_series(
@@ -198,7 +203,8 @@ def _indicator_rules(
     """Return the rules on the leading indicators of a segment."""
     start = first_known(request.series.values)
     for name in segment.indicators:
-        yield IndicatorRule.of(name, panel.known_on(request.dates)[name], start)
+        known_series = panel.observations[name].as_known_on(request.dates)
+        yield IndicatorRule.of(name, known_series, start)
 
 
 def _join(parts: Sequence[Retrodiction], origins: Sequence[Ints], length: int) -> Retrodiction:

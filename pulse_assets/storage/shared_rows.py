@@ -8,8 +8,6 @@ shared object that is missing or damaged makes each of its batches a damaged one
 Folders whose name begins with an underscore are left out by readers of a folder of Parquet files.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -19,7 +17,7 @@ import pyarrow as pa
 from pulse_assets.catalog import SHARED, SORT_KEYS
 from pulse_assets.errors import StoreError, StoreUnavailableError
 from pulse_assets.storage.store import MissingObjectError, Store
-from pulse_assets.storage.tables import decode_table, encode_table, sorted_table
+from pulse_assets.storage.tables import content_hash, decode_table, encode_table, sorted_table
 
 #: Fewer rows are cheaper in the batch's own object.
 _FEWEST: Final = 2_000
@@ -63,7 +61,7 @@ class SharedRows:
         if before.sum() < _FEWEST:
             return SplitTable(table, "")
         shared = sorted_table(table.filter(pa.array(before)), SORT_KEYS[self.asset])
-        name = _content_hash(shared)
+        name = content_hash(shared)
         if not self._is_intact(name):
             data = encode_table(shared, self.asset, fingerprint={})
             self.store.write(self._path(name), data)
@@ -94,7 +92,7 @@ class SharedRows:
                 "--resume over their dates"
             ) from error
         table = decode_table(data, self.asset, name=place)
-        if _content_hash(table) != name:
+        if content_hash(table) != name:
             raise StoreError(
                 f"{self.asset}: {place}, which several batches share, is damaged: run pulse-train "
                 "--resume over their dates"
@@ -134,18 +132,3 @@ class SharedRows:
 
     def _path(self, name: str) -> str:
         return f"{self.asset}/_shared/{name}.parquet"
-
-
-def _content_hash(table: pa.Table) -> str:
-    """Hash the values of a sorted table."""
-    digest = hashlib.sha256(json.dumps([f"{f.name} {f.type}" for f in table.schema]).encode())
-    for column in table.unify_dictionaries().combine_chunks().columns:
-        whole = column.combine_chunks()
-        if isinstance(whole, pa.DictionaryArray):
-            digest.update(json.dumps(whole.dictionary.to_pylist()).encode())
-            whole = whole.indices
-        if pa.types.is_date32(whole.type):
-            whole = whole.cast(pa.int32())
-        digest.update(whole.is_null().to_numpy(zero_copy_only=False).tobytes())
-        digest.update(whole.fill_null(0).to_numpy(zero_copy_only=False).tobytes())
-    return digest.hexdigest()

@@ -231,6 +231,18 @@ def test_each_thread_gets_at_least_four_blocks_if_the_walk_is_short():
     assert len(group_batches(batches, options, 4)) >= 16
 
 
+@pytest.mark.parametrize(("frequency", "most"), [("monthly", 24), ("quarterly", 24), ("daily", 1)])
+def test_with_a_rule_of_the_user_a_block_is_soon_done(frequency, most):
+    """An interrupted block is lost, and such a rule may take any time."""
+    months = (np.datetime64("2000-01") + np.arange(60)).astype("M8[D]")
+    batches = [batch_of_month(month) for month in months]
+    frequencies = {f"v{i}": frequency for i in range(500)}  # the walk alone asks for long blocks
+    options = TrainingConfig(models=["naive", HOSTILE + "Raises"], frequencies=frequencies)
+    blocks = group_batches(batches, options.options(), 1)
+    assert max(map(len, blocks)) <= most
+    assert len(blocks) < 60 or most == 1
+
+
 def test_a_panel_that_takes_long_to_walk_gets_long_blocks():
     """Blocks of one batch would walk the same history sixty times."""
     months = (np.datetime64("2000-01") + np.arange(60)).astype("M8[D]")
