@@ -51,7 +51,7 @@ def print_summary(
     performance = results["performance"]
     console.print(_batch_table(results["batches"], performance))
     if phases := performance.get("phases"):
-        console.print(Text(_describe_phases(phases)))
+        console.print(Text(_fill_phases(_describe_phases(phases), console.width)))
     console.print()
     if results["variables"]["details"]:
         _print_variables(console, results["variables"]["details"])
@@ -175,6 +175,17 @@ def _describe_phases(phases: Mapping[str, float]) -> str:
         parts.append(f"{name} {round(until, 1) - shown:.1f} s")
         shown = round(until, 1)
     return ", ".join(parts)
+
+
+def _fill_phases(text: str, width: int) -> str:
+    r"""Wrap phases between two of them, and not between name and seconds.
+
+    Example:
+        >>> _fill_phases("start 1.0 s, end 0.0 s", 14)
+        'start 1.0 s,\nend 0.0 s'
+    """
+    joined = text.replace(" ", "\N{NO-BREAK SPACE}").replace(",\N{NO-BREAK SPACE}", ", ")
+    return textwrap.fill(joined, width).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _print_variables(console: Console, details: Mapping[str, Mapping[str, Any]]) -> None:

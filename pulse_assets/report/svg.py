@@ -43,12 +43,14 @@ _LARGEST: Final = 1e100
 _FEW: Final = 13
 #: Points; 72 are an inch.
 _TEXT, _SMALL_TEXT = 11.0, 10.5
-#: Units of dates, and the largest number of ticks that have room for their text.
+#: Units of dates from one tick to the next.
 _DATE_STEPS: Final = (
-    *(("D", days, 5) for days in (1, 2, 7, 14)),
-    *(("M", months, 6) for months in (1, 3, 6)),
-    *(("Y", years, 8) for years in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)),
+    *(("D", days) for days in (1, 2, 7, 14, 28)),
+    *(("M", months) for months in (1, 3, 6)),
+    *(("Y", years) for years in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)),
 )
+#: Width of a character of a date at most, as a share of its height, and the least gap, in points.
+_CHARACTER, _GAP = 0.65, 9.0
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def _x_axis(panel: Panel, box: Box) -> _Axis:
         start, end = start - 1.0, end + 1.0
     margin = 0.05 * (end - start)
     start, end = start - margin, end + margin
-    ticks = _date_ticks(start, end) if dates else _whole_ticks(start, end)
+    ticks = _date_ticks(start, end, box.width) if dates else _whole_ticks(start, end)
     return _Axis(start, end, box.left, box.left + box.width, ticks)
 
 
@@ -204,12 +206,17 @@ def _whole_ticks(start: float, end: float) -> list[tuple[float, str]]:
     return [(value, f"{value}") for value in range(first, math.floor(end) + 1, step)]
 
 
-def _date_ticks(start: float, end: float) -> list[tuple[float, str]]:
-    """Return the first days of the shortest unit of which there are not too many."""
+def _date_ticks(start: float, end: float, width: float) -> list[tuple[float, str]]:
+    """Return the first days of the shortest unit whose texts have room on an axis of a width."""
     first, last = (np.datetime64(round(day), "D") for day in (start, end))
-    choices = ((unit, _multiples(first, last, unit, n), most) for unit, n, most in _DATE_STEPS)
-    unit, dates = next((unit, dates) for unit, dates, most in choices if len(dates) <= most)
-    return [(float(day.astype(np.int64)), _date_text(day, unit)) for day in dates]
+    ticks: list[tuple[float, str]] = []
+    for unit, step in _DATE_STEPS:
+        dates = _multiples(first, last, unit, step)
+        ticks = [(float(day.astype(np.int64)), _date_text(day, unit)) for day in dates]
+        texts = [_CHARACTER * _SMALL_TEXT * len(text) + _GAP for _, text in ticks]
+        if sum(texts) <= width:
+            break
+    return ticks
 
 
 def _multiples(first: np.datetime64, last: np.datetime64, unit: str, step: int) -> Dates:

@@ -1,6 +1,7 @@
 """Figures can be drawn of any range of dates; a warning would be an error here."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,20 @@ def test_every_range_of_dates_has_ticks(days):
     svg = draw_trust({"ensemble": line})
     assert svg.startswith("<svg")
     assert svg.count("<text") >= 6 + 2 + 2  # numbers on the y axis, two titles, two dates
+
+
+@pytest.mark.parametrize("width", [150.0, 300.0, 700.0])
+@pytest.mark.parametrize("days", [1, 10, 45, 68, 75, 120, 400, 980, 1500, 12000, 300_000])
+def test_texts_of_dates_do_not_overlap(days, width):
+    x = np.datetime64("2022-11-07") + np.array([0, days])
+    panel = Panel([Line("observed", x, np.array([1.0, 2.0]))])
+    svg = chart((width + 75.0, 190.0), [(panel, Box(63.0, 16.0, width, 130.0))])
+    texts = re.findall(r'<text x="([\d.]+)"[^>]*>(\d{4,}(?:-\d\d)*)</text>', svg)
+    assert texts
+    # A digit of the page's font is 0.64 of its height of 10.5 points, a hyphen less.
+    ends = [(float(at), 0.64 * 10.5 * len(text) / 2.0) for at, text in texts]
+    for (left, half), (right, other) in pairwise(ends):
+        assert left + half < right - other
 
 
 @pytest.mark.parametrize(
