@@ -166,12 +166,12 @@ def check_no_half_objects(config, undisturbed):
     assert found.items() <= undisturbed.items()
 
 
-def check_resumes(command, config, undisturbed, *options, finished):
+def check_resumes(command, config, undisturbed, *options, finished, at_most=BATCHES - 1):
     """A resumed run computes the rest only."""
     code, said = command("--resume", *options, seconds="0").finish()
     assert code == 0, said
     kept = int(re.findall(r"(\d+) unchanged", said)[-1])
-    assert finished <= kept < BATCHES
+    assert finished <= kept <= at_most
     check_whole(config, undisturbed)
 
 
@@ -383,7 +383,7 @@ def test_postgresql_is_lost_for_good(command, config, undisturbed):
         assert "--resume computes the others" in line
         check_no_half_objects(config, undisturbed)
         server.control("start")
-        check_resumes(command, config, undisturbed, finished=10)
+        check_resumes(command, config, undisturbed, finished=10, at_most=BATCHES)
 
 
 @pytest.mark.parametrize("seconds", [0, 20])
@@ -406,5 +406,6 @@ def test_postgresql_is_restarted(command, config, undisturbed, seconds):
                 "^error: .*Dagster's records .*--resume computes", said, re.MULTILINE
             ), said
             check_no_half_objects(config, undisturbed)
-            check_resumes(command, config, undisturbed, finished=10)
+            # Batches need no records: all may be stored before the run finds the records gone.
+            check_resumes(command, config, undisturbed, finished=10, at_most=BATCHES)
             assert [run.status.value for run in runs()] == ["SUCCESS", "FAILURE"]
