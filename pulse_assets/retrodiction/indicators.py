@@ -76,8 +76,8 @@ class Candidates:
         if not names:
             return cls((), np.empty((0, 0)), np.empty((0, 0)), np.empty(0, np.int64))
         ranked = np.stack([ranks(changes[name]) for name in names])
-        known, pattern_of = _distinct(~np.isnan(ranked))
-        return cls(tuple(names), _filled(ranked), known.astype(np.float64), pattern_of)
+        patterns, pattern_of = _distinct(~np.isnan(ranked))
+        return cls(tuple(names), _filled(ranked), patterns.astype(np.float64), pattern_of)
 
     def select(self, series: Mapping[str, Floats], *, limit: int) -> dict[str, list[str]]:
         """Return the names of the leading indicators of each series, the largest correlation first.
@@ -92,11 +92,11 @@ class Candidates:
             limit: the largest number of indicators; those with the largest correlations stay.
         """
         selected: dict[str, list[str]] = {name: [] for name in series}
-        known = [name for name, y in series.items() if np.isfinite(y).any()]
-        if known and self.names:
-            errors = np.stack([_ranked_errors(series[name]) for name in known])
+        not_empty = [name for name, y in series.items() if np.isfinite(y).any()]
+        if not_empty and self.names:
+            errors = np.stack([_ranked_errors(series[name]) for name in not_empty])
             for index, strengths in self.correlations(errors):
-                name = known[index]
+                name = not_empty[index]
                 selected[name] = self._strongest(strengths, name)[:limit]
         return selected
 
@@ -123,24 +123,24 @@ class Candidates:
         Args:
             errors: centred ranks of each series `[N, T]`, NaN where missing.
         """
-        known, pattern_of = _distinct(~np.isnan(errors))
+        patterns, pattern_of = _distinct(~np.isnan(errors))
         together = max(_CELLS // (INDICATOR_LAGS * len(self.names)), 1)
-        for pattern, row in enumerate(known):
-            sums = self._known_sums(_leads(row.astype(np.float64)))
-            members = np.flatnonzero(pattern_of == pattern)
+        for number, pattern in enumerate(patterns):
+            sums = self._known_sums(_leads(pattern.astype(np.float64)))
+            members = np.flatnonzero(pattern_of == number)
             for start in range(0, len(members), together):
                 chosen = members[start : start + together]
                 strengths = self._strengths(_leads(_filled(errors[chosen])), *sums)
                 yield from zip(chosen.tolist(), strengths, strict=True)
 
-    def _known_sums(self, known: Floats) -> tuple[Floats, Floats, Floats]:
+    def _known_sums(self, leads: Floats) -> tuple[Floats, Floats, Floats]:
         """Return pairs, and sums and sums of squares of the ranks, by lag and candidate `[L, V]`.
 
         Args:
-            known: where the errors are known at each lag `[L, T]`.
+            leads: 1 where the error at each lag is known, else 0 `[L, T]`.
         """
-        pairs = (known @ self.patterns.T)[:, self.pattern_of]
-        return pairs, known @ self.ranks.T, known @ self._squares.T
+        pairs = (leads @ self.patterns.T)[:, self.pattern_of]
+        return pairs, leads @ self.ranks.T, leads @ self._squares.T
 
     @cached_property
     def _squares(self) -> Floats:
@@ -159,10 +159,10 @@ class Candidates:
         return np.where(enough, strength, 0.0).max(axis=1)
 
 
-def _product(leads: Floats, rows: Floats) -> Floats:
-    """Return the sums of the products of leads `[N, L, T]` and rows `[V, T]`, `[N, L, V]`."""
-    flat = leads.reshape(-1, leads.shape[-1]) @ rows.T
-    return flat.reshape(*leads.shape[:-1], len(rows))
+def _product(leads: Floats, series: Floats) -> Floats:
+    """Return the sums of the products of leads `[N, L, T]` and series `[V, T]`, `[N, L, V]`."""
+    flat = leads.reshape(-1, leads.shape[-1]) @ series.T
+    return flat.reshape(*leads.shape[:-1], len(series))
 
 
 def _filled(values: Floats) -> Floats:
@@ -170,16 +170,16 @@ def _filled(values: Floats) -> Floats:
     return np.where(np.isnan(values), 0.0, values)
 
 
-def _distinct(rows: Bools) -> tuple[Bools, Ints]:
+def _distinct(flags: Bools) -> tuple[Bools, Ints]:
     """Return the different rows `[P, T]`, and the index of each row's equal among them `[N]`."""
-    packed = np.ascontiguousarray(np.packbits(rows, axis=1))
+    packed = np.ascontiguousarray(np.packbits(flags, axis=1))
     keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, index = np.unique(keys, return_index=True, return_inverse=True)
-    return rows[first], index
+    return flags[first], index
 
 
 def _leads(errors: Floats) -> Floats:
-    """Return the errors 1 to `INDICATOR_LAGS` steps after each index `[..., L, T]`; 0 at the end."""
+    """Return the errors 1 to `INDICATOR_LAGS` steps after each index `[..., L, T]`."""
     leads = np.zeros((*errors.shape[:-1], INDICATOR_LAGS, errors.shape[-1]))
     for lag in range(1, INDICATOR_LAGS + 1):
         leads[..., lag - 1, :-lag] = errors[..., lag:]
