@@ -40,5 +40,9 @@ class LostWorkerError(PulseError):
     """A batch killed its worker process each time it was tried."""
 
 
+class LostProcessError(PulseError):
+    """The process that computed a step of a large panel was killed, or could not start."""
+
+
 class TrainingError(PulseError):
     """A run ended without results."""

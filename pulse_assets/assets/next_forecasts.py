@@ -14,6 +14,7 @@ from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS, Forecasts
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import as_table, in_words
 from pulse_assets.dagster.resources import DataResource
+from pulse_assets.execution.separate_process import run_step
 from pulse_assets.preflight import resolve_options
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
@@ -25,6 +26,7 @@ from pulse_assets.stages.series_ends import (
     last_observations,
     left_out,
 )
+from pulse_assets.storage.objects import EncodedObject, StoredTable
 from pulse_assets.storage.tables import fingerprint_of
 
 
@@ -39,33 +41,42 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         training: dg.ResourceParam[TrainingOptions],
         data: DataResource,
-        trust_ledger: pa.Table,
-    ) -> Iterator[dg.Output[pa.Table] | dg.AssetCheckResult]:
+        trust_ledger: StoredTable,
+    ) -> Iterator[dg.Output[EncodedObject] | dg.AssetCheckResult]:
         with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
-            source = run.open_source()
-            series = {name: source.load(name) for name in options.variables or ()}
-            seconds = options.rule_timeout_seconds
-            rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
-            result = forecast_next(series, rules, options, _trust(trust_ledger))
-        early = early_ends(last_observations(result.table), options.frequencies)
-        forecasts = Forecasts(
-            left_out(result.table),
-            early,
-            result.rule_errors,
-            trust_fits=fingerprint_of(trust_ledger) == ledger_fingerprint(run, options),
-        )
+            output, forecasts = run_step(
+                "next_forecasts", options, compute_forecasts, run, options, trust_ledger
+            )
+            checked = CheckedData.of(run, options)
         for name, reason in forecasts.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
-        for pair, error in result.rule_errors.items():
+        for pair, error in forecasts.rule_errors.items():
             context.log.warning(f"a rule failed ({pair}): {error}")
-        rule_errors = {"rule_errors": in_words(result.rule_errors)}
-        yield dg.Output(result.table, metadata=_metadata(result.table, forecasts) | rule_errors)
+        yield output
         for check in FORECAST_CHECKS:
-            yield CheckedData.of(run, options).evaluation(check.run(forecasts))
+            yield checked.evaluation(check.run(forecasts))
 
     return next_forecasts
+
+
+def compute_forecasts(
+    run: Settings, options: TrainingOptions, trust_ledger: StoredTable
+) -> tuple[dg.Output[EncodedObject], Forecasts]:
+    """Return the next forecasts, as they are stored and shown, and what their checks look at."""
+    source, ledger = run.open_source(), trust_ledger.load()
+    series = {name: source.load(name) for name in options.variables or ()}
+    rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=options.rule_timeout_seconds)
+    result = forecast_next(series, rules, options, _trust(ledger))
+    forecasts = Forecasts(
+        left_out(result.table),
+        early_ends(last_observations(result.table), options.frequencies),
+        result.rule_errors,
+        trust_fits=fingerprint_of(ledger) == ledger_fingerprint(run, options),
+    )
+    encoded = EncodedObject.of_table(result.table, "next_forecasts")
+    return dg.Output(encoded, metadata=_metadata(result.table, forecasts)), forecasts
 
 
 def _metadata(table: pa.Table, forecasts: Forecasts) -> dict[str, Any]:
@@ -74,6 +85,7 @@ def _metadata(table: pa.Table, forecasts: Forecasts) -> dict[str, Any]:
         "left_out": in_words(forecasts.left_out),
         "ends_early": in_words(list(forecasts.early.values())),
         "forecast": as_table(ours),
+        "rule_errors": in_words(forecasts.rule_errors),
     }
 
 

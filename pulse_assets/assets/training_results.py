@@ -6,8 +6,8 @@ so the results of a failed run exist, and the run says why it failed.
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import dagster as dg
 import pyarrow as pa
@@ -16,14 +16,16 @@ import pyarrow.compute as pc
 from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.batches.grid import batch_keys, batches_of_run
-from pulse_assets.dagster.checks.check import CheckedData
+from pulse_assets.dagster.checks.check import CheckedData, RecordedOutcomes
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
 from pulse_assets.dagster.checks.results import ENSEMBLE_CHECK
 from pulse_assets.dagster.checks.step import BATCH_CHECKS, fail_on_errors
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.failures import plain_failures
+from pulse_assets.dagster.io_managers import to_json
 from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
+from pulse_assets.execution.separate_process import run_step
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
 from pulse_assets.report.pictures import forecast_picture
@@ -34,6 +36,7 @@ from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.outcome import conclude
 from pulse_assets.stages.results import RESULT_COLUMNS, Summary, summarise
 from pulse_assets.storage.layout import PartitionedTables, object_path
+from pulse_assets.storage.objects import EncodedObject, StoredTable
 from pulse_assets.storage.store import open_store
 
 _REPORTED: Final = [
@@ -65,45 +68,108 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         training: dg.ResourceParam[TrainingOptions],
         data: DataResource,
         batch_metrics: PartitionedTables,
-        trust_ledger: pa.Table,
-        next_forecasts: pa.Table,
-    ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
+        trust_ledger: StoredTable,
+        next_forecasts: StoredTable,
+    ) -> Iterator[dg.Output[EncodedObject] | dg.AssetCheckResult]:
         with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
-            metrics = batch_metrics.parts(
-                RESULT_COLUMNS,
-                made_of={"configuration": configuration_fingerprint(run, options)},
+            stored = _Stored(
+                batch_metrics,
+                trust_ledger,
+                next_forecasts,
                 required=batches_of_run(context.run.tags, settings),
             )
-            results, skill = _summary(context, run, options, metrics, trust_ledger)
-            ensemble = ENSEMBLE_CHECK.run(results)
-            earlier, ours = _earlier_checks(context, run, options)
-            results = conclude(results, [*earlier, ensemble])
-            retrodictions = _reported(run, _scored(trust_ledger, results), results, options)
-        yield dg.Output(skill, "skill_by_horizon", metadata=_preview(skill))
-        yield dg.Output(results, "training_results", metadata=_metadata(results, retrodictions))
-        yield CheckedData.of(run, options).evaluation(ensemble)
-        report = build_report(results, skill, trust_ledger, retrodictions, next_forecasts)
-        yield dg.Output(report, "training_report", metadata=_link(run))
+            checked = CheckedData.of(run, options)
+            keys = [check.key for check in (*BATCH_CHECKS, *FORECAST_CHECKS)]
+            recorded = checked.recorded(context.instance, keys, context.run.run_id)
+            training_step = _last_training(context)
+            published = run_step(
+                *("publish_results", options, compute_results, run, options),
+                *(stored, recorded, training_step),
+            )
+        skill, results, report = published.outputs
+        yield skill
+        yield results
+        yield checked.evaluation(published.ensemble)
+        yield report
         # If the checks of the batches failed in this run, their own step has failed already. The
         # step of the forecasts does not fail, because the results need its output.
+        ours = list(recorded.of_run.values())
         fail_on_errors(
-            [check for check in earlier if check not in ours or check.asset == "next_forecasts"]
+            [
+                check
+                for check in published.earlier
+                if check not in ours or check.asset == "next_forecasts"
+            ]
         )
 
     return publish_results
 
 
-def _summary(
-    context: dg.AssetExecutionContext,
+class _Stored(NamedTuple):
+    """The stored tables that the step reads; `required` are batches that must be among them."""
+
+    metrics: PartitionedTables
+    ledger: StoredTable
+    forecasts: StoredTable
+    required: Collection[str]
+
+
+class _Published(NamedTuple):
+    """The outputs of the step, and the outcomes of its check and of those before it."""
+
+    outputs: tuple[dg.Output[EncodedObject], dg.Output[EncodedObject], dg.Output[EncodedObject]]
+    ensemble: CheckOutcome
+    earlier: list[CheckOutcome]
+
+
+def compute_results(
     run: Settings,
     options: TrainingOptions,
-    metrics: Iterable[pa.Table],
+    stored: _Stored,
+    recorded: RecordedOutcomes,
+    last_training: tuple[Performance, Mapping[str, Any]],
+) -> _Published:
+    """Return skill, results and report, as they are stored and shown, and the outcomes of checks.
+
+    Args:
+        run: where data lies.
+        options: the resolved configuration.
+        stored: what they are computed from.
+        recorded: the outcomes of checks that Dagster has.
+        last_training: timings and cluster of the last step that computed batches.
+    """
+    ledger = stored.ledger.load()
+    results, skill = _summary(run, options, stored, ledger, last_training)
+    ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, recorded)
+    results = conclude(results, [*earlier, ensemble])
+    retrodictions = _reported(run, _scored(ledger, results), results, options)
+    report = build_report(results, skill, ledger, retrodictions, stored.forecasts.load())
+    table = EncodedObject.of_table(skill, "skill_by_horizon")
+    text, page = (EncodedObject(part.encode()) for part in (to_json(results), report))
+    outputs = (
+        dg.Output(table, "skill_by_horizon", metadata=_preview(skill)),
+        dg.Output(text, "training_results", metadata=_metadata(results, retrodictions)),
+        dg.Output(page, "training_report", metadata=_link(run)),
+    )
+    return _Published(outputs, ensemble, earlier)
+
+
+def _summary(
+    run: Settings,
+    options: TrainingOptions,
+    stored: _Stored,
     ledger: pa.Table,
+    last_training: tuple[Performance, Mapping[str, Any]],
 ) -> Summary:
-    """Return the results of the batches of `metrics`, before their checks are added."""
-    performance, cluster = _last_training(context)
+    """Return the results of all batches of this configuration, before their checks are added."""
+    metrics = stored.metrics.parts(
+        RESULT_COLUMNS,
+        made_of={"configuration": configuration_fingerprint(run, options)},
+        required=stored.required,
+    )
+    performance, cluster = last_training
     return summarise(
         metrics,
         ledger,
@@ -121,16 +187,15 @@ def describe(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
 
 
 def _earlier_checks(
-    context: dg.AssetExecutionContext, run: Settings, options: TrainingOptions
-) -> tuple[list[CheckOutcome], list[CheckOutcome]]:
-    """Return the outcomes of the checks of batches and forecasts, and those that this run recorded.
+    run: Settings, options: TrainingOptions, recorded: RecordedOutcomes
+) -> list[CheckOutcome]:
+    """Return the outcomes of the checks of batches and forecasts.
 
-    The outcomes of this run count. If it has none, because it computes aggregates alone, quick
+    Those that this run recorded count. If it has none, because it computes aggregates alone, quick
     checks run here, and the latest recorded outcome for the same data counts for the others.
     """
-    keys = [check.key for check in (*BATCH_CHECKS, *FORECAST_CHECKS)]
-    checked, batches = CheckedData.of(run, options), StoredBatches(run, options)
-    ours, latest = checked.recorded(context.instance, keys, context.run.run_id)
+    ours, latest = recorded
+    batches = StoredBatches(run, options)
     outcomes = []
     for check in BATCH_CHECKS:
         if check.key in ours:
@@ -141,7 +206,7 @@ def _earlier_checks(
             outcomes.append(latest.get(check.key) or check.not_run())
     for check in FORECAST_CHECKS:
         outcomes.append(ours.get(check.key) or latest.get(check.key) or check.not_run())
-    return outcomes, list(ours.values())
+    return outcomes
 
 
 def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """`trust_ledger`: the scan of all stored batch metrics of the run's configuration."""
 
+from collections.abc import Collection
 from typing import Any
 
 import dagster as dg
@@ -11,6 +12,7 @@ from pulse_assets.batches.grid import batches_of_run
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
+from pulse_assets.execution.separate_process import run_step
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.pictures import trust_picture
 from pulse_assets.retrodiction.rule_process import fresh_hosts
@@ -18,7 +20,7 @@ from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.ledger import LEDGER_COLUMNS, build_ledger, latest_trust
 from pulse_assets.storage.layout import PartitionedTables
-from pulse_assets.storage.tables import with_fingerprint
+from pulse_assets.storage.objects import EncodedObject
 
 
 def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
@@ -30,22 +32,38 @@ def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
         training: dg.ResourceParam[TrainingOptions],
         data: DataResource,
         batch_metrics: PartitionedTables,
-    ) -> dg.Output[pa.Table]:
+    ) -> dg.Output[EncodedObject]:
         with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
-            configuration = configuration_fingerprint(run, options)
-            chosen = batch_metrics.parts(
-                LEDGER_COLUMNS,
-                made_of={"configuration": configuration},
-                required=batches_of_run(context.run.tags, settings),
+            required = batches_of_run(context.run.tags, settings)
+            return run_step(
+                "trust_ledger", options, compute_ledger, run, options, batch_metrics, required
             )
-            ledger = build_ledger(chosen, options.trust_discount)
-        return dg.Output(
-            with_fingerprint(ledger, ledger_fingerprint(run, options)), metadata=_metadata(ledger)
-        )
 
     return trust_ledger
+
+
+def compute_ledger(
+    run: Settings, options: TrainingOptions, metrics: PartitionedTables, required: Collection[str]
+) -> dg.Output[EncodedObject]:
+    """Return the ledger of all batches of this configuration, as it is stored and shown.
+
+    Args:
+        run: where data lies.
+        options: the resolved configuration.
+        metrics: the stored `batch_metrics`.
+        required: keys of batches that must be among them.
+    """
+    chosen = metrics.parts(
+        LEDGER_COLUMNS,
+        made_of={"configuration": configuration_fingerprint(run, options)},
+        required=required,
+    )
+    ledger = build_ledger(chosen, options.trust_discount)
+    fingerprint = ledger_fingerprint(run, options)
+    encoded = EncodedObject.of_table(ledger, "trust_ledger", fingerprint)
+    return dg.Output(encoded, metadata=_metadata(ledger))
 
 
 def _metadata(ledger: pa.Table) -> dict[str, Any]:

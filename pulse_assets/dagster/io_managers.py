@@ -6,7 +6,7 @@ Dagster, for one partition, several, or an asset without partitions.
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import dagster as dg
 import pyarrow as pa
@@ -15,15 +15,11 @@ from pydantic import Field
 from pulse_assets.catalog import Suffix
 from pulse_assets.errors import StoreError
 from pulse_assets.storage.layout import PartitionedTables, object_path
+from pulse_assets.storage.objects import EncodedObject, StoredTable, read_object
 from pulse_assets.storage.s3 import S3Settings
-from pulse_assets.storage.store import MissingObjectError, Store, open_store
-from pulse_assets.storage.tables import (
-    decode_table,
-    encode_table,
-    fingerprint_of,
-    read_fingerprint,
-    with_fingerprint,
-)
+from pulse_assets.storage.store import Store, open_store
+
+_Table: TypeAlias = pa.Table | EncodedObject
 
 
 class StoreIOManager(dg.ConfigurableIOManager):
@@ -50,15 +46,6 @@ class StoreIOManager(dg.ConfigurableIOManager):
     def _length(self) -> int | str:
         return self.batch_cadence or self.batch_size_days
 
-    def _read(self, asset: str) -> bytes:
-        """Read the object of an asset without partitions."""
-        try:
-            return self.open_store().read(object_path(asset, suffix=self.suffix))
-        except MissingObjectError as error:
-            raise MissingObjectError(
-                f"{asset} is not in the store ({error}): materialize it, or run pulse-train"
-            ) from error
-
     def _write(
         self, context: dg.OutputContext, key: str | None, data: bytes, **metadata: int
     ) -> None:
@@ -75,15 +62,20 @@ class ParquetIOManager(StoreIOManager):
     """Tables of `pulse_assets.catalog.SCHEMAS` as Parquet, one object per partition.
 
     The last part of an asset's key names its table. A partitioned upstream asset is loaded as
-    `PartitionedTables`, whether it has no, one or many partitions in the run.
+    `PartitionedTables`, whether it has no, one or many partitions in the run. Any other is loaded
+    whole, or as a `StoredTable` where the argument of the asset is annotated with that class.
     """
 
     suffix = "parquet"
 
     def handle_output(
-        self, context: dg.OutputContext, obj: pa.Table | Mapping[str, pa.Table] | None
+        self,
+        context: dg.OutputContext,
+        obj: _Table | Mapping[str, _Table] | None,
     ) -> None:
         """Store a table, or a table by partition key; with None the step has stored its own.
+
+        A table may be encoded already.
 
         Raises:
             StoreError: the keys are not those of the run, a table has other columns than its
@@ -92,10 +84,12 @@ class ParquetIOManager(StoreIOManager):
         if obj is None:
             return
         for key, table in _by_partition(context, obj).items():
-            data = encode_table(table, _asset(context), fingerprint=fingerprint_of(table))
-            self._write(context, key, data, **{"dagster/row_count": table.num_rows})
+            if not isinstance(table, EncodedObject):
+                table = EncodedObject.of_table(table, _asset(context))
+            rows = {} if table.rows is None else {"dagster/row_count": table.rows}
+            self._write(context, key, table.data, **rows)
 
-    def load_input(self, context: dg.InputContext) -> pa.Table | PartitionedTables:
+    def load_input(self, context: dg.InputContext) -> pa.Table | StoredTable | PartitionedTables:
         """Load an asset without partitions whole, a partitioned one as a lazy mapping.
 
         Raises:
@@ -106,17 +100,15 @@ class ParquetIOManager(StoreIOManager):
         if context.has_asset_partitions:
             keys = context.asset_partition_keys
             return PartitionedTables(self.open_store(), asset, self._length, keys)
-        data, name = self._read(asset), f"{self.store}/{object_path(asset)}"
-        return with_fingerprint(
-            decode_table(data, asset, name=name), read_fingerprint(data, name=name)
-        )
+        table = StoredTable(self.open_store(), asset)
+        return table if context.dagster_type.typing_type is StoredTable else table.load()
 
 
 class _TextIOManager(StoreIOManager):
     """One UTF-8 object an asset; assets with partitions hold tables and are refused."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:  # noqa: ANN401
-        """Store the output; with None the step has stored its own.
+        """Store the output, encoded already or not; with None the step has stored its own.
 
         Raises:
             StoreError: the asset is partitioned, or the object cannot be written.
@@ -128,7 +120,8 @@ class _TextIOManager(StoreIOManager):
                 f"{_asset(context)} has partitions, {type(self).__name__} stores one object an "
                 "asset: use ParquetIOManager"
             )
-        self._write(context, None, self._encode(obj).encode())
+        encoded = isinstance(obj, EncodedObject)
+        self._write(context, None, obj.data if encoded else self._encode(obj).encode())
 
     def load_input(self, context: dg.InputContext) -> Any:  # noqa: ANN401
         """Load the object.
@@ -138,7 +131,7 @@ class _TextIOManager(StoreIOManager):
         """
         asset = _asset(context)
         try:
-            return self._decode(self._read(asset).decode())
+            return self._decode(read_object(self.open_store(), asset, self.suffix).decode())
         except ValueError as error:  # of the encoding or of the syntax
             place = f"{self.store}/{object_path(asset, suffix=self.suffix)}"
             raise StoreError(f"{place}: damaged ({error}): materialize {asset} again") from error
@@ -196,15 +189,15 @@ def _asset(context: dg.InputContext | dg.OutputContext) -> str:
 
 
 def _by_partition(
-    context: dg.OutputContext, tables: pa.Table | Mapping[str, pa.Table]
-) -> Mapping[str | None, pa.Table]:
+    context: dg.OutputContext, tables: _Table | Mapping[str, _Table]
+) -> Mapping[str | None, _Table]:
     """Return table by partition key of the run; the key is None for an asset without partitions.
 
     Raises:
         StoreError: the run has other partitions than there are tables.
     """
     keys = context.asset_partition_keys if context.has_asset_partitions else [None]
-    if isinstance(tables, pa.Table) and len(keys) == 1:
+    if isinstance(tables, pa.Table | EncodedObject) and len(keys) == 1:
         return {keys[0]: tables}
     if isinstance(tables, Mapping) and set(tables) == set(keys):
         return {**tables}

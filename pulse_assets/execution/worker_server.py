@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Any, Final
 
 #: Environment of workers, of one thread each: NumPy and numba read it when they are imported.
@@ -49,6 +50,13 @@ def worker_server() -> Iterator[None]:
     finally:
         _running.clear()
         _stop()
+
+
+def process_context() -> ForkServerContext | SpawnContext:
+    """Return how to start a process that this one needs: forked from the server, if it runs."""
+    if _running:
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
 
 
 def start_settings() -> dict[str, Any]:

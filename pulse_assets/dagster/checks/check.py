@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import dagster as dg
 
@@ -93,6 +93,13 @@ def _readable(value: object) -> str | int | float | bool | None:
     return in_words(value) if isinstance(value, Mapping | list) else as_cell(value)
 
 
+class RecordedOutcomes(NamedTuple):
+    """The outcomes of checks that a run recorded, and the latest of all runs, by check."""
+
+    of_run: Mapping[dg.AssetCheckKey, CheckOutcome]
+    latest: Mapping[dg.AssetCheckKey, CheckOutcome]
+
+
 @dataclass(frozen=True)
 class CheckedData:
     """The configuration and the store of a check; evaluations for other data are ignored."""
@@ -118,8 +125,8 @@ class CheckedData:
 
     def recorded(
         self, instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey], run_id: str
-    ) -> tuple[dict[dg.AssetCheckKey, CheckOutcome], dict[dg.AssetCheckKey, CheckOutcome]]:
-        """Return the outcomes of these data that a run recorded, and the latest of all runs."""
+    ) -> RecordedOutcomes:
+        """Return the outcomes of these data that Dagster has of some checks."""
         of_run, latest = {}, {}
         for key in keys:
             for evaluated_by, evaluation in check_evaluations(instance, key, _SEARCHED):
@@ -128,7 +135,7 @@ class CheckedData:
                 latest.setdefault(key, outcome)
                 if evaluated_by == run_id:
                     of_run.setdefault(key, outcome)
-        return of_run, latest
+        return RecordedOutcomes(of_run, latest)
 
     def _outcome(self, evaluation: dg.AssetCheckEvaluation) -> CheckOutcome | None:
         """Return the outcome in an evaluation; None if it is of other data."""

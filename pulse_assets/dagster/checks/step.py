@@ -9,7 +9,7 @@ Nothing depends on the step, so the run computes the aggregates all the same; fo
 aggregates are another run, `backfill_sensor` requests them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import dagster as dg
@@ -24,6 +24,7 @@ from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.checks.tables import TABLE_CHECKS
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.resources import DataResource
+from pulse_assets.execution.separate_process import run_step
 from pulse_assets.preflight import resolve_options
 from pulse_assets.results import CheckOutcome
 from pulse_assets.retrodiction.rule_process import fresh_hosts
@@ -54,20 +55,19 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         training: dg.ResourceParam[TrainingOptions],
         data: DataResource,
     ) -> Iterator[dg.AssetCheckResult]:
-        with plain_failures():
-            run = data.applied_to(settings)
-            options = resolve_options(run, training)
-            checked, batches = CheckedData.of(run, options), StoredBatches(run, options)
-        outcomes = {}
-        with fresh_hosts():
-            for check in BATCH_CHECKS:
-                if check.key in context.selected_asset_check_keys:
-                    outcomes[check] = check.run(batches)
-                    yield checked.evaluation(outcomes[check])
+        among = None
         if not _computes_aggregates(context.run):
             among = batches_of_run(context.run.tags, settings)
-            outcomes = _of_these_batches(outcomes, StoredBatches(run, options, among))
-        fail_on_errors(outcomes.values())
+        selected = [check.key for check in BATCH_CHECKS if _is_selected(check, context)]
+        with plain_failures(), fresh_hosts():
+            run = data.applied_to(settings)
+            options = resolve_options(run, training)
+            outcomes, decisive = run_step(
+                "check_batches", options, run_checks, run, options, selected, among
+            )
+            checked = CheckedData.of(run, options)
+        yield from map(checked.evaluation, outcomes)
+        fail_on_errors(decisive)
 
     # Not @multi_asset_check, which would make the step depend on every asset that it looks at.
     definition = dg.AssetChecksDefinition.create(
@@ -81,6 +81,32 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
 def _computes_aggregates(run: dg.DagsterRun) -> bool:
     return not run.asset_selection or dg.AssetKey("training_results") in run.asset_selection
+
+
+def _is_selected(check: Check[StoredBatches], context: dg.OpExecutionContext) -> bool:
+    return check.key in context.selected_asset_check_keys
+
+
+def run_checks(
+    run: Settings,
+    options: TrainingOptions,
+    selected: Collection[dg.AssetCheckKey],
+    among: Sequence[str] | None = None,
+) -> tuple[list[CheckOutcome], list[CheckOutcome]]:
+    """Return the outcomes of checks, and those that decide whether the step succeeds.
+
+    Args:
+        run: where data lies.
+        options: the resolved configuration.
+        selected: keys of the checks to run.
+        among: batches of a run that computes batches alone; None: a run of aggregates, too.
+    """
+    batches = StoredBatches(run, options)
+    outcomes = {check: check.run(batches) for check in BATCH_CHECKS if check.key in selected}
+    if among is None:
+        return [*outcomes.values()], [*outcomes.values()]
+    own = _of_these_batches(outcomes, StoredBatches(run, options, among))
+    return [*outcomes.values()], [*own.values()]
 
 
 def _of_these_batches(

@@ -1,0 +1,148 @@
+"""A step of the graph over a large panel, computed in a process of its own.
+
+What it needs would stay with the process of the run: Python, Arrow and malloc keep most of what is
+freed, and what the next steps need comes on top of it. A process that ends gives all of it back.
+"""
+
+import multiprocessing
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, ParamSpec, TypeVar
+
+from pulse_assets.errors import LostProcessError
+from pulse_assets.execution.interrupts import starting_processes
+from pulse_assets.execution.worker_rules import check_rules
+from pulse_assets.execution.worker_server import process_context
+from pulse_assets.retrodiction.hosted_rules import rule_versions
+from pulse_assets.retrodiction.rule_process import fresh_hosts
+from pulse_assets.settings import TrainingOptions
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Variables of a panel whose steps are computed in the process of the run; with more, each has its
+#: own. A thousand variables take up to 200 MB more than that process has in any case, for which
+#: starting another (a second in all of a run, without Dask two) is not worth it.
+LARGE_PANEL: Final = 1_000
+
+
+def run_step(
+    step: str, options: TrainingOptions, compute: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Return what a function returns; of a large panel it is called in a process of its own.
+
+    Args:
+        step: name of the step, for messages.
+        options: the resolved options of the run.
+        compute: a function of a module.
+        args: its arguments, which can be pickled, as its result can.
+        kwargs: likewise.
+
+    Raises:
+        LostProcessError: the process ended before it had the result.
+        ClusterError: it has other rules than this one.
+        Exception: whatever the function raises.
+    """
+    # A daemon, such as a worker of Dask, may not start processes.
+    if len(options.variables or ()) <= LARGE_PANEL or multiprocessing.current_process().daemon:
+        return compute(*args, **kwargs)
+    seconds = options.rule_timeout_seconds
+    rules = rule_versions(options.models or (), seconds)
+    return _call(step, _compute, rules, seconds, compute, args, kwargs)
+
+
+def _compute(
+    rules: Mapping[str, str],
+    seconds: float,
+    compute: Callable[..., T],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> T:
+    """Call a function by the rules of the run, which this process imports for itself."""
+    with fresh_hosts():
+        if rules:
+            check_rules(rules, seconds)
+        return compute(*args, **kwargs)
+
+
+def _call(step: str, function: Callable[..., T], *arguments: object) -> T:
+    """Return what a function returns in a process that has ended, or is killed, after it."""
+    context = process_context()
+    receiver, sender = context.Pipe(duplex=False)
+    target = {"target": _answer, "args": (sender, function, arguments)}
+    process: BaseProcess = context.Process(name=f"pulse {step}", daemon=True, **target)
+    with receiver:
+        try:
+            with starting_processes():
+                process.start()
+            sender.close()
+            error, result = receiver.recv()
+        except EOFError:
+            process.join()
+            raise LostProcessError(_explain(step, process.exitcode)) from None
+        finally:
+            sender.close()
+            _end(process)
+    if error:
+        raise error
+    return result
+
+
+def _end(process: BaseProcess) -> None:
+    """Kill a process whose result is here, or of no use; it ends its rule hosts by itself."""
+    if process.pid is not None:
+        process.kill()
+        process.join()
+        process.close()
+
+
+def _explain(step: str, code: int | None) -> str:
+    kept = "finished batches are kept"
+    if code is None or code >= 0:
+        return (
+            f"the process of {step} ended with exit code {code} and without a result: {kept}; a "
+            "script that calls train() must do so under `if __name__ == '__main__':`"
+        )
+    names = {number.value: number.name for number in signal.Signals}
+    return (
+        f"the process of {step} was killed ({names.get(-code, f'signal {-code}')}), probably for "
+        f"lack of memory: {kept}; free memory or name fewer variables, then run "
+        "pulse-train --resume"
+    )
+
+
+def _answer(
+    sender: Connection, function: Callable[..., object], arguments: tuple[object, ...]
+) -> None:
+    """Send what a function returns or raises to the process of the run."""
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
+    with suppress(BrokenPipeError):  # the run has ended
+        try:
+            sender.send((None, function(*arguments)))
+        except (Exception, SystemExit) as error:  # as in this process, where a rule may raise it
+            sender.send((_portable(error), None))
+
+
+def _end_with_the_run() -> None:
+    """End this process when that of the run does, which may be killed."""
+    if run := multiprocessing.parent_process():
+        run.join()
+        signal.raise_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """Return an error that can be sent to another process, with its traceback as a note."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - what was just written
+    except Exception:  # an error whose class takes other arguments than its message
+        copy = RuntimeError(str(error))
+    copy.add_note(text)
+    return copy
