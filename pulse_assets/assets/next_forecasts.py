@@ -19,8 +19,8 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.forecast import Trust, forecast_next
-from pulse_assets.stages.ledger import latest_trust
+from pulse_assets.stages.forecast import forecast_next
+from pulse_assets.stages.ledger import LatestTrust
 from pulse_assets.stages.series_ends import (
     early_ends,
     last_observations,
@@ -68,7 +68,7 @@ def compute_forecasts(
     source, ledger = run.open_source(), trust_ledger.load()
     series = {name: source.load(name) for name in options.variables or ()}
     rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=options.rule_timeout_seconds)
-    result = forecast_next(series, rules, options, _trust(ledger))
+    result = forecast_next(series, rules, options, LatestTrust(ledger))
     forecasts = Forecasts(
         left_out(result.table),
         early_ends(last_observations(result.table), options.frequencies),
@@ -87,10 +87,3 @@ def _metadata(table: pa.Table, forecasts: Forecasts) -> dict[str, Any]:
         "forecast": as_table(ours),
         "rule_errors": in_words(forecasts.rule_errors),
     }
-
-
-def _trust(ledger: pa.Table) -> Trust:
-    """Return the trust after the last batch by variable, model and horizon."""
-    latest = latest_trust(ledger, by_horizon=True)
-    columns = (latest[name] for name in ("variable", "model", "horizon", "trust"))
-    return {(name, model, int(h)): trust for name, model, h, trust in zip(*columns, strict=True)}

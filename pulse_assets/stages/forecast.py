@@ -1,6 +1,6 @@
 """`next_forecasts`: every rule's forecasts from the last observation of each variable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,8 +21,8 @@ from pulse_assets.stages.observe import observe
 from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
 from pulse_assets.stages.variable_history import MINIMUM_HISTORY, Observations, VariableHistory
 
-#: Trust after the last batch by (variable, model, horizon).
-Trust = Mapping[tuple[str, str, int], float]
+#: Returns a variable's trust after the last batch by (model, horizon), see `LatestTrust`.
+Trust = Callable[[str], Mapping[tuple[str, int], float]]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def _table(request: SeriesRequest, forecasts: Retrodiction, trust: Trust) -> pa.
     steps = len(horizons)
     length = len(models) * steps
     model = np.repeat(np.arange(len(models), dtype=np.int32), steps)
-    trusts = [trust.get((name, m, int(h)), np.nan) for m in models for h in horizons]
+    own = trust(name)
+    trusts = [own.get((m, int(h)), np.nan) for m in models for h in horizons]
     errors = {failure.model: failure.text for failure in forecasts.errors}
     predicted = zip(np.repeat(models, steps), forecasts.predicted.ravel(), strict=True)
     arrays = forecasts.predicted, forecasts.lower, forecasts.upper, forecasts.weights

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.array_types import Bools, Floats, Ints
-from pulse_assets.catalog import TRUST_LEDGER
+from pulse_assets.catalog import SORT_KEYS, TRUST_LEDGER
 from pulse_assets.retrodiction.rounding import round_shares
 from pulse_assets.retrodiction.trust import (
     block_pairs,
@@ -20,6 +20,7 @@ from pulse_assets.retrodiction.trust import (
     scan_trust,
 )
 from pulse_assets.stages.pooling import KEY, Groups, scored_rows
+from pulse_assets.storage.tables import sorted_table
 
 _RULE: Final = ["variable", "model"]
 #: The columns of `BATCH_METRICS` from which the ledger is computed.
@@ -51,7 +52,8 @@ def build_ledger(metrics: Iterable[pa.Table], discount: float) -> pa.Table:
         part.table(results, discount)
         for part in results.parts(max(1, _CELLS // max(1, len(results.batches))))
     ]
-    return pa.concat_tables([TRUST_LEDGER.empty_table(), *parts]).unify_dictionaries()
+    whole = pa.concat_tables([TRUST_LEDGER.empty_table(), *parts]).unify_dictionaries()
+    return whole.combine_chunks()  # now, that later no copy is needed beside it
 
 
 class _Comparisons:
@@ -255,30 +257,48 @@ def latest_trust(ledger: pa.Table, *, by_horizon: bool = False) -> pd.DataFrame:
         ledger: rows of schema `TRUST_LEDGER`.
         by_horizon: return the last row of each horizon instead of that over all horizons.
     """
+    rows = sorted_table(ledger, SORT_KEYS["trust_ledger"])
     keys = [*_RULE, "horizon"] if by_horizon else _RULE
-    rows = horizon_rows(ledger) if by_horizon else overall_rows(ledger)
-    names = rows.select(["batch", *keys]).unify_dictionaries().to_pandas()
-    for name in ("batch", *_RULE):  # so that they are in the order of their text
-        names[name] = _with_sorted_categories(names[name])
-    codes = [names[name].cat.codes.to_numpy() for name in _RULE]
-    codes += [names["horizon"].to_numpy()] if by_horizon else []
-    order = np.lexsort([names["batch"].cat.codes.to_numpy(), *codes[::-1]])
-    ends = [np.diff(column[order], append=-1) != 0 for column in codes]
-    last = order[np.logical_or.reduce(ends)]
-    numbers = rows.select(["trust", "lower", "upper"]).take(last).to_pandas()
-    return pd.concat([names.iloc[last].reset_index(drop=True), numbers], axis=1)
+    last = rows.select(["batch", *keys, "trust", "lower", "upper"]).take(
+        _last_rows(rows, by_horizon)
+    )
+    return last.to_pandas()
 
 
-def _with_sorted_categories(names: pd.Series) -> pd.Series:
-    names = names.astype("category")
-    return names.cat.set_categories(sorted(names.cat.categories))
+def _last_rows(rows: pa.Table, by_horizon: bool) -> Ints:
+    """Return the indices of the last row of each group, with a horizon or over all of them.
+
+    Args:
+        rows: the ledger in order, so that the rows of a group are one after another.
+        by_horizon: whether the groups with a horizon, or those without.
+    """
+    horizon = rows["horizon"].fill_null(_ALL).to_numpy()
+    names = (rows[name].combine_chunks().indices.to_numpy() for name in _RULE)
+    ends = np.zeros(len(rows), bool)
+    ends[-1:] = True
+    for column in (*names, horizon):
+        ends[:-1] |= column[1:] != column[:-1]
+    return np.flatnonzero(ends & ((horizon != _ALL) == by_horizon))
+
+
+class LatestTrust:
+    """The trust after the last batch at each horizon, by variable."""
+
+    def __init__(self, ledger: pa.Table) -> None:
+        """Take a table of schema `TRUST_LEDGER`."""
+        rows = latest_trust(ledger, by_horizon=True)
+        codes, names = rows["variable"].cat.codes.to_numpy(), rows["variable"].cat.categories
+        bounds = codes.searchsorted(np.arange(len(names) + 1))
+        self._slices = dict(zip(names, map(slice, bounds[:-1], bounds[1:]), strict=True))
+        self._columns = [rows[name] for name in ("model", "horizon", "trust")]
+
+    def __call__(self, variable: str) -> dict[tuple[str, int], float]:
+        """Return the trust in each model at each horizon; nothing of an unknown variable."""
+        part = self._slices.get(variable, slice(0))
+        models, *numbers = (column.iloc[part].tolist() for column in self._columns)
+        return {(model, h): trust for model, h, trust in zip(models, *numbers, strict=True)}
 
 
 def overall_rows(ledger: pa.Table) -> pa.Table:
     """Return the ledger's rows over all horizons."""
     return ledger.filter(pc.field("horizon").is_null())
-
-
-def horizon_rows(ledger: pa.Table) -> pa.Table:
-    """Return the ledger's rows of single horizons."""
-    return ledger.filter(pc.field("horizon").is_valid())

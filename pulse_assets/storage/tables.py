@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pulse_assets.array_types import Ints
 from pulse_assets.catalog import SCHEMAS, SORT_KEYS
 from pulse_assets.errors import StoreError
 
@@ -25,7 +24,7 @@ _LEVEL: Final = 6
 #: Tables whose numbers take fewer bytes as they are: the values of a source have few digits.
 _PLAIN: Final = frozenset({"historical_data"})
 #: A number beyond every code and date.
-_LAST: Final = np.iinfo(np.int64).max
+_LAST: Final = np.iinfo(np.int32).max
 
 
 def encode_table(
@@ -232,13 +231,13 @@ def _sorted_categories(column: pa.Array) -> pa.Array:
     )
 
 
-def _sortable(column: pa.Array) -> Ints:
-    """Return numbers in the order of a column of names, dates or numbers; nulls are last."""
+def _sortable(column: pa.Array) -> np.ndarray:
+    """Return int32 in the order of a column of names, dates or numbers; nulls are last."""
     codes = column.indices if isinstance(column, pa.DictionaryArray) else column.cast(pa.int32())
-    return codes.cast(pa.int64()).fill_null(_LAST).to_numpy()
+    return codes.fill_null(_LAST).to_numpy()
 
 
-def _in_order(columns: Sequence[Ints]) -> bool:
+def _in_order(columns: Sequence[np.ndarray]) -> bool:
     """Tell whether rows are in the order of the first column, then of the next ones."""
     equal = np.ones(max(len(columns[0]) - 1, 0), bool)
     for column in columns:

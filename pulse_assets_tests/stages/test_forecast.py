@@ -24,7 +24,9 @@ def monthly(name, values, first="2000-01"):
 def forecast(*series, trust=None, **changes):
     frequencies = {x.variable: "monthly" for x in series}
     options = TrainingOptions(horizons=[1, 3], max_partners=0, frequencies=frequencies, **changes)
-    return forecast_next({x.variable: x for x in series}, RULES, options, trust or {})
+    return forecast_next(
+        {x.variable: x for x in series}, RULES, options, lambda name: (trust or {}).get(name, {})
+    )
 
 
 def rows(forecasts, **values):
@@ -62,7 +64,7 @@ def test_the_origin_is_the_last_row_with_a_value():
 
 def test_each_rule_has_its_trust_or_nan_without_a_score():
     forecasts = forecast(
-        monthly("line", np.arange(24)), trust={("line", "drift", h): 0.75 for h in (1, 3)}
+        monthly("line", np.arange(24)), trust={"line": {("drift", h): 0.75 for h in (1, 3)}}
     )
     assert {row["trust"] for row in rows(forecasts, model="drift")} == {0.75}
     assert np.isnan(rows(forecasts, model="naive")[0]["trust"])

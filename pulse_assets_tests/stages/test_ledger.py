@@ -1,11 +1,12 @@
 """Trust after every batch, by hand."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from scipy.stats import beta
 
 from pulse_assets.catalog import BATCH_METRICS, TRUST_LEDGER
-from pulse_assets.stages.ledger import build_ledger, latest_trust
+from pulse_assets.stages.ledger import LatestTrust, build_ledger, latest_trust
 from pulse_assets_tests.rederived import beta_law
 
 
@@ -23,6 +24,7 @@ METRICS = make_metrics(
     ("2020-02-01", "x", None, None, None, None),
     ("2020-02-01", None, None, None, None, None),
 )
+ANOTHER = make_metrics(("2020-01-01", "y", "drift", 1, 1.0, 4))
 
 
 def rows_of(ledger):
@@ -65,6 +67,24 @@ def test_the_latest_trust_is_over_all_horizons_unless_asked_for():
         ("naive", 1): "2020-01-01",
     }
     assert latest_trust(ledger.slice(0, 0), by_horizon=True).empty
+
+
+def test_the_latest_trust_of_a_variable_is_that_of_its_last_batches():
+    ledger = build_ledger([METRICS, ANOTHER], discount=0.5)
+    trust, rows = LatestTrust(ledger), rows_of(ledger.filter(pc.field("variable") == "x"))
+    expected = {(model, h): row["trust"] for (model, h, _), row in rows.items() if h is not None}
+    assert len(expected) == 3
+    assert trust("x") == expected
+    assert trust("y").keys() == {("drift", 1)}
+    assert trust("none of them") == LatestTrust(ledger.slice(0, 0))("x") == {}
+
+
+def test_the_latest_trust_does_not_depend_on_the_order_of_the_rows():
+    ledger = build_ledger([METRICS, ANOTHER], discount=0.5)
+    backwards = ledger.take(list(range(len(ledger)))[::-1])
+    for by_horizon in (False, True):
+        latest = latest_trust(ledger, by_horizon=by_horizon)
+        assert latest.equals(latest_trust(backwards, by_horizon=by_horizon))
 
 
 def test_order_of_rows_and_parts_does_not_matter():
