@@ -111,10 +111,11 @@ def _explain(step: str, code: int | None) -> str:
             "script that calls train() must do so under `if __name__ == '__main__':`"
         )
     names = {number.value: number.name for number in signal.Signals}
+    name, cause, fix = names.get(-code, f"signal {-code}"), "", ""
+    if name == "SIGKILL":
+        cause, fix = ", probably for lack of memory", "free memory or name fewer variables, then "
     return (
-        f"the process of {step} was killed ({names.get(-code, f'signal {-code}')}), probably for "
-        f"lack of memory: {kept}; free memory or name fewer variables, then run "
-        "pulse-train --resume"
+        f"the process of {step} was killed ({name}){cause}: {kept}; {fix}run pulse-train --resume"
     )
 
 

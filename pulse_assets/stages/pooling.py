@@ -121,8 +121,11 @@ def add_up(metrics: Iterable[pa.Table]) -> pd.DataFrame:
             sums[name] = total
             with np.errstate(over="ignore"):
                 np.add.at(total, places, values)
-    counts = {name: np.int64 for name in sums if name in _COUNTS or name.endswith("_n")}
-    return groups.frame().assign(**sums).astype(counts)
+    frame = groups.frame()
+    for name in [*sums]:  # each is freed as soon as the table has it
+        kind = np.int64 if name in _COUNTS or name.endswith("_n") else np.float64
+        frame[name] = sums.pop(name).astype(kind)
+    return frame
 
 
 _COUNTS: Final = ("n", "missing", "compared")

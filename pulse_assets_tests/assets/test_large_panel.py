@@ -1,13 +1,15 @@
 """The steps of a large panel, each in a process of its own, store and report the same as in one."""
 
+import json
 import os
+import re
 import signal
-from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from pulse_assets.assets import trust_ledger
+from pulse_assets.catalog import AGGREGATES
 from pulse_assets.dagster.checks import step as checks_step
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import StoreError
@@ -15,6 +17,7 @@ from pulse_assets.execution import separate_process
 from pulse_assets_tests.assets.test_graph import execute, failure
 from pulse_assets_tests.conftest import twelve_batches, write_source
 
+SVG = re.compile(rb"<svg.*?</svg>", re.DOTALL)
 OWN = "pulse_assets_tests.own_rules:Unhurried"
 
 
@@ -27,7 +30,7 @@ def be_refused(*_):
 
 
 @pytest.fixture
-def large(monkeypatch):
+def _large(monkeypatch):
     """Let every panel count as a large one."""
     monkeypatch.setattr(separate_process, "LARGE_PANEL", 0)
 
@@ -53,48 +56,51 @@ def train(tmp_path):
     return train
 
 
-def shown(result, store):
-    """What the UI shows: the checks, and the metadata of the assets without partitions."""
+def shown(result):
+    """What the UI shows: the outcomes of the checks, and the metadata of the aggregates."""
     checks = [
         (check.asset_key, check.check_name, check.passed, check.severity, check.description)
         for check in result.get_asset_check_evaluations()
     ]
     values = {
-        event.asset_key: {
-            name: str(value.value).replace(store, "")
+        event.asset_key.to_user_string(): {
+            name: value.value
             for name, value in event.materialization.metadata.items()
+            if name not in OF_THE_RUN
         }
         for event in result.all_events
         if event.is_step_materialization and event.partition is None
     }
-    return checks, values
+    return checks, {name: values[name] for name in AGGREGATES}
 
 
-#: The results and the page hold how long the batches took, and where the store is.
-DIFFERENT = ("training_results/", "training_report/")
+#: Metadata that hold where the store is, or how long the command took.
+OF_THE_RUN = ("dagster/uri", "open", "bytes")
 
 
-def same(objects):
-    return {path: data for path, data in objects.items() if not path.startswith(DIFFERENT)}
+def without_durations(objects):
+    """The objects; of the results and the page what does not depend on the time they took."""
+    results = json.loads(objects.pop("training_results/training_results.json"))
+    page = objects.pop("training_report/training_report.html")
+    seconds = results.pop("performance")
+    results["configuration"].pop("store")
+    return objects | {"results": results, "seconds": seconds.keys(), "pictures": SVG.findall(page)}
 
 
-def test_a_large_panel_is_stored_and_shown_as_a_small_one(train, tmp_path, monkeypatch):
-    alone, expected = train("alone")
+def test_a_large_panel_is_stored_and_shown_as_a_small_one(train, monkeypatch):
+    together, expected = train("together")
     monkeypatch.setattr(separate_process, "LARGE_PANEL", 0)
-    calls, call = [], separate_process._call
-    monkeypatch.setattr(separate_process, "_call", lambda *of: calls.append(of[0]) or call(*of))
-    apart, found = train("apart")
-    assert (alone.success, apart.success) == (True, True)
-    assert calls == ["check_batches", "trust_ledger", "next_forecasts", "publish_results"]
-    assert found.keys() == expected.keys()
-    assert same(found) == same(expected)
-    assert sorted({path.partition("/")[0] for path in same(found)})[-2:] == [
-        "training_batches",
-        "trust_ledger",
-    ]
+    steps, call = [], separate_process._call
+    monkeypatch.setattr(separate_process, "_call", lambda *of: steps.append(of[0]) or call(*of))
+    separate, objects = train("separate")
+    assert (together.success, separate.success) == (True, True)
+    assert steps == ["check_batches", "trust_ledger", "next_forecasts", "publish_results"]
+    assert without_durations(objects) == without_durations(expected)
+    assert shown(separate) == shown(together)
 
 
-def test_a_killed_step_fails_with_one_line(large, train, monkeypatch):
+@pytest.mark.usefixtures("_large")
+def test_a_killed_step_fails_with_one_line(train, monkeypatch):
     monkeypatch.setattr(trust_ledger, "compute_ledger", be_killed)
     result, objects = train("store")
     message = failure(result)
@@ -102,6 +108,7 @@ def test_a_killed_step_fails_with_one_line(large, train, monkeypatch):
     assert not any(path.startswith("trust_ledger") for path in objects)
 
 
-def test_an_error_of_a_step_is_its_own(large, train, monkeypatch):
+@pytest.mark.usefixtures("_large")
+def test_an_error_of_a_step_is_its_own(train, monkeypatch):
     monkeypatch.setattr(checks_step, "run_checks", be_refused)
     assert failure(train("store")[0]) == "the ledger cannot be read: look at it"

@@ -1,4 +1,4 @@
-"""Steps of a large panel in processes of their own: results, errors, and how these processes end."""
+"""Steps of a large panel in processes of their own: results, errors, and how a process ends."""
 
 import multiprocessing
 import os
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -104,17 +105,19 @@ def test_other_errors_have_the_traceback_of_their_process(call, error, text):
     assert "Traceback" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("started", ["spawned", "forked"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_process_is_named_with_the_fix(started, number):
-    with worker_server() if started == "forked" else multiprocessing.Lock():
-        with pytest.raises(LostProcessError) as caught:
-            run_step("trust_ledger", LARGE, kill_itself, number)
+@pytest.mark.parametrize("started", [nullcontext, worker_server], ids=["spawned", "forked"])
+def test_a_process_that_runs_out_of_memory_is_named_with_the_fix(started):
+    with started(), pytest.raises(LostProcessError) as caught:
+        run_step("trust_ledger", LARGE, kill_itself, signal.SIGKILL)
     assert str(caught.value) == (
-        f"the process of trust_ledger was killed ({number.name}), probably for lack of memory: "
-        "finished batches are kept; free memory or name fewer variables, then run "
-        "pulse-train --resume"
+        "the process of trust_ledger was killed (SIGKILL), probably for lack of memory: finished "
+        "batches are kept; free memory or name fewer variables, then run pulse-train --resume"
     )
+
+
+def test_a_process_that_somebody_ends_is_named():
+    with pytest.raises(LostProcessError, match=r"process of x was killed \(SIGTERM\): finished"):
+        run_step("x", LARGE, kill_itself, signal.SIGTERM)
 
 
 def test_a_process_that_ends_by_itself_is_named():
@@ -150,5 +153,5 @@ def test_it_imports_the_rules_of_users():
 
 def test_a_rule_that_was_edited_meanwhile_is_refused(monkeypatch):
     monkeypatch.setattr(separate_process, "rule_versions", lambda *_: {OWN: "of the run"})
-    with pytest.raises(ClusterError, match="has another version of rule .*Unhurried"):
+    with pytest.raises(ClusterError, match=r"has another version of rule .*Unhurried"):
         run_step("x", LARGE, process_ids)
