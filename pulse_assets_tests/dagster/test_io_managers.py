@@ -6,7 +6,9 @@ from pulse_assets.catalog import TRUST_LEDGER
 from pulse_assets.dagster.io_managers import HtmlIOManager, JsonIOManager, ParquetIOManager
 from pulse_assets.errors import StoreError
 from pulse_assets.storage.layout import PartitionedTables, object_path
+from pulse_assets.storage.objects import EncodedObject, StoredTable
 from pulse_assets.storage.store import open_store
+from pulse_assets.storage.tables import with_fingerprint
 from pulse_assets_tests.storage.examples import history
 
 KEYS = ["2020-01-01", "2020-01-31", "2020-03-01"]
@@ -199,6 +201,53 @@ def test_a_damaged_text_is_named(run, content):
     run.store.write("training_results/training_results.json", content)
     with pytest.raises(StoreError, match=r"training_results.json: damaged .*materialize"):
         loaded(run, training_results)
+
+
+@pytest.mark.parametrize("fingerprint", [None, {"configuration": "a"}])
+def test_an_encoded_table_is_stored_and_described_as_the_table_is(run, fingerprint):
+    whole = LEDGER if fingerprint is None else with_fingerprint(LEDGER, fingerprint)
+    encoded = EncodedObject.of_table(LEDGER, "trust_ledger", fingerprint)
+    (described,) = metadata_by_partition(run(named_ledger(whole))).values()
+    stored = run.store.read(object_path("trust_ledger"))
+    (found,) = metadata_by_partition(run(named_ledger(encoded))).values()
+    assert run.store.read(object_path("trust_ledger")) == stored
+    assert found == described
+
+
+def named_ledger(value):
+    return dg.asset(name="trust_ledger")(lambda: value)
+
+
+def test_encoded_tables_of_partitions_are_stored(run):
+    @dg.asset(name="historical_data", partitions_def=PARTITIONS)
+    def encoded():
+        return {key: EncodedObject.of_table(table_of(key), "historical_data") for key in KEYS}
+
+    run(encoded, tags=REACHED_BY_RANGE)
+    assert loaded(run, encoded).load().num_rows == 2 * len(KEYS)
+
+
+@pytest.mark.parametrize(("io_manager", "data"), [("json_io", b'{"a": 1}'), ("html_io", b"<p>")])
+def test_an_encoded_text_is_stored_as_it_is(run, io_manager, data):
+    name, suffix = "training_results", io_manager[:4]
+    run(dg.asset(name=name, io_manager_key=io_manager)(lambda: EncodedObject(data)))
+    assert run.store.read(object_path(name, suffix=suffix)) == data
+
+
+def test_a_table_is_read_when_it_is_used_where_the_argument_says_so(run):
+    run(trust_ledger)
+    run.store.write(object_path("trust_ledger"), b"no table")
+    given = []
+
+    @dg.asset
+    def downstream(trust_ledger: StoredTable):
+        given.append(trust_ledger)
+
+    run(trust_ledger, downstream, selection=[downstream])
+    with pytest.raises(StoreError, match=r"trust_ledger.parquet: not a table"):
+        given[0].load()
+    run(trust_ledger)
+    assert given[0].load().equals(LEDGER)
 
 
 def test_a_partitioned_text_is_refused(run):
