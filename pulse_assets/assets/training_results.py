@@ -6,7 +6,7 @@ so the results of a failed run exist, and the run says why it failed.
 
 import importlib.metadata
 import platform
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import dagster as dg
@@ -74,46 +74,59 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         with plain_failures(), fresh_hosts():
             run = data.applied_to(settings)
             options = resolve_options(run, training)
-            stored = _Stored(
-                batch_metrics,
-                trust_ledger,
-                next_forecasts,
-                required=batches_of_run(context.run.tags, settings),
-            )
             checked = CheckedData.of(run, options)
             keys = [check.key for check in (*BATCH_CHECKS, *FORECAST_CHECKS)]
-            recorded = checked.recorded(context.instance, keys, context.run.run_id)
-            training_step = _last_training(context)
-            published = run_step(
-                *("publish_results", options, compute_results, run, options),
-                *(stored, recorded, training_step),
+            inputs = _Inputs(
+                *(batch_metrics, trust_ledger, next_forecasts),
+                batches_of_run(context.run.tags, settings),
+                checked.recorded(context.instance, keys, context.run.run_id),
+                *_last_training(context),
             )
+            published = run_step("publish_results", options, compute_results, run, options, inputs)
         skill, results, report = published.outputs
         yield skill
         yield results
         yield checked.evaluation(published.ensemble)
         yield report
-        # If the checks of the batches failed in this run, their own step has failed already. The
-        # step of the forecasts does not fail, because the results need its output.
-        ours = list(recorded.of_run.values())
-        fail_on_errors(
-            [
-                check
-                for check in published.earlier
-                if check not in ours or check.asset == "next_forecasts"
-            ]
-        )
+        fail_on_errors(_undecided(published.earlier, inputs.recorded))
 
     return publish_results
 
 
-class _Stored(NamedTuple):
-    """The stored tables that the step reads; `required` are batches that must be among them."""
+def _undecided(
+    outcomes: Iterable[CheckOutcome], recorded: RecordedOutcomes
+) -> Iterator[CheckOutcome]:
+    """Yield the outcomes of earlier checks that have not failed a step of this run yet.
+
+    If the checks of the batches failed in this run, their own step has failed already. The step of
+    the forecasts does not fail, because the results need its output.
+    """
+    ours = list(recorded.of_run.values())
+    for outcome in outcomes:
+        if outcome not in ours or outcome.asset == "next_forecasts":
+            yield outcome
+
+
+class _Inputs(NamedTuple):
+    """What the results are computed from.
+
+    Attributes:
+        metrics: the stored `batch_metrics`.
+        ledger: the stored `trust_ledger`.
+        forecasts: the stored `next_forecasts`.
+        required: keys of batches that must be among the metrics.
+        recorded: the outcomes of checks that Dagster has.
+        performance: timings of the last step that computed batches.
+        cluster: where it computed them.
+    """
 
     metrics: PartitionedTables
     ledger: StoredTable
     forecasts: StoredTable
     required: Collection[str]
+    recorded: RecordedOutcomes
+    performance: Performance
+    cluster: Mapping[str, Any]
 
 
 class _Published(NamedTuple):
@@ -124,28 +137,20 @@ class _Published(NamedTuple):
     earlier: list[CheckOutcome]
 
 
-def compute_results(
-    run: Settings,
-    options: TrainingOptions,
-    stored: _Stored,
-    recorded: RecordedOutcomes,
-    last_training: tuple[Performance, Mapping[str, Any]],
-) -> _Published:
+def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) -> _Published:
     """Return skill, results and report, as they are stored and shown, and the outcomes of checks.
 
     Args:
         run: where data lies.
         options: the resolved configuration.
-        stored: what they are computed from.
-        recorded: the outcomes of checks that Dagster has.
-        last_training: timings and cluster of the last step that computed batches.
+        inputs: what they are computed from.
     """
-    ledger = stored.ledger.load()
-    results, skill = _summary(run, options, stored, ledger, last_training)
-    ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, recorded)
+    ledger = inputs.ledger.load()
+    results, skill = _summary(run, options, inputs, ledger)
+    ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, inputs.recorded)
     results = conclude(results, [*earlier, ensemble])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
-    report = build_report(results, skill, ledger, retrodictions, stored.forecasts.load())
+    report = build_report(results, skill, ledger, retrodictions, inputs.forecasts.load())
     table = EncodedObject.of_table(skill, "skill_by_horizon")
     text, page = (EncodedObject(part.encode()) for part in (to_json(results), report))
     outputs = (
@@ -156,26 +161,19 @@ def compute_results(
     return _Published(outputs, ensemble, earlier)
 
 
-def _summary(
-    run: Settings,
-    options: TrainingOptions,
-    stored: _Stored,
-    ledger: pa.Table,
-    last_training: tuple[Performance, Mapping[str, Any]],
-) -> Summary:
+def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: pa.Table) -> Summary:
     """Return the results of all batches of this configuration, before their checks are added."""
-    metrics = stored.metrics.parts(
+    metrics = inputs.metrics.parts(
         RESULT_COLUMNS,
         made_of={"configuration": configuration_fingerprint(run, options)},
-        required=stored.required,
+        required=inputs.required,
     )
-    performance, cluster = last_training
     return summarise(
         metrics,
         ledger,
         planned=batch_keys(run),
-        performance=performance,
-        cluster=cluster,
+        performance=inputs.performance,
+        cluster=inputs.cluster,
         configuration=describe(run, options),
         versions=_versions(),
     )

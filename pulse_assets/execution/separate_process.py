@@ -104,10 +104,9 @@ def _end(process: BaseProcess) -> None:
 
 
 def _explain(step: str, code: int | None) -> str:
-    kept = "finished batches are kept"
     if code is None or code >= 0:
         return (
-            f"the process of {step} ended with exit code {code} and without a result: {kept}; a "
+            f"the process of {step} ended with exit code {code} and without a result: a "
             "script that calls train() must do so under `if __name__ == '__main__':`"
         )
     names = {number.value: number.name for number in signal.Signals}
@@ -115,7 +114,8 @@ def _explain(step: str, code: int | None) -> str:
     if name == "SIGKILL":
         cause, fix = ", probably for lack of memory", "free memory or name fewer variables, then "
     return (
-        f"the process of {step} was killed ({name}){cause}: {kept}; {fix}run pulse-train --resume"
+        f"the process of {step} was killed ({name}){cause}: finished batches are kept; {fix}run "
+        "pulse-train --resume"
     )
 
 
