@@ -10,10 +10,10 @@ import pytest
 
 from pulse_assets.assets import trust_ledger
 from pulse_assets.catalog import AGGREGATES
-from pulse_assets.dagster.checks import step as checks_step
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import StoreError
 from pulse_assets.execution import separate_process
+from pulse_assets.execution.worker_server import worker_server
 from pulse_assets_tests.assets.test_graph import execute, failure
 from pulse_assets_tests.conftest import twelve_batches, write_source
 
@@ -30,23 +30,17 @@ def be_refused(*_):
 
 
 @pytest.fixture
-def _large(monkeypatch):
-    """Let every panel count as a large one."""
-    monkeypatch.setattr(separate_process, "LARGE_PANEL", 0)
-
-
-@pytest.fixture
 def train(tmp_path):
     """Train with a user's rule into a store; return the run, and what the store has."""
 
-    def train(name):
+    def train(name, *assets):
         source = tmp_path / "source"
         if not source.exists():
             write_source(source)
         store = tmp_path / name
         with dg.DagsterInstance.ephemeral() as instance:
             graph = build_definitions(twelve_batches(source, store))
-            result = execute(graph, instance, models=["naive", "drift", OWN])
+            result = execute(graph, instance, *assets, models=["naive", "drift", OWN])
         return result, {
             str(path.relative_to(store)): path.read_bytes()
             for path in sorted(store.rglob("*.*"))
@@ -92,23 +86,28 @@ def test_a_large_panel_is_stored_and_shown_as_a_small_one(train, monkeypatch):
     monkeypatch.setattr(separate_process, "LARGE_PANEL", 0)
     steps, call = [], separate_process._call
     monkeypatch.setattr(separate_process, "_call", lambda *of: steps.append(of[0]) or call(*of))
-    separate, objects = train("separate")
+    with worker_server():
+        separate, objects = train("separate")
     assert (together.success, separate.success) == (True, True)
     assert steps == ["check_batches", "trust_ledger", "next_forecasts", "publish_results"]
     assert without_durations(objects) == without_durations(expected)
     assert shown(separate) == shown(together)
 
 
-@pytest.mark.usefixtures("_large")
-def test_a_killed_step_fails_with_one_line(train, monkeypatch):
-    monkeypatch.setattr(trust_ledger, "compute_ledger", be_killed)
-    result, objects = train("store")
-    message = failure(result)
-    assert message.startswith("the process of trust_ledger was killed (SIGKILL), probably for lack")
-    assert not any(path.startswith("trust_ledger") for path in objects)
-
-
-@pytest.mark.usefixtures("_large")
-def test_an_error_of_a_step_is_its_own(train, monkeypatch):
-    monkeypatch.setattr(checks_step, "run_checks", be_refused)
-    assert failure(train("store")[0]) == "the ledger cannot be read: look at it"
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (
+            be_killed,
+            "the process of trust_ledger was killed (SIGKILL), probably for lack of memory",
+        ),
+        (be_refused, "the ledger cannot be read: look at it"),
+    ],
+)
+def test_a_step_fails_with_one_line(train, monkeypatch, compute, message):
+    monkeypatch.setattr(separate_process, "LARGE_PANEL", 0)
+    monkeypatch.setattr(trust_ledger, "compute_ledger", compute)
+    result, objects = train("store", "trust_ledger")
+    assert failure(result).startswith(message)
+    assert "\n" not in failure(result)
+    assert objects == {}
