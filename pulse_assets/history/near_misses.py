@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import Final
 
+from pulse_assets.history.names import NAME, plain_name
 from pulse_assets.history.readers import SUFFIXES
 
 #: What the name of every file of observations begins with.
 PREFIX: Final = "historical_"
-#: What may stand for the variable in it.
-NAME: Final = re.compile(r"(?!\.|.*\.\.|.*\.$)[A-Za-z0-9_.-]{1,100}")
 
 _COMPRESSED: Final = (
     *("gz", "bz2", "xz", "zst", "zip", "lz4", "br", "7z", "snappy", "tgz", "z"),
