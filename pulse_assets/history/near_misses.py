@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import Final
 
-from pulse_assets.history.names import NAME, plain_name
 from pulse_assets.history.readers import SUFFIXES
 
 #: What the name of every file of observations begins with.

@@ -193,9 +193,7 @@ def _taken(rows: LongRows, order: Ints | Bools) -> LongRows:
     published = None if rows.published is None else rows.published[order]
     columns = (rows.codes, rows.days, rows.values, rows.places)
     codes, days, values, places = (column[order] for column in columns)
-    return replace(
-        rows, codes=codes, days=days, values=values, published=published, places=places
-    )
+    return replace(rows, codes=codes, days=days, values=values, published=published, places=places)
 
 
 def _slice(rows: LongRows, part: slice, variable: str, file: str, column: str = "") -> Series:
@@ -212,4 +210,3 @@ def _slice(rows: LongRows, part: slice, variable: str, file: str, column: str = 
         rows.parts,
         column,
     )
-

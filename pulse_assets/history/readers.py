@@ -9,6 +9,7 @@ is less than 10 times.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final, cast
 
@@ -163,9 +164,7 @@ def read_frame(table: pa.Table, name: str) -> FileContent:
         raise HistoricalDataError(f"{name}: {defect}") from defect
 
 
-def _content(
-    rows: LongRows | WideRows, layout: Layout, variable: str, name: str
-) -> FileContent:
+def _content(rows: LongRows | WideRows, layout: Layout, variable: str, name: str) -> FileContent:
     if isinstance(rows, WideRows):
         return wide_content(rows, name)
     if layout.kind == "single":
@@ -174,12 +173,12 @@ def _content(
 
 
 def _csv_rows(data: bytes, find: Find, _: int) -> tuple[Layout, LongRows | WideRows]:
-    try:
+    with suppress(NotPlainError):
         layout, table = csv_table(data, find)
         return layout, _whole(table, layout, "line", FIRST_LINE)
-    except NotPlainError:
-        layout, records = csv_records(data, find)
-        return layout, _row_by_row(records, layout)
+    # Out of the `except` clause, whose error would hold on to the memory of the first try.
+    layout, records = csv_records(data, find)
+    return layout, _row_by_row(records, layout)
 
 
 def _parquet_rows(data: bytes, find: Find, limit: int) -> tuple[Layout, LongRows | WideRows]:
@@ -193,10 +192,9 @@ def _json_rows(data: bytes, _: Find, limit: int) -> tuple[Layout, LongRows | Wid
 
 
 def _table_rows(layout: Layout, table: pa.Table) -> LongRows | WideRows:
-    try:
+    with suppress(NotPlainError):
         return _whole(table, layout, "row", 1)
-    except NotPlainError:
-        return _row_by_row(table_records(table, layout), layout)
+    return _row_by_row(table_records(table, layout), layout)
 
 
 def _whole(table: pa.Table, layout: Layout, unit: str, first: int) -> LongRows | WideRows:

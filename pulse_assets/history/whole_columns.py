@@ -4,7 +4,7 @@ A column that holds anything unusual raises `NotPlainError`, and the table is re
 everything that is accepted here is read as `row_by_row.py` would read it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.array_types import Bools, Dates, Floats, Ints
+from pulse_assets.array_types import Dates, Floats, Ints
 from pulse_assets.history.cells import (
     as_text,
     parse_date,
