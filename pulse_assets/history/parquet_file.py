@@ -39,17 +39,18 @@ def parquet_table(
     """
     try:
         schema = pq.read_schema(pa.BufferReader(data))
-        every = [*schema.names, *(name for name in folders if name not in schema.names)]
+        own = dict(zip(schema.names, schema.types, strict=True))
+        every = [*schema.names, *(name for name in folders if name not in own)]
         layout = find(every)
         chosen = [every[position] for position in layout.positions]
-        names = [name for name in chosen if name in schema.names]
-        texts = [name for name in names if _is_text(schema.field(name).type)]
+        kinds = {name: own[name] for name in chosen if name in own}
+        texts = [name for name, kind in kinds.items() if _is_text(kind)]
         file = pq.ParquetFile(
             pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=True
         )
-        _check_unpacked(file, names, limit)
-        table = file.read(columns=names)
-        for name in (name for name in chosen if name not in schema.names):
+        _check_unpacked(file, kinds, limit)
+        table = file.read(columns=list(kinds))
+        for name in (name for name in chosen if name not in kinds):
             table = table.append_column(name, _constant(folders[name], file.metadata.num_rows))
         return layout, table.select(chosen).rename_columns(list(layout.names))
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
@@ -84,11 +85,11 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(is_kind(kind) for is_kind in kinds)
 
 
-def _check_unpacked(file: pq.ParquetFile, names: Sequence[str], limit: int) -> None:
+def _check_unpacked(file: pq.ParquetFile, kinds: Mapping[str, pa.DataType], limit: int) -> None:
     """Refuse a file that is too large once unpacked, or whose cells hold lists."""
-    for field in (file.schema_arrow.field(name) for name in names):
-        if pa.types.is_nested(field.type):
-            raise DefectError(f"column {field.name} holds {field.type}: write one value per row")
+    for name, kind in kinds.items():
+        if pa.types.is_nested(kind):
+            raise DefectError(f"column {name} holds {kind}: write one value per row")
     groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
     size = max(sum(group.total_byte_size for group in groups), _ROW_BYTES * file.metadata.num_rows)
     if size > limit:

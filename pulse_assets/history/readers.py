@@ -25,6 +25,7 @@ from pulse_assets.history.observed import (
     LongRows,
     NotPlainError,
     WideRows,
+    joined,
     long_content,
     single_series,
     wide_content,

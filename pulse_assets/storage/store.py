@@ -75,8 +75,12 @@ class Store(Protocol):
         """
         ...
 
-    def versions(self, prefix: str) -> dict[str, str]:
-        """List the objects whose path begins with `prefix`, without those in folders below it.
+    def versions(self, prefix: str, *, below: bool = False) -> dict[str, str]:
+        """List the objects whose path begins with `prefix`.
+
+        Args:
+            prefix: beginning of the paths; everything before its last slash is a folder.
+            below: list those in folders below that one, too.
 
         Returns:
             Path to version, in order of path; the version differs once the object is replaced.
@@ -183,14 +187,18 @@ class LocalStore:
             with contextlib.suppress(OSError):
                 temporary.unlink()
 
-    def versions(self, prefix: str) -> dict[str, str]:
+    def versions(self, prefix: str, *, below: bool = False) -> dict[str, str]:
         """List objects and their versions; see `Store.versions`."""
-        folder, slash, start = prefix.rpartition("/")
+        folder, _, start = prefix.rpartition("/")
         directory = self.root / _checked(folder) if folder else self.root
         try:
-            entries = _entries(directory)
-            objects = sorted((e for e in entries if _is_object(e, start)), key=lambda e: e.name)
-            return {f"{folder}{slash}{entry.name}": _file_version(entry) for entry in objects}
+            entries = [e for e in _entries(directory) if _is_listed(e, start)]
+            found = {e.name: _file_version(e) for e in entries if e.is_file()}
+            for name in (e.name for e in entries if below and e.is_dir()):
+                deeper = LocalStore(directory / name).versions("", below=True)
+                found |= {f"{name}/{path}": version for path, version in deeper.items()}
+            within = f"{folder}/" if folder else ""
+            return {within + path: found[path] for path in sorted(found)}
         except OSError as error:
             raise StoreUnavailableError(_unlistable(directory, error)) from error
 
@@ -269,9 +277,10 @@ class S3Store:
         put = {"Bucket": self.bucket, "Key": self._key(_checked(path)), "Body": data}
         self._call(path, "written", lambda client: client.put_object(**put))
 
-    def versions(self, prefix: str) -> dict[str, str]:
+    def versions(self, prefix: str, *, below: bool = False) -> dict[str, str]:
         """List objects and their versions; see `Store.versions`."""
-        wanted = {"Bucket": self.bucket, "Prefix": self._key(prefix), "Delimiter": "/"}
+        wanted = {"Bucket": self.bucket, "Prefix": self._key(prefix)}
+        wanted |= {} if below else {"Delimiter": "/"}
 
         def list_all(client: Any) -> dict[str, str]:  # noqa: ANN401 - see S3Connection
             pages = client.get_paginator("list_objects_v2").paginate(**wanted)
@@ -362,8 +371,8 @@ def _entries(directory: Path) -> Iterable[os.DirEntry[str]]:
     return () if nearest.is_dir() else os.scandir(nearest)
 
 
-def _is_object(entry: os.DirEntry[str], start: str) -> bool:
-    return entry.name.startswith(start) and not entry.name.startswith(".") and entry.is_file()
+def _is_listed(entry: os.DirEntry[str], start: str) -> bool:
+    return entry.name.startswith(start) and not entry.name.startswith(".")
 
 
 def _file_version(entry: os.DirEntry[str]) -> str:
