@@ -3,7 +3,7 @@
 All series are examined before an error is raised, so that one message names all that are wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
@@ -48,8 +48,15 @@ def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOpt
     return _with_frequencies(named, _examine(source, named, None))
 
 
-def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions:
+def check_ready(
+    settings: Settings, options: TrainingOptions, source: Source | None = None
+) -> TrainingOptions:
     """Examine every series, load every rule, try and tidy the store; return the resolved options.
+
+    Args:
+        settings: where data lies and which batches exist.
+        options: what the run predicts.
+        source: where the series are; that of the settings unless given.
 
     Raises:
         ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
@@ -58,7 +65,7 @@ def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be listed, read or written.
     """
-    source = settings.open_source()
+    source = source or settings.open_source()
     named = _with_names(source, options)
     resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
     resolved = _with_frequencies(named, _examine(source, named, _Grid.of(settings)))
@@ -92,25 +99,63 @@ def _examine(source: Source, options: TrainingOptions, grid: "_Grid | None") -> 
         options: with all variables and rules named.
         grid: the batches, to find variables that none can predict; None: do not look.
     """
-    names = options.variables or ()
     frequencies, problems = {}, []
-    for name in names:
-        try:
-            series = source.load(name)
-            leave_out = _leaving_out(name, names)
-            _check_not_to_come(series, leave_out)
-            declared = options.frequencies.get(name)
-            frequencies[name] = decide_frequency(series, declared, leave_out)
-            if grid:
-                frequency = get_frequency(frequencies[name])
-                _check_usable(series, frequency, options, grid, leave_out)
-        except StoreUnavailableError:
-            raise
-        except HistoricalDataError as error:
-            problems.append(str(error))
+    for found in _examined(source, options, grid):
+        if found.problem:
+            problems.append(found.problem)
+        else:
+            frequencies[found.variable] = found.frequency
     if problems:
         raise HistoricalDataError(_listed(problems))
     return frequencies
+
+
+@dataclass(frozen=True)
+class ExaminedSeries:
+    """A series, its frequency, and why it cannot be used.
+
+    Attributes:
+        variable: its name.
+        series: its observations; None if they cannot be read.
+        frequency: its name; empty if it has none.
+        problem: why no training can use it, and how to fix it; empty if one can.
+    """
+
+    variable: str
+    series: Series | None
+    frequency: str
+    problem: str
+
+
+def examine_all(
+    source: Source, settings: Settings, options: TrainingOptions
+) -> Iterator[ExaminedSeries]:
+    """Examine every series as `check_ready` does, without raising what is wrong with one.
+
+    Raises:
+        ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
+        HistoricalDataError: the source cannot be read, or a table of many series.
+    """
+    return _examined(source, _with_names(source, options), _Grid.of(settings))
+
+
+def _examined(
+    source: Source, options: TrainingOptions, grid: "_Grid | None"
+) -> Iterator[ExaminedSeries]:
+    names = options.variables or ()
+    for name in names:
+        series, frequency, leave_out = None, "", _leaving_out(name, names)
+        try:
+            series = source.load(name)
+            _check_not_to_come(series, leave_out)
+            frequency = decide_frequency(series, options.frequencies.get(name), leave_out)
+            if grid:
+                _check_usable(series, get_frequency(frequency), options, grid, leave_out)
+            yield ExaminedSeries(name, series, frequency, "")
+        except StoreUnavailableError:
+            raise
+        except HistoricalDataError as error:
+            yield ExaminedSeries(name, series, frequency, str(error))
 
 
 def _listed(problems: Sequence[str]) -> str:

@@ -65,8 +65,10 @@ def list_files(store: Store, only: str = "") -> list[SourceFile]:
     if only:
         found = store.versions(only)
         return [_named(only, found[only])] if only in found else []
-    files = [_by_name(path, version) for path, version in store.versions("").items()]
-    folders = _folders(store.versions(FOLDER, below=True))
+    names = store.names()
+    files = [_by_name(path, version) for path, version in names.items() if version]
+    has_folders = any(name.startswith(FOLDER) and name.endswith("/") for name in names)
+    folders = _folders(store.versions(FOLDER, below=True)) if has_folders else ()
     listed = sorted([*filter(None, files), *folders], key=lambda file: file.path)
     is_folder = store.uri.rpartition("/")[2].startswith(FOLDER)
     return listed or (_whole_folder(store) if is_folder else [])

@@ -90,10 +90,13 @@ class Store(Protocol):
         """
         ...
 
-    def names(self) -> list[str]:
+    def names(self) -> dict[str, str]:
         """Return the names of objects, and of folders with a slash after them, in order.
 
         Broken links and the like are included; hidden names are left out.
+
+        Returns:
+            Name to version; it is empty for folders and what else is no object.
 
         Raises:
             StoreUnavailableError: they cannot be listed.
@@ -202,14 +205,17 @@ class LocalStore:
         except OSError as error:
             raise StoreUnavailableError(_unlistable(directory, error)) from error
 
-    def names(self) -> list[str]:
+    def names(self) -> dict[str, str]:
         """Name files and folders; see `Store.names`."""
         try:
-            entries = _entries(self.root)
-            names = [f"{e.name}/" if e.is_dir() else e.name for e in entries]
+            entries = [e for e in _entries(self.root) if _is_listed(e, "")]
+            names = {
+                f"{e.name}/" if e.is_dir() else e.name: _file_version(e) if e.is_file() else ""
+                for e in entries
+            }
         except OSError as error:
             raise StoreUnavailableError(_unlistable(self.root, error)) from error
-        return sorted(name for name in names if not name.startswith("."))
+        return dict(sorted(names.items()))
 
     def remove(self, path: str) -> None:
         """Remove an object, if it is there and may be removed."""
@@ -291,17 +297,21 @@ class S3Store:
         own = self._key("")
         return {k.removeprefix(own): tag for k, tag in tags.items() if not k.endswith("/")}
 
-    def names(self) -> list[str]:
+    def names(self) -> dict[str, str]:
         """Name objects and the folders that keys make; see `Store.names`."""
         wanted = {"Bucket": self.bucket, "Prefix": self._key(""), "Delimiter": "/"}
 
-        def list_all(client: Any) -> list[str]:  # noqa: ANN401 - see S3Connection
+        def list_all(client: Any) -> dict[str, str]:  # noqa: ANN401 - see S3Connection
             pages = list(client.get_paginator("list_objects_v2").paginate(**wanted))
-            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-            return keys + [i["Prefix"] for page in pages for i in page.get("CommonPrefixes", [])]
+            tags = {i["Key"]: i["ETag"] for page in pages for i in page.get("Contents", [])}
+            return tags | {
+                i["Prefix"]: "" for page in pages for i in page.get("CommonPrefixes", [])
+            }
 
-        names = [key.removeprefix(wanted["Prefix"]) for key in self._call("", "listed", list_all)]
-        return sorted(name for name in names if name and not name.startswith("."))
+        found = self._call("", "listed", list_all).items()
+        names = {key.removeprefix(wanted["Prefix"]): tag for key, tag in found}
+        shown = (name for name in names if name and not name.startswith("."))
+        return {name: names[name] for name in sorted(shown)}
 
     def check_writable(self) -> None:
         """Fail now if objects cannot be written; see `Store.check_writable`."""

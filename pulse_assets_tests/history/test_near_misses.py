@@ -58,7 +58,7 @@ NOT_MEANT = [
         "hotel.csv",
         "histogram.csv",
     ),
-    *("historical_cpi.csv.bak", ".DS_Store", "forecasts_model.csv", "panel.csv", ""),
+    *("historical_cpi.csv.bak", ".DS_Store", "forecasts_model.csv", "panel.md", ""),
 ]
 READ = {"historical_gdp.csv": "gdp"}
 
@@ -165,5 +165,5 @@ def test_a_store_names_folders_with_a_slash(tmp_path):
     (tmp_path / "b.csv").write_text("")
     (tmp_path / "a").mkdir()
     (tmp_path / ".hidden").write_text("")
-    assert open_store(str(tmp_path)).names() == ["a/", "b.csv"]
-    assert open_store(str(tmp_path / "missing")).names() == []
+    assert list(open_store(str(tmp_path)).names()) == ["a/", "b.csv"]
+    assert open_store(str(tmp_path / "missing")).names() == {}

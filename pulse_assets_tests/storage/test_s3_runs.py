@@ -292,7 +292,7 @@ def test_a_right_that_is_missing_is_named_before_the_first_batch(
     assert f"access denied: grant s3:{right} on the" in line
     others = {"ListBucket", "GetObject", "PutObject"} - {right}
     assert not any(f"s3:{other}" in line for other in others)
-    assert open_store(cloud["store"], s3).names() == []
+    assert open_store(cloud["store"], s3).names() == {}
 
 
 def test_a_copy_of_the_results_needs_the_right_to_write_alone(s3, s3_server, bucket):
@@ -303,7 +303,7 @@ def test_a_copy_of_the_results_needs_the_right_to_write_alone(s3, s3_server, buc
             with pytest.raises(StoreUnavailableError, match=f"grant s3:{right} on"):
                 store.check_usable()
     store.check_usable()
-    assert store.names() == []
+    assert store.names() == {}
 
 
 def test_credentials_that_are_missing_are_asked_for(said, monkeypatch, tmp_path):
