@@ -47,7 +47,7 @@ class SkippedBatches:
 
 @dataclass(frozen=True)
 class SeriesReport:
-    """One series of a source. (Its publication rule and its releases have their place here.)
+    """One series of a source; its publication rule and releases will be further attributes.
 
     Attributes:
         variable: its name.
@@ -143,9 +143,7 @@ def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
     kinds = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
     first = min(series.timestamps[0] for series in loaded)
     last = max(series.timestamps[-1] for series in loaded)
-    with_gaps = sum(
-        count_gaps(series, options.frequencies[series.variable]) > 0 for series in loaded
-    )
+    with_gaps = sum(_lacks_periods(one, options.frequencies[one.variable]) for one in loaded)
     files = source.files()
     count = len({files[series.variable] for series in loaded})
     line = f"source: {kinds} series in {count:,} file{'s' if count != 1 else ''}, {first} to {last}"
@@ -164,6 +162,11 @@ def count_gaps(series: Series, frequency: str) -> int:
     dates = series.timestamps
     steps = steps_between(dates[:-1], dates[1:], get_frequency(frequency))
     return int(np.maximum(steps - 1, 0).sum())
+
+
+def _lacks_periods(series: Series, frequency: str) -> bool:
+    """Tell whether a series has gaps that are not the holidays of a daily series."""
+    return "daily" not in frequency and count_gaps(series, frequency) > 0
 
 
 def _report(examined: ExaminedSeries, file: str, windows: "_Windows") -> SeriesReport:
@@ -194,7 +197,7 @@ def _implausible(series: Series, frequency: str) -> list[tuple[str, float]]:
 
 @dataclass(frozen=True)
 class _Windows:
-    """The windows of all batches: their keys, first days, days after them, and histories' starts."""
+    """The windows of all batches: keys, first days, days after them, starts of their histories."""
 
     keys: Sequence[str]
     starts: Dates
@@ -234,4 +237,5 @@ class _Windows:
                 yield self._stretch(reason, at)
 
     def _stretch(self, reason: str, at: Ints) -> SkippedBatches:
-        return SkippedBatches(reason, len(at), self.keys[at[0]], self.keys[at[-1]])
+        first, last = self.keys[int(at[0])], self.keys[int(at[-1])]
+        return SkippedBatches(reason, len(at), first, last)

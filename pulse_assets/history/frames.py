@@ -129,7 +129,7 @@ class FrameSource(Source):
     def _files(self) -> list[SourceFile]:
         return [SourceFile(NAME, "", "any")]
 
-    def _content(self, _: SourceFile) -> FileContent:
+    def _content(self, file: SourceFile) -> FileContent:
         return self.content
 
     @cached_property

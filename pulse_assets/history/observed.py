@@ -100,7 +100,8 @@ def long_content(rows: LongRows, file: str) -> FileContent:
     """
     rows = _in_order(_with_rows(rows))
     used = np.unique(rows.codes)
-    variables = variable_names([rows.names[code] for code in used.tolist()], "series")
+    names: list[str] = [rows.names[code] for code in used.tolist()]
+    variables = variable_names(names, "series")
     bounds = np.append(np.searchsorted(rows.codes, used), len(rows.codes))
     series = {
         variables[name]: _slice(rows, slice(*ends), variables[name], file, f"series {name}")

@@ -1,6 +1,6 @@
 """The files of a source that are read, and as what: one series each, tables, folders of tables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -136,7 +136,7 @@ def _folders(versions: Mapping[str, str]) -> Iterator[SourceFile]:
         yield _folder(folder, of)
 
 
-def _whole_folder(store: Store) -> Sequence[SourceFile]:
+def _whole_folder(store: Store) -> list[SourceFile]:
     """Return the source itself, if it is a folder of Parquet files."""
     parts = {path: v for path, v in store.versions("", below=True).items() if _is_part(path)}
     return [_folder("", parts)] if parts else []
