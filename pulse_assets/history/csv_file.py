@@ -16,8 +16,8 @@ from pulse_assets.history.records import DefectError, Records, decoded
 
 #: Number of the line after the header.
 FIRST_LINE: Final = 2
-#: A quotation mark amid other characters, on which parsers of CSV differ.
-_ODD_QUOTE: Final = re.compile(rb'[^,\r\n"]"[^,\r\n"]')
+#: Quotation marks amid other characters or next to each other, on which parsers of CSV differ.
+_ODD_QUOTE: Final = re.compile(rb'[^,\r\n"]"[^,\r\n"]|""')
 #: Cells that hold no value. What else Arrow would take for none is a typing error to us.
 _EMPTY: Final = ["", "nan", "NaN", "NAN", "null", "NULL", "Null"]
 #: Bytes from which on several threads parse a file.
@@ -56,7 +56,10 @@ def csv_table(data: bytes, find: Find) -> tuple[Layout, pa.Table]:
         DefectError: a column is missing or there twice.
     """
     quoted = b'"' in data
-    if b"\0" in data or not _is_text(data) or (quoted and _ODD_QUOTE.search(data)):
+    lines_end_plainly = data.count(b"\r") == data.count(b"\r\n")
+    if b"\0" in data or not lines_end_plainly or not _is_text(data):
+        raise NotPlainError
+    if quoted and _ODD_QUOTE.search(data):
         raise NotPlainError
     line, header = next(_csv_rows(data), (0, []))
     if line != 1:

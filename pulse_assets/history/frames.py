@@ -57,16 +57,16 @@ def read_data(data: Any) -> FileContent:  # noqa: ANN401 - whatever offers the i
         >>> sorted(read_data(table).series)
         ['cpi', 'gdp']
     """
+    if not hasattr(data, "__arrow_c_stream__"):
+        raise ConfigurationError(
+            f"data: {type(data).__name__} is no data frame: give one of pandas or Polars, an "
+            "Arrow table, or an object with __arrow_c_stream__"
+        )
     try:
         table = pa.table(_from_pandas(data))
         views = [_without_views(column) for column in table.columns]
         return read_frame(pa.table(views, names=table.column_names), NAME)
     except (pa.ArrowException, TypeError) as error:
-        if isinstance(error, TypeError) and not hasattr(data, "__arrow_c_stream__"):
-            raise ConfigurationError(
-                f"data: {type(data).__name__} is no data frame: give one of pandas or Polars, an "
-                "Arrow table, or an object with __arrow_c_stream__"
-            ) from error
         cause = str(error).partition("\n")[0]
         raise HistoricalDataError(f"{NAME}: not readable as a table ({cause})") from error
 
@@ -93,7 +93,13 @@ def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return texts in the form that the readers know."""
     kind = column.type
     if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
-        return column.cast(kind.value_type).cast(pa.large_string())
+        chunks: Any = column.chunks
+        texts = (chunk.dictionary.cast(pa.large_string()) for chunk in chunks)
+        pairs = zip(chunks, texts, strict=True)
+        return pa.chunked_array(
+            [pa.DictionaryArray.from_arrays(chunk.indices, of) for chunk, of in pairs],
+            pa.dictionary(kind.index_type, pa.large_string()),
+        )
     return column.cast(pa.large_string()) if pa.types.is_string_view(kind) else column
 
 

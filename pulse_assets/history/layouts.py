@@ -34,11 +34,13 @@ class Layout:
         names: what each column is: `variable`, `timestamp`, `value` and `published_at`, or in a
             wide table the name of the column of dates, and of each series.
         positions: number of each of these columns in the table, from 0.
+        titles: names that these columns have in the table, for messages.
     """
 
     kind: Kind
     names: tuple[str, ...]
     positions: tuple[int, ...]
+    titles: tuple[str, ...] = ()
 
     @property
     def us_dates(self) -> bool:
@@ -59,8 +61,8 @@ def find_layout(names: Sequence[str], kind: Kind | None = None) -> Layout:
     Example:
         >>> find_layout(["unique_id", "ds", "y", "note"]).kind
         'long'
-        >>> find_layout(["date", "gdp", "cpi"])
-        Layout(kind='wide', names=('date', 'gdp', 'cpi'), positions=(0, 1, 2))
+        >>> find_layout(["date", "gdp", "cpi"]).names
+        ('date', 'gdp', 'cpi')
     """
     names = [name.strip() for name in names]
     kind = kind or _kind_of(names)
@@ -93,7 +95,8 @@ def _long(names: Sequence[str]) -> Layout:
         elif role != "published_at":
             raise DefectError(_explain_missing(names, role))
     check_optional(names)
-    return Layout("long", tuple(columns), tuple(columns.values()))
+    titles = tuple(names[position] for position in columns.values())
+    return Layout("long", tuple(columns), tuple(columns.values()), titles)
 
 
 def _explain_missing(names: Sequence[str], role: str) -> str:
@@ -107,9 +110,10 @@ def _explain_missing(names: Sequence[str], role: str) -> str:
 
 def _wide(names: Sequence[str]) -> Layout:
     if len(names) < 2:
-        shown = f" (found: {names[0]!r})" if names else ""
+        shown = f" (found: {names[0][:60]!r})" if names else ""
         raise DefectError(
-            f"it has no column of dates and columns of values{shown}: separate fields by commas"
+            f"it has no column of dates and columns of values{shown}: write both, in a file with "
+            "commas between them"
         )
     if _kind_of(names) == "long":
         raise DefectError(

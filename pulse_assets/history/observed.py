@@ -100,8 +100,7 @@ def long_content(rows: LongRows, file: str) -> FileContent:
     """
     rows = _in_order(_with_rows(rows))
     used = np.unique(rows.codes)
-    names: list[str] = [rows.names[code] for code in used.tolist()]
-    variables = variable_names(names, "series")
+    variables = variable_names([rows.names[int(code)] for code in used], "series")
     bounds = np.append(np.searchsorted(rows.codes, used), len(rows.codes))
     series = {
         variables[name]: _slice(rows, slice(*ends), variables[name], file, f"series {name}")

@@ -215,4 +215,4 @@ def _whole(table: pa.Table, layout: Layout, unit: str, first: int) -> LongRows |
 def _row_by_row(records: Records, layout: Layout) -> LongRows | WideRows:
     if layout.kind == "wide":
         return row_by_row.wide_rows(records, layout)
-    return row_by_row.long_rows(records)
+    return row_by_row.long_rows(records, layout.titles)

@@ -6,7 +6,7 @@ ways hundreds of times faster, and leaves all else to this module.
 
 import reprlib
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -62,25 +62,31 @@ class _Dates:
         return np.array(self.days, np.int64).view("M8[D]")
 
 
-def long_rows(records: Records) -> LongRows:
+def long_rows(records: Records, titles: Sequence[str] = ()) -> LongRows:
     """Validate the rows of one series, or of several below each other.
+
+    Args:
+        records: the rows.
+        titles: names of the columns in messages; those of the records unless given.
 
     Raises:
         DefectError: a cell is not sound; the message names row, series and column.
     """
-    dates, published = _Dates("timestamp"), _Dates("published_at")
+    title = dict(zip(records.names, titles or records.names, strict=True))
+    dates, published = _Dates(title["timestamp"]), _Dates("published_at")
     values, numbers, codes = array("d"), array("q"), array("q")
     names: dict[str, int] = {}
     for number, row in records.rows:
         place, cells = f"{records.unit} {number}", dict(zip(records.names, row, strict=True))
         if "variable" in cells:
-            name = _parsed(cells, "variable", parse_name, place)
+            name = _parsed(cells["variable"], title["variable"], parse_name, place)
             place += f", series {name[:120]}"
             codes.append(names.setdefault(name, len(names)))
-        dates.add(_parsed(cells, "timestamp", parse_date, place), place)
-        values.append(_parsed(cells, "value", parse_number, place))
+        dates.add(_parsed(cells["timestamp"], title["timestamp"], parse_date, place), place)
+        values.append(_parsed(cells["value"], title["value"], parse_number, place))
         if "published_at" in cells:
-            published.add(_parsed(cells, "published_at", parse_optional_date, place), place)
+            day = _parsed(cells["published_at"], "published_at", parse_optional_date, place)
+            published.add(day, place)
         numbers.append(number)
     public = published.as_array() if len(published.days) else None
     which = np.array(codes, np.int64) if names else np.zeros(len(numbers), np.int64)
@@ -106,7 +112,7 @@ def wide_rows(records: Records, layout: Layout) -> WideRows:
             continue
         if not any(map(as_text, row)):
             continue
-        dates.add(_parsed({layout.names[0]: row[0]}, layout.names[0], parse, place), place)
+        dates.add(_parsed(row[0], layout.names[0], parse, place), place)
         _add_values(layout.names[1:], row[1:], values, place)
         numbers.append(number)
     return WideRows(
@@ -133,15 +139,14 @@ def _add_values(
     names: Sequence[str], row: Sequence[Any], values: Sequence[array], place: str
 ) -> None:
     for name, cell, column in zip(names, row, values, strict=True):
-        column.append(_parsed({name: cell}, name, parse_number, place))
+        column.append(_parsed(cell, name, parse_number, place))
 
 
-def _parsed(cells: Mapping[str, Any], column: str, parse: Callable[[Any], T], place: str) -> T:
+def _parsed(cell: Any, column: str, parse: Callable[[Any], T], place: str) -> T:  # noqa: ANN401
     try:
-        return parse(cells[column])
+        return parse(cell)
     except ValueError as error:
-        shown = reprlib.repr(cells[column])
-        raise DefectError(f"{place}: {column} {shown} {error}") from error
+        raise DefectError(f"{place}: {column} {reprlib.repr(cell)} {error}") from error
 
 
 def _zone(offset: timedelta | None) -> str:
