@@ -59,7 +59,7 @@ def csv_table(data: bytes, find: Find) -> tuple[Layout, pa.Table]:
     lines_end_plainly = data.count(b"\r") == data.count(b"\r\n")
     if b"\0" in data or not lines_end_plainly or not _is_text(data):
         raise NotPlainError
-    if quoted and _ODD_QUOTE.search(data):
+    if quoted and (data.count(b'"') % 2 or _ODD_QUOTE.search(data)):
         raise NotPlainError
     line, header = next(_csv_rows(data), (0, []))
     if line != 1:
