@@ -148,7 +148,9 @@ def test_a_variable_in_two_files_is_refused(place):
     uri, s3, put = place
     put("panel.csv", PANEL.encode())
     put("historical_a.csv", ROWS.encode())
-    with pytest.raises(HistoricalDataError, match=r"has a in two files, historical_a.csv and panel"):
+    with pytest.raises(
+        HistoricalDataError, match=r"has a in two files, historical_a.csv and panel"
+    ):
         open_source(uri, s3).variables()
 
 

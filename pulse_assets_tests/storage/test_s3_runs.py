@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
+import pandas as pd
 import pytest
 from dagster_aws.s3 import S3ComputeLogManager
 
@@ -152,6 +154,18 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
     with s3_server.counting() as requests:
         assert run_batch(task_of(resumed, "2005-01-31")).unchanged
     assert requests == {"list": 2, "read": 4}
+
+
+def test_a_frame_is_stored_in_the_bucket_once_and_trained_on(cloud, s3):
+    months = pd.date_range("2000-01-01", periods=120, freq="MS")
+    frame = pd.DataFrame({"line": np.arange(120.0)}, months)
+    elsewhere = {name: value for name, value in cloud.items() if name != "source"}
+    config = TrainingConfig(**RUN, **elsewhere, variables=["line"], batch_limit=2)
+    for _ in range(2):
+        assert train(config, data=frame).success
+    (path,) = open_store(cloud["store"], s3).versions("source_data/")
+    again = config.model_copy(update={"source": f"{cloud['store']}/{path}", "resume": True})
+    assert train(again).data["batches"]["completed"] == 2
 
 
 @pytest.mark.slow
