@@ -100,11 +100,11 @@ def _examine(source: Source, options: TrainingOptions, grid: "_Grid | None") -> 
         grid: the batches, to find variables that none can predict; None: do not look.
     """
     frequencies, problems = {}, []
-    for found in _examined(source, options, grid):
-        if found.problem:
-            problems.append(found.problem)
+    for examined in _examined(source, options, grid):
+        if examined.problem:
+            problems.append(examined.problem)
         else:
-            frequencies[found.variable] = found.frequency
+            frequencies[examined.variable] = examined.frequency
     if problems:
         raise HistoricalDataError(_listed(problems))
     return frequencies

@@ -98,11 +98,11 @@ class SourceReport:
     @property
     def problems(self) -> list[str]:
         """Why series cannot be used, each once."""
-        return list(dict.fromkeys(one.problem for one in self.series if one.problem))
+        return list(dict.fromkeys(each.problem for each in self.series if each.problem))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        series = [asdict(one) for one in self.series]
+        series = [asdict(each) for each in self.series]
         return {
             "source": self.source,
             "series": series,
@@ -127,7 +127,7 @@ def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
     source, windows = settings.open_source(), _Windows.of(settings, options)
     files = source.files()
     examined = examine_all(source, settings, options)
-    series = [_report(one, files[one.variable], windows) for one in examined]
+    series = [_report(each, files[each.variable], windows) for each in examined]
     return SourceReport(source.uri, series, dict(source.unread()), source.notes())
 
 
@@ -143,7 +143,7 @@ def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
     kinds = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
     first = min(series.timestamps[0] for series in loaded)
     last = max(series.timestamps[-1] for series in loaded)
-    with_gaps = sum(_lacks_periods(one, options.frequencies[one.variable]) for one in loaded)
+    with_gaps = sum(_lacks_periods(each, options.frequencies[each.variable]) for each in loaded)
     files = source.files()
     count = len({files[series.variable] for series in loaded})
     line = f"source: {kinds} series in {count:,} file{'s' if count != 1 else ''}, {first} to {last}"

@@ -41,7 +41,7 @@ def check(config: TrainingConfig, *, as_json: bool) -> Literal[0, 1]:
 def _print(report: SourceReport, console: Console) -> None:
     """Print each series, then what will be skipped and what looks wrong."""
     console.print(plain(f"source: {report.source}"), soft_wrap=True)
-    if len(files := {one.file for one in report.series}) == 1:
+    if len(files := {each.file for each in report.series}) == 1:
         console.print(plain(f"file: {', '.join(files)}"), soft_wrap=True)
     console.print(_table(report.series))
     console.print()
@@ -57,36 +57,36 @@ def _table(series: Sequence[SeriesReport]) -> Table:
     """Lay out a row per series; releases and publication rules will be further columns."""
     with_files = _names_files(series)
     table = new_table(*_HEADERS, *(["file"] if with_files else []))
-    for one in series:
+    for each in series:
         cells = (
-            plain(one.variable),
-            str(one.rows),
-            one.first or "-",
-            one.last or "-",
-            one.frequency or "-",
-            "-" if one.gaps is None else str(one.gaps),
-            str(one.implausible_count),
+            plain(each.variable),
+            str(each.rows),
+            each.first or "-",
+            each.last or "-",
+            each.frequency or "-",
+            "-" if each.gaps is None else str(each.gaps),
+            str(each.implausible_count),
         )
-        table.add_row(*cells, *([plain(one.file)] if with_files else []))
+        table.add_row(*cells, *([plain(each.file)] if with_files else []))
     return table
 
 
 def _names_files(series: Sequence[SeriesReport]) -> bool:
     """Tell whether files need a column: there are several, and some hold several series."""
-    return 1 < len({one.file for one in series}) < len(series)
+    return 1 < len({each.file for each in series}) < len(series)
 
 
 def _implausible(series: Sequence[SeriesReport]) -> Iterator[str]:
-    for one in series:
-        if one.implausible_count:
-            shown = ", ".join(f"{value:g} on {day}" for day, value in one.implausible)
-            more = one.implausible_count - len(one.implausible)
-            yield f"{one.variable}: {shown}" + (f" and {more} more" if more else "")
+    for each in series:
+        if each.implausible_count:
+            shown = ", ".join(f"{value:g} on {day}" for day, value in each.implausible)
+            more = each.implausible_count - len(each.implausible)
+            yield f"{each.variable}: {shown}" + (f" and {more} more" if more else "")
 
 
 def _skipped(series: Sequence[SeriesReport]) -> list[str]:
     entries = [
-        {"variable": one.variable, **vars(skipped)} for one in series for skipped in one.skipped
+        {"variable": each.variable, **vars(skipped)} for each in series for skipped in each.skipped
     ]
     return [
         f"{outcome_texts.list_some(group.variables)}: {group.reason} ({group.dates})"

@@ -167,18 +167,18 @@ class FrameSource(Source):
 
 def _long_table(series: list[Series]) -> pa.Table:
     """Return series below each other, sorted by name."""
-    ordered = sorted(series, key=lambda one: one.variable)
-    lengths = [len(one.values) for one in ordered]
+    ordered = sorted(series, key=lambda each: each.variable)
+    lengths = [len(each.values) for each in ordered]
     codes = np.repeat(np.arange(len(ordered), dtype=np.int32), lengths)
     nowhere = np.datetime64("NaT", "D")
     published = [
-        np.full(len(one.values), nowhere) if one.published_at is None else one.published_at
-        for one in ordered
+        np.full(len(each.values), nowhere) if each.published_at is None else each.published_at
+        for each in ordered
     ]
-    names = pa.DictionaryArray.from_arrays(codes, [one.variable for one in ordered])
+    names = pa.DictionaryArray.from_arrays(codes, [each.variable for each in ordered])
     columns = [
-        pa.array(np.concatenate([one.timestamps for one in ordered])),
-        pa.array(np.concatenate([one.values for one in ordered])),
+        pa.array(np.concatenate([each.timestamps for each in ordered])),
+        pa.array(np.concatenate([each.values for each in ordered])),
         pa.array(np.concatenate(published)),
     ]
     return pa.table([names, *columns], schema=_SCHEMA)

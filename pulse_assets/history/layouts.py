@@ -86,12 +86,12 @@ def _has(names: Sequence[str], *roles: str) -> bool:
 def _long(names: Sequence[str]) -> Layout:
     columns = {}
     for role, choices in LONG_NAMES.items():
-        found = [i for i, name in enumerate(names) if name in choices]
-        if len(found) > 1:
-            both = " and ".join(names[i] for i in found[:2])
+        places = [i for i, name in enumerate(names) if name in choices]
+        if len(places) > 1:
+            both = " and ".join(names[i] for i in places[:2])
             raise DefectError(f"it has two columns for one thing, {both}: keep one")
-        if found:
-            columns[role] = found[0]
+        if places:
+            columns[role] = places[0]
         elif role != "published_at":
             raise DefectError(_explain_missing(names, role))
     check_optional(names)

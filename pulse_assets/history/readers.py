@@ -141,8 +141,8 @@ def folder_columns(path: str) -> dict[str, str | None]:
     from pyarrow import dataset  # late: few sources need it
 
     schema = pa.schema([(name, pa.string()) for name in dict.fromkeys(names)])
-    found = dataset.get_partition_keys(dataset.partitioning(schema, flavor="hive").parse(path))
-    return {name: found.get(name) for name in schema.names}
+    values = dataset.get_partition_keys(dataset.partitioning(schema, flavor="hive").parse(path))
+    return {name: values.get(name) for name in schema.names}
 
 
 def read_frame(table: pa.Table, name: str) -> FileContent:

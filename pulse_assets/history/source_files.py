@@ -63,8 +63,8 @@ def list_files(store: Store, only: str = "") -> list[SourceFile]:
         StoreUnavailableError: the source cannot be listed.
     """
     if only:
-        found = store.versions(only)
-        return [_named(only, found[only])] if only in found else []
+        versions = store.versions(only)
+        return [_named(only, versions[only])] if only in versions else []
     names = store.names()
     files = [_by_name(path, version) for path, version in names.items() if version]
     has_folders = any(name.startswith(FOLDER) and name.endswith("/") for name in names)

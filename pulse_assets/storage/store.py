@@ -196,12 +196,12 @@ class LocalStore:
         directory = self.root / _checked(folder) if folder else self.root
         try:
             entries = [e for e in _entries(directory) if _is_listed(e, start)]
-            found = {e.name: _file_version(e) for e in entries if e.is_file()}
+            versions = {e.name: _file_version(e) for e in entries if e.is_file()}
             for name in (e.name for e in entries if below and e.is_dir()):
                 deeper = LocalStore(directory / name).versions("", below=True)
-                found |= {f"{name}/{path}": version for path, version in deeper.items()}
+                versions |= {f"{name}/{path}": version for path, version in deeper.items()}
             within = f"{folder}/" if folder else ""
-            return {within + path: found[path] for path in sorted(found)}
+            return {within + path: versions[path] for path in sorted(versions)}
         except OSError as error:
             raise StoreUnavailableError(_unlistable(directory, error)) from error
 
@@ -308,8 +308,8 @@ class S3Store:
                 i["Prefix"]: "" for page in pages for i in page.get("CommonPrefixes", [])
             }
 
-        found = self._call("", "listed", list_all).items()
-        names = {key.removeprefix(wanted["Prefix"]): tag for key, tag in found}
+        tags = self._call("", "listed", list_all)
+        names = {key.removeprefix(wanted["Prefix"]): tag for key, tag in tags.items()}
         shown = (name for name in names if name and not name.startswith("."))
         return {name: names[name] for name in sorted(shown)}
 
