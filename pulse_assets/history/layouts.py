@@ -84,7 +84,7 @@ def _has(names: Sequence[str], *roles: str) -> bool:
 
 
 def _long(names: Sequence[str]) -> Layout:
-    columns = {}
+    columns: dict[str, int] = {}
     for role, choices in LONG_NAMES.items():
         places = [i for i, name in enumerate(names) if name in choices]
         if len(places) > 1:
