@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, cost, end_to_end, large_panel, memory
+from benchmarks import accuracy, cost, end_to_end, large_panel, memory, sources
 from pulse_assets_tests.benchmarks.made import published, walks
 
 
@@ -24,6 +24,13 @@ def test_memory_is_that_of_the_forecasts():
 
 
 @pytest.mark.slow
+def test_every_kind_of_source_is_loaded(capfd):
+    sources.main(["--series", "3"])
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert all("720 rows" in line for line in lines)
+
+
 def test_a_large_panel_is_watched(tmp_path, capsys):
     options = ["--batch-limit", "2", "--max-workers", "1"]
     large_panel.main(["--series", "3", "--folder", str(tmp_path), *options])
