@@ -10,7 +10,7 @@ series whose frequency changes is used from the change on, one that fits none is
 `explain_frequency` says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -25,7 +25,12 @@ from pulse_assets.history.frequency_names import (
     with_holidays,
     without_holidays,
 )
-from pulse_assets.history.label_choice import labelled_frequency, working_week_of
+from pulse_assets.history.label_choice import (
+    days_of_months,
+    equal_gaps,
+    labelled_frequency,
+    working_week_of,
+)
 from pulse_assets.history.label_grids import LabelGrid
 from pulse_assets.history.rhythms import (
     DAILY,
@@ -36,7 +41,7 @@ from pulse_assets.history.rhythms import (
 )
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.history.step_calendars import Months, Weeks
+from pulse_assets.history.step_calendars import FixedDays, Months
 
 #: Share of gaps that must have one rhythm: the others are holidays and missing observations.
 _REGULAR_SHARE: Final = 0.75
@@ -87,17 +92,21 @@ def decide_frequency(
     return text
 
 
-def load_series(source: Source, frequencies: Mapping[str, str]) -> dict[str, Series]:
+def load_series(
+    source: Source, names: Iterable[str], frequencies: Mapping[str, str]
+) -> dict[str, Series]:
     """Read variables, each from the day on from which its frequency holds.
 
     Args:
         source: has them.
-        frequencies: frequency by variable.
+        names: the variables.
+        frequencies: frequency by variable; a variable without one is read whole.
 
     Raises:
         HistoricalDataError, StoreUnavailableError: see `Source.load`.
     """
-    return {name: rows_used(source.load(name), text) for name, text in frequencies.items()}
+    texts = {name: frequencies.get(name, IRREGULAR) for name in names}
+    return {name: rows_used(source.load(name), text) for name, text in texts.items()}
 
 
 def rows_used(series: Series, frequency: str) -> Series:
@@ -116,7 +125,7 @@ def explain_frequency(series: Series, frequency: str) -> str | None:
         frequency: that was decided for it.
     """
     since, change = get_frequency(frequency).since, last_change(series.timestamps)
-    start = f"{series.source} is {frequency}"
+    start = f"{series.variable} is {frequency}"
     if since is None and get_frequency(frequency).calendar is not None:
         return None
     if since is None:
@@ -166,16 +175,16 @@ def _regular(series: Series) -> str | None:
 
 
 def _fitting(dates: Dates) -> Frequency | None:
-    """Return the frequency of the rhythm that most gaps have; None if they have none."""
+    """Return the frequency that most gaps or labels have; None if they have none."""
     rhythms = rhythms_of(gaps_of(dates))
     rhythm = int(np.bincount(rhythms[rhythms >= 0], minlength=1).argmax())
-    if np.mean(rhythms == rhythm) < _REGULAR_SHARE:
-        return None
-    base = get_frequency(RHYTHMS[rhythm].name)
-    frequency = working_week_of(dates) if rhythm == DAILY else labelled_frequency(dates, base)
-    if frequency is None or frequency.counts_periods:
-        return frequency
-    return frequency if _single_steps(dates, frequency) >= _TYPICAL_SHARE else None
+    frequency = None
+    if np.mean(rhythms == rhythm) >= _REGULAR_SHARE:
+        base = get_frequency(RHYTHMS[rhythm].name)
+        frequency = working_week_of(dates) if rhythm == DAILY else labelled_frequency(dates, base)
+    if frequency is None or _single_steps(dates, frequency) < _TYPICAL_SHARE:
+        return days_of_months(dates) or equal_gaps(dates)
+    return frequency
 
 
 def _single_steps(dates: Dates, frequency: Frequency) -> float:
@@ -206,8 +215,8 @@ def _phases(dates: Dates, calendar: object) -> Ints:
     """Return a number per date: steps counted from dates with the same number are the same."""
     if isinstance(calendar, Months):
         return dates.astype("M8[M]").astype(np.int64) % calendar.every
-    if isinstance(calendar, Weeks):
-        return dates.astype(np.int64) % (7 * calendar.every)
+    if isinstance(calendar, FixedDays):
+        return dates.astype(np.int64) % calendar.length
     assert isinstance(calendar, LabelGrid)
     return calendar.index(dates) % calendar.every
 
@@ -227,9 +236,10 @@ def _check_declared(series: Series, frequency: Frequency) -> str:
         since = inferred.since if not frequency.counts_periods else None
         return f"{frequency.name} since {since}" if since else frequency.name
     start = f"{series.source}: --frequencies says {series.variable}={frequency.name}, but"
-    unclear = inferred is None or inferred.calendar is None or inferred.since is not None
+    if inferred and (inferred.calendar is None or inferred.since):
+        inferred = None  # the dates are not clear enough to contradict it
     fix = f"remove {series.variable} from --frequencies"
-    if not unclear:
+    if inferred:
         fix = f"set --frequencies {series.variable}={inferred.text}, or {fix}"
     crowded = _crowded(series.timestamps, frequency)
     if len(crowded):
@@ -237,8 +247,8 @@ def _check_declared(series: Series, frequency: Frequency) -> str:
         raise HistoricalDataError(
             f"{start} {first} and {second} lie in one {_period(frequency)}: {fix}"
         )
-    if not unclear or not _may_be(series.timestamps, frequency):
-        dates = inferred.name if not unclear else _describe(gaps_of(series.timestamps))
+    if inferred or not _may_be(series.timestamps, frequency):
+        dates = inferred.name if inferred else _describe(gaps_of(series.timestamps))
         raise HistoricalDataError(
             f"{start} the dates from {series.row(0)} to {series.row(-1)} are {dates}: {fix}"
         )

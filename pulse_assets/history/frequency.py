@@ -14,6 +14,7 @@ import numpy as np
 
 from pulse_assets.array_types import Dates, Floats, Ints
 from pulse_assets.errors import HistoricalDataError
+from pulse_assets.history.step_calendars import FixedDays
 
 #: Longest season of the denominator of mase and msis: that of hourly data in M4.
 _LONGEST_SCALE_SEASON: Final = 24
@@ -192,7 +193,9 @@ def dates_ahead(known: Dates, horizons: Ints, frequency: Frequency) -> Dates:
     if frequency.calendar is None:
         return _irregular_ahead(known, horizons)
     last = known[-1]
-    if frequency.calendar.per_year == 52:  # weeks whose label may have moved for a holiday
+    if (
+        isinstance(frequency.calendar, FixedDays) and frequency.calendar.length % 7 == 0
+    ):  # the last label may have moved for a holiday
         last += _to_usual_weekday(known)
     targets = frequency.calendar.ahead(np.full(len(horizons), last), horizons)
     return _on_possible_weekdays(targets, known)

@@ -1,15 +1,15 @@
 """The names of frequencies: six words, pandas' offset aliases, and a few in the same style.
 
     daily, business_daily, weekly, monthly, quarterly, yearly    labels as the dates have them
-    2W, 2M, 6M, 2Y                       every two weeks, months, six months, two years
+    10D, 2W, 2M, 6M, 2Y                  every ten days, two weeks, two or six months, two years
     W-FRI, BME, BQE-DEC, SME-15, WOM-3FRI, RE-L-JAN-SAT, ...     offsets of pandas, also multiples
     C-MON-TUE-WED-THU-SUN                the days of the working week
     M-10-25, M-31-following              days of the month, moved off weekends
     REM-L-JAN-SAT-4-445                  months of 4, 4 and 5 weeks of pandas' RE-L-JAN-SAT
     irregular                            steps are observations
 
-`@NYSE` after a daily name leaves out the holidays of a calendar; ` since 2000-01-01` is the day from
-which the frequency holds.
+`@NYSE` after a daily name leaves out the holidays of a calendar; ` since 2000-01-01` is the day
+from which the frequency holds.
 """
 
 import re
@@ -20,6 +20,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final, cast
 
+from pulse_assets.array_types import Dates
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import Frequency, StepCalendar
 from pulse_assets.history.holiday_calendars import holidays_of
@@ -30,7 +31,14 @@ from pulse_assets.history.label_grids import (
     grid_of,
     pandas_labels,
 )
-from pulse_assets.history.step_calendars import MONTHS, WEEKDAYS, EveryDay, Months, Weeks, WorkingDays
+from pulse_assets.history.step_calendars import (
+    MONTHS,
+    WEEKDAYS,
+    EveryDay,
+    FixedDays,
+    Months,
+    WorkingDays,
+)
 
 IRREGULAR: Final = "irregular"
 #: Names of the frequencies that are no offset of pandas, for messages.
@@ -179,13 +187,21 @@ def _weeks_or_months(name: str) -> Frequency | None:
 
 
 def weeks(every: int) -> Frequency:
-    """Return the frequency of every so many weeks."""
+    """Return the frequency of a number of weeks."""
     name = _WEEKS.get(every, f"{every}W")
-    return _periods(name, Weeks(every), counts_periods=every > 1)
+    return _periods(name, FixedDays(7 * every), counts_periods=every > 1)
+
+
+def _fixed_days(name: str) -> Frequency | None:
+    """Read a number of days, such as 10D."""
+    match = re.fullmatch(r"(\d+)D", name)
+    if not match or (days := int(match[1])) < 2:
+        return None
+    return weeks(days // 7) if days % 7 == 0 else Frequency(name, FixedDays(days), 1, True)
 
 
 def months(every: int) -> Frequency:
-    """Return the frequency of every so many months, of which the dates give the labels."""
+    """Return the frequency of a number of months, of which the dates give the labels."""
     name = _MONTHS.get(every, f"{every}M" if every % 12 else f"{every // 12}Y")
     return _periods(name, Months(every))
 
@@ -222,11 +238,13 @@ def _fiscal(name: str) -> Frequency | None:
 
 
 _READERS: Final[tuple[Callable[[str], Frequency | None], ...]] = (
-    *(_irregular, _weeks_or_months, _offset, _of_month, _fiscal),
+    *(_irregular, _weeks_or_months, _fixed_days, _offset, _of_month, _fiscal),
 )
 
 
-def _grid(name: str, every: int, labels: Callable[[], "object"], *, counted: bool = True) -> Frequency | None:
+def _grid(
+    name: str, every: int, labels: Callable[[], Dates], *, counted: bool = True
+) -> Frequency | None:
     if every < 1:
         return None
     try:

@@ -1,6 +1,6 @@
 """The frequency that the labels of a series follow: which weekdays, days of the month or offset."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast
 
 import numpy as np
@@ -10,12 +10,14 @@ from pulse_assets.history.frequency import Frequency, weekday_counts
 from pulse_assets.history.frequency_names import get_frequency, weeks, working_week
 from pulse_assets.history.label_grids import LabelGrid, pandas_labels
 from pulse_assets.history.rhythms import WEEKS_WINDOW, gaps_of, week_labels, working_days
-from pulse_assets.history.step_calendars import MONTHS, WEEKDAYS, Months, Weeks
+from pulse_assets.history.step_calendars import MONTHS, WEEKDAYS, FixedDays, Months
 
 #: Dates that tell which rule labels follow; fewer are taken as they are.
 _ENOUGH: Final = 8
 #: Share of dates that must have the labels of a rule: holidays of no calendar move some.
 _FIXED_SHARE, _ROLLED_SHARE, _WEEKDAY_SHARE = 0.9, 0.8, 0.95
+#: Share of the dates that are on their own days of the month, even if others are moved.
+_UNMOVED_SHARE: Final = 0.5
 #: Share of gaps that are whole steps of so many weeks, from which on a series counts weeks.
 _WEEKS_SHARE: Final = 0.75
 #: The latest dates, which tell the working week, and how many of them tell that it is no usual one.
@@ -45,8 +47,8 @@ def labelled_frequency(dates: Dates, base: Frequency) -> Frequency | None:
         base: the frequency of their gaps, without labels.
     """
     calendar = base.calendar
-    if isinstance(calendar, Weeks):
-        return _fortnights(dates, base) if calendar.every == 2 else base
+    if isinstance(calendar, FixedDays):
+        return _fortnights(dates, base) if calendar.length == 14 else base
     if len(dates) < _ENOUGH:
         return base
     every = cast("Months", calendar).every
@@ -81,17 +83,39 @@ def _fortnights(dates: Dates, base: Frequency) -> Frequency | None:
     """Tell every two weeks from twice a month."""
     if _counts_weeks(dates, 2):
         return base
-    first, second = sorted(_usual_days(dates, 2))
-    pairs = [f"M-{first}-{second}{roll}" for roll in ("", "-preceding", "-following")]
-    names = [_semi_monthly(first, second), *pairs[1:]]
-    return _best(dates, names, _ROLLED_SHARE)
+    return days_of_months(dates)
 
 
-def _semi_monthly(first: int, second: int) -> str:
+def days_of_months(dates: Dates) -> Frequency | None:
+    """Return the 2 to 4 days of each month that dates lie on or were moved from; None: no such days.
+
+    Most labels are not on weekends, so they have not moved.
+    """
+    for count in (2, 3, 4):
+        days = sorted(_usual_days(dates, count))
+        if np.mean(np.isin(_labelled_days(dates), days)) < _UNMOVED_SHARE:
+            continue
+        name = "-".join(map(str, ["M", *days]))
+        names = [_semi_monthly(name, days), f"{name}-preceding", f"{name}-following"]
+        if len(days) == count and (best := _best(dates, names, _ROLLED_SHARE)):
+            return best
+    return None
+
+
+def _semi_monthly(name: str, days: Sequence[int]) -> str:
     """Return pandas' name of two days of the month, if it has one."""
-    if second == 31 and first < 28:
-        return f"SME-{first}"
-    return f"SMS-{second}" if first == 1 and second < 28 else f"M-{first}-{second}"
+    if len(days) == 2 and days[1] == 31 and 1 < days[0] < 28:
+        return f"SME-{days[0]}"
+    return f"SMS-{days[1]}" if len(days) == 2 and days[0] == 1 and days[1] < 28 else name
+
+
+def equal_gaps(dates: Dates) -> Frequency | None:
+    """Return the frequency of as many days as nearly all dates are apart; None if they are not."""
+    gaps = gaps_of(dates)
+    usual = int(np.bincount(gaps).argmax())
+    if usual < 2 or np.mean(gaps == usual) < _WEEKS_SHARE:
+        return None
+    return get_frequency(f"{usual}D")
 
 
 def _whole_weeks(dates: Dates, every: int) -> Frequency | None:
@@ -115,12 +139,13 @@ def _one_weekday(dates: Dates, every: int) -> Frequency | None:
     number = np.bincount((_days(dates) - 1) // 7).argmax() + 1
     multiple = str(every) if every > 1 else ""
     names = [f"{multiple}WOM-{number}{day}"] if number < 5 else []
-    names += [f"{multiple}LWOM-{day}", *_fiscal_names(dates, day, every)]
-    return _best(dates, names, _WEEKDAY_SHARE)
+    of_month, fiscal = [*names, f"{multiple}LWOM-{day}"], _fiscal_names(dates, day, every)
+    orders = (fiscal, of_month) if every == 12 else (of_month, fiscal)
+    return next(filter(None, (_best(dates, names, _WEEKDAY_SHARE) for names in orders)), None)
 
 
 def _fiscal_names(dates: Dates, day: str, every: int) -> Iterator[str]:
-    """Yield the fiscal years, quarters or months that end on a weekday and may be those of dates."""
+    """Yield the fiscal years, quarters or months that may end on the dates, all on one weekday."""
     if every not in (1, 3, 12):
         return
     for variation in "LN":
@@ -149,11 +174,17 @@ def _days(dates: Dates) -> Ints:
     return (dates - dates.astype("M8[M]").astype("M8[D]")).astype(np.int64) + 1
 
 
-def _usual_days(dates: Dates, count: int) -> list[int]:
-    """Return the most frequent days of the month; the last day of a month counts as 31."""
+def _labelled_days(dates: Dates) -> Ints:
+    """Return the day of the month of each date; the last day of a month counts as 31."""
     at_end = (dates + 1).astype("M8[M]") > dates.astype("M8[M]")
-    counts = np.bincount(np.where(at_end, 31, _days(dates)), minlength=32)
-    return np.argsort(-counts, kind="stable")[:count].tolist()
+    return np.where(at_end, 31, _days(dates))
+
+
+def _usual_days(dates: Dates, count: int) -> list[int]:
+    """Return the most frequent days of the month."""
+    counts = np.bincount(_labelled_days(dates), minlength=32)
+    most = np.argsort(-counts, kind="stable")[:count]
+    return most[counts[most] > 0].tolist()
 
 
 def _day_of_month(dates: Dates, every: int, base: Frequency) -> Frequency:
@@ -162,7 +193,7 @@ def _day_of_month(dates: Dates, every: int, base: Frequency) -> Frequency:
     if _best(dates, [f"M-{day}" for day in usual], _FIXED_SHARE):
         return base
     rolls = ("preceding", "following")
-    names = [f"M-{day}-{roll}" for day in usual if day for roll in rolls]
+    names = [f"M-{day}-{roll}" for day in usual for roll in rolls]
     best = _best(dates, names, _ROLLED_SHARE)
     return get_frequency(_rolled_name(best.name, every, dates[-1])) if best else base
 

@@ -21,7 +21,6 @@ _CYCLE: Final = 146_097
 
 #: How a label on a weekend moves to a working day; empty: it does not.
 Roll = Literal["", "preceding", "following"]
-_ROLLS: Final = {"preceding": "backward", "following": "forward"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +63,7 @@ class LabelGrid:
     @cached_property
     def _middles(self) -> Ints:
         """The first day that is nearer to each label than to that before, [G + 1]."""
-        around = np.concatenate(
-            [self.labels[-1:] - _CYCLE, self.labels, self.labels[:1] + _CYCLE]
-        )
+        around = np.concatenate([self.labels[-1:] - _CYCLE, self.labels, self.labels[:1] + _CYCLE])
         return (around[:-1] + around[1:] + 1) // 2
 
 
@@ -85,7 +82,9 @@ def pandas_labels(alias: str) -> Dates:
     import pandas as pd  # as late as this: a training that needs none starts sooner
 
     last = _END - np.timedelta64(1, "D")
-    return pd.date_range(str(_START), str(last), freq=alias).to_numpy().astype("M8[D]")
+    labels = pd.date_range(str(_START), str(last), freq=alias).to_numpy().astype("M8[D]")
+    labels.flags.writeable = False
+    return labels
 
 
 def days_of_month(days: Sequence[int], roll: Roll = "") -> Dates:
@@ -99,7 +98,7 @@ def days_of_month(days: Sequence[int], roll: Roll = "") -> Dates:
     last_days = (months + 1).astype("M8[D]") - 1
     labels = [np.minimum(months.astype("M8[D]") + (day - 1), last_days) for day in days]
     every = np.sort(np.concatenate(labels))
-    return np.busday_offset(every, 0, roll=_ROLLS[roll]) if roll else every
+    return np.busday_offset(every, 0, roll=roll) if roll else every
 
 
 def fiscal_labels(year: str, weeks: Sequence[int], longer_quarter: int) -> Dates:

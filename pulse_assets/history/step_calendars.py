@@ -55,24 +55,23 @@ class WorkingDays:
 
 
 @dataclass(frozen=True)
-class Weeks:
-    """Each step has a number of weeks; a label may have moved by some days."""
+class FixedDays:
+    """Each step has a number of days, such as two weeks; a label may have moved by some days."""
 
-    every: int = 1
+    length: int
 
     @property
     def per_year(self) -> float:
-        """Steps per year, of 52 weeks."""
-        return 52 / self.every
+        """Steps per year; a year has 52 weeks."""
+        return (365.25 if self.length % 7 else 364) / self.length
 
     def steps(self, earlier: Dates, later: Dates) -> Ints:
         """Return the steps between dates, to the nearest."""
-        length = 7 * self.every
-        return ((later - earlier).astype(np.int64) + length // 2) // length
+        return ((later - earlier).astype(np.int64) + self.length // 2) // self.length
 
     def ahead(self, dates: Dates, steps: Ints) -> Dates:
-        """Return the same weekday some steps later."""
-        return dates + 7 * self.every * steps
+        """Return the dates some steps later."""
+        return dates + self.length * steps
 
 
 @dataclass(frozen=True)
