@@ -11,7 +11,7 @@ series whose frequency changes is used from the change on, one that fits none is
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -79,8 +79,8 @@ def decide_frequency(
         'quarterly'
     """
     if declared is not None:
-        given, _, own = declared.partition("@")
-        holidays = holidays or own.partition(" since ")[0] or None
+        own = declared.partition("@")[2].partition(" since ")[0]
+        holidays = holidays or own or None
         text = _check_declared(series, get_frequency(without_holidays(declared)))
     else:
         _check_count(series)
@@ -217,8 +217,8 @@ def _phases(dates: Dates, calendar: object) -> Ints:
         return dates.astype("M8[M]").astype(np.int64) % calendar.every
     if isinstance(calendar, FixedDays):
         return dates.astype(np.int64) % calendar.length
-    assert isinstance(calendar, LabelGrid)
-    return calendar.index(dates) % calendar.every
+    grid = cast("LabelGrid", calendar)
+    return grid.index(dates) % grid.every
 
 
 def _crowded_weeks(gaps: Ints) -> Ints:

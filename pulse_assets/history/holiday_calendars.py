@@ -28,7 +28,7 @@ def holidays_of(calendar: str) -> Dates:
 
 def _read(calendar: str) -> Any:  # noqa: ANN401 - a mapping of an optional package
     try:
-        import holidays
+        import holidays  # pyright: ignore[reportMissingImports] - an optional extra
     except ImportError:
         raise ConfigurationError(
             f"calendar {calendar!r} needs the package holidays: pip install "

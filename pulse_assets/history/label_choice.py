@@ -87,7 +87,7 @@ def _fortnights(dates: Dates, base: Frequency) -> Frequency | None:
 
 
 def days_of_months(dates: Dates) -> Frequency | None:
-    """Return the 2 to 4 days of each month that dates lie on or were moved from; None: no such days.
+    """Return the 2 to 4 days of each month that dates lie on or were moved from; None: none.
 
     Most labels are not on weekends, so they have not moved.
     """
