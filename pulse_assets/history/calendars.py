@@ -183,8 +183,8 @@ def _fitting(dates: Dates) -> Frequency | None:
         base = get_frequency(RHYTHMS[rhythm].name)
         frequency = working_week_of(dates) if rhythm == DAILY else labelled_frequency(dates, base)
     if frequency is None or _single_steps(dates, frequency) < _TYPICAL_SHARE:
-        return days_of_months(dates) or equal_gaps(dates)
-    return frequency
+        frequency = days_of_months(dates) or equal_gaps(dates)
+    return frequency if frequency and _single_steps(dates, frequency) >= _TYPICAL_SHARE else None
 
 
 def _single_steps(dates: Dates, frequency: Frequency) -> float:

@@ -193,12 +193,14 @@ def dates_ahead(known: Dates, horizons: Ints, frequency: Frequency) -> Dates:
     if frequency.calendar is None:
         return _irregular_ahead(known, horizons)
     last = known[-1]
-    if (
-        isinstance(frequency.calendar, FixedDays) and frequency.calendar.length % 7 == 0
-    ):  # the last label may have moved for a holiday
-        last += _to_usual_weekday(known)
+    if _is_weekly(frequency.calendar):
+        last += _to_usual_weekday(known)  # the last label may have moved for a holiday
     targets = frequency.calendar.ahead(np.full(len(horizons), last), horizons)
-    return _on_possible_weekdays(targets, known)
+    return _on_possible_weekdays(targets, known) if frequency.counts_periods else targets
+
+
+def _is_weekly(calendar: StepCalendar) -> bool:
+    return isinstance(calendar, FixedDays) and calendar.length % 7 == 0
 
 
 def weekday_counts(dates: Dates) -> Ints:

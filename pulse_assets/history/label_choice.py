@@ -20,6 +20,10 @@ _FIXED_SHARE, _ROLLED_SHARE, _WEEKDAY_SHARE = 0.9, 0.8, 0.95
 _UNMOVED_SHARE: Final = 0.5
 #: Share of gaps that are whole steps of so many weeks, from which on a series counts weeks.
 _WEEKS_SHARE: Final = 0.75
+#: Days between two dates of a month at least: more often is daily or weekly.
+_DAYS_APART: Final = 5
+#: Days on which shorter months end.
+_LATE_DAYS: Final = ("M-28", "M-29", "M-30")
 #: The latest dates, which tell the working week, and how many of them tell that it is no usual one.
 _RECENT, _ENOUGH_DAYS = 120, 20
 #: Share of the recent dates from which on a weekday belongs to the working week.
@@ -32,9 +36,8 @@ def working_week_of(dates: Dates) -> Frequency:
     clear = "business_daily" if 5 in labels else "daily" if 7 in labels else working_days(dates)
     counts = weekday_counts(dates[-_RECENT:])
     usual = counts >= max(_USUAL_SHARE * counts.sum(), 1)
-    rare = counts[~usual].sum() <= _USUAL_SHARE * counts.sum() / 2
     enough = counts.sum() >= (WEEKS_WINDOW if clear == "daily" else _ENOUGH_DAYS)
-    if not (enough and rare and usual.any()):
+    if not (enough and usual.any()):
         return get_frequency(clear)
     return working_week(np.flatnonzero(usual).tolist())
 
@@ -93,7 +96,9 @@ def days_of_months(dates: Dates) -> Frequency | None:
     """
     for count in (2, 3, 4):
         days = sorted(_usual_days(dates, count))
-        if np.mean(np.isin(_labelled_days(dates), days)) < _UNMOVED_SHARE:
+        apart = np.diff([*days, days[0] + 31]).min()
+        moved = np.mean(~np.isin(_labelled_days(dates), days))
+        if apart < _DAYS_APART or moved > 1.0 - _UNMOVED_SHARE:
             continue
         name = "-".join(map(str, ["M", *days]))
         names = [_semi_monthly(name, days), f"{name}-preceding", f"{name}-following"]
@@ -190,8 +195,10 @@ def _usual_days(dates: Dates, count: int) -> list[int]:
 def _day_of_month(dates: Dates, every: int, base: Frequency) -> Frequency:
     """Return `base` if labels have one day of the month or no rule, else how they are rolled."""
     usual = dict.fromkeys([*_usual_days(dates, 2), 31])
-    if _best(dates, [f"M-{day}" for day in usual], _FIXED_SHARE):
-        return base
+    multiple = str(every) if every > 1 else ""
+    if fixed := _best(dates, [f"M-{day}" for day in usual], _FIXED_SHARE):
+        # Such a day is the last of some months, which says nothing of the next month's label.
+        return get_frequency(multiple + fixed.name) if fixed.name in _LATE_DAYS else base
     rolls = ("preceding", "following")
     names = [f"M-{day}-{roll}" for day in usual for roll in rolls]
     best = _best(dates, names, _ROLLED_SHARE)
