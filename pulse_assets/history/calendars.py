@@ -262,11 +262,11 @@ def _inferred_or_none(series: Series) -> Frequency | None:
         return None
 
 
-def _same_rate(one: Frequency, other: Frequency) -> bool:
+def _same_rate(first: Frequency, second: Frequency) -> bool:
     """Return whether two frequencies differ in the labels of their dates alone."""
-    if one.calendar is None or one.counts_periods != other.counts_periods:
+    if first.calendar is None or first.counts_periods != second.counts_periods:
         return False
-    return abs(one.per_year / other.per_year - 1.0) <= _SAME_RATE
+    return abs(first.per_year / second.per_year - 1.0) <= _SAME_RATE
 
 
 def _may_be(dates: Dates, frequency: Frequency) -> bool:

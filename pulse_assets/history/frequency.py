@@ -173,14 +173,14 @@ def steps_since(dates: Dates, rows: Ints, later: Dates, frequency: Frequency) ->
     return np.where(days > 0, np.maximum(np.rint(days / gaps).astype(np.int64), 1), 0)
 
 
-def dates_ahead(known: Dates, horizons: Ints, frequency: Frequency) -> Dates:
+def dates_ahead(dates: Dates, horizons: Ints, frequency: Frequency) -> Dates:
     """Return the date of each horizon, [H], counted from the last of the dates that are known.
 
     They are dates on which the series can have a value: labelled as in `regularise`; a weekly
     series keeps its usual weekday; and none lies on a weekday that the series never has.
 
     Args:
-        known: dates of the series, in order, [T], at least one.
+        dates: dates of the series, in order, [T], at least one.
         horizons: steps ahead.
         frequency: of the series.
 
@@ -191,12 +191,12 @@ def dates_ahead(known: Dates, horizons: Ints, frequency: Frequency) -> Dates:
         ['2020-02-29', '2020-03-31']
     """
     if frequency.calendar is None:
-        return _irregular_ahead(known, horizons)
-    last = known[-1]
+        return _irregular_ahead(dates, horizons)
+    last = dates[-1]
     if _is_weekly(frequency.calendar):
-        last += _to_usual_weekday(known)  # the last label may have moved for a holiday
+        last += _to_usual_weekday(dates)  # the last label may have moved for a holiday
     targets = frequency.calendar.ahead(np.full(len(horizons), last), horizons)
-    return _on_possible_weekdays(targets, known) if frequency.counts_periods else targets
+    return _on_possible_weekdays(targets, dates) if frequency.counts_periods else targets
 
 
 def _is_weekly(calendar: StepCalendar) -> bool:
@@ -215,25 +215,25 @@ def _to_usual_weekday(dates: Dates) -> np.timedelta64:
     return np.timedelta64((usual - last + 3) % 7 - 3, "D")
 
 
-def _on_possible_weekdays(targets: Dates, known: Dates) -> Dates:
+def _on_possible_weekdays(targets: Dates, dates: Dates) -> Dates:
     """Move targets from weekdays that a long series never has to the nearest that it has."""
-    usual = weekday_counts(known) > 0
-    if len(known) < _ENOUGH_WEEKDAYS or usual.sum() > 5:
+    usual = weekday_counts(dates) > 0
+    if len(dates) < _ENOUGH_WEEKDAYS or usual.sum() > 5:
         return targets
     before = np.busday_offset(targets, 0, roll="backward", weekmask=usual)
     after = np.busday_offset(targets, 0, roll="forward", weekmask=usual)
     return np.where(targets - before <= after - targets, before, after)
 
 
-def _irregular_ahead(known: Dates, horizons: Ints) -> Dates:
+def _irregular_ahead(dates: Dates, horizons: Ints) -> Dates:
     """Follow the median gap, counted in weekdays that the series has, if it is long enough."""
-    usual = weekday_counts(known) > 0
-    if len(known) < _ENOUGH_WEEKDAYS or usual.sum() > 5:
+    usual = weekday_counts(dates) > 0
+    if len(dates) < _ENOUGH_WEEKDAYS or usual.sum() > 5:
         usual = np.ones(7, bool)
     week = np.busdaycalendar(weekmask=usual)
-    gaps = np.busday_count(known[:-1], known[1:], busdaycal=week)
+    gaps = np.busday_count(dates[:-1], dates[1:], busdaycal=week)
     gap = max(int(np.median(gaps)), 1) if len(gaps) else 1
-    return np.busday_offset(known[-1], horizons * gap, roll="backward", busdaycal=week)
+    return np.busday_offset(dates[-1], horizons * gap, roll="backward", busdaycal=week)
 
 
 def _gaps_so_far(dates: Dates) -> Floats:

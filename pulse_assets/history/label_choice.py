@@ -18,7 +18,7 @@ _ENOUGH: Final = 8
 _FIXED_SHARE, _ROLLED_SHARE, _WEEKDAY_SHARE = 0.9, 0.8, 0.95
 #: Share of the dates that are on their own days of the month, even if others are moved.
 _UNMOVED_SHARE: Final = 0.5
-#: Share of gaps that are whole steps of so many weeks, from which on a series counts weeks.
+#: Share of gaps that are whole steps of that number of weeks, from which on a series counts weeks.
 _WEEKS_SHARE: Final = 0.75
 #: Days between two dates of a month at least: more often is daily or weekly.
 _DAYS_APART: Final = 5
