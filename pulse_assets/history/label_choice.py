@@ -9,7 +9,14 @@ from pulse_assets.array_types import Dates, Ints
 from pulse_assets.history.frequency import Frequency, weekday_counts
 from pulse_assets.history.frequency_names import get_frequency, weeks, working_week
 from pulse_assets.history.label_grids import LabelGrid, pandas_labels
-from pulse_assets.history.rhythms import WEEKS_WINDOW, gaps_of, week_labels, working_days
+from pulse_assets.history.rhythms import (
+    DAILY,
+    WEEKS_WINDOW,
+    gaps_of,
+    rhythms_of,
+    week_labels,
+    working_days,
+)
 from pulse_assets.history.step_calendars import MONTHS, WEEKDAYS, FixedDays, Months
 
 #: Dates that tell which rule labels follow; fewer are taken as they are.
@@ -34,7 +41,8 @@ def working_week_of(dates: Dates) -> Frequency:
     """Return the frequency of a daily series: every day, or the days of its working week."""
     labels = week_labels(dates) if len(dates) >= WEEKS_WINDOW else np.array([-1])
     clear = "business_daily" if 5 in labels else "daily" if 7 in labels else working_days(dates)
-    counts = weekday_counts(dates[-_RECENT:])
+    near = np.append(rhythms_of(gaps_of(dates)) == DAILY, True)  # not those after a long gap
+    counts = weekday_counts(dates[near][-_RECENT:])
     usual = counts >= max(_USUAL_SHARE * counts.sum(), 1)
     enough = counts.sum() >= (WEEKS_WINDOW if clear == "daily" else _ENOUGH_DAYS)
     if not (enough and usual.any()):

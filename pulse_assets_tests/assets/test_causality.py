@@ -124,5 +124,7 @@ def test_later_dates_cannot_change_a_frequency_quietly(mixed, tmp_path):
     """Each series whose months become quarters is named in a warning, with what is done."""
     rewritten(mixed, "thinned")
     results = train(config_for(mixed, tmp_path / "false"))
-    assert "line is irregular (dates 28 to 92 days apart, " in results.data["warnings"][0]
-    assert "wave is irregular" in results.data["warnings"][0]
+    (check,) = [c for c in results.checks if c.name == "frequencies_are_regular"]
+    assert (check.severity, check.passed) == ("WARN", False)
+    assert "line is irregular (dates 28 to 92 days apart, " in check.message
+    assert "wave is irregular" in check.message
