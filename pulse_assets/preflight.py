@@ -83,7 +83,7 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
         **options.model_dump(exclude={"variables", "models", "frequencies", "calendar"}),
         variables=variables,
         models=sorted({REFERENCE, *(options.models or DEFAULT_MODELS)}),
-        frequencies=frequencies | {n: with_holidays(frequencies[n], calendar[n]) for n in both},
+        frequencies=frequencies | {n: with_holidays(frequencies[n], calendar[n], n) for n in both},
         calendar=calendar,
     )
 

@@ -87,7 +87,7 @@ def decide_frequency(
         text = _inferred(series)
     if holidays is None:
         return text
-    text = with_holidays(text, holidays)
+    text = with_holidays(text, holidays, series.variable)
     _check_holidays(series, get_frequency(text), holidays)
     return text
 

@@ -62,6 +62,7 @@ _OFFSETS: Final = (
 _SEASON_TOLERANCE: Final = 0.01
 
 
+@lru_cache(maxsize=4096)
 def get_frequency(text: str) -> Frequency:
     """Return the frequency called `text`, see the names above.
 
@@ -72,11 +73,6 @@ def get_frequency(text: str) -> Frequency:
         >>> get_frequency("2W").season, get_frequency("ME").name
         (26, 'monthly')
     """
-    return _frequency(text)
-
-
-@lru_cache(maxsize=4096)
-def _frequency(text: str) -> Frequency:
     whole, _, since = text.strip().partition(" since ")
     name, _, holidays = whole.strip().partition("@")
     frequency = _named(name, holidays) or _unknown(text)
@@ -98,18 +94,28 @@ def _unknown(text: str) -> Frequency:
     )
 
 
-def with_holidays(text: str, calendar: str) -> str:
+def with_holidays(text: str, calendar: str, variable: str = "x") -> str:
     """Return the name of a daily frequency without the holidays of a calendar.
+
+    Args:
+        text: the frequency.
+        calendar: a holiday calendar; it takes the place of the frequency's own.
+        variable: whose frequency it is, for messages.
 
     Raises:
         ConfigurationError: the frequency is not daily, or the calendar cannot be read.
 
     Example:
-        >>> with_holidays("irregular", "NYSE")
+        >>> with_holidays("monthly", "NYSE", "gdp")
         Traceback (most recent call last):
-        pulse_assets.errors.ConfigurationError: a holiday calendar needs working days, not irregular
+        pulse_assets.errors.ConfigurationError: --calendar gdp=NYSE: gdp is monthly, not daily
     """
     whole, since, day = without_holidays(text).partition(" since ")
+    frequency = get_frequency(whole)
+    if not isinstance(frequency.calendar, EveryDay | WorkingDays):
+        raise ConfigurationError(
+            f"--calendar {variable}={calendar}: {variable} is {frequency.name}, not daily"
+        )
     return get_frequency(f"{whole}@{calendar}{since}{day}").text
 
 
