@@ -28,9 +28,10 @@ WALK_SHARE: Final = 0.5
 BLOCK_ROWS: Final = 10_000_000
 
 #: Processor seconds, measured on one core of a Xeon with 122 and 500 monthly series and with daily
-#: ones: of a walk by series, and by row, rule and horizon; of a batch by rule and horizon of each
-#: variable, and of writing its tables.
+#: ones: of a walk by series, by pair of a series and a possible leading indicator, and by row, rule
+#: and horizon; of a batch by rule and horizon of each variable, and of writing its tables.
 _SERIES: Final = 2e-3
+_PAIR: Final = 2.5e-7
 _ROW: Final = 3e-8
 _FORECAST: Final = 5e-6
 _BATCH: Final = 1.1e-2
@@ -123,5 +124,6 @@ def _seconds(options: TrainingOptions) -> tuple[float, float]:
     rows_per_year = sum(per_year)
     years = options.history_days / 365.25 + 5.0
     cells = len(options.models or DEFAULT_MODELS) * len(options.horizons)
-    walk = _SERIES * len(per_year) + _ROW * rows_per_year * years * cells
+    pairs = len(per_year) ** 2 if options.max_partners else 0
+    walk = _SERIES * len(per_year) + _PAIR * pairs + _ROW * rows_per_year * years * cells
     return walk, _BATCH + _FORECAST * len(per_year) * cells
