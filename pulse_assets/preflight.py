@@ -14,8 +14,9 @@ from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts, window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
-from pulse_assets.history.calendars import decide_frequency
-from pulse_assets.history.frequency import Frequency, get_frequency, steps_between
+from pulse_assets.history.calendars import decide_frequency, rows_used
+from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
+from pulse_assets.history.frequency_names import get_frequency, with_holidays
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, REFERENCE, resolve_rules
@@ -25,6 +26,8 @@ from pulse_assets.storage.store import open_store
 
 #: Problems that one message names at most.
 _MOST_NAMED = 10
+#: Last day of the calendar of Python and Arrow.
+_LAST_DAY: Final = np.datetime64("9999-12-31")
 #: How long after today the date of an observation may lie.
 _LABELLED_AHEAD: Final = timedelta(days=366)
 
@@ -39,7 +42,7 @@ def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOpt
 
     Raises:
         ConfigurationError: the source has no variable of such a name.
-        HistoricalDataError: the source cannot be read, or a series has no frequency.
+        HistoricalDataError: the source cannot be read, or the dates of a series are wrong.
     """
     source = settings.open_source()
     named = _with_names(source, options)
@@ -60,8 +63,8 @@ def check_ready(
 
     Raises:
         ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
-        HistoricalDataError: a source file cannot be read or has a bad row, or a series has no
-            frequency, can never be predicted, or has a date more than a year after today.
+        HistoricalDataError: a source file cannot be read or has a bad row, or a series has two
+            dates in one period, can never be predicted, or has a date more than a year after today.
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be listed, read or written.
     """
@@ -79,11 +82,16 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
     variables = options.variables or source.variables()
     source.check_variables(variables)
     source.check_variables(list(options.frequencies), "--frequencies:")
+    source.check_variables(list(options.calendar), "--calendar:")
+    calendar = {n: c for n, c in options.calendar.items() if n in set(variables)}
+    frequencies = {n: f for n, f in options.frequencies.items() if n in set(variables)}
+    both = calendar.keys() & frequencies.keys()
     return TrainingOptions(
-        **options.model_dump(exclude={"variables", "models", "frequencies"}),
+        **options.model_dump(exclude={"variables", "models", "frequencies", "calendar"}),
         variables=variables,
         models=sorted({REFERENCE, *(options.models or DEFAULT_MODELS)}),
-        frequencies={n: f for n, f in options.frequencies.items() if n in set(variables)},
+        frequencies=frequencies | {n: with_holidays(frequencies[n], calendar[n], n) for n in both},
+        calendar=calendar,
     )
 
 
@@ -148,9 +156,12 @@ def _examined(
         try:
             series = source.load(name)
             _check_not_to_come(series, leave_out)
-            frequency = decide_frequency(series, options.frequencies.get(name), leave_out)
+            declared, holidays = options.frequencies.get(name), options.calendar.get(name)
+            frequency = decide_frequency(series, declared, holidays)
             if grid:
-                _check_usable(series, get_frequency(frequency), options, grid, leave_out)
+                used, steps = rows_used(series, frequency), get_frequency(frequency)
+                _check_usable(used, steps, options, grid, leave_out)
+                _check_horizons(used, steps, options.horizons)
             yield ExaminedSeries(name, series, frequency, "")
         except StoreUnavailableError:
             raise
@@ -231,6 +242,16 @@ def _check_usable(
         )
 
 
+def _check_horizons(series: Series, frequency: Frequency, horizons: Sequence[int]) -> None:
+    """Refuse horizons that no date could have."""
+    farthest = dates_ahead(series.timestamps, np.array([max(horizons)]), frequency)[0]
+    if farthest > _LAST_DAY:
+        raise HistoricalDataError(
+            f"{series.source}: {max(horizons)} steps of a {frequency.name} series lead beyond the "
+            "year 9999: choose smaller --horizons"
+        )
+
+
 def _never_predicted(
     series: Series, frequency: Frequency, options: TrainingOptions, grid: _Grid
 ) -> tuple[str, str] | None:
@@ -304,6 +325,6 @@ def _reachable(
     # The last of the observations that must lie at or before an origin.
     enough_at = np.minimum(oldest + MINIMUM_HISTORY - 1, len(dates) - 1)
     steps = targets - enough_at
-    if frequency.months:  # a period without a row is a step too
+    if frequency.counts_periods:  # a period without a row is a step too
         steps = steps_between(dates[enough_at], dates[targets], frequency)
     return enough & (steps >= min(options.horizons))

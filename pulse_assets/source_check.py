@@ -14,7 +14,9 @@ import numpy as np
 from pulse_assets.array_types import Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts
-from pulse_assets.history.frequency import get_frequency, steps_between
+from pulse_assets.history.calendars import explain_frequency, rows_used
+from pulse_assets.history.frequency import steps_between
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import ExaminedSeries, examine_all
@@ -57,8 +59,9 @@ class SeriesReport:
         first: date of the first row, ISO 8601; None if it has none.
         last: date of the last row.
         frequency: its name; None if it has none.
-        gaps: periods between the first and the last row that have none; of daily series these are
-            holidays, too. None without a frequency.
+        gaps: periods between the first and the last used row that have none; of daily series these
+            are holidays, too. None if no calendar counts its periods.
+        note: how its dates are used, where that needs a word, such as rows that are not; else None.
         implausible: date and value of what looks like a typing error, the first ones.
         implausible_count: number of all of them.
         skipped: batches that will leave it out, by reason.
@@ -73,6 +76,7 @@ class SeriesReport:
     last: str | None
     frequency: str | None
     gaps: int | None
+    note: str | None
     implausible: tuple[tuple[str, float], ...]
     implausible_count: int
     skipped: tuple[SkippedBatches, ...]
@@ -139,7 +143,7 @@ def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
         options: with all variables and frequencies named.
     """
     loaded = [source.load(name) for name in options.variables or ()]
-    counts = Counter(options.frequencies.values())
+    counts = Counter(name.partition(" since ")[0] for name in options.frequencies.values())
     kinds = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
     first = min(series.timestamps[0] for series in loaded)
     last = max(series.timestamps[-1] for series in loaded)
@@ -151,27 +155,32 @@ def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
     return [line + gaps, *source.notes()]
 
 
-def count_gaps(series: Series, frequency: str) -> int:
-    """Return the number of periods between the rows of a series that have no row.
+def count_gaps(series: Series, frequency: str) -> int | None:
+    """Return the number of periods between the used rows of a series that have no row.
+
+    None if the series is irregular, so that no calendar counts its periods.
 
     Example:
         >>> dates = np.array(["2020-01-01", "2020-02-01", "2020-05-01"], "M8[D]")
         >>> count_gaps(Series("gdp", dates, np.ones(3)), "monthly")
         2
     """
-    dates = series.timestamps
-    steps = steps_between(dates[:-1], dates[1:], get_frequency(frequency))
+    dates, steps_of = rows_used(series, frequency).timestamps, get_frequency(frequency)
+    if steps_of.calendar is None:
+        return None
+    steps = steps_between(dates[:-1], dates[1:], steps_of)
     return int(np.maximum(steps - 1, 0).sum())
 
 
 def _lacks_periods(series: Series, frequency: str) -> bool:
     """Tell whether a series has gaps that are not the holidays of a daily series."""
-    return "daily" not in frequency and count_gaps(series, frequency) > 0
+    return get_frequency(frequency).counts_periods and bool(count_gaps(series, frequency))
 
 
 def _report(examined: ExaminedSeries, file: str, windows: "_Windows") -> SeriesReport:
     series, frequency = examined.series, examined.frequency or None
-    implausible = _implausible(series, frequency) if series and frequency else []
+    used = rows_used(series, frequency) if series and frequency else None
+    implausible = _implausible(used, frequency) if used and frequency else []
     return SeriesReport(
         variable=examined.variable,
         file=file,
@@ -181,9 +190,10 @@ def _report(examined: ExaminedSeries, file: str, windows: "_Windows") -> SeriesR
         last=str(series.timestamps[-1]) if series else None,
         frequency=frequency,
         gaps=count_gaps(series, frequency) if series and frequency else None,
+        note=explain_frequency(series, frequency) if series and frequency else None,
         implausible=tuple(implausible[:_NAMED]),
         implausible_count=len(implausible),
-        skipped=tuple(windows.skipped(series)) if series and not examined.problem else (),
+        skipped=tuple(windows.skipped(used)) if used and not examined.problem else (),
         problem=examined.problem or None,
     )
 

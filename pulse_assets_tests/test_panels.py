@@ -162,13 +162,12 @@ MIXED = [i if i % 3 == 0 or i >= 60 else None for i in range(120)]
     ("columns", "names", "message"),
     [
         ({"a": LINE, "b": LINE}, ["a", "a"], "/wide.csv: it has two columns 'a': keep or rename"),
-        ({"a": LINE, "b": MIXED}, None, "/wide.csv, column b: the frequency changes: quarterly"),
         ({"a": LINE, "b": ["x", *LINE[1:]]}, None, "/wide.csv: line 2: b 'x' is no finite number"),
         ({"a b": LINE, "a_b": LINE}, None, "column 'a b' and column 'a_b' both would be"),
         ({"a": LINE, "b": [None] * 120}, None, "/wide.csv: column b holds no value: remove it"),
         ({"a": LINE, "b": [1.0, 2.0, *[None] * 118]}, None, "/wide.csv, column b: no frequency"),
     ],
-    ids=["duplicate", "mixed", "text", "collision", "empty", "short"],
+    ids=["duplicate", "text", "collision", "empty", "short"],
 )
 def test_a_bad_wide_table_is_one_line_and_leaves_no_trace(tmp_path, pulse, columns, names, message):
     source = write_wide(tmp_path / "source", columns, names)
@@ -178,6 +177,27 @@ def test_a_bad_wide_table_is_one_line_and_leaves_no_trace(tmp_path, pulse, colum
         assert (code, line.startswith("error: ")) == (1, True)
         assert message in line
         assert not (tmp_path / "store").exists()
+
+
+def test_two_dates_of_one_month_in_a_column_are_one_line(tmp_path, pulse):
+    dates = sorted([*months(120), "2003-05-15"])
+    twice = dates.index("2003-05-15")
+    columns = {"a": [*LINE[:twice], None, *LINE[twice:]], "b": range(121)}
+    source = write_wide(tmp_path / "source", columns, dates=dates)
+    code, _, err = pulse("train", "--source", source, *DATES)
+    (line,) = err.splitlines()
+    assert code == 1
+    assert "/wide.csv, column b: line 42 (2003-05-01) and line 43 (2003-05-15)" in line
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_column_whose_frequency_changes_is_used_from_the_change_on(tmp_path, pulse):
+    source = write_wide(tmp_path / "source", {"a": LINE, "b": MIXED})
+    words = ("--start-date", "2007-01-01", "--end-date", "2008-12-31", "--json")
+    a, b = json.loads(pulse("check", "--source", source, *words)[1])["series"]
+    assert (a["frequency"], a["note"]) == ("monthly", None)
+    assert b["frequency"].startswith("monthly since 200")
+    assert "rows before are not used" in b["note"]
 
 
 def test_a_training_says_in_two_lines_what_hundreds_of_series_are(tmp_path, pulse):
@@ -230,6 +250,7 @@ def test_check_prints_json_for_machines(checked, pulse):
     assert late == {
         **{"variable": "late", "file": "historical_late.csv", "rows": 36, "missing": 0},
         **{"first": "2004-06-01", "last": "2007-05-01", "frequency": "monthly", "gaps": 0},
+        "note": None,
         **{"implausible": [], "implausible_count": 0, "problem": None},
         "skipped": [
             {

@@ -487,6 +487,11 @@ def test_a_frequency_that_is_no_pair_is_refused(given, message):
         config_of("--frequencies", *given)
 
 
+def test_a_calendar_that_is_no_pair_is_refused():
+    with pytest.raises(ConfigurationError, match="write VARIABLE=CALENDAR, like spx_close=NYSE"):
+        config_of("--calendar", "NYSE")
+
+
 @pytest.mark.parametrize(
     "given", [["b,a"], ["b", "a"], ["b,", "a"], ["b,a,"]], ids=lambda given: " ".join(given)
 )

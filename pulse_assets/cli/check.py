@@ -48,6 +48,8 @@ def _print(report: SourceReport, console: Console) -> None:
     every = len(report.series)
     print_list(console, "implausible values", list(_implausible(report.series)), every)
     print_list(console, "variables not predicted in some batches", _skipped(report.series), every)
+    notes = [each.note for each in report.series if each.note]
+    print_list(console, "frequencies", notes, every)
     unread = [f"{path}: {reason}" for path, reason in report.unread.items()]
     print_list(console, "files that are not read", unread, len(unread))
     print_list(console, "skipped or renamed", list(report.notes), len(report.notes))

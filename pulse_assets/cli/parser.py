@@ -27,6 +27,7 @@ _METAVARS: Final = {
     "dask_threads_per_worker": "N",
     "dask_tls_client_cert": "FILE",
     "dask_tls_client_key": "FILE",
+    "calendar": "VARIABLE=CALENDAR",
     "frequencies": "VARIABLE=FREQUENCY",
 }
 #: Options that only a training uses.

@@ -2,7 +2,10 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
 
 from pulse_assets.array_types import Dates, Floats, Ints
 
@@ -63,6 +66,13 @@ class Series:
         for array in (self.timestamps, self.values, self.published_at, self.places):
             if array is not None:
                 array.flags.writeable = False
+
+    def from_row(self, row: int) -> Self:
+        """Return the observations from a row on, with their places in the file."""
+        places = np.arange(1, len(self.timestamps) + 1) if self.places is None else self.places
+        published = None if self.published_at is None else self.published_at[row:]
+        columns = {"timestamps": self.timestamps[row:], "values": self.values[row:]}
+        return replace(self, **columns, published_at=published, places=places[row:])
 
     @property
     def source(self) -> str:
