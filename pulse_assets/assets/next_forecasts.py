@@ -14,6 +14,7 @@ from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS, Forecasts
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import as_table, in_words
 from pulse_assets.dagster.resources import DataResource
+from pulse_assets.history.calendars import load_series
 from pulse_assets.preflight import resolve_options
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
@@ -45,7 +46,7 @@ def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
             run = data.applied_to(settings)
             options = resolve_options(run, training)
             source = run.open_source()
-            series = {name: source.load(name) for name in options.variables or ()}
+            series = load_series(source, options.variables or (), options.frequencies)
             seconds = options.rule_timeout_seconds
             rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=seconds)
             result = forecast_next(series, rules, options, _trust(trust_ledger))

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.batches.windows import TrainingBatch, history_starts
-from pulse_assets.history.frequency import get_frequency
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLES
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.panel import SCREENING_ROWS
@@ -28,17 +28,13 @@ WALK_SHARE: Final = 0.5
 BLOCK_ROWS: Final = 10_000_000
 
 #: Processor seconds, measured on one core of a Xeon with 122 and 500 monthly series and with daily
-#: ones: of a walk by series, and by row, rule and horizon; of a batch by rule and horizon of each
-#: variable, and of writing its tables.
+#: ones: of a walk by series, by pair of a series and a possible leading indicator, and by row, rule
+#: and horizon; of a batch by rule and horizon of each variable, and of writing its tables.
 _SERIES: Final = 2e-3
+_PAIR: Final = 2.5e-7
 _ROW: Final = 3e-8
 _FORECAST: Final = 5e-6
 _BATCH: Final = 1.1e-2
-
-#: Observations per year by frequency; others count as daily.
-_PER_YEAR: Final = {"yearly": 1, "quarterly": 4, "monthly": 12, "weekly": 52, "business_daily": 261}
-#: Observations per year of frequencies that are not in the table.
-_DAILY: Final = 365
 
 
 def group_batches(
@@ -96,10 +92,9 @@ def _cut(block: Sequence[TrainingBatch], size: int) -> Iterator[Sequence[Trainin
         yield block[first:end]
 
 
-def _per_year(options: TrainingOptions) -> list[int]:
+def _per_year(options: TrainingOptions) -> list[float]:
     """Return the number of observations per year of each variable."""
-    names = (get_frequency(frequency).name for frequency in options.frequencies.values())
-    return [_PER_YEAR.get(name, _DAILY) for name in names]
+    return [get_frequency(frequency).per_year for frequency in options.frequencies.values()]
 
 
 def _most_with_user_rules(batches: Sequence[TrainingBatch], options: TrainingOptions) -> int:
@@ -129,5 +124,6 @@ def _seconds(options: TrainingOptions) -> tuple[float, float]:
     rows_per_year = sum(per_year)
     years = options.history_days / 365.25 + 5.0
     cells = len(options.models or DEFAULT_MODELS) * len(options.horizons)
-    walk = _SERIES * len(per_year) + _ROW * rows_per_year * years * cells
+    pairs = len(per_year) ** 2 if options.max_partners else 0
+    walk = _SERIES * len(per_year) + _PAIR * pairs + _ROW * rows_per_year * years * cells
     return walk, _BATCH + _FORECAST * len(per_year) * cells

@@ -24,6 +24,7 @@ from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import StoreError, StoreUnavailableError
 from pulse_assets.execution.worker_rules import check_rules
+from pulse_assets.history.calendars import load_series
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
@@ -145,11 +146,11 @@ def _run(batch_task: BatchTask) -> list[BatchSummary]:
     started = time.perf_counter()
     works = [_BatchWork(part) for part in batch_task.parts()]
     walk = _Walk(works)
-    walk.works = [work for work in works if not work.is_unchanged(walk)]
-    for work in walk.works:
-        work.store_tables(walk)
+    unchanged = {work: work.unchanged_summary(walk) for work in works}
+    walk.works = [work for work in works if not unchanged[work]]
+    summaries = [unchanged[work] or work.store_tables(walk) for work in works]
     seconds = (time.perf_counter() - started) / len(works)
-    return [replace(work.summary(), seconds=seconds) for work in works]
+    return [replace(summary, seconds=seconds) for summary in summaries]
 
 
 class _Walk:
@@ -166,7 +167,8 @@ class _Walk:
     def series(self) -> dict[str, Series]:
         """All series, read once, so that the batches see the same even while a file is replaced."""
         source = self.works[0].task.settings.open_source()
-        return {name: source.load(name) for name in self.works[0].batch.variables}
+        work = self.works[0]
+        return load_series(source, work.batch.variables, work.options.frequencies)
 
     @cached_property
     def histories(self) -> dict[str, VariableHistory]:
@@ -204,28 +206,30 @@ class _BatchWork:
         self.bytes: dict[str, int] = {}
         self._variables: list[PlannedVariable] | None = None
 
-    def is_unchanged(self, walk: _Walk) -> bool:
-        """Return whether a resumed run has the tables of this input already."""
+    def unchanged_summary(self, walk: _Walk) -> BatchSummary | None:
+        """Return what is stored if a resumed run has the tables of this input already."""
         self._identify(input_hash(self.batch, self.table("historical_data", walk)))
+        self.unchanged = self.options.resume and all(map(self._is_current, self.task.tables))
+        summary = self._summarise(self.stored_metrics) if self.unchanged else None
         if len(walk.works) > 1:
             self.release()  # the history is cut again when the batch is stored
-        self.unchanged = self.options.resume and all(map(self._is_current, self.task.tables))
-        return self.unchanged
+        return summary
 
-    def store_tables(self, walk: _Walk) -> None:
+    def store_tables(self, walk: _Walk) -> BatchSummary:
         """Compute and store the tables of the task."""
         for name in BATCH_TABLES:
             if name in self.task.tables:
                 self._write(name, self.table(name, walk))
+        summary = self._summarise(self.tables.get("batch_metrics"))
         self.release()
+        return summary
 
     def release(self) -> None:
-        """Forget all tables but the metrics, so that a block needs the memory of one batch."""
-        self.tables = {n: table for n, table in self.tables.items() if n == "batch_metrics"}
+        """Forget all tables, so that a block needs the memory of one batch."""
+        self.tables, self.stored_metrics = {}, None
 
-    def summary(self) -> BatchSummary:
+    def _summarise(self, metrics: pa.Table | None) -> BatchSummary:
         """Return what was stored, or was there already."""
-        metrics = self.stored_metrics if self.unchanged else self.tables.get("batch_metrics")
         if metrics is None:
             return self._summary("completed")
         row = metrics.slice(0, 1).to_pylist()[0]

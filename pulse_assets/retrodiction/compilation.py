@@ -23,7 +23,7 @@ def compile_kernels() -> None:
     It calls the functions that a batch calls, so the kernels get the same argument types.
     """
     y = np.arange(_LENGTH) % 4 + np.linspace(0.0, 1.0, _LENGTH)
-    Candidates.of({"itself": y}).select(y, limit=1)
+    Candidates.of({"itself": y}).select({"other": y}, limit=1)
     rules = [*RULES.values(), IndicatorRule("ar_with_itself", y)]
     walk_forward(y, [_LENGTH - 1], [1, 2], 4, rules)
     for method in get_args(Method):

@@ -5,14 +5,15 @@ of an autoregression of the other. The rule that uses it regresses the move over
 last changes of the variable and of the indicator: one regression per horizon.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Self
 
 import numpy as np
 from scipy.special import ndtri
 
-from pulse_assets.array_types import Floats, Ints
+from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.retrodiction.arrays import carry_forward, first_known, kernel, unit_of
 from pulse_assets.retrodiction.autoregression import RIDGE, fill_changes
 from pulse_assets.retrodiction.known_series import KnownSeries
@@ -38,27 +39,32 @@ MIN_PAIRS: Final = 40
 #: A product of variances below this share of the products of squares is rounding: all changes
 #: are equal.
 ROUNDING: Final = 1e-9
+#: Correlations that are computed at a time, which takes about 100 MB.
+_CELLS: Final = 1_000_000
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Variables that may lead another one, as they were known up to one date.
+    """Variables that may lead others, as they were known up to one date.
 
     Attributes:
         names: the variables, sorted `[V]`.
-        table: three tables one below the other, of the ranked changes of each variable: 1 where
-            the change is known, its rank, and the rank squared `[3 V, T]`; 0 where it is missing.
+        ranks: the centred ranks of the changes of each variable `[V, T]`; 0 where one is missing.
+        patterns: where changes are known: 1, else 0 `[P, T]`; each pattern is there once.
+        pattern_of: index of the pattern of each variable `[V]`.
     """
 
     names: tuple[str, ...]
-    table: Floats
+    ranks: Floats
+    patterns: Floats
+    pattern_of: Ints
 
     @classmethod
     def of(cls, series: Mapping[str, Floats]) -> Self:
         """Rank the changes of each series.
 
         Args:
-            series: the values of each variable at the dates of the one that they may lead, `[T]`,
+            series: the values of each variable at the dates of those that they may lead, `[T]`,
                 as they were known at the last of these dates.
         """
         return cls.of_changes({name: _changes(x) for name, x in series.items()})
@@ -68,77 +74,130 @@ class Candidates:
         """Rank the changes `[T]` of each variable; NaN where missing."""
         names = sorted(changes)
         if not names:
-            return cls((), np.empty((0, 0)))
-        return cls(tuple(names), _powers(np.stack([ranks(changes[name]) for name in names])))
+            return cls((), np.empty((0, 0)), np.empty((0, 0)), np.empty(0, np.int64))
+        ranked = np.stack([ranks(changes[name]) for name in names])
+        patterns, pattern_of = _distinct(~np.isnan(ranked))
+        return cls(tuple(names), _filled(ranked), patterns.astype(np.float64), pattern_of)
 
-    def select(self, y: Floats, own_name: str = "", *, limit: int) -> list[str]:
-        """Return the names of the leading indicators of `y`, the largest correlation first.
+    def select(self, series: Mapping[str, Floats], *, limit: int) -> dict[str, list[str]]:
+        """Return the names of the leading indicators of each series, the largest correlation first.
 
         The rank correlation r between the change of an indicator i steps ago and the error of a
-        one-step autoregression of `y` must be significant: |r| sqrt(n) > z, the normal quantile
-        of `FALSE_ALARM` divided by the number of other variables times lags.
+        one-step autoregression of the series must be significant: |r| sqrt(n) > z, the normal
+        quantile of `FALSE_ALARM` divided by the number of other variables times lags.
 
         Args:
-            y: the values `[T]` up to the date of the candidates, NaN where missing.
-            own_name: name of `y` among the candidates, if it is one of them.
+            series: the values `[T]` of each, up to the date of the candidates, NaN where missing;
+                none is its own indicator.
             limit: the largest number of indicators; those with the largest correlations stay.
         """
-        start = first_known(y)
-        if start == len(y) or not self.names:
-            return []
-        errors = np.full(len(y), np.nan)
-        errors[start:] = ranks(_one_step_errors(y[start:]))
-        strengths = self.correlations(errors)
+        selected: dict[str, list[str]] = {name: [] for name in series}
+        not_empty = [name for name, y in series.items() if np.isfinite(y).any()]
+        if not_empty and self.names:
+            errors = np.stack([_ranked_errors(series[name]) for name in not_empty])
+            for index, strengths in self.correlations(errors):
+                name = not_empty[index]
+                selected[name] = self._strongest(strengths, name)[:limit]
+        return selected
+
+    def _strongest(self, strengths: Floats, own_name: str) -> list[str]:
+        """Return the names of the significant candidates, the strongest first."""
         others = len(self.names) - (own_name in self.names)
         critical = -ndtri(FALSE_ALARM / (2.0 * INDICATOR_LAGS * max(others, 1)))
-        order = np.argsort(-strengths, kind="stable")  # equals stay in the order of their names
-        names = [self.names[i] for i in order if strengths[i] > critical]
-        return [name for name in names if name != own_name][:limit]
+        significant = np.flatnonzero(strengths > critical)
+        order = np.argsort(-strengths[significant], kind="stable")  # equals stay ordered by name
+        names = [self.names[i] for i in significant[order]]
+        return [name for name in names if name != own_name]
 
-    def correlations(self, errors: Floats) -> Floats:
-        """Return the largest |r| sqrt(n - 1) of each candidate `[V]`, over lags 1 to 6.
+    def correlations(self, errors: Floats) -> Iterator[tuple[int, Floats]]:
+        """Yield the index of each series, and the largest |r| sqrt(n - 1) of each candidate, `[V]`.
 
         r is the correlation of the n known pairs of an error and the change `lag` steps before. If
         the series are unrelated, |r| sqrt(n - 1) is nearly the absolute value of a normal number.
-        Below `MIN_PAIRS` pairs it is 0.
+        Below `MIN_PAIRS` pairs it is 0. The largest over all lags counts.
 
-        One product of matrices gives the sums over all pairs, for all candidates and lags. They are
-        sums of multiples of a quarter, so they are exact in whatever order they are added.
+        Products of matrices give the sums over all pairs, for all candidates and lags. They are
+        sums of multiples of a quarter, so they are exact in whatever order they are added. What
+        depends only on where errors are known is computed once for all series that are alike in it.
 
         Args:
-            errors: centred ranks `[T]`, NaN where missing.
+            errors: centred ranks of each series `[N, T]`, NaN where missing.
         """
-        shape = 3, INDICATOR_LAGS, 3, len(self.names)
-        sums = (_powers(_leads(errors)) @ self.table.T).reshape(shape)
-        n, second, other_squares = sums[0].swapaxes(0, 1)
-        first, products = sums[1].swapaxes(0, 1)[:2]
-        squares = sums[2][:, 0]
+        patterns, pattern_of = _distinct(~np.isnan(errors))
+        together = max(_CELLS // (INDICATOR_LAGS * len(self.names)), 1)
+        for number, pattern in enumerate(patterns):
+            sums = self._known_sums(_leads(pattern.astype(np.float64)))
+            members = np.flatnonzero(pattern_of == number)
+            for start in range(0, len(members), together):
+                chosen = members[start : start + together]
+                strengths = self._strengths(_leads(_filled(errors[chosen])), *sums)
+                yield from zip(chosen.tolist(), strengths, strict=True)
+
+    def _known_sums(self, leads: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return pairs, and sums and sums of squares of the ranks, by lag and candidate `[L, V]`.
+
+        Args:
+            leads: 1 where the error at each lag is known, else 0 `[L, T]`.
+        """
+        pairs = (leads @ self.patterns.T)[:, self.pattern_of]
+        return pairs, leads @ self.ranks.T, leads @ self._squares.T
+
+    @cached_property
+    def _squares(self) -> Floats:
+        return np.square(self.ranks)
+
+    def _strengths(self, leads: Floats, n: Floats, second: Floats, other_squares: Floats) -> Floats:
+        """Return the strength of each candidate `[N, V]`; errors are `[N, L, T]`."""
+        first, squares = (
+            _product(values, self.patterns)[..., self.pattern_of] for values in (leads, leads**2)
+        )
+        products = _product(leads, self.ranks)
         with np.errstate(divide="ignore", invalid="ignore"):
             variances = (squares - first * first / n) * (other_squares - second * second / n)
             strength = np.abs(products - first * second / n) * np.sqrt((n - 1.0) / variances)
         enough = (n >= MIN_PAIRS) & (variances > ROUNDING * squares * other_squares)
-        return np.where(enough, strength, 0.0).max(axis=0)
+        return np.where(enough, strength, 0.0).max(axis=1)
 
 
-def _powers(values: Floats) -> Floats:
-    """Return 1, value and value squared of rows `[N, T]`, one below the other; 0 where missing."""
-    present = ~np.isnan(values)
-    filled = np.where(present, values, 0.0)
-    return np.concatenate([present, filled, filled * filled])
+def _product(leads: Floats, series: Floats) -> Floats:
+    """Return the sums of the products of leads `[N, L, T]` and series `[V, T]`, `[N, L, V]`."""
+    flat = leads.reshape(-1, leads.shape[-1]) @ series.T
+    return flat.reshape(*leads.shape[:-1], len(series))
+
+
+def _filled(values: Floats) -> Floats:
+    """Return the values with 0 for NaN."""
+    return np.where(np.isnan(values), 0.0, values)
+
+
+def _distinct(flags: Bools) -> tuple[Bools, Ints]:
+    """Return the different rows `[P, T]`, and the index of each row's equal among them `[N]`."""
+    packed = np.ascontiguousarray(np.packbits(flags, axis=1))
+    keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, index = np.unique(keys, return_index=True, return_inverse=True)
+    return flags[first], index
 
 
 def _leads(errors: Floats) -> Floats:
-    """Return the errors 1 to `INDICATOR_LAGS` steps after each index, one lag per row."""
-    lags = range(1, INDICATOR_LAGS + 1)
-    return np.stack(
-        [np.append(errors[lag:], np.full(min(lag, len(errors)), np.nan)) for lag in lags]
-    )
+    """Return the errors 1 to `INDICATOR_LAGS` steps after each index `[..., L, T]`."""
+    leads = np.zeros((*errors.shape[:-1], INDICATOR_LAGS, errors.shape[-1]))
+    for lag in range(1, INDICATOR_LAGS + 1):
+        leads[..., lag - 1, :-lag] = errors[..., lag:]
+    return leads
 
 
 def _changes(x: Floats) -> Floats:
     """Return x_t - x_{t-1} `[T]`; infinite beyond the largest number."""
     with np.errstate(over="ignore"):
         return np.diff(x, prepend=np.nan)
+
+
+def _ranked_errors(y: Floats) -> Floats:
+    """Return the centred ranks of the errors of a one-step autoregression `[T]`."""
+    start = first_known(y)
+    errors = np.full(len(y), np.nan)
+    errors[start:] = ranks(_one_step_errors(y[start:]))
+    return errors
 
 
 def _one_step_errors(y: Floats) -> Floats:

@@ -145,9 +145,7 @@ def _track(
     for j in range(len(horizons)):
         forecasts = padded[j]
         forecasts[:, persistence] = filled
-        _track_horizon(
-            forecasts, observed, scale, horizons[j], row, persistence, alpha, radius[j]
-        )
+        _track_horizon(forecasts, observed, scale, horizons[j], row, persistence, alpha, radius[j])
 
 
 @kernel  # pragma: no cover

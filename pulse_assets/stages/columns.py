@@ -22,9 +22,11 @@ def split_by(table: pa.Table, column: str) -> dict[str, pa.Table]:
     """
     whole = table.unify_dictionaries()
     encoded = cast("pa.DictionaryArray", whole[column].combine_chunks())
-    codes = encoded.indices.to_numpy()
-    names = enumerate(encoded.dictionary.to_pylist())
-    return {name: whole.filter(pa.array(codes == code)) for code, name in names}
+    codes, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1)).tolist()
+    ordered = whole.take(order)
+    return {n: ordered.slice(bounds[i], bounds[i + 1] - bounds[i]) for i, n in enumerate(names)}
 
 
 def count_duplicates(table: pa.Table, key: Sequence[str]) -> int:

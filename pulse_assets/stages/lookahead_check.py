@@ -1,6 +1,6 @@
 """Look-ahead check: recompute stored forecasts without later data, and compare the two."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Final, cast
@@ -16,7 +16,7 @@ from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import split_by
 from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
 from pulse_assets.stages.predict import PlannedVariable, planned_variables
-from pulse_assets.stages.variable_history import VariableHistory, histories_of
+from pulse_assets.stages.variable_history import histories_of
 
 Tables = Mapping[str, pa.Table]
 
@@ -45,7 +45,12 @@ class Recomputed:
     failures: Mapping[str, str] = field(default_factory=dict)
 
 
-def recompute(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -> Recomputed:
+def recompute(
+    tables: Tables,
+    rules: Sequence[Rule],
+    options: TrainingOptions,
+    variables: Collection[str] | None = None,
+) -> Recomputed:
     """Recompute the forecasts from a batch's first and last origins without later data.
 
     A rule that failed, in the batch or now, is not compared. Neither are the ensembles of its
@@ -55,12 +60,15 @@ def recompute(tables: Tables, rules: Sequence[Rule], options: TrainingOptions) -
         tables: `historical_data`, `training_batches` and `retrodictions` of one batch.
         rules: the rules of the configuration that computed the batch.
         options: the options of that configuration.
+        variables: whose forecasts are recomputed, all others being possible indicators; None: all.
     """
     options = options.model_copy(update={"on_rule_error": "skip"})
     histories = histories_of(tables["historical_data"], options.frequencies)
     retrodictions = split_by(tables["retrodictions"], "variable")
     results = []
-    for day, origins in _origins_by_day(tables["training_batches"], histories, options):
+    planned = planned_variables(tables["training_batches"], histories, options.horizons)
+    chosen = [each for each in planned if variables is None or each.name in variables]
+    for day, origins in _origins_by_day(chosen):
         panel = Panel({name: history.rows.until(day) for name, history in histories.items()})
         requests = [_request(variable, row) for variable, row in origins]
         selected = panel.select_indicators(requests, options.max_partners)
@@ -80,14 +88,14 @@ def difference_rank(result: Recomputed) -> tuple[bool, float]:
 
 
 def _origins_by_day(
-    planned: pa.Table, histories: Mapping[str, VariableHistory], options: TrainingOptions
+    planned: Iterable[PlannedVariable],
 ) -> list[tuple[np.datetime64, list[tuple[PlannedVariable, int]]]]:
     """Return each variable's rows with the first and the last origin, by the day of the row.
 
     Variables that share a day share what was known on it.
     """
     by_day: dict[np.datetime64, list[tuple[PlannedVariable, int]]] = {}
-    for variable in planned_variables(planned, histories, options.horizons):
+    for variable in planned:
         dates = variable.history.available_history.dates
         for row in sorted({*variable.pairs.last_known_row[[0, -1]].tolist()}):
             by_day.setdefault(cast("np.datetime64", dates[row]), []).append((variable, row))

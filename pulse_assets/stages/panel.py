@@ -119,9 +119,9 @@ class Panel:
             if (dates := _calendar(members)) != calendar:
                 calendar, others = dates, self.known_on(members[0].dates)
             candidates = Candidates.of({name: x.at(row) for name, x in others.items()})
-            for request in members:
-                own = request.series.at(row)
-                selected[request.name, row] = candidates.select(own, request.name, limit=limit)
+            own = {request.name: request.series.at(row) for request in members}
+            for name, indicators in candidates.select(own, limit=limit).items():
+                selected[name, row] = indicators
         return selected
 
 

@@ -215,10 +215,9 @@ class _Groups:
     def of(cls, rows: _Rows) -> Self:
         """Group rows by variable, model and horizon."""
         shape = len(rows.variable), len(rows.model), len(rows.horizons)
-        keys = np.ravel_multi_index(rows.codes, shape)
-        present = np.bincount(keys, minlength=int(np.prod(shape))) > 0
-        group = (np.cumsum(present) - 1)[keys]
-        return cls(group, *np.unravel_index(np.flatnonzero(present), shape))
+        # A panel has as many leading indicators as variables: few of the combinations occur.
+        keys, group = np.unique(np.ravel_multi_index(rows.codes, shape), return_inverse=True)
+        return cls(group, *np.unravel_index(keys, shape))
 
     def sum(self, values: np.ndarray) -> Floats:
         """Return the sum of each group; NaN where it is not finite."""
@@ -229,12 +228,10 @@ class _Groups:
     def mean_over_horizons(self, values: Floats) -> Floats:
         """Return the mean over all rows of a group's variable and model."""
         models = int(self.model.max(initial=0)) + 1
-        rule = self.variable * models + self.model
+        rules, rule = np.unique(self.variable * models + self.model, return_inverse=True)
         of_row = rule[self.group]
-        size = int(rule.max(initial=0)) + 1
-        with np.errstate(invalid="ignore"):
-            means = np.bincount(of_row, values, size) / np.bincount(of_row, minlength=size)
-        return means[rule]
+        size = len(rules)
+        return (np.bincount(of_row, values, size) / np.bincount(of_row, minlength=size))[rule]
 
 
 def _sums(rows: _Rows, groups: _Groups) -> dict[str, np.ndarray]:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
-from typing import Final, Self, cast
+from typing import Final, NamedTuple, Self, cast
 
 import numpy as np
 import pyarrow as pa
 
 from pulse_assets.array_types import Dates, Floats, Ints
-from pulse_assets.history.frequency import Frequency, get_frequency, regularise, steps_between
+from pulse_assets.history.frequency import Frequency, regularise, steps_since
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
 
@@ -132,6 +133,13 @@ class Pairs:
         return Pairs(*(column[index] for column in columns))
 
 
+class _PairsFrom(NamedTuple):
+    """The pairs of all targets from a row on: a block first requests those of its first batch."""
+
+    first: int
+    pairs: Pairs
+
+
 def histories_of(history: pa.Table, frequencies: Mapping[str, str]) -> dict[str, "VariableHistory"]:
     """Return the history of each variable in `frequencies`, of which some may have no rows.
 
@@ -157,7 +165,9 @@ class VariableHistory:
 
     rows: Observations
     frequency: Frequency
-    _pairs: dict[tuple[int, ...], Pairs] = field(default_factory=dict, repr=False, compare=False)
+    _pairs: dict[tuple[int, ...], "_PairsFrom"] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @cached_property
     def observations(self) -> Observations:
@@ -171,7 +181,8 @@ class VariableHistory:
     @cached_property
     def available_history(self) -> Observations:
         """The rows in publication order, one per period, [L]; forecasts are computed from them."""
-        return self._in_publication_order.regular(self.frequency)
+        in_order = self._in_publication_order
+        return self.observations if in_order is self.rows else in_order.regular(self.frequency)
 
     @cached_property
     def _in_publication_order(self) -> Observations:
@@ -221,16 +232,17 @@ class VariableHistory:
         Pairs whose origin knows fewer than `MINIMUM_HISTORY` observations are left out.
         """
         key = tuple(horizons)
-        if key not in self._pairs:
-            self._pairs[key] = self._all_pairs(np.array(key, np.int64))
-        pairs = self._pairs[key]
+        if key not in self._pairs or self._pairs[key].first > window.start:
+            pairs = self._pairs_from(window.start, np.array(key, np.int64))
+            self._pairs[key] = _PairsFrom(window.start, pairs)
+        pairs = self._pairs[key].pairs
         chosen = pairs.at(slice(*np.searchsorted(pairs.target, [window.start, window.stop])))
         return chosen.at(np.lexsort((chosen.horizon, chosen.origin)))
 
-    def _all_pairs(self, horizons: Ints) -> Pairs:
-        """Return the pairs of all targets, ordered by target."""
+    def _pairs_from(self, first: int, horizons: Ints) -> Pairs:
+        """Return the pairs of the targets from a row on, ordered by target."""
         dates, available = self.observations.dates, self.available_history
-        valued = np.flatnonzero(np.isfinite(self.observations.values))
+        valued = first + np.flatnonzero(np.isfinite(self.observations.values[first:]))
         target, horizon = (grid.ravel() for grid in np.meshgrid(valued, horizons, indexing="ij"))
         has_origin = target >= horizon
         target, horizon = target[has_origin], horizon[has_origin]
@@ -240,8 +252,8 @@ class VariableHistory:
         # Comparisons with NaT are false: a series that is too short has no pairs.
         enough = (last_known >= 0) & (known_dates >= self._first_origin)
         steps_ahead = np.zeros(len(target), np.int64)
-        steps_ahead[enough] = steps_between(
-            known_dates[enough], origin_dates[enough], self.frequency
+        steps_ahead[enough] = steps_since(
+            available.dates, last_known[enough], origin_dates[enough], self.frequency
         )
         steps_ahead += horizon
         return Pairs(target, horizon, last_known, steps_ahead).at(np.flatnonzero(enough))

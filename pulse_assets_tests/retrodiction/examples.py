@@ -113,5 +113,5 @@ def screen_indicators(y, others, until, *, limit=3):
     """Return the rules on the leading indicators of `y` that are selected at an index."""
     series = {n: x if isinstance(x, KnownSeries) else KnownSeries.of(x) for n, x in others.items()}
     candidates = Candidates.of({name: x.at(until) for name, x in series.items()})
-    names = candidates.select(y[: until + 1], limit=limit)
+    names = candidates.select({"": y[: until + 1]}, limit=limit)[""]
     return [IndicatorRule.of(name, series[name], first_known(y)) for name in names]

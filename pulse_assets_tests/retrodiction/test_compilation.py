@@ -42,8 +42,8 @@ rng = np.random.default_rng(0)
 x = np.cumsum(rng.standard_normal(300))
 y = np.append(np.zeros(3), x[:-3]) + rng.standard_normal(300)
 y[:5] = y[50] = np.nan
-names = Candidates.of({"x": x[:201]}).select(y[:201], limit=3)
-assert names == ["x"], names
+names = Candidates.of({"x": x[:201]}).select({"y": y[:201]}, limit=3)
+assert names == {"y": ["x"]}, names
 found = [IndicatorRule.of("x", KnownSeries.of(x), 5)]
 rules = [*resolve_rules([*RULES, "pulse_assets_tests.own_rules:Plain"]), *found]
 for method in ("dmsfe", "boa"):

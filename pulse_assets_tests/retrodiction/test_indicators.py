@@ -24,7 +24,8 @@ SEEDS = range(6)
 
 
 def largest_lagged_correlation(errors, changes):
-    return Candidates.of_changes({"x": changes}).correlations(ranks(errors))[0]
+    ((_, strengths),) = Candidates.of_changes({"x": changes}).correlations(ranks(errors)[None])
+    return strengths[0]
 
 
 def linked(length, seed, lag=3, strength=0.8):
