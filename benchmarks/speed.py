@@ -78,7 +78,7 @@ class Workload:
     def prepare(self) -> SeriesBatch:
         """Fill the gaps of the series and find the limits of their forecasts, for all rules."""
         batch = SeriesBatch.of(self.series, self.origins, self.horizons, self.season)
-        _ = batch.clip_bounds  # computed at the first use
+        _ = batch.clip_bounds, batch.robust_history  # computed at the first use
         return batch
 
     def retrodict(self) -> None:

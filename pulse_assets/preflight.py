@@ -3,7 +3,7 @@
 All series are examined before an error is raised, so that one message names all that are wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
@@ -14,8 +14,9 @@ from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts, window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
-from pulse_assets.history.calendars import decide_frequency
-from pulse_assets.history.frequency import Frequency, get_frequency, steps_between
+from pulse_assets.history.calendars import decide_frequency, rows_used
+from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
+from pulse_assets.history.frequency_names import get_frequency, with_holidays
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, REFERENCE, resolve_rules
@@ -25,6 +26,8 @@ from pulse_assets.storage.store import open_store
 
 #: Problems that one message names at most.
 _MOST_NAMED = 10
+#: Last day of the calendar of Python and Arrow.
+_LAST_DAY: Final = np.datetime64("9999-12-31")
 #: How long after today the date of an observation may lie.
 _LABELLED_AHEAD: Final = timedelta(days=366)
 
@@ -39,7 +42,7 @@ def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOpt
 
     Raises:
         ConfigurationError: the source has no variable of such a name.
-        HistoricalDataError: the source cannot be read, or a series has no frequency.
+        HistoricalDataError: the source cannot be read, or the dates of a series are wrong.
     """
     source = settings.open_source()
     named = _with_names(source, options)
@@ -48,17 +51,24 @@ def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOpt
     return _with_frequencies(named, _examine(source, named, None))
 
 
-def check_ready(settings: Settings, options: TrainingOptions) -> TrainingOptions:
+def check_ready(
+    settings: Settings, options: TrainingOptions, source: Source | None = None
+) -> TrainingOptions:
     """Examine every series, load every rule, try and tidy the store; return the resolved options.
+
+    Args:
+        settings: where data lies and which batches exist.
+        options: what the run predicts.
+        source: where the series are; that of the settings unless given.
 
     Raises:
         ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
-        HistoricalDataError: a source file cannot be read or has a bad row, or a series has no
-            frequency, can never be predicted, or has a date more than a year after today.
+        HistoricalDataError: a source file cannot be read or has a bad row, or a series has two
+            dates in one period, can never be predicted, or has a date more than a year after today.
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be listed, read or written.
     """
-    source = settings.open_source()
+    source = source or settings.open_source()
     named = _with_names(source, options)
     resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
     resolved = _with_frequencies(named, _examine(source, named, _Grid.of(settings)))
@@ -72,11 +82,16 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
     variables = options.variables or source.variables()
     source.check_variables(variables)
     source.check_variables(list(options.frequencies), "--frequencies:")
+    source.check_variables(list(options.calendar), "--calendar:")
+    calendar = {n: c for n, c in options.calendar.items() if n in set(variables)}
+    frequencies = {n: f for n, f in options.frequencies.items() if n in set(variables)}
+    both = calendar.keys() & frequencies.keys()
     return TrainingOptions(
-        **options.model_dump(exclude={"variables", "models", "frequencies"}),
+        **options.model_dump(exclude={"variables", "models", "frequencies", "calendar"}),
         variables=variables,
         models=sorted({REFERENCE, *(options.models or DEFAULT_MODELS)}),
-        frequencies={n: f for n, f in options.frequencies.items() if n in set(variables)},
+        frequencies=frequencies | {n: with_holidays(frequencies[n], calendar[n], n) for n in both},
+        calendar=calendar,
     )
 
 
@@ -92,25 +107,66 @@ def _examine(source: Source, options: TrainingOptions, grid: "_Grid | None") -> 
         options: with all variables and rules named.
         grid: the batches, to find variables that none can predict; None: do not look.
     """
-    names = options.variables or ()
     frequencies, problems = {}, []
-    for name in names:
-        try:
-            series = source.load(name)
-            leave_out = _leaving_out(name, names)
-            _check_not_to_come(series, leave_out)
-            declared = options.frequencies.get(name)
-            frequencies[name] = decide_frequency(series, declared, leave_out)
-            if grid:
-                frequency = get_frequency(frequencies[name])
-                _check_usable(series, frequency, options, grid, leave_out)
-        except StoreUnavailableError:
-            raise
-        except HistoricalDataError as error:
-            problems.append(str(error))
+    for examined in _examined(source, options, grid):
+        if examined.problem:
+            problems.append(examined.problem)
+        else:
+            frequencies[examined.variable] = examined.frequency
     if problems:
         raise HistoricalDataError(_listed(problems))
     return frequencies
+
+
+@dataclass(frozen=True)
+class ExaminedSeries:
+    """A series, its frequency, and why it cannot be used.
+
+    Attributes:
+        variable: its name.
+        series: its observations; None if they cannot be read.
+        frequency: its name; empty if it has none.
+        problem: why no training can use it, and how to fix it; empty if one can.
+    """
+
+    variable: str
+    series: Series | None
+    frequency: str
+    problem: str
+
+
+def examine_all(
+    source: Source, settings: Settings, options: TrainingOptions
+) -> Iterator[ExaminedSeries]:
+    """Examine every series as `check_ready` does, without raising what is wrong with one.
+
+    Raises:
+        ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
+        HistoricalDataError: the source cannot be read, or a table of many series.
+    """
+    return _examined(source, _with_names(source, options), _Grid.of(settings))
+
+
+def _examined(
+    source: Source, options: TrainingOptions, grid: "_Grid | None"
+) -> Iterator[ExaminedSeries]:
+    names = options.variables or ()
+    for name in names:
+        series, frequency, leave_out = None, "", _leaving_out(name, names)
+        try:
+            series = source.load(name)
+            _check_not_to_come(series, leave_out)
+            declared, holidays = options.frequencies.get(name), options.calendar.get(name)
+            frequency = decide_frequency(series, declared, holidays)
+            if grid:
+                used, steps = rows_used(series, frequency), get_frequency(frequency)
+                _check_usable(used, steps, options, grid, leave_out)
+                _check_horizons(used, steps, options.horizons)
+            yield ExaminedSeries(name, series, frequency, "")
+        except StoreUnavailableError:
+            raise
+        except HistoricalDataError as error:
+            yield ExaminedSeries(name, series, frequency, str(error))
 
 
 def _listed(problems: Sequence[str]) -> str:
@@ -183,6 +239,16 @@ def _check_usable(
         raise HistoricalDataError(
             f"{series.source}: {reason[0]}, so no batch predicts {series.variable}: "
             f"{', or '.join(fixes)}"
+        )
+
+
+def _check_horizons(series: Series, frequency: Frequency, horizons: Sequence[int]) -> None:
+    """Refuse horizons that no date could have."""
+    farthest = dates_ahead(series.timestamps, np.array([max(horizons)]), frequency)[0]
+    if farthest > _LAST_DAY:
+        raise HistoricalDataError(
+            f"{series.source}: {max(horizons)} steps of a {frequency.name} series lead beyond the "
+            "year 9999: choose smaller --horizons"
         )
 
 
@@ -259,6 +325,6 @@ def _reachable(
     # The last of the observations that must lie at or before an origin.
     enough_at = np.minimum(oldest + MINIMUM_HISTORY - 1, len(dates) - 1)
     steps = targets - enough_at
-    if frequency.months:  # a period without a row is a step too
+    if frequency.counts_periods:  # a period without a row is a step too
         steps = steps_between(dates[enough_at], dates[targets], frequency)
     return enough & (steps >= min(options.horizons))

@@ -81,6 +81,10 @@ def _run(arguments: Sequence[str] | None, began: float) -> Literal[0, 1]:
                 from pulse_assets.cli.train import train
 
                 return train(config, as_json=args.json, began=began)
+            if args.command == "check":
+                from pulse_assets.cli.check import check
+
+                return check(config, as_json=args.json)
             from pulse_assets.cli.commands import run_command
 
             return run_command(args, config)

@@ -8,6 +8,7 @@ reported before that.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
         RuleErrors,
         SkippedVariable,
     )
+
+_log: Final = logging.getLogger(__name__)
 
 #: Path of the table of skill by horizon in a store.
 _SKILL: Final = object_path("skill_by_horizon")
@@ -130,13 +133,18 @@ class TrainingPipeline:
 
     progress: Progress | None = None
 
-    def execute(self, config: TrainingConfig) -> TrainingResults:
+    def execute(self, config: TrainingConfig, *, data: Any = None) -> TrainingResults:  # noqa: ANN401
         """Train as `train` does, with its arguments, results and errors."""
-        return train(config, progress=self.progress)
+        return train(config, data=data, progress=self.progress)
 
 
 @fresh_hosts()
-def train(config: TrainingConfig, *, progress: Progress | None = None) -> TrainingResults:
+def train(
+    config: TrainingConfig,
+    *,
+    data: Any = None,  # noqa: ANN401 - of any library
+    progress: Progress | None = None,
+) -> TrainingResults:
     """Retrodict every batch of `config`, score it, and return the aggregate.
 
     The run is recorded in the Dagster instance at DAGSTER_HOME (default `.pulse` in the working
@@ -145,6 +153,10 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
 
     Args:
         config: what to train on, over which range, by which rules and where.
+        data: a data frame to train on instead of `config.source`: of pandas or Polars, or anything
+            with Arrow's method `__arrow_c_stream__`. Long, with columns `unique_id`, `ds` and `y`,
+            or wide, with dates in the first column and a column per variable. It is stored once in
+            `source_data` of the store, under the hash of its content.
         progress: is notified of each batch as it completes.
 
     Raises:
@@ -162,7 +174,10 @@ def train(config: TrainingConfig, *, progress: Progress | None = None) -> Traini
         >>> results.data["batches"]["completed"], results.data["skipped"]
         (1, [{'batch': '2010-01-31', 'reason': 'no observation in the window'}])
     """
-    return train_checked(CheckedTraining.of(config), progress or NoProgress())
+    training = CheckedTraining.of(config, data)
+    for note in training.source.notes():
+        _log.warning("%s", note)
+    return train_checked(training, progress or NoProgress())
 
 
 def train_checked(training: CheckedTraining, progress: Progress) -> TrainingResults:
@@ -171,6 +186,7 @@ def train_checked(training: CheckedTraining, progress: Progress) -> TrainingResu
     from pulse_assets.dagster.run_process import fail_dead_runs
     from pulse_assets.dagster.runs import execute_training
 
+    training.save_source()
     cluster = ClusterSpec.of(training.config)
     if cluster.kind == "local" and not are_compiled():
         begin_phase(progress, "kernels")

@@ -238,8 +238,8 @@ def test_options_belong_to_their_command(capsys):
 
 def test_an_unknown_command_is_refused_with_the_nearest_one(capsys):
     assert refusal(capsys, "forcast") == (
-        "error: unknown command 'forcast': did you mean forecast? The commands are train, status, "
-        "forecast, report; see pulse-train --help"
+        "error: unknown command 'forcast': did you mean forecast? The commands are train, check, "
+        "status, forecast, report; see pulse-train --help"
     )
     assert "did you mean" not in refusal(capsys, "publish")
 
@@ -283,6 +283,14 @@ def test_help_names_the_commands_and_groups_the_options(capsys):
     with pytest.raises(SystemExit):
         parse_args(["--help"])
     out = capsys.readouterr().out
-    for word in ("status", "forecast", "report", "what to predict:", "where to compute:", "S3:"):
+    for word in (
+        "check",
+        "status",
+        "forecast",
+        "report",
+        "what to predict:",
+        "where to compute:",
+        "S3:",
+    ):
         assert word in out
     assert max(map(len, out.splitlines())) <= 92

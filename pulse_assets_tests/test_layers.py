@@ -25,7 +25,7 @@ LAYERS = [
     ["settings"],
     ["batches.grid"],
     ["stages"],
-    ["preflight", "checked_training"],
+    ["preflight", "checked_training", "source_check"],
     ["batches"],
     ["execution", "report"],
     [

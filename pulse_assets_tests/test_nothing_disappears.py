@@ -23,6 +23,13 @@ CALENDARS = {
     "weekly": START + 7 * np.arange(1350),
     "daily": START + np.arange(9400),
     "every second week": START + 14 * np.arange(675),
+    "twice a month": np.sort(np.append(MONTHS.astype("M8[D]"), MONTHS.astype("M8[D]") + 14)),
+    "last working day": np.busday_offset((MONTHS + 1).astype("M8[D]") - 1, 0, roll="backward"),
+    "Sunday to Thursday": START + np.flatnonzero(np.arange(9400) % 7 < 5),
+    "monthly, then weekly": np.append(
+        MONTHS[:200].astype("M8[D]"), np.datetime64("2011-09-07") + 7 * np.arange(480)
+    ),
+    "irregular": START + np.cumsum(np.random.default_rng(0).integers(1, 40, 450)),
 }
 #: Regular calendars more often than others, or most examples would end before the first batch.
 NAMES = [*["monthly", "month's end", "quarterly", "weekly"] * 6, *CALENDARS]

@@ -12,7 +12,8 @@ from pulse_assets.batches.grid import batch_of
 from pulse_assets.batches.windows import window_starts
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
-from pulse_assets.history.calendars import decide_frequency
+from pulse_assets.history.calendars import decide_frequency, rows_used
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import check_ready, resolve_options
@@ -90,16 +91,15 @@ def test_all_bad_series_are_named_in_one_message(tmp_path):
     source = tmp_path / "source"
     write(source, "good", dates("MS"))
     write(source, "twice", [*dates("MS"), "2020-12-15"])
-    write(source, "changed", [*dates("QS", last="2000-01-01"), *dates("MS", "2000-02-01")])
-    write(source, "fortnightly", dates("14D"))
+    write(source, "weeks", [*dates("W-FRI"), "2010-12-15"])
+    write(source, "half_months", [*dates("SMS"), "2010-12-16"])
     (source / "historical_broken.csv").write_text("timestamp,value\nsoon,1\n")
     write(source, "ended", dates("MS", last="2004-12-31"))
     message = refused(
         config_for(tmp_path),
         "historical_twice.csv: line 373 (2020-12-01) and line 374 (2020-12-15) lie in one month",
-        "historical_changed.csv: the frequency changes: quarterly until line",
-        "historical_fortnightly.csv: the dates from line 2 (1990-01-01)",
-        "leave fortnightly out: name the others with --variables",
+        "historical_weeks.csv: line 1619 (2010-12-15) and line 1095 (2010-12-17)",
+        "historical_half_months.csv: line 505 (2010-12-15) and line 746 (2010-12-16) lie in one",
         "historical_broken.csv: line 2: timestamp 'soon' is no date",
         "historical_ended.csv: its last value, line 181 (2004-12-01), lies before the first batch",
     )
@@ -109,7 +109,7 @@ def test_all_bad_series_are_named_in_one_message(tmp_path):
 
 def test_a_long_list_of_bad_series_is_cut(tmp_path):
     for i in range(14):
-        write(tmp_path / "source", f"v{i:02d}", dates("14D"))
+        write(tmp_path / "source", f"v{i:02d}", [*dates("MS"), "2020-12-15"])
     assert refused(config_for(tmp_path)).endswith("; and 4 more series have a problem")
 
 
@@ -245,20 +245,8 @@ def test_the_windows_are_those_of_the_batches(length):
 
 
 CALENDARS = [
-    "D",
-    "B",
-    "W-WED",
-    "14D",
-    "MS",
-    "ME",
-    "BME",
-    "2MS",
-    "QS",
-    "QE",
-    "BQE",
-    "6MS",
-    "YS",
-    "random",
+    *("D", "B", "W-WED", "14D", "28D", "91D", "SMS", "MS", "ME", "BME", "WOM-3FRI", "2MS"),
+    *("QS", "QE", "BQE", "REQ-L-JAN-SAT-4", "6MS", "YS", "RE-L-JAN-SAT", "random"),
 ]
 
 
@@ -301,18 +289,20 @@ def test_a_calendar_is_refused_with_its_rows_or_holds_in_every_batch(
         assert str(error).startswith("x.csv: ")
         assert "line " in str(error)
         return
+    used, name = rows_used(series, frequency), get_frequency(frequency).name
     for step in range(0, len(days), max(len(days) // 20, 1)):
         start = (days[step] - step % 3).astype(date)
         settings = Settings(start_date=start, end_date=start + timedelta(400), batch_size_days=200)
         for history_days in (7305, 150 * (1 + step)):
             for key in batch_partitions(settings).get_partition_keys():
                 batch = batch_of(settings, key, ("x",))
-                history = observe(batch, {"x": series}, history_days)
+                history = observe(batch, {"x": used}, history_days)
                 histories = histories_of(history, {"x": frequency})
                 row = plan(batch, histories, [1, 2]).to_pylist()[0]
                 in_window = row["targets"] + row["missing_targets"]
                 planned = row["history"] >= MINIMUM_HISTORY and in_window > 0
-                assert row["frequency"] == (frequency if planned else None)
+                assert row["frequency"] == (name if planned else None)
+                assert bool(row["skip_reason"]) is (row["first_target"] is None)
                 _ = histories["x"].observations, histories["x"].available_history
 
 

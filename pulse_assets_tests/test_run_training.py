@@ -91,8 +91,9 @@ def test_a_training_prints_its_summary_on_stdout_and_progress_on_stderr(command,
         assert path == str(tmp_path / "store" / Path(file).stem / file)
         assert Path(path).is_file()
     assert re.search(r" start \d+\.\d s, batches \d.*, end \d+\.\d s ", " ".join(ran.out.split()))
-    first, *others = ran.err.splitlines()
+    first, second, *others = ran.err.splitlines()
     assert first == "12 batches of 2 variables; computing in this process"
+    assert second == "source: 2 monthly series in 2 files, 2000-01-01 to 2009-12-01"
     progress = [line for line in others if not line.endswith(" ...")]  # phases that took long
     assert all(line.startswith("batches ") for line in progress)
     assert progress[-1].startswith("batches 12/12, 0 failed, 1 skipped")
@@ -199,7 +200,7 @@ def test_help_explains_every_option(help_texts, option):
         ("dask-threads-per-worker", "1"),
         ("dask-dashboard-port", "no dashboard"),
         ("source", "sample"),
-        ("max-source-bytes", "20000000"),
+        ("max-source-bytes", "20,000,000 of one variable"),
         ("store", "DAGSTER_HOME"),
         ("s3-data-bucket", "S3_DATA_BUCKET"),
         ("s3-results-bucket", "S3_RESULTS_BUCKET"),
@@ -331,7 +332,10 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
         (["--config", "/no/such.yaml"], ["/no/such.yaml", "No such file"]),
         (["--batch-siz", "3"], ["--batch-siz", "did you mean --batch-size-days?", "--help"]),
         (["--no-such-option"], ["--no-such-option", "--help"]),
-        (["stray"], ["unknown command 'stray'", "train, status, forecast, report", "--help"]),
+        (
+            ["stray"],
+            ["unknown command 'stray'", "train, check, status, forecast, report", "--help"],
+        ),
         (["staus"], ["unknown command 'staus'", "did you mean status?", "--help"]),
     ],
     ids=lambda value: " ".join(value)[:40] if value and value[0].startswith("--") else "",
@@ -357,7 +361,7 @@ def test_an_unreachable_scheduler_is_named(command, small, tmp_path, monkeypatch
     monkeypatch.setattr("pulse_assets.execution.cluster.CONNECT_SECONDS", 1)
     address = "tcp://127.0.0.1:9"
     ran = command(*small, "--use-dask", "--dask-scheduler-address", address)
-    first, error = ran.err.splitlines(keepends=True)
+    first, _, error = ran.err.splitlines(keepends=True)
     assert first == f"12 batches of 2 variables; joining the Dask scheduler {address}\n"
     assert_refused(ran._replace(err=error), [address, "no Dask scheduler answers"], tmp_path)
 
@@ -378,7 +382,7 @@ def test_a_bad_source_file_is_named(command, small, source, tmp_path, name, cont
     assert_refused(command(*small), [str(source / name), *texts], tmp_path)
 
 
-@pytest.mark.parametrize("place", ["missing", "source/historical_line.csv", "empty"])
+@pytest.mark.parametrize("place", ["missing", "source/historical_lime.csv", "empty"])
 def test_a_source_without_series_is_named(command, small, tmp_path, place):
     (tmp_path / "empty").mkdir()
     ran = command(*small, "--source", tmp_path / place)
@@ -481,6 +485,11 @@ def test_frequencies_are_pairs(given):
 def test_a_frequency_that_is_no_pair_is_refused(given, message):
     with pytest.raises(ConfigurationError, match=message):
         config_of("--frequencies", *given)
+
+
+def test_a_calendar_that_is_no_pair_is_refused():
+    with pytest.raises(ConfigurationError, match="write VARIABLE=CALENDAR, like spx_close=NYSE"):
+        config_of("--calendar", "NYSE")
 
 
 @pytest.mark.parametrize(

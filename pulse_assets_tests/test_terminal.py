@@ -51,10 +51,22 @@ def test_plain_progress_is_one_line_every_ten_seconds():
         ):
             clock.now += 4
             progress.update(status, f"2020-01-0{number + 1}")
+            progress.end_block()
     assert printed(console).splitlines() == [
         # 2 of 3 took 12 s, 5 are left
         "batches 3/8, 1 failed, 0 skipped, 1 unchanged, 12 s, 30 s left, last 2020-01-03"
     ]
+
+
+def test_batches_of_a_block_are_counted_before_the_time_left_is_told():
+    console, clock = plain_console(), Clock()
+    with TrainingProgress(console, clock=clock) as progress:
+        progress.start(total=4)
+        clock.now += 30
+        progress.update("completed", "2020-01-01")
+        progress.update("completed", "2020-01-31")
+        progress.end_block()
+    assert "batches 2/4, 0 failed, 0 skipped, 30 s, 30 s left" in printed(console)
 
 
 def test_plain_progress_ends_with_a_line():
@@ -62,8 +74,10 @@ def test_plain_progress_ends_with_a_line():
     with TrainingProgress(console, clock=clock) as progress:
         progress.start(total=2)
         progress.update("completed", "2020-01-01")
+        progress.end_block()
         clock.now += 1
         progress.update("completed", "2020-01-31")
+        progress.end_block()
     assert printed(console) == "batches 2/2, 0 failed, 0 skipped, 1 s, last 2020-01-31\n"
 
 
@@ -73,6 +87,7 @@ def test_kept_batches_foretell_no_time():
         progress.start(total=2)
         clock.now += 11
         progress.update("unchanged", "2020-01-01")
+        progress.end_block()
     assert (
         printed(console) == "batches 1/2, 0 failed, 0 skipped, 1 unchanged, 11 s, last 2020-01-01\n"
     )
@@ -84,6 +99,7 @@ def test_a_terminal_gets_a_bar_and_no_lines():
         progress.start(total=2)
         progress.update("failed", "2020-01-01")
         progress.update("completed", "2020-01-31")
+        progress.end_block()
     text = printed(console)
     assert "2/2" in text
     assert "1 failed, 0 skipped" in text
@@ -95,6 +111,7 @@ def test_a_dumb_terminal_gets_lines():
     with TrainingProgress(console) as progress:
         progress.start(total=1)
         progress.update("completed", "2020-01-01")
+        progress.end_block()
     assert printed(console).startswith("batches 1/1")
     assert "\x1b" not in printed(console)
 
@@ -103,6 +120,7 @@ def test_progress_and_errors_go_to_stderr(capsys):
     with TrainingProgress() as progress:
         progress.start(total=1)
         progress.update("completed", "2020-01-01")
+        progress.end_block()
     print_error("bad [value]\x1b[31m; write a date")
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -15,6 +15,7 @@ from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import as_table, in_words
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
+from pulse_assets.history.calendars import load_series
 from pulse_assets.preflight import resolve_options
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
@@ -66,7 +67,7 @@ def compute_forecasts(
 ) -> tuple[dg.Output[EncodedObject], Forecasts]:
     """Return the next forecasts, as they are stored and shown, and what their checks look at."""
     source, ledger = run.open_source(), trust_ledger.load()
-    series = {name: source.load(name) for name in options.variables or ()}
+    series = load_series(source, options.variables or (), options.frequencies)
     rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=options.rule_timeout_seconds)
     result = forecast_next(series, rules, options, LatestTrust(ledger))
     forecasts = Forecasts(

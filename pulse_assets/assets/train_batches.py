@@ -33,6 +33,7 @@ from pulse_assets.execution.cluster import (
 )
 from pulse_assets.execution.fan_out import fan_out
 from pulse_assets.execution.interrupts import uninterrupted
+from pulse_assets.execution.phases import end_block
 from pulse_assets.execution.submissions import Watch
 from pulse_assets.execution.tally import Progress, RunTally
 from pulse_assets.execution.worker_calls import call_workers
@@ -85,6 +86,7 @@ def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
                     for summary in summaries:
                         tally.add(summary)
                         _announce(context, run, summary, tables, tally)
+                    end_block(progress)
                     if line := tally.due_line():
                         context.log.info(line)
         context.instance.add_run_tags(context.run.run_id, {COMPUTED_TAG: "true"})

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.batches.windows import TrainingBatch, history_starts
-from pulse_assets.history.frequency import get_frequency
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLES
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.panel import SCREENING_ROWS
@@ -35,11 +35,6 @@ _PAIR: Final = 2.5e-7
 _ROW: Final = 3e-8
 _FORECAST: Final = 5e-6
 _BATCH: Final = 1.1e-2
-
-#: Observations per year by frequency; others count as daily.
-_PER_YEAR: Final = {"yearly": 1, "quarterly": 4, "monthly": 12, "weekly": 52, "business_daily": 261}
-#: Observations per year of frequencies that are not in the table.
-_DAILY: Final = 365
 
 
 def group_batches(
@@ -97,10 +92,9 @@ def _cut(block: Sequence[TrainingBatch], size: int) -> Iterator[Sequence[Trainin
         yield block[first:end]
 
 
-def _per_year(options: TrainingOptions) -> list[int]:
+def _per_year(options: TrainingOptions) -> list[float]:
     """Return the number of observations per year of each variable."""
-    names = (get_frequency(frequency).name for frequency in options.frequencies.values())
-    return [_PER_YEAR.get(name, _DAILY) for name in names]
+    return [get_frequency(frequency).per_year for frequency in options.frequencies.values()]
 
 
 def _most_with_user_rules(batches: Sequence[TrainingBatch], options: TrainingOptions) -> int:

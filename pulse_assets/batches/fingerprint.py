@@ -31,7 +31,11 @@ INCOMPLETE_INPUT: Final = "incomplete"
 #: The parts of the package that decide a batch's numbers: files, and folders with all their files.
 NUMERICAL_CODE: Final = (
     "batches/windows.py",
-    "history/frequency.py",
+    *(
+        f"history/{name}.py"
+        for name in ("frequency", "frequency_names", "holiday_calendars", "label_grids")
+    ),
+    "history/step_calendars.py",
     "retrodiction",
     *(
         f"stages/{name}.py"

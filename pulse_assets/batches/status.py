@@ -16,6 +16,7 @@ from pulse_assets.batches.fingerprint import (
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.states import BatchState
 from pulse_assets.catalog import BATCH_TABLES, STATUS_TABLE
+from pulse_assets.history.calendars import load_series
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.observe import observe
@@ -130,7 +131,7 @@ class _Expected:
         source = settings.open_source()
         self._settings = settings
         self._days = options.history_days
-        self._series = {name: source.load(name) for name in options.variables or ()}
+        self._series = load_series(source, options.variables or (), options.frequencies)
         self._configuration = configuration_fingerprint(settings, options)
 
     def state(self, key: str, tables: Fingerprints) -> BatchState:

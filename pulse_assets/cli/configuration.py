@@ -16,6 +16,11 @@ from pulse_assets.storage.s3 import refuse_credentials
 
 #: Variables of the environment that hold the name of a bucket, by setting.
 _BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
+#: What a pair of an option ends with, and an example.
+_EXAMPLES: Final = {
+    "--calendar": "CALENDAR, like spx_close=NYSE",
+    "--frequencies": "FREQUENCY, like gdp=quarterly",
+}
 #: Variables of the environment for the log, by setting.
 _LOG: Final = {"log_level": "LOG_LEVEL", "log_dir": "LOG_DIR"}
 
@@ -71,7 +76,7 @@ def _pairs(option: str, parts: Sequence[str]) -> dict[str, str]:
         name, equals, value = (text.strip() for text in part.partition("="))
         if not (name and equals and value):
             raise ConfigurationError(
-                f"{option} {part}: write VARIABLE=FREQUENCY, like gdp=quarterly"
+                f"{option} {part}: write VARIABLE={_EXAMPLES.get(option, 'VALUE')}"
             )
         if pairs.setdefault(name, value) != value:
             raise ConfigurationError(

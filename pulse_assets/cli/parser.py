@@ -12,7 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from pulse_assets.cli.terminal import print_error
 from pulse_assets.settings import TrainingConfig
-from pulse_assets.settings.setting import COMPUTE, S3, groups, settings_of_type
+from pulse_assets.settings.setting import COMPUTE, EVALUATE, S3, groups, settings_of_type
 
 #: Options by group of the help text; each is a field of `TrainingConfig`, which checks its value.
 GROUPS: Final = groups(TrainingConfig)
@@ -27,6 +27,7 @@ _METAVARS: Final = {
     "dask_threads_per_worker": "N",
     "dask_tls_client_cert": "FILE",
     "dask_tls_client_key": "FILE",
+    "calendar": "VARIABLE=CALENDAR",
     "frequencies": "VARIABLE=FREQUENCY",
 }
 #: Options that only a training uses.
@@ -50,6 +51,11 @@ class Command:
 
 COMMANDS: Final = {
     "train": Command("retrodict the batches, score them and aggregate the results (the default)"),
+    "check": Command(
+        "show what the source holds, series by series, and what a training would skip; exit 0 if "
+        "all series can be used",
+        _TRAINING_ONLY | (frozenset(GROUPS[EVALUATE])) | {"models", "store"},
+    ),
     "status": Command(
         "show the state of each batch, and why; exit 0 if all are done",
         _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches"},

@@ -45,6 +45,7 @@ class TrainingProgress:
         ...     progress.start(total=2)
         ...     progress.update("completed", "2020-01-01")
         ...     progress.update("skipped", "2020-01-31")
+        ...     progress.end_block()
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class TrainingProgress:
         self._live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._bars = _Bars(self._console, shown=self._live)
         self._counts: Counter[BatchOutcome] = Counter()
-        self._total = 0
+        self._total, self._last = 0, ""
         self._began = self._printed = clock()
         self._phases = PhaseClock(self._began if began is None else began, clock)
         self._new_timer, self._timer = timer, None
@@ -139,13 +140,16 @@ class TrainingProgress:
     def update(self, status: BatchOutcome, batch: str) -> None:
         """Count a finished batch."""
         self._counts[status] += 1
+        self._last = batch
         self._bars.advance(self._describe())
-        if self._live:
-            return
+
+    def end_block(self) -> None:
+        """Print a line if one is due: the batches of a block took their time together."""
         now = self._clock()
-        if now - self._printed >= LINE_INTERVAL or self._counts.total() == self._total:
+        done = self._counts.total() == self._total
+        if not self._live and (done or now - self._printed >= LINE_INTERVAL):
             self._printed = now
-            self._print_line(batch, now - self._began)
+            self._print_line(self._last, now - self._began)
 
     def _cancel(self) -> None:
         if self._timer:

@@ -32,7 +32,7 @@ _HANGING: Final = {
     "break_on_hyphens": False,
 }
 
-_NAME_COLUMNS: Final = ("variable", "lowest mase")
+_NAME_COLUMNS: Final = ("variable", "lowest mase", "file")
 
 
 def print_summary(
@@ -82,7 +82,7 @@ def print_status(
     """
     console = console or Console()
     counts = Counter(states.values())
-    table = _table(*get_args(BatchState), "total")
+    table = new_table(*get_args(BatchState), "total")
     table.add_row(*(str(counts[state]) for state in get_args(BatchState)), str(len(states)))
     console.print(table)
     console.print()
@@ -95,7 +95,7 @@ def print_status(
 def _print_stretches(console: Console, states: Mapping[str, BatchState]) -> None:
     """Print runs of neighbouring batches in one state."""
     neighbours = list(stretches(states))
-    table = _table("batches", "state", "first", "last")
+    table = new_table("batches", "state", "first", "last")
     for stretch in neighbours[:LISTED_STRETCHES]:
         table.add_row(str(stretch.count), stretch.state, stretch.first, stretch.last)
     console.print(table)
@@ -119,7 +119,7 @@ def print_forecasts(
         console: where to print; stdout unless given.
     """
     console = console or Console()
-    table = _table("variable", "steps", "date", "forecast", "interval", "trust")
+    table = new_table("variable", "steps", "date", "forecast", "interval", "trust")
     previous = ""
     for row in rows:
         name = plain(row["variable"])
@@ -149,7 +149,7 @@ def print_error(message: str, console: Console | None = None) -> None:
 
 
 def _batch_table(batches: Mapping[str, Any], performance: Mapping[str, Any]) -> Table:
-    table = _table("completed", "skipped", "failed", "success rate", "duration", "speedup")
+    table = new_table("completed", "skipped", "failed", "success rate", "duration", "speedup")
     speedup = performance["speedup_factor"]
     table.add_row(
         str(batches["completed"]),
@@ -208,7 +208,7 @@ def _skill_rank(name: str, entry: Mapping[str, Any]) -> tuple[bool, float, str]:
 
 
 def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = _table("variable", "trust (90 %)", "skill %", "mase", "n", "lowest mase")
+    table = new_table("variable", "trust (90 %)", "skill %", "mase", "n", "lowest mase")
     table.columns[0].min_width = min(24, max(map(len, details)))  # the last column wraps first
     for variable, entry in details.items():
         table.add_row(
@@ -222,7 +222,7 @@ def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
-def _table(*headers: str) -> Table:
+def new_table(*headers: str) -> Table:
     """Return a table that may break names to fit the width, but no numbers."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for header in headers:
@@ -251,10 +251,10 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
         f"{texts.list_some(group.variables)}: {group.reason} ({group.dates})"
         for group in texts.group_variables(results["skipped_variables"])
     ]
-    _print_list(console, "failed batches", failed, LISTED_FAILURES)
-    _print_list(console, "failed rules", rules, LISTED_FAILURES)
-    _print_list(console, "skipped batches", skipped, LISTED_REASONS)
-    _print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
+    print_list(console, "failed batches", failed, LISTED_FAILURES)
+    print_list(console, "failed rules", rules, LISTED_FAILURES)
+    print_list(console, "skipped batches", skipped, LISTED_REASONS)
+    print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
 
 
 def _failed_line(group: "FailedBatches") -> str:
@@ -265,10 +265,10 @@ def _failed_line(group: "FailedBatches") -> str:
 
 def print_warnings(warnings: Sequence[str], console: Console) -> None:
     """Print warnings under a title; nothing if there are none."""
-    _print_list(console, "warnings", warnings, LISTED_WARNINGS)
+    print_list(console, "warnings", warnings, LISTED_WARNINGS)
 
 
-def _print_list(console: Console, title: str, lines: Sequence[str], limit: int) -> None:
+def print_list(console: Console, title: str, lines: Sequence[str], limit: int) -> None:
     """Print the first lines under a title, and the number of further ones; nothing if none."""
     if not lines:
         return

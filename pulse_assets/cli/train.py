@@ -16,6 +16,7 @@ from pulse_assets.execution.cluster import ClusterSpec
 from pulse_assets.execution.worker_server import worker_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig
+from pulse_assets.source_check import summarise_source
 
 #: Seconds after the start of the command at which the first line is printed at the latest, though
 #: the input is still being checked. An error that is found before that comes instead of it.
@@ -34,6 +35,8 @@ def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) 
     with TrainingProgress(began=began) as progress, fresh_hosts():
         with progress.line(describe_start(config), at_most=FIRST_LINE_AFTER):
             training = CheckedTraining.of(config)
+        for line in summarise_source(training.source, training.options):
+            progress.say(line)
         with _prepared_workers(ClusterSpec.of(config)):
             from pulse_assets.training import train_checked
 

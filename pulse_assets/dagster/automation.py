@@ -79,9 +79,10 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
         job_name=JOB_NAME,
         minimum_interval_seconds=300,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Watches the versions (ETag or modification time) of the source's files. A "
-        "change starts a run over all batches that recomputes those whose input changed. If the "
-        "run fails, it is requested again after a growing pause.",
+        description="Watches the series of the source: the version (ETag or modification time) of "
+        "a file of one series, the rows of each series of a table. A change starts a run over all "
+        "batches that recomputes those whose input changed. If the run fails, it is requested "
+        "again after a growing pause.",
     )
     def source_changed(
         context: dg.SensorEvaluationContext,

@@ -1,6 +1,6 @@
 """The decision of the sensor `source_changed`: request a run or wait, and what it remembers.
 
-Without Dagster: the sensor passes the versions of the files and the states of the runs that it
+Without Dagster: the sensor passes the versions of the series and the states of the runs that it
 requested. A version counts as trained only when its run has succeeded.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import TypeAdapter
 
-#: Versions of the files of a source by name.
+#: Versions of the series of a source by name.
 Versions = Mapping[str, str]
 
 _FIRST_PAUSE: Final = timedelta(minutes=5)
@@ -127,7 +127,7 @@ def decide(
     if waiting:
         return Decision(memory, False, f"run {waiting[-1].run} waits to be started")
     if not attempts:
-        return Decision(memory, False, f"none of {len(versions)} files has changed")
+        return Decision(memory, False, f"none of {len(versions)} series has changed")
     return _settle(memory, versions, attempts, now)
 
 
@@ -167,7 +167,7 @@ def _settle(
             memory, versions, [], now, "runs over several states of the source overlapped"
         )
     trained = replace(memory, trained=memory.requested, requests=(), failures=0, failed="")
-    return Decision(trained, False, f"none of {len(versions)} files has changed")
+    return Decision(trained, False, f"none of {len(versions)} series has changed")
 
 
 def _after_failure(memory: Memory, versions: Versions, last: Attempt, now: datetime) -> Decision:

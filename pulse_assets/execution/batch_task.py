@@ -24,6 +24,7 @@ from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import StoreError, StoreUnavailableError
 from pulse_assets.execution.worker_rules import check_rules
+from pulse_assets.history.calendars import load_series
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
@@ -166,7 +167,8 @@ class _Walk:
     def series(self) -> dict[str, Series]:
         """All series, read once, so that the batches see the same even while a file is replaced."""
         source = self.works[0].task.settings.open_source()
-        return {name: source.load(name) for name in self.works[0].batch.variables}
+        work = self.works[0]
+        return load_series(source, work.batch.variables, work.options.frequencies)
 
     @cached_property
     def histories(self) -> dict[str, VariableHistory]:

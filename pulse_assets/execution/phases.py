@@ -20,10 +20,14 @@ STEP_PHASES: Final[Mapping[str, Phase]] = {
 
 @runtime_checkable
 class PhasedProgress(Progress, Protocol):
-    """Progress that also receives the phases of a training as they begin."""
+    """Progress that also receives the phases of a training, and the ends of its blocks."""
 
     def phase(self, phase: Phase) -> None:
         """Receive a phase that begins now."""
+        ...
+
+    def end_block(self) -> None:
+        """Hear that all batches that were computed together have been counted."""
         ...
 
 
@@ -31,6 +35,15 @@ def begin_phase(progress: Progress, phase: Phase) -> None:
     """Notify a progress of a phase that begins, if it receives phases."""
     if isinstance(progress, PhasedProgress):
         progress.phase(phase)
+
+
+def end_block(progress: Progress) -> None:
+    """Tell a progress that a block is complete, if it hears of that.
+
+    Only then does the number of batches fit the time that has passed.
+    """
+    if isinstance(progress, PhasedProgress):
+        progress.end_block()
 
 
 class PhaseClock:

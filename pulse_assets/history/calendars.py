@@ -1,63 +1,77 @@
 """The frequency of a series, decided once from all its dates, and what no frequency explains.
 
-`frequency.py` defines the frequencies; here a whole series is checked before the first batch. A
+`frequency_names.py` names the frequencies; here a whole series is checked before the first batch. A
 problem is a `HistoricalDataError` that names the file, the rows and how to fix it.
 
 The dates of the whole series decide, also those after an origin. That is no look-ahead: only dates
 are used, never values, and how often a statistic is observed is known in advance, because it is
-part of how the statistic is defined. Later dates cannot choose another frequency quietly either: if
-one stretch of the series has one rhythm and another stretch has another, that is an error.
+part of how the statistic is defined. Later dates cannot choose another frequency quietly either: a
+series whose frequency changes is used from the change on, one that fits none is irregular, and
+`explain_frequency` says so.
 """
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, cast
 
 import numpy as np
 
+from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.errors import HistoricalDataError
-from pulse_assets.history.frequency import (
-    FREQUENCIES,
-    Dates,
-    Frequency,
+from pulse_assets.history.frequency import Frequency
+from pulse_assets.history.frequency_names import (
+    IRREGULAR,
+    WORDS,
     get_frequency,
-    infer_frequency,
-    working_days,
+    with_holidays,
+    without_holidays,
 )
+from pulse_assets.history.label_choice import (
+    days_of_months,
+    equal_gaps,
+    labelled_frequency,
+    working_week_of,
+)
+from pulse_assets.history.label_grids import LabelGrid
 from pulse_assets.history.rhythms import (
+    DAILY,
     RHYTHMS,
-    WEEKS_WINDOW,
-    Change,
-    Ints,
     gaps_of,
     last_change,
     rhythms_of,
-    week_labels,
-    window_labels,
 )
 from pulse_assets.history.series import Series
+from pulse_assets.history.source import Source
+from pulse_assets.history.step_calendars import FixedDays, Months
 
-#: Gaps that a daily or weekly series has often, in days, and the share that it must have of them:
-#: every second day is not daily with a missing day after each.
-_TYPICAL: Final = {"daily": (1, 1), "business_daily": (1, 1), "weekly": (6, 8)}
+#: Share of gaps that must have one rhythm: the others are holidays and missing observations.
+_REGULAR_SHARE: Final = 0.75
+#: Share of steps to the very next day or week that a daily or weekly series must have: every second
+#: day is not daily with a missing day after each.
 _TYPICAL_SHARE: Final = 0.3
-#: Share of gaps that a declared frequency must explain where none can be inferred.
+#: Share of steps of one period that a declared frequency must explain where none can be inferred.
 _DECLARED_SHARE: Final = 0.05
-#: Rows that a stretch must have to be worth keeping alone.
+#: Rows that a series must have since its frequency changed, to be used from there on.
 _ENOUGH: Final = 25
-#: Share of gaps of 28 days from which on a series is four-weekly, not monthly.
-_FOUR_WEEKLY_SHARE: Final = 0.75
+#: Pairs of dates in one period that are typing errors: this many, or this share of all dates.
+_FEW, _FEW_SHARE = 3, 0.02
+#: How far the steps per year of two frequencies may be apart to be the same.
+_SAME_RATE: Final = 0.02
 
 
-def decide_frequency(series: Series, declared: str | None = None, leave_out: str = "") -> str:
-    """Return the frequency of a series, or raise why it has none.
+def decide_frequency(
+    series: Series, declared: str | None = None, holidays: str | None = None
+) -> str:
+    """Return the text of the frequency of a series, or raise why its dates are wrong.
 
     Args:
         series: the whole series.
         declared: the frequency that the settings give; it is checked against the dates.
-        leave_out: how the variable can be left out, for messages; empty if it cannot.
+        holidays: the holiday calendar that the settings give.
 
     Raises:
-        HistoricalDataError: fewer than 3 dates, gaps that fit no frequency, a frequency that
-            changes, two dates in one period, or a declared frequency that contradicts the dates.
+        ConfigurationError: the holiday calendar cannot be used.
+        HistoricalDataError: fewer than 3 dates, two dates in one period, or a declared frequency or
+            holiday calendar that contradicts the dates.
 
     Example:
         >>> days = np.array(["2020-01-01", "2020-04-01", "2020-07-01"], "M8[D]")
@@ -65,71 +79,146 @@ def decide_frequency(series: Series, declared: str | None = None, leave_out: str
         'quarterly'
     """
     if declared is not None:
-        _check_declared(series, get_frequency(declared))
-        return declared
+        own = declared.partition("@")[2].partition(" since ")[0]
+        holidays = holidays or own or None
+        text = _check_declared(series, get_frequency(without_holidays(declared)))
+    else:
+        _check_count(series)
+        text = _inferred(series)
+    if holidays is None:
+        return text
+    text = with_holidays(text, holidays, series.variable)
+    _check_holidays(series, get_frequency(text), holidays)
+    return text
+
+
+def load_series(
+    source: Source, names: Iterable[str], frequencies: Mapping[str, str]
+) -> dict[str, Series]:
+    """Read variables, each from the day on from which its frequency holds.
+
+    Args:
+        source: has them.
+        names: the variables.
+        frequencies: frequency by variable; a variable without one is read whole.
+
+    Raises:
+        HistoricalDataError, StoreUnavailableError: see `Source.load`.
+    """
+    texts = {name: frequencies.get(name, IRREGULAR) for name in names}
+    return {name: rows_used(source.load(name), text) for name, text in texts.items()}
+
+
+def rows_used(series: Series, frequency: str) -> Series:
+    """Return the rows of a series from the day on from which its frequency holds."""
+    since = get_frequency(frequency).since
+    if since is None:
+        return series
+    return series.from_row(int(np.searchsorted(series.timestamps, np.datetime64(since))))
+
+
+def explain_frequency(series: Series, frequency: str) -> str | None:
+    """Say how the dates of a series are used, if that needs a word; None if it is regular.
+
+    Args:
+        series: the whole series.
+        frequency: that was decided for it.
+    """
+    since, change = get_frequency(frequency).since, last_change(series.timestamps)
+    start = f"{series.variable} is {frequency}"
+    if since is None and get_frequency(frequency).calendar is not None:
+        return None
+    if since is None:
+        fixes = [_change_in_words(series)] if change else _declarable(series)
+        more = f" ({_describe(gaps_of(series.timestamps))}{''.join(f'; {fix}' for fix in fixes)})"
+        return f"{start}{more}: steps are observations, and next dates follow the median gap"
+    row = int(np.searchsorted(series.timestamps, np.datetime64(since)))
+    before = f" ({_change_in_words(series)})" if change and change.row == row else ""
+    return f"{start}{before}: its {row:,} rows before are not used"
+
+
+def _check_count(series: Series) -> None:
     if len(series.timestamps) < 3:
         raise HistoricalDataError(
             f"{series.source}: no frequency can be inferred from {len(series.timestamps)} dates "
             f"({series.row(0)}): add rows, or set --frequencies {series.variable}=monthly or "
-            f"another of {', '.join(FREQUENCIES)}"
+            f"another of {', '.join(WORDS)}"
         )
+
+
+def _inferred(series: Series) -> str:
+    """Return the frequency of the dates, from the last change on if there is one."""
     change = last_change(series.timestamps)
-    if change:
-        raise HistoricalDataError(_explain_change(series, change))
-    name = _fitting(series.timestamps)
-    if name is None:
-        raise HistoricalDataError(_explain_none(series, leave_out))
-    crowded = _crowded(series.timestamps, FREQUENCIES[name])
+    if change is None:
+        return _regular(series) or IRREGULAR
+    if len(series.timestamps) - change.row < _ENOUGH:
+        return IRREGULAR
+    name = _regular(series.from_row(change.row))
+    return f"{name} since {series.timestamps[change.row]}" if name else IRREGULAR
+
+
+def _regular(series: Series) -> str | None:
+    """Return the frequency that nearly all dates fit; None if there is none.
+
+    Raises:
+        HistoricalDataError: some dates are one too many.
+    """
+    frequency = _fitting(series.timestamps)
+    if frequency is None:
+        return None
+    crowded = _crowded(series.timestamps, frequency)
+    if len(crowded) > max(_FEW, _FEW_SHARE * len(series.timestamps)):
+        return None
     if len(crowded):
-        raise HistoricalDataError(_explain_crowded(series, crowded, name))
-    return name
+        raise HistoricalDataError(_explain_crowded(series, crowded, frequency))
+    return frequency.name
 
 
-def _fitting(dates: Dates) -> str | None:
-    """Return the frequency that the gaps of all dates fit; None if they fit none."""
-    inferred, gaps = infer_frequency(dates), gaps_of(dates)
-    if inferred is None:
-        return None
-    name: str = inferred.name
-    if name in ("daily", "business_daily"):
-        name = _week_name(dates)
-    if name == "monthly" and np.mean(gaps == 28) >= _FOUR_WEEKLY_SHARE:
-        return None
-    labels = window_labels(rhythms_of(gaps))
-    words = {RHYTHMS[i].words for i in np.unique(labels[labels >= 0])}
-    if words - {name.removeprefix("business_")}:
-        return None
-    return name if _typical_share(gaps, name) >= _TYPICAL_SHARE else None
+def _fitting(dates: Dates) -> Frequency | None:
+    """Return the frequency that most gaps or labels have; None if they have none."""
+    rhythms = rhythms_of(gaps_of(dates))
+    rhythm = int(np.bincount(rhythms[rhythms >= 0], minlength=1).argmax())
+    frequency = None
+    if np.mean(rhythms == rhythm) >= _REGULAR_SHARE:
+        base = get_frequency(RHYTHMS[rhythm].name)
+        frequency = working_week_of(dates) if rhythm == DAILY else labelled_frequency(dates, base)
+    if frequency is None or _single_steps(dates, frequency) < _TYPICAL_SHARE:
+        frequency = days_of_months(dates) or equal_gaps(dates)
+    return frequency if frequency and _single_steps(dates, frequency) >= _TYPICAL_SHARE else None
 
 
-def _week_name(dates: Dates) -> str:
-    """Tell daily from business-daily: by the weeks that are clear, else by all dates together."""
-    labels = week_labels(dates) if len(dates) >= WEEKS_WINDOW else np.array([-1])
-    if 5 in labels:
-        return "business_daily"
-    return "daily" if 7 in labels else working_days(dates)
-
-
-def _typical_share(gaps: Ints, name: str) -> float:
-    least, most = _TYPICAL.get(name) or next(
-        (rhythm.least, rhythm.most) for rhythm in RHYTHMS if rhythm.words == name
-    )
-    return float(np.mean((gaps >= least) & (gaps <= most))) if len(gaps) else 1.0
+def _single_steps(dates: Dates, frequency: Frequency) -> float:
+    """Return the share of neighbouring dates that are one step apart."""
+    if frequency.calendar is None or len(dates) < 2:
+        return 1.0
+    return float(np.mean(frequency.calendar.steps(dates[:-1], dates[1:]) == 1))
 
 
 def _crowded(dates: Dates, frequency: Frequency) -> Ints:
     """Return the first of each two neighbouring rows that are one too many.
 
-    A batch counts quarters and years from the month of the first date that it sees, which may be
-    any of them, so no two dates may share a period counted from any.
+    A batch counts periods from the first date that it sees, which may be any of them, so no two
+    dates may share a period counted from any.
     """
-    if frequency.months is None:
-        return _crowded_weeks(gaps_of(dates)) if frequency.name == "weekly" else np.array([], int)
-    months = dates.astype("M8[M]").astype(np.int64)
-    twice = np.zeros(max(len(months) - 1, 0), bool)
-    for first in np.unique(months % frequency.months):
-        twice |= np.diff((months - first + frequency.months // 2) // frequency.months) == 0
+    calendar = frequency.calendar
+    if calendar is None or not frequency.counts_periods:
+        weekly = frequency.calendar is not None and 50 < frequency.per_year < 54
+        return _crowded_weeks(gaps_of(dates)) if weekly else np.array([], np.int64)
+    twice: Bools = np.zeros(max(len(dates) - 1, 0), bool)
+    for first in np.unique(_phases(dates, calendar), return_index=True)[1]:
+        start = np.broadcast_to(dates[first], dates.shape)
+        twice |= np.diff(calendar.steps(start, dates)) == 0
     return np.flatnonzero(twice)
+
+
+def _phases(dates: Dates, calendar: object) -> Ints:
+    """Return a number per date: steps counted from dates with the same number are the same."""
+    if isinstance(calendar, Months):
+        return dates.astype("M8[M]").astype(np.int64) % calendar.every
+    if isinstance(calendar, FixedDays):
+        return dates.astype(np.int64) % calendar.length
+    grid = cast("LabelGrid", calendar)
+    return grid.index(dates) % grid.every
 
 
 def _crowded_weeks(gaps: Ints) -> Ints:
@@ -138,30 +227,46 @@ def _crowded_weeks(gaps: Ints) -> Ints:
     return np.unique(np.where(gaps[three] <= gaps[three + 1], three, three + 1))
 
 
-def _check_declared(series: Series, frequency: Frequency) -> None:
-    """Refuse a declared frequency that the dates contradict."""
-    dates, name, variable = series.timestamps, frequency.name, series.variable
-    try:
-        inferred = decide_frequency(series)
-    except HistoricalDataError:
-        inferred = None
-    if inferred == name:
-        return
-    fix = f"remove {variable} from --frequencies"
+def _check_declared(series: Series, frequency: Frequency) -> str:
+    """Return the text of a declared frequency, or raise why the dates contradict it."""
+    if frequency.calendar is None or frequency.since:
+        return frequency.text
+    inferred = _inferred_or_none(series)
+    if inferred and _same_rate(inferred, frequency):
+        since = inferred.since if not frequency.counts_periods else None
+        return f"{frequency.name} since {since}" if since else frequency.name
+    start = f"{series.source}: --frequencies says {series.variable}={frequency.name}, but"
+    if inferred and (inferred.calendar is None or inferred.since):
+        inferred = None  # the dates are not clear enough to contradict it
+    fix = f"remove {series.variable} from --frequencies"
     if inferred:
-        fix = f"set --frequencies {variable}={inferred}, or {fix}"
-    start = f"{series.source}: --frequencies says {variable}={name}, but"
-    crowded = _crowded(dates, frequency)
+        fix = f"set --frequencies {series.variable}={inferred.text}, or {fix}"
+    crowded = _crowded(series.timestamps, frequency)
     if len(crowded):
         first, second = series.row(crowded[0]), series.row(crowded[0] + 1)
         raise HistoricalDataError(
-            f"{start} {first} and {second} lie in one {_PERIODS[name]}: {fix}"
+            f"{start} {first} and {second} lie in one {_period(frequency)}: {fix}"
         )
-    if inferred or not _may_be(dates, frequency):
+    if inferred or not _may_be(series.timestamps, frequency):
+        dates = inferred.name if inferred else _describe(gaps_of(series.timestamps))
         raise HistoricalDataError(
-            f"{start} the dates from {series.row(0)} to {series.row(-1)} are "
-            f"{inferred or _describe(gaps_of(dates))}: {fix}"
+            f"{start} the dates from {series.row(0)} to {series.row(-1)} are {dates}: {fix}"
         )
+    return frequency.name
+
+
+def _inferred_or_none(series: Series) -> Frequency | None:
+    try:
+        return get_frequency(_inferred(series)) if len(series.timestamps) > 2 else None
+    except HistoricalDataError:
+        return None
+
+
+def _same_rate(first: Frequency, second: Frequency) -> bool:
+    """Return whether two frequencies differ in the labels of their dates alone."""
+    if first.calendar is None or first.counts_periods != second.counts_periods:
+        return False
+    return abs(first.per_year / second.per_year - 1.0) <= _SAME_RATE
 
 
 def _may_be(dates: Dates, frequency: Frequency) -> bool:
@@ -170,96 +275,70 @@ def _may_be(dates: Dates, frequency: Frequency) -> bool:
     A period without a row is a missing one, so few gaps need to fit where periods are counted.
     Where observations are counted, every stretch must have that rhythm.
     """
-    share = _typical_share(gaps_of(dates), frequency.name)
-    if frequency.months:
+    share = _single_steps(dates, frequency)
+    if frequency.counts_periods:
         return share >= _DECLARED_SHARE
     change = last_change(dates)
     weeks_only = change is None or {change.before, change.after} <= {"daily", "business_daily"}
     return weeks_only and share >= _TYPICAL_SHARE
 
 
-_PERIODS: Final = {
-    "weekly": "week",
-    "monthly": "month",
-    "quarterly": "quarter",
-    "yearly": "year",
-}
+def _check_holidays(series: Series, frequency: Frequency, holidays: str) -> None:
+    """Refuse a holiday calendar of which a series has values on most holidays."""
+    days = frequency.calendar.calendar.holidays  # type: ignore[union-attr]
+    dates = rows_used(series, frequency.text).timestamps
+    days = days[(days >= dates[0]) & (days <= dates[-1])]
+    open_days = np.flatnonzero(np.isin(series.timestamps, days))
+    if len(open_days) > 0.5 * len(days):
+        raise HistoricalDataError(
+            f"{series.source}: it has values on {len(open_days)} of the {len(days)} holidays of "
+            f"{holidays}, such as {series.row(int(open_days[0]))}: correct or remove --calendar "
+            f"{series.variable}={holidays}"
+        )
 
 
-def _explain_change(series: Series, change: Change) -> str:
-    last, place = max(change.row - 1, 0), series.place(change.row)
-    long = len(series.timestamps) - change.row >= _ENOUGH
-    fixes = [f"remove the rows {f'before {place}' if long else f'from {place} on'}"]
-    if {change.before, change.after} <= {"monthly", "quarterly", "yearly"}:
-        fixes += _declarable(series)
+_PERIODS: Final = {52: "week", 12: "month", 4: "quarter", 1: "year"}
+
+
+def _period(frequency: Frequency) -> str:
+    return _PERIODS.get(round(frequency.per_year), "period")
+
+
+def _change_in_words(series: Series) -> str:
+    """Say which frequency a series had before its last change and after it, with the rows."""
+    change = last_change(series.timestamps)
+    if change is None:
+        return ""
+    last = max(change.row - 1, 0)
     return (
-        f"{series.source}: the frequency changes: {change.before} until {series.row(last)}, "
-        f"{change.after} from {series.row(change.row)} on: {', or '.join(fixes)}"
+        f"{change.before} until {series.row(last)}, {change.after} from {series.row(change.row)} on"
     )
 
 
 def _describe(gaps: Ints) -> str:
-    """Describe gaps: the rhythm of most of them, if they have one, and how long they are."""
-    rhythms = rhythms_of(gaps)
-    words = [rhythm.words for i, rhythm in enumerate(RHYTHMS) if np.mean(rhythms == i) >= 0.75]
-    if words[:1] == ["daily"] and _typical_share(gaps, "daily") < _TYPICAL_SHARE:
-        words = ["every few days"]
-    if np.mean(gaps == 28) >= _FOUR_WEEKLY_SHARE:
-        words = ["every four weeks"]
-    length = f"{gaps.min()} to {gaps.max()} days apart, the median {np.median(gaps):g}"
-    return f"{words[0]} ({length})" if words else length
+    return f"dates {gaps.min()} to {gaps.max()} days apart, the median {np.median(gaps):g}"
 
 
-def _explain_none(series: Series, leave_out: str) -> str:
-    gaps = gaps_of(series.timestamps)
-    coarser = _coarser(gaps)
-    fixes = _declarable(series, share=0.5)
-    fixes += [f"keep or average one row per {_PERIODS[coarser]}"] if coarser else []
-    fixes += [leave_out] if leave_out else []
-    return (
-        f"{series.source}: the dates from {series.row(0)} to {series.row(-1)} are "
-        f"{_describe(gaps)}: that is none of {', '.join(FREQUENCIES)}: "
-        f"{', or '.join(fixes) or 'use another series'}"
-    )
-
-
-def _declarable(series: Series, share: float = _DECLARED_SHARE) -> list[str]:
+def _declarable(series: Series) -> list[str]:
     """Say which frequency may be declared: the finest of which no period has two dates."""
-    gaps = gaps_of(series.timestamps)
     for name in ("monthly", "quarterly", "yearly"):
-        if len(_crowded(series.timestamps, FREQUENCIES[name])):
+        frequency = get_frequency(name)
+        if len(_crowded(series.timestamps, frequency)):
             continue
-        if _typical_share(gaps, name) >= share:
+        if _single_steps(series.timestamps, frequency) >= 0.5:
             where = f"--frequencies {series.variable}={name}"
-            return [f"set {where}, which takes periods without a row as missing"]
+            return [f"{where} takes periods without a row as missing"]
     return []
 
 
-def _coarser(gaps: Ints) -> str | None:
-    """Return the frequency to which a series with such gaps can be averaged; None if there is none.
-
-    Of a series of mixed gaps it is the finest whose periods are longer than nine gaps in ten.
-    """
-    if np.mean(gaps == 28) >= _FOUR_WEEKLY_SHARE:
-        return "quarterly"
-    rhythms = rhythms_of(gaps)
-    for index in np.unique(rhythms[rhythms >= 0]):
-        if np.mean(rhythms == index) >= 0.75:
-            return RHYTHMS[index].coarser or None
-    long = np.quantile(gaps, 0.9)
-    lengths = {"weekly": 7, "monthly": 31, "quarterly": 92, "yearly": 366}
-    return next((name for name, days in lengths.items() if long <= days), None)
-
-
-def _explain_crowded(series: Series, crowded: Ints, name: str) -> str:
-    at = int(crowded[0])
+def _explain_crowded(series: Series, crowded: Ints, frequency: Frequency) -> str:
+    at, period = int(crowded[0]), _period(frequency)
     gap = int(gaps_of(series.timestamps)[at])
     more = f" (and {len(crowded) - 1} more such pairs)" if len(crowded) > 1 else ""
-    fits = next(r for r in RHYTHMS if r.words == name)
     # As far apart as any two: neither is superfluous, one has the label of another period.
-    moved = fits.least <= gap <= fits.most
-    fix = f"date each value in the {_PERIODS[name]} that it describes" if moved else "keep one"
+    moved = gap > 0.8 * 365.25 / frequency.per_year
+    fix = f"date each value in the {period} that it describes" if moved else "keep one"
     return (
-        f"{series.source}: {series.row(at)} and {series.row(at + 1)} lie in one {_PERIODS[name]} "
-        f"of a {name} series{more}: {fix}"
+        f"{series.source}: {series.row(at)} and {series.row(at + 1)} lie in one {period} of a "
+        f"{frequency.name} series{more}: {fix}"
     )

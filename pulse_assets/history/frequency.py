@@ -1,15 +1,42 @@
-"""The frequency of a variable, inferred from its dates, and dates for its missing periods."""
+"""The frequency of a variable: its season, its steps, and the dates of missing and future periods.
+
+A frequency holds a calendar, which counts the steps from one date to another and names the date so
+many steps ahead; `step_calendars.py` and `label_grids.py` define them, `frequency_names.py` the
+names. All functions take arrays of dates.
+"""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Final, Literal
+from datetime import date
+from functools import cached_property
+from typing import Final, Protocol
 
 import numpy as np
 
 from pulse_assets.array_types import Dates, Floats, Ints
-from pulse_assets.errors import ConfigurationError, HistoricalDataError
+from pulse_assets.errors import HistoricalDataError
+from pulse_assets.history.step_calendars import FixedDays
 
-FrequencyName = Literal["daily", "business_daily", "weekly", "monthly", "quarterly", "yearly"]
+#: Longest season of the denominator of mase and msis: that of hourly data in M4.
+_LONGEST_SCALE_SEASON: Final = 24
+#: Dates from which a weekday without any of them counts as impossible.
+_ENOUGH_WEEKDAYS: Final = 60
+
+
+class StepCalendar(Protocol):
+    """Which dates come one step after another."""
+
+    @property
+    def per_year(self) -> float:
+        """Number of steps per year."""
+        ...
+
+    def steps(self, earlier: Dates, later: Dates) -> Ints:
+        """Return the number of steps from one date to another, [N]."""
+        ...
+
+    def ahead(self, dates: Dates, steps: Ints) -> Dates:
+        """Return the dates that lie a number of steps after others, [N]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -17,107 +44,52 @@ class Frequency:
     """How often a variable is observed.
 
     Args:
-        name: the word used in tables and settings.
+        name: the word used in tables, see `frequency_names.py`.
+        calendar: counts the steps between dates; None for `irregular`, whose steps are
+            observations, as far apart as the median of those before.
         season: observations per season of the seasonal rules.
-        scale_season: lag of the differences in the denominator of mase and msis; the choice of M4,
-            which takes 1 for daily and weekly series.
-        months: months per period; None where observations are counted, not periods.
-
-    Source:
-        Makridakis, Spiliotis and Assimakopoulos (2020), "The M4 Competition: 100,000 time series
-        and 61 forecasting methods", International Journal of Forecasting 36 (1),
-        doi:10.1016/j.ijforecast.2019.04.014 (scale_season).
+        counts_periods: whether a period without a row is a step; if not, the steps of a history are
+            its rows, as in daily and weekly series.
+        since: the day from which the series has this frequency; None: always.
     """
 
-    name: FrequencyName
+    name: str
+    calendar: StepCalendar | None
     season: int
-    scale_season: int
-    months: int | None = None
+    counts_periods: bool = False
+    since: date | None = None
 
+    @property
+    def text(self) -> str:
+        """The name, with the day from which it holds: what settings and fingerprints hold."""
+        return f"{self.name} since {self.since}" if self.since else self.name
 
-FREQUENCIES: Final[dict[str, Frequency]] = {
-    frequency.name: frequency
-    for frequency in (
-        Frequency("daily", season=7, scale_season=1),
-        Frequency("business_daily", season=5, scale_season=1),
-        Frequency("weekly", season=52, scale_season=1),
-        Frequency("monthly", season=12, scale_season=12, months=1),
-        Frequency("quarterly", season=4, scale_season=4, months=3),
-        Frequency("yearly", season=1, scale_season=1, months=12),
-    )
-}
+    @property
+    def scale_season(self) -> int:
+        """Lag of the differences in the denominator of mase and msis.
 
-#: Days between neighbours: periods differ in length, and a label may move to a working day.
-_GAPS: Final = {
-    "daily": (1, 4),  # business_daily too: over a weekend and a holiday
-    "weekly": (5, 9),
-    "monthly": (26, 35),
-    "quarterly": (85, 97),
-    "yearly": (360, 371),
-}
+        It is the choice of M4, which takes 1 for daily and weekly series.
 
-#: Share of gaps that must fit: the others are holidays and missing observations.
-_REGULAR_SHARE: Final = 0.75
+        Source:
+            Makridakis, Spiliotis and Assimakopoulos (2020), "The M4 Competition: 100,000 time
+            series and 61 forecasting methods", International Journal of Forecasting 36 (1),
+            doi:10.1016/j.ijforecast.2019.04.014.
+        """
+        return self.season if self.counts_periods and self.season <= _LONGEST_SCALE_SEASON else 1
 
-
-def get_frequency(name: str) -> Frequency:
-    """Return the frequency called `name`.
-
-    Raises:
-        ConfigurationError: there is none; the message lists them.
-    """
-    try:
-        return FREQUENCIES[name]
-    except KeyError:
-        near = get_close_matches(name, FREQUENCIES, 1)
-        raise ConfigurationError(
-            f"frequency {name!r} is unknown{f', did you mean {near[0]!r}?' if near else ''}: "
-            f"choose one of {', '.join(FREQUENCIES)}"
-        ) from None
-
-
-def infer_frequency(timestamps: Dates) -> Frequency | None:
-    """Infer from the gaps between dates how often a variable is observed; None if they fit none.
-
-    The median gap decides; daily observations that leave out weekends are business-daily.
-
-    Args:
-        timestamps: dates in order, [T], at least 3.
-
-    Example:
-        >>> infer_frequency(np.array(["2020-01-01", "2020-04-01", "2020-07-01"], "M8[D]")).name
-        'quarterly'
-    """
-    gaps = np.diff(timestamps).astype(int)
-    median = float(np.median(gaps))
-    for name, (least, most) in _GAPS.items():
-        fitting = np.mean((gaps >= least) & (gaps <= most))
-        if least <= median <= most and fitting >= _REGULAR_SHARE:
-            return FREQUENCIES[working_days(timestamps) if name == "daily" else name]
-    return None
-
-
-def working_days(timestamps: Dates) -> FrequencyName:
-    """Tell daily from business-daily; some missing days or a Saturday session decide nothing.
-
-    Example:
-        >>> days = np.datetime64("2020-01-06") + np.arange(28)
-        >>> working_days(days), working_days(days[np.is_busday(days)])
-        ('daily', 'business_daily')
-    """
-    days_a_gap = (timestamps[-1] - timestamps[0]).astype(int) / (len(timestamps) - 1)
-    weekdays = np.bincount(timestamps.astype(int) % 7, minlength=7) / len(timestamps)
-    return "daily" if days_a_gap < 1.25 or weekdays.min() >= 0.05 else "business_daily"
+    @cached_property
+    def per_year(self) -> float:
+        """Number of observations per year; an irregular series counts as daily."""
+        return 365 if self.calendar is None else self.calendar.per_year
 
 
 def regularise(
     timestamps: Dates, values: Floats, published_at: Dates | None, frequency: Frequency
 ) -> tuple[Dates, Floats, Dates | None]:
-    """Add a NaN row for each missing period of a monthly, quarterly or yearly variable.
+    """Add a NaN row for each missing period of a variable whose periods are counted.
 
-    An added date has the label of the observation before it: the last day of its month if that
-    was one, else on the same day of the month. Other frequencies count observations and stay as
-    they are.
+    An added date has the label of the observation before it, moved on by the missing periods. Other
+    frequencies count observations and stay as they are.
 
     Args:
         timestamps: dates in order, [T].
@@ -132,20 +104,20 @@ def regularise(
         HistoricalDataError: two dates lie in one period.
 
     Example:
+        >>> from pulse_assets.history.frequency_names import get_frequency
         >>> dates = np.array(["2020-01-31", "2020-03-31"], "M8[D]")
-        >>> regularise(dates, np.array([1.0, 2.0]), None, FREQUENCIES["monthly"])[0].astype(str)
+        >>> monthly = get_frequency("monthly")
+        >>> regularise(dates, np.array([1.0, 2.0]), None, monthly)[0].astype(str)
         array(['2020-01-31', '2020-02-29', '2020-03-31'], dtype='<U28')
     """
-    if frequency.months is None or not len(timestamps):
+    calendar = frequency.calendar
+    if calendar is None or not frequency.counts_periods or not len(timestamps):
         return timestamps, values, published_at
-    # Fiscal quarters and years start in any month: periods are counted from the first date's month,
-    # to the nearest, because a label may have moved into the next month.
-    months = timestamps.astype("M8[M]")
-    period = ((months - months[0]).astype(int) + frequency.months // 2) // frequency.months
+    period = calendar.steps(np.broadcast_to(timestamps[0], timestamps.shape), timestamps)
     _check_one_a_period(timestamps, period, frequency)
     every = np.arange(period[-1] + 1)
-    before = timestamps[np.searchsorted(period, every, side="right") - 1]
-    dates = _labelled_like(before, months[0] + frequency.months * every)
+    before = np.searchsorted(period, every, side="right") - 1
+    dates = calendar.ahead(timestamps[before], every - period[before])
     dates[period] = timestamps
     full = np.full(len(dates), np.nan)
     full[period] = values
@@ -156,43 +128,8 @@ def regularise(
     return dates, full, published
 
 
-def dates_ahead(last: np.datetime64, horizons: Ints, frequency: Frequency) -> Dates:
-    """Return the date of each horizon, [H], counted from the observation dated `last`.
-
-    Monthly and rarer dates are labelled as in `regularise`. Business days know no holidays.
-
-    Example:
-        >>> monthly, last = FREQUENCIES["monthly"], np.datetime64("2020-01-31")
-        >>> dates_ahead(last, np.array([1, 2]), monthly).astype(str).tolist()
-        ['2020-02-29', '2020-03-31']
-    """
-    if frequency.months is not None:
-        months = last.astype("M8[M]") + frequency.months * horizons
-        return _labelled_like(np.full(len(horizons), last), months)
-    if frequency.name == "business_daily":
-        return np.busday_offset(last, horizons, roll="backward")
-    return last + horizons * (7 if frequency.name == "weekly" else 1)
-
-
-def steps_between(earlier: Dates, later: Dates, frequency: Frequency) -> Ints:
-    """Return the number of steps of a variable from one date to another, [N], by the calendar.
-
-    Example:
-        >>> friday, monday = np.array(["2020-01-03"], "M8[D]"), np.array(["2020-01-06"], "M8[D]")
-        >>> steps_between(friday, monday, FREQUENCIES["business_daily"]).tolist()
-        [1]
-    """
-    if frequency.months is not None:
-        months = (later.astype("M8[M]") - earlier.astype("M8[M]")).astype(np.int64)
-        return (months + frequency.months // 2) // frequency.months
-    if frequency.name == "business_daily":
-        return np.busday_count(earlier, later).astype(np.int64)
-    days = (later - earlier).astype(np.int64)
-    return (days + 3) // 7 if frequency.name == "weekly" else days
-
-
 def _check_one_a_period(timestamps: Dates, period: Ints, frequency: Frequency) -> None:
-    twice = np.flatnonzero(np.diff(period) == 0)
+    twice = np.flatnonzero(np.diff(period) <= 0)
     if len(twice):
         first, second = timestamps[twice[0]], timestamps[twice[0] + 1]
         raise HistoricalDataError(
@@ -201,10 +138,107 @@ def _check_one_a_period(timestamps: Dates, period: Ints, frequency: Frequency) -
         )
 
 
-def _labelled_like(dates: Dates, months: Dates) -> Dates:
-    """Return a date in each month, on the same day of the month as the date in `dates`."""
-    own_months = dates.astype("M8[M]")
-    last_days = (months + 1).astype("M8[D]") - 1
-    same_days = months.astype("M8[D]") + (dates - own_months.astype("M8[D]"))
-    at_end = (dates + 1).astype("M8[M]") > own_months
-    return np.where(at_end, last_days, np.minimum(same_days, last_days))
+def steps_between(earlier: Dates, later: Dates, frequency: Frequency) -> Ints:
+    """Return the number of steps of a variable from one date to another, [N], by the calendar.
+
+    Raises:
+        ValueError: an irregular variable has no calendar, see `steps_since`.
+
+    Example:
+        >>> from pulse_assets.history.frequency_names import get_frequency
+        >>> friday, monday = np.array(["2020-01-03"], "M8[D]"), np.array(["2020-01-06"], "M8[D]")
+        >>> steps_between(friday, monday, get_frequency("business_daily")).tolist()
+        [1]
+    """
+    if frequency.calendar is None:
+        raise ValueError(f"{frequency.name} dates have no calendar that counts steps")
+    return frequency.calendar.steps(earlier, later)
+
+
+def steps_since(dates: Dates, rows: Ints, later: Dates, frequency: Frequency) -> Ints:
+    """Return the number of steps from some rows of a variable to later days, [N].
+
+    The calendar counts them, or, if the variable is irregular, the median of the gaps before each
+    row does: no later row has an effect.
+
+    Args:
+        dates: of the variable, in order, [T].
+        rows: from which to count, [N].
+        later: days on their dates or after them, [N].
+        frequency: of the variable.
+    """
+    if frequency.calendar is not None:
+        return frequency.calendar.steps(dates[rows], later)
+    days, gaps = (later - dates[rows]).astype(np.int64), _gaps_so_far(dates)[rows]
+    return np.where(days > 0, np.maximum(np.rint(days / gaps).astype(np.int64), 1), 0)
+
+
+def dates_ahead(dates: Dates, horizons: Ints, frequency: Frequency) -> Dates:
+    """Return the date of each horizon, [H], counted from the last of the dates that are known.
+
+    They are dates on which the series can have a value: labelled as in `regularise`; a weekly
+    series keeps its usual weekday; and none lies on a weekday that the series never has.
+
+    Args:
+        dates: dates of the series, in order, [T], at least one.
+        horizons: steps ahead.
+        frequency: of the series.
+
+    Example:
+        >>> from pulse_assets.history.frequency_names import get_frequency
+        >>> monthly, last = get_frequency("monthly"), np.array(["2020-01-31"], "M8[D]")
+        >>> dates_ahead(last, np.array([1, 2]), monthly).astype(str).tolist()
+        ['2020-02-29', '2020-03-31']
+    """
+    if frequency.calendar is None:
+        return _irregular_ahead(dates, horizons)
+    last = dates[-1]
+    if _is_weekly(frequency.calendar):
+        last += _to_usual_weekday(dates)  # the last label may have moved for a holiday
+    targets = frequency.calendar.ahead(np.full(len(horizons), last), horizons)
+    return _on_possible_weekdays(targets, dates) if frequency.counts_periods else targets
+
+
+def _is_weekly(calendar: StepCalendar) -> bool:
+    return isinstance(calendar, FixedDays) and calendar.length % 7 == 0
+
+
+def weekday_counts(dates: Dates) -> Ints:
+    """Return the number of dates on each weekday from Monday on, [7]."""
+    return np.bincount((dates.astype(np.int64) + 3) % 7, minlength=7)
+
+
+def _to_usual_weekday(dates: Dates) -> np.timedelta64:
+    """Return the days, -3 to 3, from the last date to the weekday that most of the dates have."""
+    usual = int(weekday_counts(dates).argmax())
+    last = int(dates[-1].astype(np.int64) + 3) % 7
+    return np.timedelta64((usual - last + 3) % 7 - 3, "D")
+
+
+def _on_possible_weekdays(targets: Dates, dates: Dates) -> Dates:
+    """Move targets from weekdays that a long series never has to the nearest that it has."""
+    usual = weekday_counts(dates) > 0
+    if len(dates) < _ENOUGH_WEEKDAYS or usual.sum() > 5:
+        return targets
+    before = np.busday_offset(targets, 0, roll="backward", weekmask=usual)
+    after = np.busday_offset(targets, 0, roll="forward", weekmask=usual)
+    return np.where(targets - before <= after - targets, before, after)
+
+
+def _irregular_ahead(dates: Dates, horizons: Ints) -> Dates:
+    """Follow the median gap, counted in weekdays that the series has, if it is long enough."""
+    usual = weekday_counts(dates) > 0
+    if len(dates) < _ENOUGH_WEEKDAYS or usual.sum() > 5:
+        usual = np.ones(7, bool)
+    week = np.busdaycalendar(weekmask=usual)
+    gaps = np.busday_count(dates[:-1], dates[1:], busdaycal=week)
+    gap = max(int(np.median(gaps)), 1) if len(gaps) else 1
+    return np.busday_offset(dates[-1], horizons * gap, roll="backward", busdaycal=week)
+
+
+def _gaps_so_far(dates: Dates) -> Floats:
+    """Return the median gap up to each row in days, [T]; at the first row, before any gap, 1."""
+    import pandas as pd  # as late as this: a training that needs none starts sooner
+
+    gaps = pd.Series(np.diff(dates).astype(np.float64))
+    return np.append(1.0, np.maximum(gaps.expanding().median().to_numpy(), 1.0))

@@ -2,16 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 from typing import Final
 
-from pulse_assets.history.readers import SUFFIXES
-
-#: What the name of every file of observations begins with.
-PREFIX: Final = "historical_"
-#: What may stand for the variable in it.
-NAME: Final = re.compile(r"(?!\.|.*\.\.|.*\.$)[A-Za-z0-9_.-]{1,100}")
+from pulse_assets.history.names import plain_name
+from pulse_assets.history.readers import SUFFIXES, TABLE_SUFFIXES
+from pulse_assets.history.source_files import PREFIX, TABLES
 
 _COMPRESSED: Final = (
     *("gz", "bz2", "xz", "zst", "zip", "lz4", "br", "7z", "snappy", "tgz", "z"),
@@ -25,6 +22,8 @@ _ALIASES: Final = {
     "parq": "parquet",
     "parquets": "parquet",
 }
+#: Other endings of tables, which are not read.
+_OTHER_TABLES: Final = ("xlsx", "xls", "ods", "tsv", "feather", "arrow", "rds", "dta")
 #: Endings before that of a compressed file.
 _INNER: Final = (*SUFFIXES, *_ALIASES, "txt", "tsv", "tar", "dat")
 #: Endings of files that some program is about to write or has left behind.
@@ -34,21 +33,24 @@ _ALIKE: Final = 0.75
 
 
 def unread_files(
-    names: Iterable[str], read: Mapping[str, str], suffixes: Collection[str]
+    names: Iterable[str], read: Collection[str], suffixes: Collection[str]
 ) -> dict[str, str]:
     """Return why each file that looks meant as observations is not read, and how to fix it.
 
     Args:
         names: names of all files and folders in a source; folders end in a slash.
-        read: the variable of each file that is read, by its name.
+        read: names of the files and folders that are read.
         suffixes: endings that are read, without the dot.
 
     Example:
-        >>> unread_files(["historical_cpi.csv.gz"], {}, ["csv"])
+        >>> unread_files(["historical_cpi.csv.gz"], [], ["csv"])
         {'historical_cpi.csv.gz': 'it is compressed: unpack it as historical_cpi.csv'}
     """
-    others = [name for name in names if name not in read and is_meant(name)]
-    return {name: _explain(name, set(read), suffixes) for name in others}
+    others = [name for name in names if name not in set(read) and is_meant(name)]
+    return {
+        name: _explain_table(name) if _is_table(name) else _explain(name, set(read), suffixes)
+        for name in others
+    }
 
 
 def is_meant(name: str) -> bool:
@@ -63,7 +65,8 @@ def is_meant(name: str) -> bool:
     folded = _folded(name)
     word = re.split(r"[^a-z]", folded, maxsplit=1)[0]
     like = SequenceMatcher(None, word, PREFIX[:-1]).ratio() >= _ALIKE
-    return folded.startswith(PREFIX[:-1]) or like or word in ("hist", "history")
+    is_series = folded.startswith(PREFIX[:-1]) or like or word in ("hist", "history")
+    return is_series or _is_table(name)
 
 
 def variable_of(name: str) -> str:
@@ -78,10 +81,32 @@ def variable_of(name: str) -> str:
         stem = _without_ending(stem)
     if is_meant(name):
         stem = re.sub(r"^[A-Za-z]+", "", stem.strip())
-    plain = unicodedata.normalize("NFKD", stem.replace("ß", "ss"))
-    ascii_only = plain.encode("ascii", "ignore").decode()
-    named = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9.-]+", "_", ascii_only))
-    return named.strip("_.-")[:100]
+    return plain_name(stem)
+
+
+def _is_table(name: str) -> bool:
+    """Tell whether a file or folder looks meant as a table of many series."""
+    kinds = (*SUFFIXES, *_ALIASES, *_COMPRESSED, *_OTHER_TABLES)
+    return _folded(name).startswith(tuple(TABLES)) and (
+        name.endswith("/") or _ending(name) in kinds
+    )
+
+
+def _explain_table(name: str) -> str:
+    """Say why a table is not read, and how to fix it."""
+    stem, ending = _without_ending(name).strip(), _ending(name)
+    if name.endswith("/"):
+        return "it is a folder without .parquet files: write the table as one file, or as Parquet"
+    if ending in _COMPRESSED:
+        inner = stem if _ending(stem) in TABLE_SUFFIXES else f"{stem}.csv"
+        return f"it is compressed: unpack it as {inner}"
+    right = stem[: len(stem) - len(stem.lstrip())] + stem[:5].lower() + stem[5:]
+    if _ALIASES.get(ending, ending) in TABLE_SUFFIXES:
+        target = f"{right}.{_ALIASES.get(ending, ending)}"
+        if target == name:
+            return "it is no plain file, perhaps a broken link: replace it by the file itself"
+        return f"its name must be in lower case and end in .csv or .parquet: rename it {target}"
+    return f"its ending .{ending} is not read: save it as {right}.csv or {right}.parquet"
 
 
 def _explain(name: str, read: Collection[str], suffixes: Collection[str]) -> str:

@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.array_types import Bools, Dates, Ints
-from pulse_assets.history.frequency import working_days
 
 
 @dataclass(frozen=True)
@@ -14,29 +13,30 @@ class Rhythm:
     """Gaps between neighbouring dates that mean the same.
 
     Args:
-        words: how a message names it.
+        name: of the frequency that has such gaps.
         least: the shortest gap, in days.
         most: the longest gap, in days.
-        coarser: the frequency to which such a series can be averaged.
     """
 
-    words: str
+    name: str
     least: int
     most: int
-    coarser: str
 
 
+#: Periods differ in length, and a label may move to a working day.
 RHYTHMS: Final = (
-    Rhythm("daily", 1, 4, "weekly"),
-    Rhythm("weekly", 5, 9, "monthly"),
-    Rhythm("every two weeks or twice a month", 12, 18, "monthly"),
-    Rhythm("monthly", 26, 35, "quarterly"),
-    Rhythm("every two months", 57, 66, "yearly"),
-    Rhythm("quarterly", 85, 97, "yearly"),
-    Rhythm("every four months", 117, 128, "yearly"),
-    Rhythm("twice a year", 175, 190, "yearly"),
-    Rhythm("yearly", 360, 371, ""),
-    Rhythm("every two years", 725, 736, ""),
+    Rhythm("daily", 1, 4),  # business_daily too: over a weekend and a holiday
+    Rhythm("weekly", 5, 9),
+    Rhythm("2W", 12, 18),  # twice a month too
+    Rhythm("3W", 19, 23),
+    Rhythm("monthly", 26, 35),
+    Rhythm("6W", 40, 44),
+    Rhythm("2M", 57, 66),
+    Rhythm("quarterly", 85, 98),
+    Rhythm("4M", 117, 128),
+    Rhythm("6M", 175, 190),
+    Rhythm("yearly", 360, 371),
+    *(Rhythm(f"{years}Y", 365 * years - 5, 365 * years + 8) for years in (2, 3, 4, 5, 10)),
 )
 DAILY: Final = 0
 
@@ -112,11 +112,24 @@ def last_change(dates: Dates) -> Change | None:
     fit = np.append(0, np.cumsum(part == before))
     fit += np.append(np.cumsum((part == after)[::-1])[::-1], 0)
     row = start + int(fit.argmax())
-    return Change(row, _words(dates[: row + 1], before), _words(dates[row:], after))
+    return Change(row, _name(dates[: row + 1], before), _name(dates[row:], after))
 
 
-def _words(dates: Dates, rhythm: int) -> str:
-    return working_days(dates) if rhythm == DAILY else RHYTHMS[rhythm].words
+def _name(dates: Dates, rhythm: int) -> str:
+    return working_days(dates) if rhythm == DAILY else RHYTHMS[rhythm].name
+
+
+def working_days(dates: Dates) -> str:
+    """Tell daily from business-daily; some missing days or a Saturday session decide nothing.
+
+    Example:
+        >>> days = np.datetime64("2020-01-06") + np.arange(28)
+        >>> working_days(days), working_days(days[np.is_busday(days)])
+        ('daily', 'business_daily')
+    """
+    days_a_gap = (dates[-1] - dates[0]).astype(int) / max(len(dates) - 1, 1)
+    weekdays = np.bincount(_weekdays(dates), minlength=7) / len(dates)
+    return "daily" if days_a_gap < 1.25 or weekdays.min() >= 0.05 else "business_daily"
 
 
 def _weekdays(dates: Dates) -> Ints:

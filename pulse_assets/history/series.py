@@ -1,8 +1,36 @@
 """One historical variable: its dates and values, validated by the readers."""
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
 
 from pulse_assets.array_types import Dates, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The files that one table is divided into.
+
+    Attributes:
+        first: number of the first row of each file, counted over all of them, from 1.
+        names: name of each file.
+    """
+
+    first: Sequence[int]
+    names: Sequence[str]
+
+    def place(self, unit: str, number: int) -> str:
+        """Return in which file a row is, and where in it.
+
+        Example:
+            >>> Parts([1, 11], ["a.parquet", "b.parquet"]).place("row", 12)
+            'row 2 of b.parquet'
+        """
+        at = bisect_right(self.first, number) - 1
+        return f"{unit} {number - self.first[at] + 1} of {self.names[at]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +46,9 @@ class Series:
         file: the file that it was read from, for messages; empty if it was read from none.
         unit: what `places` count: lines of CSV, records of JSON, rows of Parquet.
         places: number of each observation in its file, [T], from 1; None: its number in the series.
+        parts: the files that `places` count over, if they are several.
+        column: the column of the file or the name in it that the series has, for messages; empty if
+            the file holds one series.
     """
 
     variable: str
@@ -27,6 +58,8 @@ class Series:
     file: str = ""
     unit: str = "row"
     places: Ints | None = None
+    parts: Parts | None = None
+    column: str = ""
 
     def __post_init__(self) -> None:
         """Make the arrays read-only: one series serves all batches of a process."""
@@ -34,9 +67,18 @@ class Series:
             if array is not None:
                 array.flags.writeable = False
 
+    def from_row(self, row: int) -> Self:
+        """Return the observations from a row on, with their places in the file."""
+        places = np.arange(1, len(self.timestamps) + 1) if self.places is None else self.places
+        published = None if self.published_at is None else self.published_at[row:]
+        columns = {"timestamps": self.timestamps[row:], "values": self.values[row:]}
+        return replace(self, **columns, published_at=published, places=places[row:])
+
     @property
     def source(self) -> str:
-        """The file, or the name of the variable where there is no file."""
+        """The file, and which series of it; the name of the variable where there is no file."""
+        if self.file and self.column:
+            return f"{self.file}, {self.column}"
         return self.file or self.variable
 
     def place(self, index: int) -> str:
@@ -48,7 +90,8 @@ class Series:
             'line 2'
         """
         at = index % len(self.timestamps)
-        return f"{self.unit} {at + 1 if self.places is None else self.places[at]}"
+        number = at + 1 if self.places is None else int(self.places[at])
+        return self.parts.place(self.unit, number) if self.parts else f"{self.unit} {number}"
 
     def row(self, index: int) -> str:
         """Return where an observation is in its file, and its date.

@@ -1,4 +1,4 @@
-"""The series that this process has read: every variable of a source, one version of each file."""
+"""The files of sources that this process has read, one version of each."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final
 
-from pulse_assets.history.series import Series
+from pulse_assets.history.observed import FileContent
+from pulse_assets.history.source_files import SourceFile
 from pulse_assets.storage.store import Store
 
 #: Sources held at once. A run has one; a worker or a code location may serve several runs.
@@ -19,38 +20,36 @@ class _Held:
 
     lock: Lock = field(default_factory=Lock)
     version: str | None = None
-    series: Series | None = None
+    content: FileContent | None = None
 
 
 class SeriesCache:
-    """Return a series from memory unless its file has another version by now; thread-safe.
+    """Return the content of a file from memory unless it has another version now; thread-safe.
 
-    A batch needs every series of its source at once, so the number of series is not limited: a
-    limit below that number would discard each series just before it is needed again. Of each file
+    A batch needs every series of its source at once, so the number of files is not limited: a
+    limit below that number would discard each file just before it is needed again. Of each file
     only the version read last is held. Of the sources only the `_SOURCES` used last are held, and
     a source is discarded as a whole.
     """
 
-    def __init__(self, read: Callable[[Store, str, str, int], Series]) -> None:
-        """Take the function that reads a file: store, path, variable and largest size to series."""
+    def __init__(self, read: Callable[[Store, SourceFile, int | None], FileContent]) -> None:
+        """Take the function that reads a file, given the store and the largest size."""
         self._read = read
         self._lock = Lock()
-        self._sources: OrderedDict[Store, dict[tuple[str, str, int], _Held]] = OrderedDict()
+        self._sources: OrderedDict[Store, dict[tuple[str, str, int | None], _Held]] = OrderedDict()
 
-    def __call__(
-        self, store: Store, path: str, version: str, variable: str, max_bytes: int
-    ) -> Series:
-        """Return the series in a file of this version; an error of `read` is not remembered."""
-        held = self._find(store, (path, variable, max_bytes))
+    def __call__(self, store: Store, file: SourceFile, max_bytes: int | None) -> FileContent:
+        """Return the content of a file in this version; an error of `read` is not remembered."""
+        held = self._find(store, (file.path, file.kind, max_bytes))
         with held.lock:
-            if held.series is not None and held.version == version:
-                return held.series
-            held.series = None  # the older version need not stay in memory beside the newer
-            held.series = self._read(store, path, variable, max_bytes)
-            held.version = version
-            return held.series
+            if held.content is not None and held.version == file.version:
+                return held.content
+            held.content = None  # the older version need not stay in memory beside the newer
+            held.content = self._read(store, file, max_bytes)
+            held.version = file.version
+            return held.content
 
-    def _find(self, store: Store, key: tuple[str, str, int]) -> _Held:
+    def _find(self, store: Store, key: tuple[str, str, int | None]) -> _Held:
         with self._lock:
             files = self._sources.setdefault(store, {})
             self._sources.move_to_end(store)

@@ -1,5 +1,6 @@
-"""Where historical data come from: a directory, an S3 prefix or the bundled sample."""
+"""Where historical data come from: files in a directory, an S3 prefix or the bundled sample."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -7,85 +8,104 @@ from functools import cached_property
 from importlib import resources
 from typing import Final
 
-from pulse_assets.errors import (
-    ConfigurationError,
-    HistoricalDataError,
-    StoreError,
-    StoreUnavailableError,
-)
-from pulse_assets.history.near_misses import (
-    NAME,
-    PREFIX,
-    is_meant,
-    unread_files,
-    variable_of,
-)
-from pulse_assets.history.readers import MAX_BYTES, SUFFIXES, read_series
+from pulse_assets.errors import ConfigurationError, HistoricalDataError
+from pulse_assets.history.names import NAME, check_variable_name
+from pulse_assets.history.near_misses import is_meant, unread_files, variable_of
+from pulse_assets.history.observed import FileContent
+from pulse_assets.history.readers import SUFFIXES
 from pulse_assets.history.series import Series
 from pulse_assets.history.series_cache import SeriesCache
+from pulse_assets.history.source_files import PREFIX, SourceFile, list_files, read_file
 from pulse_assets.storage.s3 import S3Settings
-from pulse_assets.storage.store import Store, open_store
+from pulse_assets.storage.store import LocalStore, Store, open_store
 
-_PATTERN: Final = f"{PREFIX}<variable>.{'|'.join(SUFFIXES)}"
+__all__ = ["Source", "check_variable_name", "open_source"]
 
-
-def check_variable_name(name: str) -> None:
-    """Refuse a name that could not be part of a file's name everywhere.
-
-    Raises:
-        ConfigurationError: it has other characters than A-Z a-z 0-9 _ . -, two dots in a row, a
-            dot first or last, or more than 100 characters.
-    """
-    if not NAME.fullmatch(name):
-        raise ConfigurationError(
-            f"variable {name[:120]!r}: use 1 to 100 of the characters A-Z a-z 0-9 _ . -, without "
-            "'..' or a dot first or last"
-        )
+_PATTERN: Final = f"{PREFIX}<variable>.{'|'.join(SUFFIXES)}, panel*.csv or wide*.csv"
 
 
-def open_source(uri: str, s3: S3Settings, max_bytes: int = MAX_BYTES) -> "Source":
+def open_source(uri: str, s3: S3Settings, max_bytes: int | None = None) -> "Source":
     """Return the source at `uri`; nothing is read yet.
 
     Args:
-        uri: `sample` for the bundled series, a directory, or s3://bucket/prefix.
+        uri: `sample` for the bundled series, a directory, a file, or s3://bucket/ with a prefix or
+            the key of an object.
         s3: how to reach S3.
-        max_bytes: largest file that is read.
+        max_bytes: largest file that is read; None: the default of its kind.
 
     Raises:
         ConfigurationError: `uri` is none of these.
     """
-    bundled = uri == "sample"
-    place = str(resources.files("pulse_assets") / "sample_data") if bundled else uri
-    return Source(uri, open_store(place, s3), max_bytes)
+    place = str(resources.files("pulse_assets") / "sample_data") if uri == "sample" else uri
+    store = open_store(place, s3)
+    folder, _, name = store.uri.rpartition("/")
+    is_folder = store.root.is_dir() if isinstance(store, LocalStore) else place.endswith("/")
+    if name.rpartition(".")[2] not in SUFFIXES or is_folder or folder == "s3:/":
+        return Source(uri, store, max_bytes)
+    return Source(uri, open_store(folder or "/", s3), max_bytes, only=name)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A store with one file `historical_<variable>.csv|json|parquet` per variable.
+    """A store with a file per variable, with tables of many variables, or with both.
 
     The files are listed once, so open a new source for each run.
+
+    Attributes:
+        uri: its address.
+        store: where the files are.
+        max_bytes: largest file that is read; None: the default of its kind.
+        only: name of the one file that is read; empty: all whose names say what they hold.
     """
 
     uri: str
     store: Store
-    max_bytes: int = MAX_BYTES
+    max_bytes: int | None = None
+    only: str = ""
 
     def variables(self) -> list[str]:
         """Name all variables, sorted.
 
         Raises:
-            HistoricalDataError: the source holds none, or holds one twice.
+            HistoricalDataError: the source holds none, holds one twice, or a table cannot be read.
             StoreUnavailableError: it cannot be listed.
         """
-        return list(self._files)
+        return list(self._places)
 
     def versions(self) -> dict[str, str]:
-        """Return the version of each variable's file: it differs once the file is replaced.
+        """Return the version of each variable: it differs once its observations do.
+
+        Of a file of one variable it is the version of the file, which need not be read. Of a table
+        it is a hash of the variable's own rows, whatever becomes of the others.
 
         Raises:
             HistoricalDataError: see `variables`.
         """
-        return {name: version for name, (_, version) in self._files.items()}
+        return {
+            name: _hash(self.load(name)) if file.is_table else file.version
+            for name, file in self._places.items()
+        }
+
+    def files(self) -> dict[str, str]:
+        """Return the path of the file of each variable, in the source.
+
+        Raises:
+            HistoricalDataError: see `variables`.
+        """
+        return {name: file.path for name, file in self._places.items()}
+
+    def notes(self) -> list[str]:
+        """Return what was skipped or renamed in tables, one sentence each.
+
+        Raises:
+            HistoricalDataError: see `variables`.
+        """
+        tables = (file for file in self._files if file.is_table)
+        return [
+            f"{file.path or self.uri}: {note}"
+            for file in tables
+            for note in self._content(file).notes
+        ]
 
     def unread(self) -> Mapping[str, str]:
         """Return the files that look meant as observations but are not read, and why.
@@ -97,8 +117,9 @@ class Source:
             HistoricalDataError: see `variables`.
             StoreUnavailableError: it cannot be listed.
         """
-        read = {path: name for name, (path, _) in self._files.items()}
-        return unread_files(self.store.names(), read, SUFFIXES)
+        if self.only:
+            return {}
+        return unread_files(self.store.names(), [file.path for file in self._files], SUFFIXES)
 
     def check_variables(self, names: Sequence[str], setting: str = "variable") -> None:
         """Refuse names that the source does not have.
@@ -113,7 +134,7 @@ class Source:
         """
         for name in names:
             check_variable_name(name)
-            if name not in self._files:
+            if name not in self._places:
                 raise ConfigurationError(
                     f"{setting} {name!r} is not in source {self.uri}{self._hint(name)}: it has "
                     f"{_listed(self.variables())}"
@@ -128,12 +149,14 @@ class Source:
             StoreUnavailableError: the source as a whole cannot be read.
         """
         self.check_variables([variable])
-        path, version = self._files[variable]
-        return _load(self.store, path, version, variable, self.max_bytes)
+        content = self._content(self._places[variable])
+        if variable in content.empty:
+            raise HistoricalDataError(content.empty[variable])
+        return content.series[variable]
 
     def _hint(self, name: str) -> str:
         """Say which file or variable may be meant by a name that the source does not have."""
-        by_case = {variable.casefold(): variable for variable in self._files}
+        by_case = {variable.casefold(): variable for variable in self._places}
         unread = {} if name.casefold() in by_case else {**self._without_prefix(), **self.unread()}
         for path, reason in unread.items():
             if variable_of(path).casefold() == name.casefold():
@@ -151,54 +174,69 @@ class Source:
         }
 
     @cached_property
-    def _files(self) -> dict[str, tuple[str, str]]:
-        """Path and version of each variable's file, by name."""
-        by_stem: dict[str, list[tuple[str, str, str]]] = {}
-        for path, version in self.store.versions(PREFIX).items():
-            stem, _, suffix = path.removeprefix(PREFIX).rpartition(".")
-            if suffix not in SUFFIXES or not NAME.fullmatch(stem):
-                continue
-            by_stem.setdefault(stem.casefold(), []).append((stem, path, version))
-        for same in by_stem.values():
-            if len(same) > 1:
-                raise HistoricalDataError(self._explain_twice(*same[0][:2], *same[1][:2]))
-        if not by_stem:
+    def _files(self) -> list[SourceFile]:
+        """The files that are read, in order of path."""
+        files = list_files(self.store, self.only)
+        if not files:
             raise HistoricalDataError(self._explain_nothing())
-        every = sorted(same[0] for same in by_stem.values())
-        return {stem: (path, version) for stem, path, version in every}
+        by_name: dict[str, SourceFile] = {}
+        for file in files:
+            other = by_name.setdefault(file.variable.casefold() or file.path, file)
+            if other is not file:
+                raise HistoricalDataError(self._explain_twice(other, file))
+        return files
 
-    def _explain_twice(self, stem: str, path: str, other: str, other_path: str) -> str:
-        both = f"{path} and {other_path}"
-        if stem == other:
-            return f"source {self.uri} has two files of {stem}, {both}: keep one"
+    @cached_property
+    def _places(self) -> dict[str, SourceFile]:
+        """The file of each variable, in order of name; tables are read."""
+        places: dict[str, SourceFile] = {}
+        for file in self._files:
+            content = self._content(file) if file.is_table else None
+            for name in [*content.series, *content.empty] if content else [file.variable]:
+                if name in places:
+                    both = f"{places[name].path} and {file.path}"
+                    raise HistoricalDataError(
+                        f"source {self.uri} has {name} in two files, {both}: keep one"
+                    )
+                places[name] = file
+        return dict(sorted(places.items()))
+
+    def _content(self, file: SourceFile) -> FileContent:
+        return _load(self.store, file, self.max_bytes)
+
+    def _explain_twice(self, file: SourceFile, other: SourceFile) -> str:
+        both = f"{file.path} and {other.path}"
+        if file.variable == other.variable:
+            return f"source {self.uri} has two files of {file.variable}, {both}: keep one"
         return (
             f"source {self.uri} has {both}, whose variables differ in upper and lower case alone: "
             "keep or rename one"
         )
 
     def _explain_nothing(self) -> str:
-        unread = unread_files(self.store.names(), {}, SUFFIXES) | self._without_prefix()
+        if self.only:
+            return f"source {self.uri} does not exist: correct the path"
+        unread = unread_files(self.store.names(), [], SUFFIXES) | self._without_prefix()
         named = [f"{path!r} is not read ({reason})" for path, reason in unread.items()]
         more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
         files = f"; {'; '.join(named[:5])}{more}" if named else ""
         return (
             f"source {self.uri} does not exist or holds no file {_PATTERN}{files}: correct the "
-            "path, or use `sample` for the bundled series"
+            "path, name one file, or use `sample` for the bundled series"
         )
 
 
-def _read(store: Store, path: str, variable: str, max_bytes: int) -> Series:
-    try:
-        data = store.read(path, limit=max_bytes)
-    except StoreUnavailableError:
-        raise
-    except StoreError as error:
-        raise HistoricalDataError(f"source: {error}") from error
-    return read_series(data, variable, f"{store.uri}/{path}", max_bytes)
+def _hash(series: Series) -> str:
+    """Hash the observations of a series."""
+    digest = hashlib.sha256(series.timestamps.tobytes())
+    digest.update(series.values.tobytes())
+    if series.published_at is not None:
+        digest.update(series.published_at.tobytes())
+    return digest.hexdigest()[:16]
 
 
-#: The series that this process has read.
-_load: Final = SeriesCache(_read)
+#: The files that this process has read.
+_load: Final = SeriesCache(read_file)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -97,9 +97,7 @@ def interval_radius(
     radius = np.empty((len(padded), len(origins), padded.shape[2]))
     scale, row = local_scale(filled), np.full(len(filled), -1)
     row[origins] = np.arange(len(origins))
-    padded[:, :, models] = filled
-    for j, h in enumerate(horizons):
-        _track(padded[j], observed, scale, h, row, models, alpha, radius[j])
+    _track(padded, observed, filled, scale, horizons, row, models, alpha, radius)
     return radius
 
 
@@ -133,6 +131,25 @@ def local_scale(y: Floats) -> Floats:
 
 @kernel  # pragma: no cover
 def _track(
+    padded: Floats,
+    observed: Floats,
+    filled: Floats,
+    scale: Floats,
+    horizons: Ints,
+    row: Ints,
+    persistence: int,
+    alpha: float,
+    radius: Floats,
+) -> None:
+    """Fill the radius `[H, O, W]`, and the forecasts of persistence."""
+    for j in range(len(horizons)):
+        forecasts = padded[j]
+        forecasts[:, persistence] = filled
+        _track_horizon(forecasts, observed, scale, horizons[j], row, persistence, alpha, radius[j])
+
+
+@kernel  # pragma: no cover
+def _track_horizon(
     forecasts: Floats,
     observed: Floats,
     scale: Floats,

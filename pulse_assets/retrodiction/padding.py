@@ -62,26 +62,19 @@ def unpack(
 
     Args:
         padded: padded forecast array in units `[H, T, W]`.
-        indices: index `t` of each origin `[O]`.
+        indices: index `t` of each origin `[O]`; where it is negative all results are NaN.
         radius: half widths of the intervals in units `[H, R, W]`.
-        places: index `r` of each origin `[O]`; where it is negative all results are NaN.
+        places: index `r` of each origin `[O]`, negative where `t` is.
         unit: the factor of all results, which are limited to the largest number there is.
         models: the number of models.
     """
-    shape = models, len(indices), len(padded)
-    predicted, lower, upper = np.empty(shape), np.empty(shape), np.empty(shape)
-    for o in range(len(indices)):
-        for model in range(models):
-            for j in range(len(padded)):
-                middle, half = np.nan, np.nan
-                if places[o] >= 0:
-                    middle = limited(padded[j, indices[o], model] * unit)
-                    half = limited(radius[j, places[o], model] * unit)
-                predicted[model, o, j] = middle
-                lower[model, o, j], upper[model, o, j] = (
-                    limited(middle - half),
-                    limited(middle + half),
-                )
+    predicted, upper = take(padded, indices, models), take(radius, places, models)
+    lower = np.empty(predicted.shape)
+    # One pass over all numbers, because the machine then computes several at once.
+    middles, lows, highs = predicted.reshape(-1), lower.reshape(-1), upper.reshape(-1)
+    for i in range(len(middles)):
+        middle, half = limited(middles[i] * unit), limited(highs[i] * unit)
+        middles[i], lows[i], highs[i] = middle, limited(middle - half), limited(middle + half)
     return predicted, lower, upper
 
 
@@ -96,12 +89,26 @@ def unpack_weights(weights: Floats, places: Ints, rules: int, models: int) -> Fl
         models: the number of models.
     """
     unpacked = np.full((models, len(places), len(weights)), np.nan)
-    for o in range(len(places)):
-        if places[o] >= 0:
-            for model in range(rules):
-                for j in range(len(weights)):
-                    unpacked[model, o, j] = weights[j, places[o], model]
+    fill_by_model(weights, places, unpacked[:rules])
     return unpacked
+
+
+@kernel  # pragma: no cover
+def take(padded: Floats, indices: Ints, models: int) -> Floats:
+    """Return the values at indices `[O]` by model `[M, O, H]`; NaN where an index is negative."""
+    by_model = np.full((models, len(indices), len(padded)), np.nan)
+    fill_by_model(padded, indices, by_model)
+    return by_model
+
+
+@kernel  # pragma: no cover
+def fill_by_model(padded: Floats, indices: Ints, by_model: Floats) -> None:
+    """Fill `by_model` `[M, O, H]` with the values at indices `[O]` that are not negative."""
+    for o in range(len(indices)):
+        if indices[o] >= 0:
+            for model in range(len(by_model)):
+                for j in range(len(padded)):
+                    by_model[model, o, j] = padded[j, indices[o], model]
 
 
 @kernel  # pragma: no cover

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from pulse_assets.array_types import Bools, Floats, Ints
-from pulse_assets.retrodiction.arrays import first_known
+from pulse_assets.retrodiction.arrays import ascending, first_known
 from pulse_assets.retrodiction.combination import Method, combine
 from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.indicators import IndicatorRule
@@ -152,7 +152,9 @@ def _retrodict(
     strict: bool,
 ) -> Retrodiction:
     """Forecast from origins that know the same series; see `retrodict`."""
-    ordered, at = np.unique(origins, return_inverse=True)
+    ordered, at = origins, np.arange(len(origins))
+    if not ascending(origins):
+        ordered, at = np.unique(origins, return_inverse=True)
     batch = SeriesBatch.of([y], [ordered], horizons, season)
     usable, unit = batch.request.origins, batch.units[0] if len(batch.units) else 1.0
     start = int(ordered[-1] - usable[-1]) if len(usable) else 0  # index of the batch's first value

@@ -26,9 +26,10 @@ from pulse_assets.retrodiction.failures import (
     describe_error,
     failed_everywhere,
 )
-from pulse_assets.retrodiction.request import ForecastRequest
-from pulse_assets.retrodiction.rules import Rule
+from pulse_assets.retrodiction.request import ForecastRequest, History
+from pulse_assets.retrodiction.rules import BuiltIn, Rule
 from pulse_assets.retrodiction.user_rules import as_numbers
+from pulse_assets.retrodiction.winsorise import winsorise_changes
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,12 @@ class SeriesBatch:
         units, observed, filled = prepare(np.concatenate([*values, ()]), request.series_offsets)
         return cls(first_origins, units, observed, filled, request)
 
-    def at_origins(self, origins: Sequence[int]) -> Self:
+    def at_origins(self, origins: range) -> Self:
         """Return a batch of one series with other origins, indices of its values here."""
-        offsets = np.array([0, len(origins)])
-        request = self.request._replace(origin_offsets=offsets, origins=np.array(origins))
+        # NumPy reads a range element by element, which takes as long as a simple rule.
+        indices = np.arange(origins.start, origins.stop)
+        offsets = np.array([0, len(indices)])
+        request = self.request._replace(origin_offsets=offsets, origins=indices)
         return replace(self, request=request)
 
     @cached_property
@@ -91,6 +94,11 @@ class SeriesBatch:
         """The lowest and highest forecasts of guarded rules `[O * H]`, in units."""
         lowest, highest = clip_bounds(self.filled, self.request)
         return lowest.ravel(), highest.ravel()
+
+    @cached_property
+    def robust_history(self) -> History:
+        """The series in units and a copy with outlying changes limited, for all robust rules."""
+        return History(self.filled, winsorise_changes(self.filled, self.request.series_offsets))
 
     def forecast(self, rule: Rule) -> Floats:
         """Return a rule's forecasts `[O, H]` in the unit of the series, clipped and finite or NaN.
@@ -153,7 +161,11 @@ class SeriesBatch:
         if not rule.scale_free:
             y = scaled(y, request.series_offsets, self.units)
         try:
-            return as_numbers(rule.forecast(y, request), shape)
+            if isinstance(rule, BuiltIn) and rule.robust and rule.scale_free:
+                forecasts = rule.function(self.robust_history, request)
+            else:
+                forecasts = rule.forecast(y, request)
+            return as_numbers(forecasts, shape)
         except RuleFailedError:
             raise
         except Exception as error:  # any rule may raise anything

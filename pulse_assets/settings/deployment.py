@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from pydantic import field_validator, model_validator
 
 from pulse_assets.batches.windows import Cadence
-from pulse_assets.history.readers import MAX_BYTES, SUFFIXES
+from pulse_assets.history.readers import MAX_BYTES, MAX_TABLE_BYTES, SUFFIXES
 from pulse_assets.history.source import Source, open_source
 from pulse_assets.settings.checked import Checked
 from pulse_assets.settings.environment import check_unread
@@ -47,15 +47,17 @@ class Settings(Checked):
         environment="PULSE_SOURCE",
         per_run=True,
         description="directory or s3://bucket/prefix of historical_<variable>."
-        f"{'|'.join(SUFFIXES)}, or `sample` for the bundled series",
+        f"{'|'.join(SUFFIXES)} and of tables panel*.csv|parquet and wide*.csv|parquet; one such "
+        "file; or `sample` for the bundled series",
     )
-    max_source_bytes: int = setting(
-        default=MAX_BYTES,
+    max_source_bytes: int | None = setting(
+        default=None,
         ge=1,
         group=DATA,
         environment="PULSE_MAX_SOURCE_BYTES",
         per_run=True,
-        description="largest source file that is read, in bytes; a Parquet file when unpacked",
+        description="largest source file that is read, in bytes; a Parquet file when unpacked; "
+        f"default: {MAX_BYTES:,} of one variable, {MAX_TABLE_BYTES:,} of a table",
     )
     start_date: date = setting(
         default=date(1990, 1, 1),

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 from pydantic import field_validator
 
 from pulse_assets.errors import ConfigurationError
-from pulse_assets.history.frequency import get_frequency
+from pulse_assets.history.frequency_names import get_frequency
+from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.combination import Method
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
@@ -73,8 +74,16 @@ class TrainingOptions(Checked):
     frequencies: dict[str, str] = setting(
         default={},
         group=PREDICT,
-        description="frequency (daily, business_daily, weekly, monthly, quarterly, yearly) of a "
-        "variable whose dates leave it open; default: decided once from all dates of the series",
+        description="frequency of a variable whose dates leave it open: daily, business_daily, "
+        "weekly, monthly, quarterly, yearly, irregular, or an offset alias of pandas such as 2W, "
+        "BME or RE-L-JAN-SAT; default: decided once from all dates of the series",
+    )
+    calendar: dict[str, str] = setting(
+        default={},
+        group=PREDICT,
+        description="holidays of a daily variable, on which it has no value, such as "
+        "spx_close=NYSE: a market or a country of the package holidays (pip install "
+        "'pulse-assets[calendars]')",
     )
     trust_discount: float = setting(
         default=0.98,
@@ -145,9 +154,17 @@ class TrainingOptions(Checked):
     @field_validator("frequencies")
     @classmethod
     def _known_frequencies(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value.values():
-            try:
-                get_frequency(name)
-            except ConfigurationError as error:
-                raise ValueError(f"cannot be used: {error}") from error
+        try:
+            return {variable: get_frequency(text).text for variable, text in value.items()}
+        except ConfigurationError as error:
+            raise ValueError(f"cannot be used: {error}") from error
+
+    @field_validator("calendar")
+    @classmethod
+    def _known_calendars(cls, value: dict[str, str]) -> dict[str, str]:
+        try:
+            for name in value.values():
+                holidays_of(name)
+        except ConfigurationError as error:
+            raise ValueError(f"cannot be used: {error}") from error
         return value

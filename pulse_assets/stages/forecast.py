@@ -10,7 +10,8 @@ import pyarrow as pa
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import NEXT_FORECASTS
 from pulse_assets.errors import HistoricalDataError, PulseError
-from pulse_assets.history.frequency import dates_ahead, get_frequency
+from pulse_assets.history.frequency import dates_ahead
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction
@@ -131,7 +132,7 @@ def _table(request: SeriesRequest, forecasts: Retrodiction, trust: Trust) -> pa.
     name, horizons, models = request.name, request.steps_ahead, forecasts.models
     last = int(request.origins[0])
     origin = request.dates[last], float(request.series.values[last])
-    targets = dates_ahead(origin[0], horizons, request.frequency)
+    targets = dates_ahead(request.dates[: last + 1], horizons, request.frequency)
     steps = len(horizons)
     length = len(models) * steps
     model = np.repeat(np.arange(len(models), dtype=np.int32), steps)

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.history.frequency import dates_ahead, get_frequency
+from pulse_assets.history.frequency import dates_ahead
+from pulse_assets.history.frequency_names import get_frequency
 
 #: Number of its own steps that a series may end before the date that it is compared with.
 STALE_AFTER: Final = 4
@@ -19,12 +20,15 @@ def ends_before(last: Mapping[str, date], frequencies: Mapping[str, str], until:
 
     Args:
         last: date of the last observation of each series.
-        frequencies: frequency by series; a series without one is not compared.
+        frequencies: frequency by series; a series without one, or with irregular dates, is
+            not compared.
         until: the date to compare with.
     """
     names = []
     for name in sorted(set(last) & set(frequencies)):
-        frequency, end = get_frequency(frequencies[name]), np.datetime64(last[name], "D")
+        frequency, end = get_frequency(frequencies[name]), np.array([last[name]], "M8[D]")
+        if frequency.calendar is None:
+            continue
         (stale_date,) = dates_ahead(end, np.array([STALE_AFTER]), frequency)
         if stale_date < np.datetime64(until, "D"):
             names.append(name)
@@ -44,8 +48,9 @@ def early_ends(last: Mapping[str, date], frequencies: Mapping[str, str]) -> dict
         return {}
     latest = max(sorted(last), key=lambda name: last[name])
     early = ends_before(last, frequencies, last[latest])
+    words = {name: get_frequency(frequencies[name]).name for name in early}
     return {
-        name: f"{name} ends on {last[name]}, more than {STALE_AFTER} {frequencies[name]} "
+        name: f"{name} ends on {last[name]}, more than {STALE_AFTER} {words[name]} "
         f"steps before {latest} ({last[latest]}): its forecasts start that much earlier"
         for name in early
     }

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from pulse_assets.array_types import Dates, Floats, Ints
-from pulse_assets.history.frequency import Frequency, get_frequency, regularise, steps_between
+from pulse_assets.history.frequency import Frequency, regularise, steps_since
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
 
@@ -251,8 +252,8 @@ class VariableHistory:
         # Comparisons with NaT are false: a series that is too short has no pairs.
         enough = (last_known >= 0) & (known_dates >= self._first_origin)
         steps_ahead = np.zeros(len(target), np.int64)
-        steps_ahead[enough] = steps_between(
-            known_dates[enough], origin_dates[enough], self.frequency
+        steps_ahead[enough] = steps_since(
+            available.dates, last_known[enough], origin_dates[enough], self.frequency
         )
         steps_ahead += horizon
         return Pairs(target, horizon, last_known, steps_ahead).at(np.flatnonzero(enough))

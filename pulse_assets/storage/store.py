@@ -75,8 +75,12 @@ class Store(Protocol):
         """
         ...
 
-    def versions(self, prefix: str) -> dict[str, str]:
-        """List the objects whose path begins with `prefix`, without those in folders below it.
+    def versions(self, prefix: str, *, below: bool = False) -> dict[str, str]:
+        """List the objects whose path begins with `prefix`.
+
+        Args:
+            prefix: beginning of the paths; everything before its last slash is a folder.
+            below: list those in folders below that one, too.
 
         Returns:
             Path to version, in order of path; the version differs once the object is replaced.
@@ -86,10 +90,13 @@ class Store(Protocol):
         """
         ...
 
-    def names(self) -> list[str]:
+    def names(self) -> dict[str, str]:
         """Return the names of objects, and of folders with a slash after them, in order.
 
         Broken links and the like are included; hidden names are left out.
+
+        Returns:
+            Name to version; it is empty for folders and what else is no object.
 
         Raises:
             StoreUnavailableError: they cannot be listed.
@@ -183,25 +190,32 @@ class LocalStore:
             with contextlib.suppress(OSError):
                 temporary.unlink()
 
-    def versions(self, prefix: str) -> dict[str, str]:
+    def versions(self, prefix: str, *, below: bool = False) -> dict[str, str]:
         """List objects and their versions; see `Store.versions`."""
-        folder, slash, start = prefix.rpartition("/")
+        folder, _, start = prefix.rpartition("/")
         directory = self.root / _checked(folder) if folder else self.root
         try:
-            entries = _entries(directory)
-            objects = sorted((e for e in entries if _is_object(e, start)), key=lambda e: e.name)
-            return {f"{folder}{slash}{entry.name}": _file_version(entry) for entry in objects}
+            entries = [e for e in _entries(directory) if _is_listed(e, start)]
+            versions = {e.name: _file_version(e) for e in entries if e.is_file()}
+            for name in (e.name for e in entries if below and e.is_dir()):
+                deeper = LocalStore(directory / name).versions("", below=True)
+                versions |= {f"{name}/{path}": version for path, version in deeper.items()}
+            within = f"{folder}/" if folder else ""
+            return {within + path: versions[path] for path in sorted(versions)}
         except OSError as error:
             raise StoreUnavailableError(_unlistable(directory, error)) from error
 
-    def names(self) -> list[str]:
+    def names(self) -> dict[str, str]:
         """Name files and folders; see `Store.names`."""
         try:
-            entries = _entries(self.root)
-            names = [f"{e.name}/" if e.is_dir() else e.name for e in entries]
+            entries = [e for e in _entries(self.root) if _is_listed(e, "")]
+            names = {
+                f"{e.name}/" if e.is_dir() else e.name: _file_version(e) if e.is_file() else ""
+                for e in entries
+            }
         except OSError as error:
             raise StoreUnavailableError(_unlistable(self.root, error)) from error
-        return sorted(name for name in names if not name.startswith("."))
+        return dict(sorted(names.items()))
 
     def remove(self, path: str) -> None:
         """Remove an object, if it is there and may be removed."""
@@ -269,9 +283,10 @@ class S3Store:
         put = {"Bucket": self.bucket, "Key": self._key(_checked(path)), "Body": data}
         self._call(path, "written", lambda client: client.put_object(**put))
 
-    def versions(self, prefix: str) -> dict[str, str]:
+    def versions(self, prefix: str, *, below: bool = False) -> dict[str, str]:
         """List objects and their versions; see `Store.versions`."""
-        wanted = {"Bucket": self.bucket, "Prefix": self._key(prefix), "Delimiter": "/"}
+        wanted = {"Bucket": self.bucket, "Prefix": self._key(prefix)}
+        wanted |= {} if below else {"Delimiter": "/"}
 
         def list_all(client: Any) -> dict[str, str]:  # noqa: ANN401 - see S3Connection
             pages = client.get_paginator("list_objects_v2").paginate(**wanted)
@@ -282,17 +297,21 @@ class S3Store:
         own = self._key("")
         return {k.removeprefix(own): tag for k, tag in tags.items() if not k.endswith("/")}
 
-    def names(self) -> list[str]:
+    def names(self) -> dict[str, str]:
         """Name objects and the folders that keys make; see `Store.names`."""
         wanted = {"Bucket": self.bucket, "Prefix": self._key(""), "Delimiter": "/"}
 
-        def list_all(client: Any) -> list[str]:  # noqa: ANN401 - see S3Connection
+        def list_all(client: Any) -> dict[str, str]:  # noqa: ANN401 - see S3Connection
             pages = list(client.get_paginator("list_objects_v2").paginate(**wanted))
-            keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-            return keys + [i["Prefix"] for page in pages for i in page.get("CommonPrefixes", [])]
+            tags = {i["Key"]: i["ETag"] for page in pages for i in page.get("Contents", [])}
+            return tags | {
+                i["Prefix"]: "" for page in pages for i in page.get("CommonPrefixes", [])
+            }
 
-        names = [key.removeprefix(wanted["Prefix"]) for key in self._call("", "listed", list_all)]
-        return sorted(name for name in names if name and not name.startswith("."))
+        tags = self._call("", "listed", list_all)
+        names = {key.removeprefix(wanted["Prefix"]): tag for key, tag in tags.items()}
+        shown = (name for name in names if name and not name.startswith("."))
+        return {name: names[name] for name in sorted(shown)}
 
     def check_writable(self) -> None:
         """Fail now if objects cannot be written; see `Store.check_writable`."""
@@ -362,8 +381,8 @@ def _entries(directory: Path) -> Iterable[os.DirEntry[str]]:
     return () if nearest.is_dir() else os.scandir(nearest)
 
 
-def _is_object(entry: os.DirEntry[str], start: str) -> bool:
-    return entry.name.startswith(start) and not entry.name.startswith(".") and entry.is_file()
+def _is_listed(entry: os.DirEntry[str], start: str) -> bool:
+    return entry.name.startswith(start) and not entry.name.startswith(".")
 
 
 def _file_version(entry: os.DirEntry[str]) -> str:

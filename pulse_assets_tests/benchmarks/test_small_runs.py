@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, end_to_end, memory
+from benchmarks import accuracy, cost, end_to_end, large_panel, memory, sources
 from pulse_assets_tests.benchmarks.made import published, walks
 
 
@@ -21,6 +21,30 @@ def test_memory_is_that_of_the_forecasts():
     rows, megabytes = memory.compute(30)
     assert rows > 0
     assert megabytes > rows * 5 * 8 / 1e6  # five columns of floats alone
+
+
+@pytest.mark.slow
+def test_every_kind_of_source_is_loaded(capfd):
+    sources.main(["--series", "3"])
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert all("720 rows" in line for line in lines)
+
+
+def test_a_large_panel_is_watched(tmp_path, capsys):
+    options = ["--batch-limit", "2", "--max-workers", "1"]
+    large_panel.main(["--series", "3", "--folder", str(tmp_path), *options])
+    found = large_panel.measure(3, tmp_path / "3", [*options, "--resume"])
+    assert "2 unchanged" in found.output
+    assert found.run > 50  # no Python that has loaded Dagster takes less
+    assert found.processor > 0
+    assert found.store > 0
+    assert "3 series: " in capsys.readouterr().out
+
+
+def test_the_exponent_is_that_of_the_power_law():
+    assert cost.exponent({60: 3.0, 120: 6.0, 240: 12.0}) == pytest.approx(1.0)
+    assert cost.exponent({30: 9.0, 60: 1.0, 600: 100.0}) == pytest.approx(2.0)
 
 
 @pytest.mark.slow

@@ -289,7 +289,7 @@ def test_the_sensor_asks_for_all_batches_when_a_file_is_new_or_changed(watch, li
         change()
         requests.append(watch.tick())
         watch.end(requests[-1], "SUCCESS")
-        assert watch.tick().skip_message == f"none of {2 + new.exists()} files has changed"
+        assert watch.tick().skip_message == f"none of {2 + new.exists()} series has changed"
     first = requests[0]
     assert (first.tags[START], first.tags[END]) == ("2005-01-01", "2005-11-27")
     assert first.run_config["resources"]["training"]["config"] == {"resume": True}
@@ -336,14 +336,14 @@ def test_a_re_execution_that_succeeds_counts(watch):
     watch.end(request, "FAILURE")
     assert "(1 in a row)" in watch.tick().skip_message
     watch.end(request, "SUCCESS")
-    assert watch.tick().skip_message == "none of 2 files has changed"
+    assert watch.tick().skip_message == "none of 2 series has changed"
     assert json.loads(watch.cursor)["failures"] == 0
 
 
 def test_a_cursor_of_an_earlier_version_is_understood(settings, instance, line):
     old = json.dumps(settings.open_source().versions())
     watch = Watch(settings, instance, old)
-    assert watch.tick().skip_message == "none of 2 files has changed"
+    assert watch.tick().skip_message == "none of 2 series has changed"
     line.unlink()
     assert watch.tick().run_key
 

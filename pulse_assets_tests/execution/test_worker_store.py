@@ -127,7 +127,7 @@ def test_another_run_that_replaces_the_token_in_s3_is_no_fault(client, s3, bucke
     place = {"aws_region": s3.region, "s3_endpoint_url": s3.endpoint_url}
     check_workers_store(client, Settings(store=store.uri, **place), [])
     assert replaced
-    assert store.names() == ["worker_check.txt"]
+    assert list(store.names()) == ["worker_check.txt"]
 
 
 @pytest.mark.slow

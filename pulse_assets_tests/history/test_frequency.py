@@ -1,101 +1,174 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
-from pulse_assets.history.frequency import (
-    FREQUENCIES,
-    get_frequency,
-    infer_frequency,
-    regularise,
-)
-from pulse_assets.history.source import open_source
-from pulse_assets.storage.s3 import S3Settings
+from pulse_assets.history.frequency import dates_ahead, regularise, steps_between, steps_since
+from pulse_assets.history.frequency_names import FREQUENCIES, get_frequency
+from pulse_assets.history.label_grids import fiscal_labels, grid_of, pandas_labels
 
 
 def days(*texts):
     return np.array(texts, "M8[D]")
 
 
-def span(first, last):
-    return np.arange(np.datetime64(first), np.datetime64(last))
-
-
-def month_ends(first, last, step):
-    return np.arange(np.datetime64(first), np.datetime64(last), step).astype("M8[M]").astype(
-        "M8[D]"
-    ) - np.timedelta64(1, "D")
-
-
-EVERY_DAY = span("2019-01-01", "2021-01-01")
-WORKING_DAYS = EVERY_DAY[np.is_busday(EVERY_DAY, holidays=days("2019-12-25", "2020-01-01"))]
-SUNDAY_TO_THURSDAY = EVERY_DAY[np.is_busday(EVERY_DAY, weekmask="1111001")]
-
-
-@pytest.mark.parametrize(
-    ("timestamps", "name"),
-    [
-        (EVERY_DAY, "daily"),
-        (EVERY_DAY[EVERY_DAY.astype(int) % 9 > 1], "daily"),  # two in nine are missing
-        (WORKING_DAYS, "business_daily"),
-        (WORKING_DAYS[:12], "business_daily"),
-        (SUNDAY_TO_THURSDAY, "business_daily"),
-        (np.sort(np.append(WORKING_DAYS, days("2020-02-01"))), "business_daily"),
-        (EVERY_DAY[3::7], "weekly"),
-        (month_ends("2019-01", "2021-01", 1), "monthly"),
-        (np.delete(month_ends("2019-01", "2021-01", 1), 5), "monthly"),
-        (month_ends("2015-02", "2021-01", 3), "quarterly"),
-        (month_ends("2000-07", "2021-01", 12), "yearly"),
-    ],
-)
-def test_the_gaps_between_dates_tell_the_frequency(timestamps, name):
-    inferred = infer_frequency(timestamps)
-    assert inferred and inferred.name == name
-
-
-def test_every_dozen_dates_of_the_samples_tells_the_same_as_all():
-    source = open_source("sample", S3Settings())
-    found = {}
-    for name in source.variables():
-        timestamps = source.load(name).timestamps
-        parts = [timestamps[i : i + 12] for i in range(0, len(timestamps) - 11, 20)]
-        inferred = [infer_frequency(part) for part in [timestamps, *parts]]
-        found[name] = {part.name for part in inferred if part}
-        assert all(inferred)
-    assert found.pop("spx_close") == {"business_daily"}
-    assert found.pop("gdp_growth") == {"quarterly"}
-    assert set.union(*found.values()) == {"monthly"}
-
-
-@pytest.mark.parametrize(
-    "timestamps",
-    [
-        days("2020-01-01", "2020-01-15", "2020-01-29"),
-        days("2020-01-01", "2020-01-02", "2020-03-01", "2020-03-02"),
-    ],
-)
-def test_gaps_of_no_frequency_infer_none(timestamps):
-    assert infer_frequency(timestamps) is None
-
-
 def test_an_unknown_frequency_lists_the_known_ones():
-    assert get_frequency("quarterly") is FREQUENCIES["quarterly"]
+    assert get_frequency("quarterly") == FREQUENCIES["quarterly"]
     with pytest.raises(ConfigurationError, match="'montly' is unknown, did you mean 'monthly'"):
         get_frequency("montly")
     with pytest.raises(ConfigurationError, match="'x' is unknown: choose one of daily, business"):
         get_frequency("x")
 
 
-def test_seasons_are_those_of_the_calendar_and_scales_those_of_m4():
-    assert {f.name: (f.season, f.scale_season, f.months) for f in FREQUENCIES.values()} == {
-        "daily": (7, 1, None),
-        "business_daily": (5, 1, None),
-        "weekly": (52, 1, None),
-        "monthly": (12, 12, 1),
-        "quarterly": (4, 4, 3),
-        "yearly": (1, 1, 12),
-    }
+SEASONS = {  # season, lag of scaled errors, periods counted
+    "daily": (7, 1, False),
+    "business_daily": (5, 1, False),
+    "C-MON-TUE-WED-THU-FRI-SAT": (6, 1, False),
+    "weekly": (52, 1, False),
+    "W-FRI": (52, 1, False),
+    "10D": (1, 1, True),
+    "2W": (26, 1, True),
+    "2W-FRI": (26, 1, True),
+    "4W": (13, 13, True),
+    "13W": (4, 4, True),
+    "26W": (2, 2, True),
+    "SMS-15": (24, 24, True),
+    "M-10-25": (24, 24, True),
+    "monthly": (12, 12, True),
+    "BME": (12, 12, True),
+    "WOM-3FRI": (12, 12, True),
+    "REM-L-JAN-SAT-4-445": (12, 12, True),
+    "2M": (6, 6, True),
+    "quarterly": (4, 4, True),
+    "BQE-NOV": (4, 4, True),
+    "REQ-L-JAN-SAT-4": (4, 4, True),
+    "4M": (3, 3, True),
+    "6M": (2, 2, True),
+    "yearly": (1, 1, True),
+    "RE-N-DEC-MON": (1, 1, True),
+    "2Y": (1, 1, True),
+    "5M": (1, 1, True),
+    "irregular": (1, 1, False),
+}
+
+
+@pytest.mark.parametrize("name", SEASONS)
+def test_seasons_are_those_of_the_calendar_and_scales_those_of_m4(name):
+    frequency = get_frequency(name)
+    assert frequency.name == name
+    assert (frequency.season, frequency.scale_season, frequency.counts_periods) == SEASONS[name]
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("D", "daily"),
+        ("B", "business_daily"),
+        ("C-FRI-MON-THU-TUE-WED", "business_daily"),
+        ("C-SUN-MON-TUE-WED-THU", "C-MON-TUE-WED-THU-SUN"),
+        ("W", "weekly"),
+        ("14D", "2W"),
+        ("ME", "monthly"),
+        ("MS", "monthly"),
+        ("QE-NOV", "quarterly"),
+        ("2QS", "6M"),
+        ("YE-MAR", "yearly"),
+        ("24MS", "2Y"),
+        (" BME ", "BME"),
+    ],
+)
+def test_aliases_of_pandas_are_other_names(alias, name):
+    assert get_frequency(alias).text == name
+    assert get_frequency(get_frequency(alias).text).text == name
+
+
+@pytest.mark.parametrize("name", ["", "h", "5min", "0W", "SME-40", "M-0", "M-32", "RE-L-JAN", "bh"])
+def test_what_is_no_frequency_of_days_is_unknown(name):
+    with pytest.raises(ConfigurationError, match=r"is unknown.*: choose one of daily"):
+        get_frequency(name)
+
+
+def test_the_day_from_which_a_frequency_holds_is_part_of_its_text():
+    frequency = get_frequency("MS since 2000-01-01")
+    assert (frequency.name, frequency.text) == ("monthly", "monthly since 2000-01-01")
+    with pytest.raises(ConfigurationError, match="'soon' is no date: write it like 2000-01-31"):
+        get_frequency("monthly since soon")
+
+
+@pytest.mark.parametrize("year", ["L-JAN-SAT", "N-DEC-MON", "N-SEP-FRI"])
+@pytest.mark.parametrize("longer", [1, 2, 3, 4])
+def test_fiscal_quarters_are_those_of_pandas(year, longer):
+    ours = grid_of(fiscal_labels(f"RE-{year}", [13] * 4, longer))
+    pandas = pandas_labels(f"REQ-{year}-{longer}")
+    np.testing.assert_array_equal(ours.label(ours.index(pandas)), pandas)
+    assert len(ours.labels) == len(pandas) == 1600
+
+
+@pytest.mark.parametrize("alias", ["BME", "WOM-3FRI", "SME-15", "RE-L-JAN-SAT", "BQE-NOV", "W-TUE"])
+@pytest.mark.parametrize("first", ["1700-01-01", "1990-01-01", "2199-06-01", "2230-01-01"])
+def test_the_labels_of_a_cycle_are_those_of_all_centuries(alias, first):
+    expected = pd.date_range(first, periods=60, freq=alias).to_numpy().astype("M8[D]")
+    ahead = dates_ahead(expected[:1], np.arange(60), get_frequency(alias))
+    np.testing.assert_array_equal(ahead, expected)
+
+
+NAMES = [name for name in SEASONS if name != "irregular"]
+
+
+@given(
+    st.sampled_from(NAMES),
+    st.integers(-60_000, 60_000),
+    st.lists(st.integers(0, 400), min_size=1, max_size=20),
+)
+def test_steps_count_what_dates_ahead_go(name, day, steps):
+    frequency, steps = get_frequency(name), np.array(steps)
+    # A date of the calendar itself: the one before any day, but from the 1st to the 28th.
+    start = (np.datetime64("2000-01") + day // 30).astype("M8[D]") + abs(day) % 28
+    start = dates_ahead(np.array([start]), np.array([1]), frequency)
+    ahead = dates_ahead(start, steps, frequency)
+    np.testing.assert_array_equal(
+        steps_between(np.broadcast_to(start, ahead.shape), ahead, frequency), steps
+    )
+
+
+def test_irregular_steps_are_gaps_of_the_median_known_at_the_time():
+    dates = days("2020-01-01", "2020-01-11", "2020-01-21", "2020-02-20", "2020-03-21")
+    irregular = get_frequency("irregular")
+    later = days("2020-01-21", "2020-01-26", "2020-03-21", "2020-02-21", "2020-02-20")
+    # The medians of the gaps before: 10, 10, 10, 10; the long gaps come later.
+    steps = steps_since(dates, np.array([1, 2, 3, 3, 3]), later, irregular)
+    assert steps.tolist() == [1, 1, 3, 1, 0]
+    assert steps_since(dates[:1], np.array([0]), days("2020-01-01"), irregular).tolist() == [0]
+    ahead = dates_ahead(dates, np.array([1, 2]), irregular)
+    np.testing.assert_array_equal(ahead, days("2020-04-10", "2020-04-30"))  # 20 days
+    with pytest.raises(ValueError, match="no calendar"):
+        steps_between(dates[:1], dates[1:2], irregular)
+
+
+def test_an_irregular_series_that_has_no_weekends_is_not_expected_on_one():
+    rng = np.random.default_rng(1)
+    dates = np.busday_offset("2020-01-01", np.cumsum(rng.integers(1, 6, 100)), roll="forward")
+    ahead = dates_ahead(dates, np.arange(1, 40), get_frequency("irregular"))
+    assert np.is_busday(ahead).all()
+    assert len(set(ahead.tolist())) == 39
+
+
+def test_a_weekly_series_goes_back_to_its_usual_weekday():
+    fridays = np.datetime64("2020-01-03") + 7 * np.arange(20)
+    fridays[-1] -= 1  # a holiday
+    ahead = dates_ahead(fridays, np.array([1, 2]), get_frequency("weekly"))
+    np.testing.assert_array_equal(ahead, days("2020-05-22", "2020-05-29"))
+
+
+def test_the_future_keeps_off_weekdays_that_a_long_series_never_had():
+    months = np.datetime64("2015-01") + np.arange(70)
+    dates = months.astype("M8[D]") + np.arange(70) % 17  # a label without a rule
+    dates = np.busday_offset(dates, 0, roll="forward")
+    ahead = dates_ahead(dates, np.arange(1, 60), get_frequency("monthly"))
+    assert np.is_busday(ahead).all()
+    assert (np.diff(ahead.astype("M8[M]")).astype(int) == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -153,7 +226,7 @@ def test_two_rows_in_one_period_are_named():
     st.lists(st.booleans(), min_size=1, max_size=40).filter(lambda kept: kept[0]),
 )
 def test_regular_periods_whatever_the_day_and_the_gaps(name, day, month, kept):
-    months = FREQUENCIES[name].months
+    months = FREQUENCIES[name].calendar.every
     starts = np.datetime64("2000-01") + month + months * np.flatnonzero(kept)
     ends = (starts + 1).astype("M8[D]") - 1
     dates = np.minimum(starts.astype("M8[D]") + day, ends)

@@ -49,6 +49,18 @@ OTHERWISE = {
     "historical_cpi.csv": "it is no plain file, perhaps a broken link",
     "historical_gdp.CSV": "historical_gdp.csv is read instead: remove or rename one of them",
 }
+TABLES = {
+    "panel.CSV": "its name must be in lower case and end in .csv or .parquet: rename it panel.csv",
+    "Panel_eu.csv": "rename it panel_eu.csv",
+    "wide.pq": "rename it wide.parquet",
+    "panel.csv.gz": "it is compressed: unpack it as panel.csv",
+    "wide_us.zip": "it is compressed: unpack it as wide_us.csv",
+    "panel.xlsx": "its ending .xlsx is not read: save it as panel.csv or panel.parquet",
+    "wide.json": "its ending .json is not read: save it as wide.csv or wide.parquet",
+    "panel.csv": "it is no plain file, perhaps a broken link",
+    "panel_old/": "it is a folder without .parquet files",
+    "wide/": "it is a folder without .parquet files",
+}
 NOT_MEANT = [
     *("notes.csv", "readme.md", "results.parquet", "data/", "_SUCCESS", ".historical_cpi.csv"),
     *(
@@ -58,7 +70,7 @@ NOT_MEANT = [
         "hotel.csv",
         "histogram.csv",
     ),
-    *("historical_cpi.csv.bak", ".DS_Store", "forecasts_model.csv", "panel.csv", ""),
+    *("historical_cpi.csv.bak", ".DS_Store", "forecasts_model.csv", "panel.md", ""),
 ]
 READ = {"historical_gdp.csv": "gdp"}
 
@@ -73,6 +85,12 @@ def test_a_file_with_another_name_is_told_its_right_one(name):
 def test_a_file_of_another_kind_is_told_what_to_do(name):
     (reason,) = unread_files([name, *READ], READ, SUFFIXES).values()
     assert OTHERWISE[name] in reason
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_is_not_read_is_told_what_to_do(name):
+    (reason,) = unread_files([name, *READ], READ, SUFFIXES).values()
+    assert TABLES[name] in reason
 
 
 @pytest.mark.parametrize("name", NOT_MEANT)
@@ -165,5 +183,5 @@ def test_a_store_names_folders_with_a_slash(tmp_path):
     (tmp_path / "b.csv").write_text("")
     (tmp_path / "a").mkdir()
     (tmp_path / ".hidden").write_text("")
-    assert open_store(str(tmp_path)).names() == ["a/", "b.csv"]
-    assert open_store(str(tmp_path / "missing")).names() == []
+    assert list(open_store(str(tmp_path)).names()) == ["a/", "b.csv"]
+    assert open_store(str(tmp_path / "missing")).names() == {}

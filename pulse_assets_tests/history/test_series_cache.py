@@ -8,6 +8,7 @@ from pulse_assets.errors import StoreError
 from pulse_assets.history import series_cache
 from pulse_assets.history.series_cache import SeriesCache
 from pulse_assets.history.source import open_source
+from pulse_assets.history.source_files import SourceFile
 from pulse_assets.storage.s3 import AWS
 from pulse_assets.storage.store import LocalStore
 
@@ -27,8 +28,8 @@ def reads(monkeypatch):
 
 def fill(folder, count):
     for i in range(count):
-        file = folder / f"historical_v{i}.csv"
-        file.write_text(f"timestamp,value\n2020-01-01,{i}\n2020-02-01,{i + 1}\n")
+        path = folder / f"historical_v{i}.csv"
+        path.write_text(f"timestamp,value\n2020-01-01,{i}\n2020-02-01,{i + 1}\n")
 
 
 def load_all(folder):
@@ -57,12 +58,16 @@ def test_a_replaced_file_alone_is_read_anew_and_its_old_version_dropped(tmp_path
         assert reads == ["historical_v1.csv"]
 
 
+def file(path, version="1"):
+    return SourceFile(path, version, "single", path)
+
+
 def counting_cache():
-    """A cache whose series are numbered, and the paths it reads."""
+    """A cache whose contents are numbered, and the paths it reads."""
     paths = []
 
-    def read(_store, path, _variable, _max_bytes):
-        paths.append(path)
+    def read(_store, file, _max_bytes):
+        paths.append(file.path)
         return len(paths)
 
     return SeriesCache(read), paths
@@ -71,16 +76,15 @@ def counting_cache():
 def test_one_version_of_a_file_is_held(tmp_path):
     cache, paths = counting_cache()
     store = LocalStore(tmp_path)
-    found = [cache(store, "a", version, "a", 9) for version in ("1", "1", "2", "2", "1")]
+    found = [cache(store, file("a", version), 9) for version in ("1", "1", "2", "2", "1")]
     assert found == [1, 1, 2, 2, 3]
     assert len(paths) == 3
 
 
-def test_what_tells_series_apart(tmp_path):
+def test_what_tells_files_apart(tmp_path):
     cache, _ = counting_cache()
     one, other = LocalStore(tmp_path / "1"), LocalStore(tmp_path / "2")
-    calls = [(one, "a", "1", "a", 9), (other, "a", "1", "a", 9), (one, "b", "1", "b", 9)]
-    calls.append((one, "a", "1", "a", 8))
+    calls = [(one, file("a"), 9), (other, file("a"), 9), (one, file("b"), 9), (one, file("a"), 8)]
     assert [cache(*call) for call in calls] == [cache(*call) for call in calls] == [1, 2, 3, 4]
 
 
@@ -89,14 +93,14 @@ def test_the_source_used_longest_ago_is_discarded_whole(tmp_path):
     stores = [LocalStore(tmp_path / str(i)) for i in range(series_cache._SOURCES + 1)]
     for store in stores[:-1]:
         for path in "abc":
-            cache(store, path, "1", path, 9)
-    cache(stores[0], "a", "1", "a", 9)
-    cache(stores[-1], "a", "1", "a", 9)
+            cache(store, file(path), 9)
+    cache(stores[0], file("a"), 9)
+    cache(stores[-1], file("a"), 9)
     paths.clear()
     for path in "abc":  # used again after the second was used
-        cache(stores[0], path, "1", path, 9)
+        cache(stores[0], file(path), 9)
     assert paths == []
-    cache(stores[1], "b", "1", "b", 9)
+    cache(stores[1], file("b"), 9)
     assert paths == ["b"]
 
 
@@ -117,7 +121,7 @@ def test_a_failed_read_is_tried_again(tmp_path):
             raise answer
         return answer
 
-    cache, place = SeriesCache(read), (LocalStore(tmp_path), "a", "1", "a", 9)
+    cache, place = SeriesCache(read), (LocalStore(tmp_path), file("a"), 9)
     with pytest.raises(StoreError, match="broken"):
         cache(*place)
     assert cache(*place) == 7

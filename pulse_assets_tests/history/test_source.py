@@ -85,7 +85,7 @@ def test_a_directory_without_files_or_that_is_missing_is_named_with_the_mend(tmp
 
 
 def test_a_file_in_place_of_the_directory_is_named(directory):
-    place = directory / "readme.csv"
+    place = directory / "historical_notes.txt"
     with pytest.raises(StoreError, match=f"{place}: cannot be listed: Not a directory"):
         opened(place).variables()
 

@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.history.frequency import dates_ahead
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
@@ -27,6 +29,11 @@ CALENDARS = {
     "weekly": START + 7 * np.arange(ROWS),
     "daily": START + np.arange(ROWS),
     "business_daily": np.busday_offset(START, np.arange(ROWS), roll="forward"),
+    **{
+        name: dates_ahead(np.array([START]), np.arange(1, ROWS + 1), get_frequency(name))
+        for name in ("C-MON-TUE-WED-THU-SUN", "2W", "SMS-15", "BME", "2M", "REQ-L-JAN-SAT-4")
+    },
+    "irregular": START + np.cumsum(np.random.default_rng(0).integers(1, 20, ROWS)),
 }
 
 
@@ -108,7 +115,8 @@ def test_later_data_change_no_bit_of_a_forecast(
 ):
     rng = np.random.default_rng(seed)
     # Late publication removes many rows, and a window holds many days: both need more rows.
-    rows = max(rows, 110) if late or "daily" in calendar else rows
+    many = late or "daily" in calendar or calendar.startswith("C-")
+    rows = max(rows, 110) if many else rows
     names = {"x": calendar, "y": calendar if linked else other}
     calendars = {"x": CALENDARS[names["x"]][-rows:], "y": CALENDARS[names["y"]]}
     led, leading = rng.standard_normal((2, ROWS))

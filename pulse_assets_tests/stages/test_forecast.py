@@ -5,7 +5,8 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from pulse_assets.history.frequency import FREQUENCIES, dates_ahead
+from pulse_assets.history.frequency import dates_ahead
+from pulse_assets.history.frequency_names import FREQUENCIES
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import resolve_rules
@@ -99,5 +100,5 @@ def test_variables_that_cannot_be_predicted_are_left_out_with_the_reason():
     ],
 )
 def test_dates_ahead_follow_the_calendar(name, last, expected):
-    dates = dates_ahead(np.datetime64(last), np.array([1, 3]), FREQUENCIES[name])
+    dates = dates_ahead(np.array([last], "M8[D]"), np.array([1, 3]), FREQUENCIES[name])
     assert dates.astype(str).tolist() == expected

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from pulse_assets.catalog import HISTORICAL_DATA
-from pulse_assets.history.frequency import FREQUENCIES
+from pulse_assets.history.frequency_names import FREQUENCIES
 from pulse_assets.stages.variable_history import MINIMUM_HISTORY, Observations, VariableHistory
 
 

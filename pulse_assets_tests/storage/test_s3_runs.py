@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
+import pandas as pd
 import pytest
 from dagster_aws.s3 import S3ComputeLogManager
 
@@ -154,6 +156,18 @@ def test_a_batch_on_a_warm_worker_asks_once_and_writes_four_times(cloud, s3_serv
     assert requests == {"list": 2, "read": 4}
 
 
+def test_a_frame_is_stored_in_the_bucket_once_and_trained_on(cloud, s3):
+    months = pd.date_range("2000-01-01", periods=120, freq="MS")
+    frame = pd.DataFrame({"line": np.arange(120.0)}, months)
+    elsewhere = {name: value for name, value in cloud.items() if name != "source"}
+    config = TrainingConfig(**RUN, **elsewhere, variables=["line"], batch_limit=2)
+    for _ in range(2):
+        assert train(config, data=frame).success
+    (path,) = open_store(cloud["store"], s3).versions("source_data/")
+    again = config.model_copy(update={"source": f"{cloud['store']}/{path}", "resume": True})
+    assert train(again).data["batches"]["completed"] == 2
+
+
 @pytest.mark.slow
 def test_the_requests_of_a_run_grow_by_less_than_nine_a_batch(cloud, s3_server, monkeypatch):
     # The asset checks read a sample, which is reached at once.
@@ -292,7 +306,7 @@ def test_a_right_that_is_missing_is_named_before_the_first_batch(
     assert f"access denied: grant s3:{right} on the" in line
     others = {"ListBucket", "GetObject", "PutObject"} - {right}
     assert not any(f"s3:{other}" in line for other in others)
-    assert open_store(cloud["store"], s3).names() == []
+    assert open_store(cloud["store"], s3).names() == {}
 
 
 def test_a_copy_of_the_results_needs_the_right_to_write_alone(s3, s3_server, bucket):
@@ -303,7 +317,7 @@ def test_a_copy_of_the_results_needs_the_right_to_write_alone(s3, s3_server, buc
             with pytest.raises(StoreUnavailableError, match=f"grant s3:{right} on"):
                 store.check_usable()
     store.check_usable()
-    assert store.names() == []
+    assert store.names() == {}
 
 
 def test_credentials_that_are_missing_are_asked_for(said, monkeypatch, tmp_path):

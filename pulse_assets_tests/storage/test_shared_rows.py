@@ -155,4 +155,4 @@ def test_other_columns_than_the_schema_are_refused_before_anything_is_stored(tmp
         partition(store, KEYS[0]).write(table_of(KEYS[0]).drop_columns(["timestamp"]), {})
     with pytest.raises(StoreError, match="value is missing"):
         partition(store, KEYS[0]).write(table_of(KEYS[0]).drop_columns(["value"]), {})
-    assert store.names() == []
+    assert store.names() == {}

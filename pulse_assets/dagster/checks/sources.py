@@ -1,10 +1,11 @@
-"""Checks of the source: series that end early, files that are not read, implausible values."""
+"""Checks of the source: series that end early or are irregular, files not read, odd values."""
 
 from typing import Final
 
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.stored import StoredBatches
-from pulse_assets.history.frequency import get_frequency
+from pulse_assets.history.calendars import explain_frequency, rows_used
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.retrodiction.implausible import implausible_values
 from pulse_assets.stages.outcome_texts import list_some
 from pulse_assets.stages.series_ends import STALE_AFTER, ends_before
@@ -35,9 +36,10 @@ def every_file_is_read(batches: StoredBatches) -> Finding:
 def no_implausible_values(batches: StoredBatches) -> Finding:
     """No value lies so far from its neighbours that it looks like a typing error."""
     frequencies = batches.options.frequencies
+    used = {name: rows_used(x, frequencies[name]) for name, x in batches.series.items()}
     implausible = {
         f"{name} on {series.timestamps[i]}": float(series.values[i])
-        for name, series in batches.series.items()
+        for name, series in used.items()
         for i in implausible_values(series.values, get_frequency(frequencies[name]).season)
     }
     named = [f"{place} ({value:g})" for place, value in implausible.items()]
@@ -48,8 +50,18 @@ def no_implausible_values(batches: StoredBatches) -> Finding:
     return Finding(not implausible, {"implausible": implausible}, message)
 
 
+def frequencies_are_regular(batches: StoredBatches) -> Finding:
+    """Each series has had one frequency of a known calendar since its first observation."""
+    texts = batches.options.frequencies
+    explained = {name: explain_frequency(x, texts[name]) for name, x in batches.series.items()}
+    irregular = {name: text for name, text in explained.items() if text}
+    message = f"dates of series: {list_some(list(irregular.values()))}"
+    return Finding(not irregular, {"irregular": irregular}, message)
+
+
 SOURCE_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
     Check("sources_are_fresh", "historical_data", sources_are_fresh, "WARN"),
     Check("every_file_is_read", "historical_data", every_file_is_read, "WARN"),
+    Check("frequencies_are_regular", "historical_data", frequencies_are_regular, "WARN"),
     Check("no_implausible_values", "historical_data", no_implausible_values, "WARN"),
 )

@@ -66,11 +66,28 @@ def combine(
     row, at_rest = np.full(len(filled), -1), eligibility_at_rest(observed, filled)
     row[origins] = np.arange(len(origins))
     first = 0 if method == "dmsfe" else BY_REGRET
-    for j, h in enumerate(horizons):
-        forecasts[j, :, rules : rules + 2] = _combine_horizon(
-            forecasts[j], observed, filled, at_rest, h, row, rules, first, weights[j]
-        )
+    _combine(forecasts, observed, filled, at_rest, horizons, row, rules, first, weights)
     return weights
+
+
+@kernel  # pragma: no cover
+def _combine(
+    forecasts: Floats,
+    observed: Floats,
+    filled: Floats,
+    at_rest: Floats,
+    horizons: Ints,
+    row: Ints,
+    count: int,
+    first: int,
+    weights: Floats,
+) -> None:
+    """Fill the weights `[H, O, W]`, and the two places after the rules."""
+    for j in range(len(horizons)):
+        combined = _combine_horizon(
+            forecasts[j], observed, filled, at_rest, horizons[j], row, count, first, weights[j]
+        )
+        forecasts[j, :, count : count + 2] = combined
 
 
 @kernel  # pragma: no cover

@@ -1,0 +1,96 @@
+"""The command `pulse-train check`: what a source holds, and what a training would skip."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from pulse_assets.cli.terminal import (
+    new_table,
+    plain,
+    print_error,
+    print_json,
+    print_list,
+)
+from pulse_assets.settings import TrainingConfig
+from pulse_assets.source_check import SeriesReport, SourceReport, check_source
+from pulse_assets.stages import outcome_texts
+
+_HEADERS: Final = ("variable", "rows", "first", "last", "frequency", "gaps", "odd")
+
+
+def check(config: TrainingConfig, *, as_json: bool) -> Literal[0, 1]:
+    """Print a report of the source; return 0 if every series can be used, else 1.
+
+    Raises:
+        ConfigurationError: a variable is unknown, or the range holds no batch.
+        HistoricalDataError: the source cannot be read, or a table of many series.
+        StoreUnavailableError: the source cannot be listed.
+    """
+    report = check_source(config.settings(), config.options())
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _print(report, Console())
+    for problem in report.problems:
+        print_error(problem)
+    return 1 if report.problems else 0
+
+
+def _print(report: SourceReport, console: Console) -> None:
+    """Print each series, then what will be skipped and what looks wrong."""
+    console.print(plain(f"source: {report.source}"), soft_wrap=True)
+    if len(files := {each.file for each in report.series}) == 1:
+        console.print(plain(f"file: {', '.join(files)}"), soft_wrap=True)
+    console.print(_table(report.series))
+    console.print()
+    every = len(report.series)
+    print_list(console, "implausible values", list(_implausible(report.series)), every)
+    print_list(console, "variables not predicted in some batches", _skipped(report.series), every)
+    notes = [each.note for each in report.series if each.note]
+    print_list(console, "frequencies", notes, every)
+    unread = [f"{path}: {reason}" for path, reason in report.unread.items()]
+    print_list(console, "files that are not read", unread, len(unread))
+    print_list(console, "skipped or renamed", list(report.notes), len(report.notes))
+
+
+def _table(series: Sequence[SeriesReport]) -> Table:
+    """Lay out a row per series; releases and publication rules will be further columns."""
+    with_files = _names_files(series)
+    table = new_table(*_HEADERS, *(["file"] if with_files else []))
+    for each in series:
+        cells = (
+            plain(each.variable),
+            str(each.rows),
+            each.first or "-",
+            each.last or "-",
+            each.frequency or "-",
+            "-" if each.gaps is None else str(each.gaps),
+            str(each.implausible_count),
+        )
+        table.add_row(*cells, *([plain(each.file)] if with_files else []))
+    return table
+
+
+def _names_files(series: Sequence[SeriesReport]) -> bool:
+    """Tell whether files need a column: there are several, and some hold several series."""
+    return 1 < len({each.file for each in series}) < len(series)
+
+
+def _implausible(series: Sequence[SeriesReport]) -> Iterator[str]:
+    for each in series:
+        if each.implausible_count:
+            shown = ", ".join(f"{value:g} on {day}" for day, value in each.implausible)
+            more = each.implausible_count - len(each.implausible)
+            yield f"{each.variable}: {shown}" + (f" and {more} more" if more else "")
+
+
+def _skipped(series: Sequence[SeriesReport]) -> list[str]:
+    entries = [
+        {"variable": each.variable, **vars(skipped)} for each in series for skipped in each.skipped
+    ]
+    return [
+        f"{outcome_texts.list_some(group.variables)}: {group.reason} ({group.dates})"
+        for group in outcome_texts.group_variables(entries)
+    ]

@@ -1,0 +1,153 @@
+"""The files of a source that are read, and as what: one series each, tables, folders of tables."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import Final, Literal
+
+from pulse_assets.errors import HistoricalDataError, StoreError, StoreUnavailableError
+from pulse_assets.history.layouts import Kind
+from pulse_assets.history.names import NAME, plain_name
+from pulse_assets.history.observed import FileContent
+from pulse_assets.history.readers import (
+    MAX_BYTES,
+    MAX_TABLE_BYTES,
+    SUFFIXES,
+    TABLE_SUFFIXES,
+    read_content,
+    read_parts,
+)
+from pulse_assets.storage.store import Store
+
+#: What the name of a file of one series begins with.
+PREFIX: Final = "historical_"
+#: What the name of a table begins with, and how it is arranged.
+TABLES: Final[Mapping[str, Kind]] = {"panel": "long", "wide": "wide"}
+#: What the name of a folder of Parquet files begins with.
+FOLDER: Final = "panel"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file, or a folder of Parquet files that are one long table.
+
+    Attributes:
+        path: its path in the source; of a folder, with a slash at its end.
+        version: differs once the file is replaced.
+        kind: how it is arranged; `parts` for a folder; `any`: as its columns say.
+        variable: the variable of a file that holds one.
+        parts: paths of the files of a folder, below it.
+    """
+
+    path: str
+    version: str
+    kind: Kind | Literal["parts", "any"]
+    variable: str = ""
+    parts: tuple[str, ...] = ()
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it must be read to know its variables."""
+        return self.kind != "single"
+
+
+def list_files(store: Store, only: str = "") -> list[SourceFile]:
+    """Return the files that are read, in order of path.
+
+    Args:
+        store: the source.
+        only: name of the one file that is read; empty: all whose names say what they hold.
+
+    Raises:
+        StoreUnavailableError: the source cannot be listed.
+    """
+    if only:
+        versions = store.versions(only)
+        return [_named(only, versions[only])] if only in versions else []
+    names = store.names()
+    files = [_by_name(path, version) for path, version in names.items() if version]
+    has_folders = any(name.startswith(FOLDER) and name.endswith("/") for name in names)
+    folders = _folders(store.versions(FOLDER, below=True)) if has_folders else ()
+    listed = sorted([*filter(None, files), *folders], key=lambda file: file.path)
+    is_folder = store.uri.rpartition("/")[2].startswith(FOLDER)
+    return listed or (_whole_folder(store) if is_folder else [])
+
+
+def read_file(store: Store, file: SourceFile, max_bytes: int | None) -> FileContent:
+    """Read a file.
+
+    Args:
+        store: the source.
+        file: the file.
+        max_bytes: largest file that is read; None: the default of its kind.
+
+    Raises:
+        HistoricalDataError: it cannot be read or a row is not sound.
+        StoreUnavailableError: the source as a whole cannot be read.
+    """
+    limit = max_bytes or (MAX_TABLE_BYTES if file.is_table else MAX_BYTES)
+    name = f"{store.uri}/{file.path}".rstrip("/")
+    try:
+        if file.kind == "parts":
+            reads = {part: partial(_read_part, store, file.path + part) for part in file.parts}
+            return read_parts(reads, name, limit)
+        data = store.read(file.path, limit=limit)
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        raise HistoricalDataError(f"source: {error}") from error
+    kind = None if file.kind == "any" else file.kind
+    return read_content(data, name, kind, file.variable, limit)
+
+
+def _read_part(store: Store, path: str, limit: int) -> bytes:
+    return store.read(path, limit=limit)
+
+
+def _by_name(path: str, version: str) -> SourceFile | None:
+    """Return the file whose name says what it holds; None if it says nothing."""
+    stem, _, suffix = path.rpartition(".")
+    variable = stem.removeprefix(PREFIX)
+    if path.startswith(PREFIX) and suffix in SUFFIXES and NAME.fullmatch(variable):
+        return SourceFile(path, version, "single", variable)
+    for prefix, kind in TABLES.items():
+        if path.startswith(prefix) and suffix in TABLE_SUFFIXES:
+            return SourceFile(path, version, kind)
+    return None
+
+
+def _named(path: str, version: str) -> SourceFile:
+    """Return the file that the settings name, whatever its name."""
+    stem, _, suffix = path.rpartition(".")
+    variable = plain_name(stem.removeprefix(PREFIX)) or "value"
+    unnamed = SourceFile(path, version, "any" if suffix in TABLE_SUFFIXES else "single", variable)
+    return _by_name(path, version) or unnamed
+
+
+def _folders(versions: Mapping[str, str]) -> Iterator[SourceFile]:
+    """Yield the folders among files that lie in folders."""
+    parts: dict[str, dict[str, str]] = {}
+    for path, version in versions.items():
+        folder, slash, below = path.partition("/")
+        if slash and _is_part(below):
+            parts.setdefault(f"{folder}/", {})[below] = version
+    for folder, of in parts.items():
+        yield _folder(folder, of)
+
+
+def _whole_folder(store: Store) -> list[SourceFile]:
+    """Return the source itself, if it is a folder of Parquet files."""
+    parts = {path: v for path, v in store.versions("", below=True).items() if _is_part(path)}
+    return [_folder("", parts)] if parts else []
+
+
+def _folder(path: str, versions: Mapping[str, str]) -> SourceFile:
+    text = "\n".join(f"{part} {version}" for part, version in versions.items())
+    return SourceFile(path, sha256(text.encode()).hexdigest(), "parts", parts=tuple(versions))
+
+
+def _is_part(path: str) -> bool:
+    """Tell whether a file below a folder is one of its parts, and not somebody's book-keeping."""
+    hidden = any(part.startswith(("_", ".")) for part in path.split("/"))
+    return path.endswith(".parquet") and not hidden
