@@ -5,13 +5,13 @@ freed, and what the next steps need comes on top of it. A process that ends give
 """
 
 import multiprocessing
-import pickle
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, ParamSpec, TypeVar
@@ -142,9 +142,12 @@ def _end_with_the_run() -> None:
 def _portable(error: BaseException) -> BaseException:
     """Return an error that can be sent to another process, with its traceback as a note."""
     text = "".join(traceback.format_exception(error))
+    kind = type(error)
     try:
-        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - what was just written
-    except Exception:  # an error whose class takes other arguments than its message
-        copy = RuntimeError(str(error))
-    copy.add_note(text)
-    return copy
+        sendable = copy(error)  # made anew from its arguments, as the other process will do
+    except Exception:
+        sendable = RuntimeError(str(error))
+    if getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is not kind:
+        sendable = RuntimeError(str(error))
+    sendable.add_note(text)
+    return sendable
