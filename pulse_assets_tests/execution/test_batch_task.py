@@ -129,6 +129,7 @@ def test_a_failure_that_cannot_be_stored_is_raised(task):
         {"ensemble": "boa"},
         {"max_partners": 0},
         {"frequencies": {"line": "monthly"}},
+        {"calendar": {"line": "NYSE"}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -172,7 +173,7 @@ def test_every_option_is_either_decisive_or_without_effect():
     assert set(TrainingOptions.model_fields) == {
         *("variables", "horizons", "models", "history_days", "interval_level", "ensemble"),
         *("max_partners", "frequencies", "trust_discount", "max_failed_batches", "resume"),
-        *("on_rule_error", "rule_timeout_seconds"),
+        *("on_rule_error", "rule_timeout_seconds", "calendar"),
     }
 
 

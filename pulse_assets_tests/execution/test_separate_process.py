@@ -61,14 +61,22 @@ def name_of_rule(reference):
     return rule.name
 
 
+@pytest.fixture
+def no_process_is_left():
+    """Other tests of this process may have a cluster that lives on."""
+    before = set(multiprocessing.active_children())
+    yield
+    assert set(multiprocessing.active_children()) <= before
+
+
 def test_a_small_panel_is_computed_in_this_process():
     assert run_step("x", SMALL, process_ids)[0] == os.getpid()
 
 
+@pytest.mark.usefixtures("no_process_is_left")
 def test_a_large_panel_is_computed_in_a_process_of_its_own():
     own, parent, more = run_step("x", LARGE, process_ids, and_more=2)
     assert (own != os.getpid(), parent, more) == (True, os.getpid(), 2)
-    assert multiprocessing.active_children() == []
 
 
 def test_that_process_is_forked_where_workers_are():
@@ -125,10 +133,10 @@ def test_a_process_that_ends_by_itself_is_named():
         run_step("x", LARGE, leave)
 
 
+@pytest.mark.usefixtures("no_process_is_left")
 def test_an_interrupt_of_the_run_ends_the_process():
     with pytest.raises(KeyboardInterrupt):
         run_step("x", LARGE, signal_the_run, signal.SIGINT)
-    assert multiprocessing.active_children() == []
 
 
 def test_the_process_ends_when_the_run_is_killed():
