@@ -245,8 +245,9 @@ def test_the_console_script_keeps_stdout_and_stderr_apart(small, tmp_path):
     assert ran.returncode == 0
     assert ran.stdout.splitlines()[-1].startswith("report: ")
     lines = [line for line in ran.stderr.splitlines() if not line.endswith(" ...")]
-    first, line = lines  # no warning, no line of Dask's or Dagster's
+    first, source, line = lines  # no warning, no line of Dask's or Dagster's
     assert first == "3 batches of 2 variables; starting 2 workers"
+    assert source.startswith("source: 2 ")
     assert line.startswith("batches 3/3, 0 failed, 1 skipped")
 
 

@@ -15,6 +15,7 @@ from pulse_assets.batches.windows import history_starts
 from pulse_assets.execution.batch_task import BatchTask, run_batches
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import resolve_options
+from pulse_assets.retrodiction.rule_process import close_hosts
 from pulse_assets.settings import TrainingConfig
 from pulse_assets.storage.layout import object_path
 from pulse_assets_tests.conftest import stored
@@ -144,6 +145,14 @@ class WholePath:
 
     def fit_predict(self, y_past, horizons):
         return [y_past[-1] + len(horizons) + 0.1 * max(horizons)] * len(horizons)
+
+
+@pytest.fixture(autouse=True)
+def own_rule_processes():
+    """A process of an earlier test would have its environment."""
+    close_hosts()
+    yield
+    close_hosts()
 
 
 def test_a_batch_that_fails_leaves_its_neighbours(few, monkeypatch):
