@@ -27,7 +27,7 @@ class PhasedProgress(Progress, Protocol):
         ...
 
     def end_block(self) -> None:
-        """Hear that all batches that were computed together have been counted."""
+        """Receive the end of a block: all its batches have been counted."""
         ...
 
 
@@ -38,7 +38,7 @@ def begin_phase(progress: Progress, phase: Phase) -> None:
 
 
 def end_block(progress: Progress) -> None:
-    """Tell a progress that a block is complete, if it hears of that.
+    """Notify a progress of the end of a block, if it receives ends.
 
     Only then does the number of batches fit the time that has passed.
     """
