@@ -1,4 +1,4 @@
-"""The check that no value is published before the period that it describes begins."""
+"""The check that no value is published before the period that it describes has begun."""
 
 from typing import Final
 
@@ -30,19 +30,21 @@ def check_publication(series: Series, frequency: Frequency) -> None:
     """
     if series.published_at is None and series.revisions is None:
         return
-    begins = _period_begins(series.timestamps, frequency)
+    period_starts = _period_starts(series.timestamps, frequency)
     if series.published_at is not None:
-        early = np.flatnonzero(_is_before(series.published_at, begins))
+        early = np.flatnonzero(_is_before(series.published_at, period_starts))
         if early.size:
             row = int(early[0])
-            _refuse(series, series.row(row), series.published_at[row], begins[row])
+            _refuse(series, series.row(row), series.published_at[row], period_starts[row])
     later = series.revisions
     if later is not None:
-        early = np.flatnonzero(_is_before(later.published_at, begins[later.rows]))
+        early = np.flatnonzero(_is_before(later.published_at, period_starts[later.rows]))
         if early.size:
             release = int(early[0])
             row = int(later.rows[release])
-            _refuse(series, series.release(release), later.published_at[release], begins[row])
+            _refuse(
+                series, series.release(release), later.published_at[release], period_starts[row]
+            )
 
 
 def _refuse(series: Series, place: str, published: np.datetime64, begin: np.datetime64) -> None:
@@ -52,11 +54,11 @@ def _refuse(series: Series, place: str, published: np.datetime64, begin: np.date
     )
 
 
-def _is_before(published: Dates, begins: Dates) -> Bools:
-    return published < begins  # false where either is NaT
+def _is_before(published: Dates, period_starts: Dates) -> Bools:
+    return published < period_starts  # false where either is NaT
 
 
-def _period_begins(labels: Dates, frequency: Frequency) -> Dates:
+def _period_starts(labels: Dates, frequency: Frequency) -> Dates:
     """Return the first possible day of the period of each label, [T]; NaT where none is known."""
     calendar = frequency.calendar
     if calendar is None:  # steps are observations: a period follows the observation before it

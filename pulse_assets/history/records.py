@@ -74,10 +74,10 @@ def find_columns(names: Sequence[str], place: str = "it") -> dict[str, str]:
         >>> find_columns(["date", "realtime_start", "value", "realtime_end"])
         {'timestamp': 'date', 'value': 'value', 'published_at': 'realtime_start'}
     """
-    found = {name: name for name in REQUIRED if name in names}
-    if "timestamp" not in found and all(name in names for name in _ALFRED):
-        found = {"timestamp": _ALFRED[0], **found}
-    missing = [name for name in REQUIRED if name not in found]
+    columns = {name: name for name in REQUIRED if name in names}
+    if "timestamp" not in columns and all(name in names for name in _ALFRED):
+        columns = {"timestamp": _ALFRED[0], **columns}
+    missing = [name for name in REQUIRED if name not in columns]
     if missing:
         present = reprlib.repr(list(names)) if names else "nothing"
         raise DefectError(
@@ -85,14 +85,14 @@ def find_columns(names: Sequence[str], place: str = "it") -> dict[str, str]:
             f"{_column_fix(names, missing)}"
         )
     published = [name for name in PUBLISHED_NAMES if name in names]
-    twice = [name for name in (*found.values(), *published) if list(names).count(name) > 1]
+    twice = [name for name in (*columns.values(), *published) if list(names).count(name) > 1]
     if twice:
         raise DefectError(f"{place} has two columns {twice[0]}: keep one")
     if len(published) > 1:
         both = " and ".join(published[:2])
         raise DefectError(f"{place} has two columns for one thing, {both}: keep one")
     check_optional(names)
-    return found | ({"published_at": published[0]} if published else {})
+    return columns | ({"published_at": published[0]} if published else {})
 
 
 def check_optional(names: Collection[str]) -> None:

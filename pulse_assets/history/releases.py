@@ -48,8 +48,8 @@ def divide_releases(observations: Ints, values: Floats, published: Dates) -> Div
 
     Example:
         >>> days = np.array(["2020-03-01", "2020-02-01", "2020-04-01"], "M8[D]")
-        >>> found = divide_releases(np.array([7, 7, 7]), np.array([2.0, 1.0, 2.0]), days)
-        >>> found.first.tolist(), found.later.tolist()
+        >>> divided = divide_releases(np.array([7, 7, 7]), np.array([2.0, 1.0, 2.0]), days)
+        >>> divided.first.tolist(), divided.later.tolist()
         ([1], [0])
     """
     days = published.astype(np.int64)  # of NaT the smallest number of all
@@ -60,18 +60,18 @@ def divide_releases(observations: Ints, values: Floats, published: Dates) -> Div
         raise SameDayError(int(order[twice[0]]), int(order[twice[0] + 1]))
     order = order[_counts(key, values[order])]
     key, released = observations[order], values[order]
-    is_first = _begins(key)
+    is_first = _starts_observation(key)
     is_later = ~is_first & np.append(False, released[1:] != released[:-1])
     return DividedReleases(order[is_first], order[is_later], (np.cumsum(is_first) - 1)[is_later])
 
 
-def _begins(key: Ints) -> Bools:
+def _starts_observation(key: Ints) -> Bools:
     """Tell at which sorted rows another observation begins."""
     return np.append(True, key[1:] != key[:-1])
 
 
 def _counts(key: Ints, values: Floats) -> Bools:
     """Tell which sorted releases count: those with a value, or the first where none has one."""
-    valued, begins = ~np.isnan(values), _begins(key)
-    any_valued = np.logical_or.reduceat(valued, np.flatnonzero(begins))
-    return valued | (begins & ~any_valued[np.cumsum(begins) - 1])
+    valued, is_first = ~np.isnan(values), _starts_observation(key)
+    any_valued = np.logical_or.reduceat(valued, np.flatnonzero(is_first))
+    return valued | (is_first & ~any_valued[np.cumsum(is_first) - 1])

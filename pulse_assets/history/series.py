@@ -63,8 +63,10 @@ class Revisions:
         if first == len(self.rows):
             return None
         places = None if self.places is None else self.places[first:]
-        kept = (self.rows[first:] - row, self.values[first:], self.published_at[first:])
-        return replace(self, rows=kept[0], values=kept[1], published_at=kept[2], places=places)
+        columns = (self.rows[first:] - row, self.values[first:], self.published_at[first:])
+        return replace(
+            self, rows=columns[0], values=columns[1], published_at=columns[2], places=places
+        )
 
 
 def _make_read_only(*arrays: Dates | Floats | Ints | None) -> None:
