@@ -36,7 +36,16 @@ HISTORICAL_DATA: Final = _table(
     variable=(_NAME, "name of the series"),
     timestamp=(pa.date32(), "date of the observation"),
     value=(pa.float64(), "the observation in its own unit; NaN where the source has none"),
-    published_at=(pa.date32(), "first day on which the value was known; null: at once"),
+    published_at=(
+        pa.date32(),
+        "first day on which the value was public: as the source says, else the end of the period "
+        "plus publication_lag_days; a row per release of a value",
+    ),
+    used=(
+        pa.bool_(),
+        "whether forecasts or scores depend on it; false: a later release of an outcome, which "
+        "`observed_latest` alone shows",
+    ),
 )
 
 TRAINING_BATCHES: Final = _table(
@@ -52,6 +61,11 @@ TRAINING_BATCHES: Final = _table(
     missing_targets=(pa.int32(), "dates in the window without a value"),
     first_target=(pa.date32(), "first date to predict; null when skipped"),
     last_target=(pa.date32(), "last date to predict; null when skipped"),
+    last_made_at=(
+        pa.date32(),
+        "day on which the last of its forecasts is made: none uses what was published later; null "
+        "when skipped",
+    ),
     skip_reason=(pa.string(), "why the variable is not predicted in this batch; null when it is"),
 )
 
@@ -59,6 +73,11 @@ RETRODICTIONS: Final = _table(
     variable=(_NAME, "name of the series"),
     model=(_NAME, "name of the forecasting rule"),
     origin_date=(pa.date32(), "date of the last observation the rule may use"),
+    made_at=(
+        pa.date32(),
+        "day on which the forecast could be made: that of the first release of the observation at "
+        "origin_date",
+    ),
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
     target_date=(pa.date32(), "date predicted"),
     predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
@@ -70,7 +89,11 @@ RETRODICTIONS: Final = _table(
         pa.float64(),
         "upper bound of the interval, rounded by at most 1/256 of half its width",
     ),
-    observed=(pa.float64(), "what happened"),
+    observed=(pa.float64(), "what happened: the release of the outcome that score_against names"),
+    observed_latest=(
+        pa.float64(),
+        "the newest release of the outcome when the batch was computed",
+    ),
     scale=(
         pa.float64(),
         "mean absolute seasonal difference up to the origin: the mase denominator, to 5e-7",
@@ -166,6 +189,7 @@ NEXT_FORECASTS: Final = _table(
         "name of the forecasting rule; `ensemble` is the weighted one; null: no rule, see `error`",
     ),
     origin_date=(pa.date32(), "date of the last observation"),
+    made_at=(pa.date32(), "newest day of publication in the source: as of then it is made"),
     origin_value=(pa.float64(), "the last observation, from which the forecast starts"),
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
     target_date=(pa.date32(), "date predicted; of daily series by the calendar, without holidays"),
@@ -230,12 +254,12 @@ CATALOG: Final = (
         "history",
         """Observations that a batch may see: its window and the history before it.
 
-One row per observation. It holds nothing dated after the batch's window, so a forecast made from it
-cannot use anything later than the outcomes that verify it.""",
+One row per release of an observation. Besides the outcomes it holds nothing published after the day
+on which the last forecast of the batch is made.""",
         by_batch=True,
         schema=HISTORICAL_DATA,
-        sort_keys=("variable", "timestamp"),
-        shared_before="timestamp",
+        sort_keys=("variable", "timestamp", "published_at"),
+        shared_before="published_at",
     ),
     AssetInfo(
         "training_batches",

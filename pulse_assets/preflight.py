@@ -17,6 +17,7 @@ from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.calendars import decide_frequency, rows_used
 from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
 from pulse_assets.history.frequency_names import get_frequency, with_holidays
+from pulse_assets.history.publication import ALL_OTHERS, forecast_days, lag_of, publication_days
 from pulse_assets.history.publication_check import check_publication
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
@@ -25,6 +26,10 @@ from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.variable_history import MINIMUM_HISTORY
 from pulse_assets.storage.store import open_store
 
+#: Options that name each variable or rule.
+_NAMED_BELOW: Final = {
+    *("variables", "models", "frequencies", "calendar", "publication_lag_days"),
+}
 #: Problems that one message names at most.
 _MOST_NAMED = 10
 #: Last day of the calendar of Python and Arrow.
@@ -84,15 +89,20 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
     source.check_variables(variables)
     source.check_variables(list(options.frequencies), "--frequencies:")
     source.check_variables(list(options.calendar), "--calendar:")
+    given_lags = options.publication_lag_days
+    source.check_variables([*given_lags.keys() - {ALL_OTHERS}], "--publication-lag-days:")
+    usual = {} if ALL_OTHERS in given_lags else source.usual_lag_days()
+    lags = {name: lag_of(name, usual | given_lags) for name in variables}
     calendar = {n: c for n, c in options.calendar.items() if n in set(variables)}
     frequencies = {n: f for n, f in options.frequencies.items() if n in set(variables)}
     both = calendar.keys() & frequencies.keys()
     return TrainingOptions(
-        **options.model_dump(exclude={"variables", "models", "frequencies", "calendar"}),
+        **options.model_dump(exclude=_NAMED_BELOW),
         variables=variables,
         models=sorted({REFERENCE, *(options.models or DEFAULT_MODELS)}),
         frequencies=frequencies | {n: with_holidays(frequencies[n], calendar[n], n) for n in both},
         calendar=calendar,
+        publication_lag_days=lags,
     )
 
 
@@ -277,13 +287,8 @@ def _never_predicted(
             f"it has no value from {span}",
             "choose an earlier --start-date or a later --end-date",
         )
-    public = _enough_published(series)
-    if public is not None and dates[inside[-1]] <= public:
-        return (
-            f"{MINIMUM_HISTORY} observations must be published before a value to predict, which "
-            f"they are on {public}, not before the last value up to {grid.last}",
-            "correct published_at",
-        )
+    if reason := _not_in_real_time(series, frequency, inside[-1]):
+        return reason
     if not _reachable(series, frequency, options, grid.starts(dates[inside]), inside).any():
         return (
             f"{MINIMUM_HISTORY} observations must lie before a batch, in its history of "
@@ -294,14 +299,29 @@ def _never_predicted(
     return None
 
 
-def _enough_published(series: Series) -> np.datetime64 | None:
-    """Return the first day on which `MINIMUM_HISTORY` rows were public.
+def _not_in_real_time(series: Series, frequency: Frequency, target: int) -> tuple[str, str] | None:
+    """Return why no forecast of any target up to a row could be made in real time, and the fix.
 
-    None where the series does not say when its values were published.
+    None where one could. Values that were all public on the first day of an archive were not
+    forecast in real time.
     """
-    if series.published_at is None:
+    given = series.published_at
+    if given is None or np.isnat(given).all():
         return None
-    return np.sort(np.fmax(series.timestamps, series.published_at))[MINIMUM_HISTORY - 1]
+    published = publication_days(series, frequency)
+    known = np.isfinite(series.values)
+    days = forecast_days(published, known, frequency.period_over(series.timestamps))
+    first = published[known].min()
+    origins = np.flatnonzero((days > first) & (np.cumsum(known) >= MINIMUM_HISTORY))
+    if len(origins) and origins[0] < target:
+        return None
+    many = int((published[known] == first).sum())
+    return (
+        f"no value up to {series.row(target)} was published after a forecast of it could be made: "
+        f"{MINIMUM_HISTORY} values must be public before, and the {many} that were public on "
+        f"{first}, the first day of its releases, were not forecast in real time",
+        "correct or leave out published_at",
+    )
 
 
 def _reachable(

@@ -23,6 +23,7 @@ from pulse_assets.stages.plan import plan
 from pulse_assets.stages.variable_history import MINIMUM_HISTORY, histories_of
 from pulse_assets_tests.conftest import MODELS
 from pulse_assets_tests.properties import holds_for_all
+from pulse_assets_tests.stages.one_batch import published
 
 
 def write(folder, name, dates, values=None):
@@ -163,17 +164,19 @@ def test_a_series_that_no_batch_can_predict_is_refused(tmp_path, name):
 def test_a_series_that_is_published_too_late_for_every_batch_is_refused(tmp_path):
     days = [str(day) for day in dates("MS")]
     (tmp_path / "source").mkdir()
-    for published in ("2010-12-01", "2099-12-31"):
-        rows = [f"{day},{i},{max(day, published)}" for i, day in enumerate(days)]
+    for public in ("2010-12-01", "2099-12-31"):
+        rows = [f"{day},{i},{max(day, public)}" for i, day in enumerate(days)]
         text = "\n".join(["timestamp,value,published_at", *rows])
         (tmp_path / "source" / "historical_x.csv").write_text(text)
-        refused(config_for(tmp_path), f"which they are on {published}, not", "correct published_at")
+        refused(
+            config_for(tmp_path), f"public on {public}, the first day", "or leave out published_at"
+        )
 
 
 def test_a_series_that_is_published_before_its_last_target_is_accepted(tmp_path):
     (tmp_path / "source").mkdir()
     days = [str(day) for day in dates("MS")]
-    rows = [f"{day},{i},{max(day, '2010-11-30')}" for i, day in enumerate(days)]
+    rows = [f"{day},{i},{max(day, '2010-10-15')}" for i, day in enumerate(days)]
     text = "\n".join(["timestamp,value,published_at", *rows])
     (tmp_path / "source" / "historical_x.csv").write_text(text)
     assert ready(config_for(tmp_path)).frequencies == {"x": "monthly"}
@@ -227,7 +230,8 @@ def test_first_and_last_days_of_the_calendar_in_a_file_do_no_harm(tmp_path):
     settings = config.settings()
     keys = batch_partitions(settings).get_partition_keys()
     batch = batch_of(settings, keys[0], ("x", "y"))
-    histories = histories_of(observe(batch, series, 182625), options.frequencies)
+    history = observe(batch, published(series, options), options)
+    histories = histories_of(history, options.frequencies)
     rows = plan(batch, histories, [1]).to_pylist()
     assert [row["frequency"] for row in rows] == ["yearly", "yearly"]
 
@@ -278,9 +282,9 @@ def test_a_calendar_is_refused_with_its_rows_or_holds_in_every_batch(
     days = days[(rng.random(len(days)) >= holes) | (np.arange(len(days)) == 0)]
     days = np.append(days, days[:extra] + rng.integers(1, 30))
     days = np.unique(np.busday_offset(days, 0, roll="forward") if moved else days)
-    published = days + rng.integers(0, 90, len(days)) if late else None
+    days_public = days + rng.integers(0, 90, len(days)) if late else None
     series = Series(
-        "x", days, np.ones(len(days)), published, "x.csv", "line", np.arange(2, len(days) + 2)
+        "x", days, np.ones(len(days)), days_public, "x.csv", "line", np.arange(2, len(days) + 2)
     )
     try:
         frequency = decide_frequency(series)
@@ -295,8 +299,11 @@ def test_a_calendar_is_refused_with_its_rows_or_holds_in_every_batch(
         for history_days in (7305, 150 * (1 + step)):
             for key in batch_partitions(settings).get_partition_keys():
                 batch = batch_of(settings, key, ("x",))
-                history = observe(batch, {"x": used}, history_days)
-                histories = histories_of(history, {"x": frequency})
+                options = TrainingOptions(
+                    horizons=[1, 2], frequencies={"x": frequency}, history_days=history_days
+                )
+                history = observe(batch, published({"x": used}, options), options)
+                histories = histories_of(history, options.frequencies)
                 row = plan(batch, histories, [1, 2]).to_pylist()[0]
                 in_window = row["targets"] + row["missing_targets"]
                 planned = row["history"] >= MINIMUM_HISTORY and in_window > 0

@@ -67,7 +67,9 @@ def compute_forecasts(
 ) -> tuple[dg.Output[EncodedObject], Forecasts]:
     """Return the next forecasts, as they are stored and shown, and what their checks look at."""
     source, ledger = run.open_source(), trust_ledger.load()
-    series = load_series(source, options.variables or (), options.frequencies)
+    series = load_series(
+        source, options.variables or (), options.frequencies, options.publication_lag_days
+    )
     rules = resolve_rules(options.models or DEFAULT_MODELS, seconds=options.rule_timeout_seconds)
     result = forecast_next(series, rules, options, LatestTrust(ledger))
     forecasts = Forecasts(

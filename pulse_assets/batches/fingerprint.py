@@ -33,7 +33,13 @@ NUMERICAL_CODE: Final = (
     "batches/windows.py",
     *(
         f"history/{name}.py"
-        for name in ("frequency", "frequency_names", "holiday_calendars", "label_grids")
+        for name in (
+            "frequency",
+            "frequency_names",
+            "holiday_calendars",
+            "label_grids",
+            "publication",
+        )
     ),
     "history/step_calendars.py",
     "retrodiction",
@@ -73,6 +79,7 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     decisive = {
         **chosen,
         "models": models,
+        "publication_lag_days": {n: lag for n, lag in options.publication_lag_days.items() if lag},
         "rules": rule_versions(models, options.rule_timeout_seconds),
         "batch_size_days": settings.batch_length,
         "schemas": schema_fingerprint(SCHEMAS),
@@ -94,13 +101,14 @@ def ledger_fingerprint(settings: Settings, options: TrainingOptions) -> dict[str
 
 
 def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
-    """Hash the window and every observation that the batch may use.
+    """Hash the window and every release on which forecasts or scores of the batch depend.
 
     Args:
         batch: the window.
         history: the `historical_data` of the batch.
     """
-    whole = sorted_table(history, SORT_KEYS["historical_data"])
+    used = history.filter(history["used"]).drop_columns("used")
+    whole = sorted_table(used, SORT_KEYS["historical_data"])
     return _sha256(f"{batch.start}/{batch.end}/{content_hash(whole)}".encode())
 
 

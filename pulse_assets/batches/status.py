@@ -130,8 +130,10 @@ class _Expected:
     def __init__(self, settings: Settings, options: TrainingOptions) -> None:
         source = settings.open_source()
         self._settings = settings
-        self._days = options.history_days
-        self._series = load_series(source, options.variables or (), options.frequencies)
+        self._options = options
+        self._series = load_series(
+            source, options.variables or (), options.frequencies, options.publication_lag_days
+        )
         self._configuration = configuration_fingerprint(settings, options)
 
     def state(self, key: str, tables: Fingerprints) -> BatchState:
@@ -152,4 +154,4 @@ class _Expected:
 
     def _input(self, key: str) -> str:
         batch = batch_of(self._settings, key, tuple(self._series))
-        return input_hash(batch, observe(batch, self._series, self._days))
+        return input_hash(batch, observe(batch, self._series, self._options))

@@ -11,6 +11,7 @@ import yaml
 
 from pulse_assets.cli.parser import LISTS, MAPPINGS, flag
 from pulse_assets.errors import ConfigurationError
+from pulse_assets.history.publication import ALL_OTHERS
 from pulse_assets.settings import Settings, TrainingConfig
 from pulse_assets.storage.s3 import refuse_credentials
 
@@ -20,6 +21,7 @@ _BUCKETS: Final = {"source": "S3_DATA_BUCKET", "store": "S3_RESULTS_BUCKET"}
 _EXAMPLES: Final = {
     "--calendar": "CALENDAR, like spx_close=NYSE",
     "--frequencies": "FREQUENCY, like gdp=quarterly",
+    "--publication-lag-days": "DAYS, like gdp=45, or one number for all",
 }
 #: Variables of the environment for the log, by setting.
 _LOG: Final = {"log_level": "LOG_LEVEL", "log_dir": "LOG_DIR"}
@@ -57,7 +59,10 @@ def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in chosen.keys() & LISTS:
         chosen[name] = _parts(chosen[name])
     for name in chosen.keys() & MAPPINGS:
-        chosen[name] = _pairs(flag(name), _parts(chosen[name]))
+        parts = _parts(chosen[name])
+        if name == "publication_lag_days":
+            parts = [part if "=" in part else f"{ALL_OTHERS}={part}" for part in parts]
+        chosen[name] = _pairs(flag(name), parts)
     return chosen
 
 

@@ -29,6 +29,7 @@ _METAVARS: Final = {
     "dask_tls_client_key": "FILE",
     "calendar": "VARIABLE=CALENDAR",
     "frequencies": "VARIABLE=FREQUENCY",
+    "publication_lag_days": "DAYS|VARIABLE=DAYS",
 }
 #: Options that only a training uses.
 _TRAINING_ONLY: Final = frozenset({"resume", "output_file", "s3_output_file", *GROUPS[COMPUTE]})

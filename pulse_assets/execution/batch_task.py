@@ -28,6 +28,7 @@ from pulse_assets.history.calendars import load_series
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.stages.columns import all_true
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.panel import Panel
 from pulse_assets.stages.plan import plan
@@ -166,19 +167,38 @@ class _Walk:
     @cached_property
     def series(self) -> dict[str, Series]:
         """All series, read once, so that the batches see the same even while a file is replaced."""
-        source = self.works[0].task.settings.open_source()
         work = self.works[0]
-        return load_series(source, work.batch.variables, work.options.frequencies)
+        options, source = work.options, work.task.settings.open_source()
+        return load_series(
+            source, work.batch.variables, options.frequencies, options.publication_lag_days
+        )
 
     @cached_property
     def histories(self) -> dict[str, VariableHistory]:
         """The history of each variable, up to the end of the last batch."""
-        last = max(self.works, key=lambda work: work.batch.end)
-        histories = histories_of(last.table("historical_data", self), last.options.frequencies)
+        histories = histories_of(self._historical_data(), self.works[0].options.frequencies)
         if len(self.works) > 1:
             for history in histories.values():
                 _ = history.observations  # its error may concern the last batch alone: raise it now
         return histories
+
+    def _historical_data(self) -> pa.Table:
+        """Return what the batches see together.
+
+        Raises:
+            ValueError: stored tables of several batches hold releases that are outcomes of one
+                alone, so that each batch must be computed for itself.
+        """
+        works = sorted(self.works, key=lambda work: work.batch.end)
+        first, last = works[0], works[-1]
+        if len(works) > 1 and "historical_data" in last.task.tables:
+            together = replace(last.batch, start=first.batch.start)
+            return observe(together, self.series, last.options)
+        tables = [work.table("historical_data", self) for work in works]
+        later = any(not all_true(table["used"]) for table in tables)
+        if len(works) > 1 and (later or last.options.score_against != "first"):
+            raise ValueError("the outcomes of these batches have later releases")
+        return tables[-1]
 
     @cached_property
     def forecasts(self) -> dict[str, BatchForecasts]:
@@ -272,7 +292,7 @@ class _BatchWork:
             self.fingerprint["input"] = INCOMPLETE_INPUT
 
     def _make_historical_data(self, walk: _Walk) -> pa.Table:
-        return observe(self.batch, walk.series, self.options.history_days)
+        return observe(self.batch, walk.series, self.options)
 
     def _make_training_batches(self, walk: _Walk) -> pa.Table:
         return plan(self.batch, walk.histories, self.options.horizons)

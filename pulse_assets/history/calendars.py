@@ -32,6 +32,7 @@ from pulse_assets.history.label_choice import (
     working_week_of,
 )
 from pulse_assets.history.label_grids import LabelGrid
+from pulse_assets.history.publication import lag_of, with_publication
 from pulse_assets.history.rhythms import (
     DAILY,
     RHYTHMS,
@@ -93,20 +94,31 @@ def decide_frequency(
 
 
 def load_series(
-    source: Source, names: Iterable[str], frequencies: Mapping[str, str]
+    source: Source,
+    names: Iterable[str],
+    frequencies: Mapping[str, str],
+    lag_days: Mapping[str, int],
 ) -> dict[str, Series]:
     """Read variables, each from the day on from which its frequency holds.
+
+    Each value has a day of publication, see `with_publication`.
 
     Args:
         source: has them.
         names: the variables.
         frequencies: frequency by variable; a variable without one is read whole.
+        lag_days: days from the end of a period to the publication of its value, see `lag_of`.
 
     Raises:
         HistoricalDataError, StoreUnavailableError: see `Source.load`.
     """
     texts = {name: frequencies.get(name, IRREGULAR) for name in names}
-    return {name: rows_used(source.load(name), text) for name, text in texts.items()}
+    return {
+        name: with_publication(
+            rows_used(source.load(name), text), get_frequency(text), lag_of(name, lag_days)
+        )
+        for name, text in texts.items()
+    }
 
 
 def rows_used(series: Series, frequency: str) -> Series:

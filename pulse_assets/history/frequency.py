@@ -38,6 +38,10 @@ class StepCalendar(Protocol):
         """Return the dates that lie a number of steps after others, [N]."""
         ...
 
+    def period_over(self, dates: Dates) -> Dates:
+        """Return the first day on which the period that each date labels is over, [N]."""
+        ...
+
 
 @dataclass(frozen=True)
 class Frequency:
@@ -82,10 +86,24 @@ class Frequency:
         """Number of observations per year; an irregular series counts as daily."""
         return 365 if self.calendar is None else self.calendar.per_year
 
+    def period_over(self, dates: Dates) -> Dates:
+        """Return the first day on which the period that each date labels is over, [N].
+
+        It is the label itself where that is the last day of its period, as in daily data, and else
+        the first day of the next period. An irregular observation is known on its date.
+
+        Example:
+            >>> from pulse_assets.history.frequency_names import get_frequency
+            >>> days = np.array(["2020-01-01", "2020-03-31"], "M8[D]")
+            >>> get_frequency("quarterly").period_over(days).astype(str).tolist()
+            ['2020-04-01', '2020-03-31']
+        """
+        return dates if self.calendar is None else self.calendar.period_over(dates)
+
 
 def regularise(
-    timestamps: Dates, values: Floats, published_at: Dates | None, frequency: Frequency
-) -> tuple[Dates, Floats, Dates | None]:
+    timestamps: Dates, values: Floats, published_at: Dates, frequency: Frequency
+) -> tuple[Dates, Floats, Dates]:
     """Add a NaN row for each missing period of a variable whose periods are counted.
 
     An added date has the label of the observation before it, moved on by the missing periods. Other
@@ -94,7 +112,7 @@ def regularise(
     Args:
         timestamps: dates in order, [T].
         values: observations, [T].
-        published_at: first day each value was known, [T], or None.
+        published_at: first day on which each value was known, [T]; NaT for an added row.
         frequency: of the variable.
 
     Returns:
@@ -121,8 +139,6 @@ def regularise(
     dates[period] = timestamps
     full = np.full(len(dates), np.nan)
     full[period] = values
-    if published_at is None:
-        return dates, full, None
     published = np.full(len(dates), np.datetime64("NaT", "D"))
     published[period] = published_at
     return dates, full, published

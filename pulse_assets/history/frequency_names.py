@@ -58,6 +58,8 @@ _OFFSETS: Final = (
     rf"W-(?:{_DAY})|BMS|BME|SM[SE](?:-\d+)?|WOM-[1-4](?:{_DAY})|LWOM-(?:{_DAY})|"
     rf"B(?:Q|Y|HY)[SE](?:-(?:{_MONTH}))?|RE-{_FISCAL}"
 )
+#: Names of frequencies whose labels are the ends of their periods.
+_AT_END: Final = re.compile(r"\d*(W-(FRI|SAT|SUN)|BME|SME|BQE|BYE|BHYE|RE|M(-\d+)*-31\b)")
 #: How far from a whole number the steps per year may be, relative to it, to be a season.
 _SEASON_TOLERANCE: Final = 0.01
 
@@ -254,7 +256,7 @@ def _grid(
     if every < 1:
         return None
     try:
-        calendar = grid_of(labels(), every)
+        calendar = grid_of(labels(), every, at_end=bool(_AT_END.match(name)))
     except ValueError:  # pandas refuses a day of the month
         return None
     return _periods(name, calendar, counts_periods=counted)

@@ -32,10 +32,12 @@ class LabelGrid:
     Args:
         labels: of a cycle, in days since its start, [G], in order.
         every: labels per step.
+        at_end: whether a label is the end of its period; if not, it is the beginning.
     """
 
     labels: Ints
     every: int = 1
+    at_end: bool = False
 
     @property
     def per_year(self) -> float:
@@ -60,6 +62,15 @@ class LabelGrid:
         """Return the labels some steps after those of the dates."""
         return self.label(self.index(dates) + self.every * steps)
 
+    def period_over(self, dates: Dates) -> Dates:
+        """Return the first day on which the period of each label is over.
+
+        It is the label, or where labels are the beginnings of periods, the next label.
+        """
+        if self.at_end:
+            return dates
+        return np.maximum(self.ahead(dates, np.ones(len(dates), np.int64)), dates)
+
     @cached_property
     def _middles(self) -> Ints:
         """The first day that is nearer to each label than to that before, [G + 1]."""
@@ -67,9 +78,9 @@ class LabelGrid:
         return (around[:-1] + around[1:] + 1) // 2
 
 
-def grid_of(labels: Dates, every: int = 1) -> LabelGrid:
+def grid_of(labels: Dates, every: int = 1, *, at_end: bool = False) -> LabelGrid:
     """Return the calendar with the labels of one cycle, whatever their order."""
-    return LabelGrid(np.unique((labels - _START).astype(np.int64) % _CYCLE), every)
+    return LabelGrid(np.unique((labels - _START).astype(np.int64) % _CYCLE), every, at_end)
 
 
 @lru_cache(maxsize=512)

@@ -94,6 +94,10 @@ class Source:
         """
         return {name: file.path for name, file in self._places.items()}
 
+    def usual_lag_days(self) -> dict[str, int]:
+        """Return the usual days from the end of a period to its publication, of bundled series."""
+        return {}
+
     def notes(self) -> list[str]:
         """Return what was skipped or renamed in tables, one sentence each.
 

@@ -22,6 +22,10 @@ class EveryDay:
         """Return the dates some days later."""
         return dates + steps
 
+    def period_over(self, dates: Dates) -> Dates:
+        """Return the days themselves: a value of a day is known on it."""
+        return dates
+
 
 @dataclass(frozen=True)
 class WorkingDays:
@@ -53,6 +57,10 @@ class WorkingDays:
         """Return the dates some working days later; a date on no such day counts as that before."""
         return np.busday_offset(dates, steps, roll="backward", busdaycal=self.calendar)
 
+    def period_over(self, dates: Dates) -> Dates:
+        """Return the days themselves: a value of a day is known on it."""
+        return dates
+
 
 @dataclass(frozen=True)
 class FixedDays:
@@ -72,6 +80,17 @@ class FixedDays:
     def ahead(self, dates: Dates, steps: Ints) -> Dates:
         """Return the dates some steps later."""
         return dates + self.length * steps
+
+    def period_over(self, dates: Dates) -> Dates:
+        """Return the first day on which the period of each label is over.
+
+        A label from Friday to Sunday is the end of its weeks. Any other lies in a week that is over
+        on the next Monday, or, where periods are several weeks or no weeks, begins its period.
+        """
+        if self.length % 7:
+            return dates + self.length
+        weekday = (dates.astype(np.int64) + 3) % 7  # from Monday on
+        return np.where(weekday >= 4, dates, dates + self.length - weekday)
 
 
 @dataclass(frozen=True)
@@ -103,6 +122,16 @@ class Months:
         same_days = months.astype("M8[D]") + (dates - own_months.astype("M8[D]"))
         at_end = (dates + 1).astype("M8[M]") > own_months
         return np.where(at_end, last_days, np.minimum(same_days, last_days))
+
+    def period_over(self, dates: Dates) -> Dates:
+        """Return the first day on which the period of each label is over.
+
+        The last day of a month, or its last working day, is the end of its period. Any other label
+        lies in the first month of its period, which is over on the first of the month after it.
+        """
+        following = (dates.astype("M8[M]") + 1).astype("M8[D]")
+        at_end = dates >= np.busday_offset(following, -1, roll="forward")
+        return np.where(at_end, dates, (dates.astype("M8[M]") + self.every).astype("M8[D]"))
 
 
 #: Weekdays as pandas writes them in offsets, from Monday on.

@@ -39,6 +39,7 @@ MIN_PAIRS: Final = 40
 #: A product of variances below this share of the products of squares is rounding: all changes
 #: are equal.
 ROUNDING: Final = 1e-9
+_NO_INDICES: Final = np.empty(0, np.int64)
 #: Correlations that are computed at a time, which takes about 100 MB.
 _CELLS: Final = 1_000_000
 
@@ -322,6 +323,11 @@ class IndicatorRule:
                 y, scaled, start, request.horizons, OWN_LAGS, INDICATOR_LAGS
             )
         return forecasts[request.origins]
+
+    def starting_at(self, index: int) -> Self:
+        """Return the rule for the same variable from a later or, if negative, earlier value on."""
+        known = KnownSeries(self.indicator, (_NO_INDICES, _NO_INDICES)).shifted(-index)
+        return replace(self, indicator=known.values, implausible=None) if index else self
 
     def known_indicator(self, start: int) -> KnownSeries:
         """Return the indicator at the dates of a series whose first known value is at `start`."""

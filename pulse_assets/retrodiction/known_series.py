@@ -7,7 +7,7 @@ use the value; all later origins treat it as missing.
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -16,28 +16,45 @@ from pulse_assets.retrodiction.arrays import first_known
 from pulse_assets.retrodiction.implausible import find_implausible
 
 
-@dataclass(frozen=True)
-class KnownSeries:
-    """A series and its implausible values.
+class Revisions(NamedTuple):
+    """Later releases of values of a series, `[R]`, those of one value in order of publication.
 
     Attributes:
-        values: the series `[T]`; NaN where missing.
+        indices: index of each value.
+        values: what it is from then on; NaN: withdrawn.
+        known_from: index of the first origin that knows it.
+    """
+
+    indices: Ints
+    values: Floats
+    known_from: Ints
+
+
+@dataclass(frozen=True)
+class KnownSeries:
+    """A series, its implausible values and its revisions.
+
+    Attributes:
+        values: the first release of each value `[T]`; NaN where missing.
         implausible: indices of the implausible values, ascending, and of the values that reveal
             them, `[K]` each.
+        revisions: the later releases; None: none.
     """
 
     values: Floats
     implausible: tuple[Ints, Ints]
+    revisions: Revisions | None = None
 
     @classmethod
-    def of(cls, values: Floats, season: int = 1) -> Self:
+    def of(cls, values: Floats, season: int = 1, revisions: Revisions | None = None) -> Self:
         """Return a series with its implausible values.
 
         Args:
             values: the series `[T]`; NaN where missing.
             season: observations per season; 1: none.
+            revisions: later releases of its values.
         """
-        return cls(values, find_implausible(values, season))
+        return cls(values, find_implausible(values, season), revisions)
 
     def carried(self, last_known: Ints) -> Self:
         """Return the series at other dates: the last value that was known at each.
@@ -81,7 +98,7 @@ class KnownSeries:
                 after an origin.
         """
         measured = np.empty(len(origins))
-        for (values,), where in vintages([self], origins):
+        for (values,), where in versions([self], origins):
             measured[where] = function(values, origins[where])
         return measured
 
@@ -113,7 +130,7 @@ class KnownSeries:
         return values
 
 
-def vintages(
+def versions(
     series: Sequence[KnownSeries], origins: Ints
 ) -> Iterator[tuple[tuple[Floats, ...], Bools]]:
     """Yield each version of several series, and which origins `[O]` know this version.
@@ -127,8 +144,8 @@ def vintages(
     Example:
         >>> walk = np.arange(20) % 2.0
         >>> walk[15] = 1000.0
-        >>> versions = vintages([KnownSeries.of(walk)], np.array([14, 15, 16]))
-        >>> [(len(values), where.tolist()) for (values,), where in versions]
+        >>> known = versions([KnownSeries.of(walk)], np.array([14, 15, 16]))
+        >>> [(len(values), where.tolist()) for (values,), where in known]
         [(16, [False, True, False]), (20, [True, False, True])]
     """
     settled = np.ones(len(origins), bool)

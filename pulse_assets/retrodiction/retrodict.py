@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from pulse_assets.retrodiction.combination import Method, combine
 from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.indicators import IndicatorRule
 from pulse_assets.retrodiction.intervals import interval_radius
-from pulse_assets.retrodiction.known_series import KnownSeries, vintages
+from pulse_assets.retrodiction.known_series import KnownSeries, Revisions, versions
 from pulse_assets.retrodiction.padding import pack, unpack, unpack_weights
+from pulse_assets.retrodiction.real_time import Vintage, run_on_vintages, vintages_of
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.retrodiction.walk_forward import SeriesBatch
 
@@ -83,41 +84,57 @@ def retrodict(
     requested = np.array(origins, np.int64)
     if isinstance(y, np.ndarray):
         y = KnownSeries.of(y[: requested.max(initial=-1) + 1], season)
-    versions = list(_vintages(y, rules, requested))
-    retrodict_vintage = partial(
-        _retrodict,
-        horizons=horizons,
-        season=season,
-        ensemble=ensemble,
-        level=level,
-        strict=strict,
-    )
-    if len(versions) == 1:
-        ((values, vintage_rules, _),) = versions
-        return retrodict_vintage(values, requested, vintage_rules)
-    # Each vintage includes the first origin, because slow rules start relative to it.
+    settings = _Settings(np.array(horizons, np.int64), season, ensemble, level, strict)
+    revisions = _known_revisions(y, requested)
+    known_versions = list(_versions(y, rules, requested))
+    if len(known_versions) == 1:
+        ((values, version_rules, _),) = known_versions
+        return _retrodict(values, revisions, requested, version_rules, settings)
+    # Each version includes the first origin, because slow rules start relative to it.
     first = requested.min()
     parts = [
-        (retrodict_vintage(values, np.append(first, requested[where]), vintage_rules), where)
-        for values, vintage_rules, where in versions
+        (
+            _retrodict(
+                values, revisions, np.append(first, requested[where]), version_rules, settings
+            ),
+            where,
+        )
+        for values, version_rules, where in known_versions
     ]
     return _joined(parts, requested)
 
 
-def _vintages(
+def _known_revisions(y: KnownSeries, origins: Ints) -> Revisions | None:
+    """Return the revisions of a series if one of some origins knows any, else None."""
+    if y.revisions is None or not len(origins):
+        return None
+    return y.revisions if (y.revisions.known_from <= origins.max()).any() else None
+
+
+class _Settings(NamedTuple):
+    """What is the same for all versions of a series; see `retrodict`."""
+
+    horizons: Ints
+    season: int
+    ensemble: Method
+    level: float
+    strict: bool
+
+
+def _versions(
     y: KnownSeries, rules: Sequence[Rule], origins: Ints
 ) -> Iterator[tuple[Floats, list[Rule], Bools]]:
-    """Yield series and rules with their indicators as origins know them; see `vintages`."""
+    """Yield series and rules with their indicators as origins know them; see `versions`."""
     start = first_known(y.values) if any(isinstance(rule, IndicatorRule) for rule in rules) else 0
     series = [y]
     series += [rule.known_indicator(start) for rule in rules if isinstance(rule, IndicatorRule)]
-    for (values, *indicators), where in vintages(series, origins):
+    for (values, *indicators), where in versions(series, origins):
         remaining = iter(indicators)
-        vintage_rules = [
+        version_rules = [
             rule.with_indicator(next(remaining), start) if isinstance(rule, IndicatorRule) else rule
             for rule in rules
         ]
-        yield values, vintage_rules, where
+        yield values, version_rules, where
 
 
 def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: Ints) -> Retrodiction:
@@ -142,30 +159,28 @@ def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: Ints) -> Retro
 
 def _retrodict(
     y: Floats,
+    revisions: Revisions | None,
     origins: Ints,
     rules: Sequence[Rule],
-    *,
-    horizons: Sequence[int] | Ints,
-    season: int,
-    ensemble: Method,
-    level: float,
-    strict: bool,
+    settings: _Settings,
 ) -> Retrodiction:
-    """Forecast from origins that know the same series; see `retrodict`."""
+    """Forecast from origins that know the same first releases; see `retrodict`."""
     ordered, at = origins, np.arange(len(origins))
     if not ascending(origins):
         ordered, at = np.unique(origins, return_inverse=True)
-    batch = SeriesBatch.of([y], [ordered], horizons, season)
+    batch = SeriesBatch.of([y], [ordered], settings.horizons, settings.season)
     usable, unit = batch.request.origins, batch.units[0] if len(batch.units) else 1.0
     start = int(ordered[-1] - usable[-1]) if len(usable) else 0  # index of the batch's first value
+    vintages = None
+    if revisions is not None and len(usable):
+        vintages = vintages_of(y[: ordered[-1] + 1], revisions, settings.season)
     models = (*(rule.name for rule in rules), *ENSEMBLES)
-    failures = None if strict else []
-    padded = _run_rules(
-        batch, rules, max(int(ordered[0]) - start, 0) if len(usable) else 0, failures
-    )
+    failures = None if settings.strict else list[RuleFailure]()
+    first = max(int(ordered[0]) - start, 0) if len(usable) else 0
+    padded = _run_rules(batch, vintages, rules, first, failures)
     series = batch.observed, batch.filled, batch.request.horizons, usable
-    weights = combine(padded, *series, len(rules), ensemble)
-    radius = interval_radius(padded, *series, len(models), 1.0 - level)
+    weights = combine(padded, *series, len(rules), settings.ensemble)
+    radius = interval_radius(padded, *series, len(models), 1.0 - settings.level)
     # -1 for origins before the first known value.
     places = np.maximum(at - (len(ordered) - len(usable)), -1)
     indices = np.append(usable, -1)[places]
@@ -176,29 +191,38 @@ def _retrodict(
 
 
 def _run_rules(
-    batch: SeriesBatch, rules: Sequence[Rule], first: int, failures: list[RuleFailure] | None
+    batch: SeriesBatch,
+    vintages: Sequence[Vintage] | None,
+    rules: Sequence[Rule],
+    first: int,
+    failures: list[RuleFailure] | None,
 ) -> Floats:
     """Run the rules over the whole history of one series; return a padded forecast array.
 
     Args:
         batch: the series and its origins.
+        vintages: what each origin knows of the series; None: the values of the batch.
         rules: the rules `[M]`.
         first: the first requested origin, or the first known value if that is later. Slow rules
-            start before it, and not before the first origin of the batch: vintages of a series
+            start before it, and not before the first origin of the batch: versions of a series
             have other first origins, but must combine the same forecasts.
         failures: receives the origins from which a rule failed; None: they are raised.
     """
     length, request = len(batch.filled), batch.request
-    everywhere = batch.at_origins(range(length))
     by_rule = np.empty((len(rules), length, len(request.horizons)))
+    everywhere = batch.at_origins(range(length)) if vintages is None else batch
     with np.errstate(over="ignore", invalid="ignore"):
         for rule, forecasts in zip(rules if length else (), by_rule, strict=False):
-            if rule.history_origins is None:
-                everywhere.fill(rule, forecasts, failures)
-            else:
+            origins, wanted = range(length), forecasts
+            if rule.history_origins is not None:
                 forecasts[:] = np.nan
                 origins = slow_origins(first, int(request.origins[-1]), rule.history_origins)
                 wanted = forecasts[origins.start : origins.stop]
+            if vintages is not None:
+                run_on_vintages(vintages, rule, batch, origins, wanted, failures)
+            elif rule.history_origins is None:
+                everywhere.fill(rule, wanted, failures)
+            else:
                 batch.at_origins(origins).fill(rule, wanted, failures)
     return pack(by_rule)
 

@@ -10,6 +10,7 @@ from pydantic import field_validator
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.holiday_calendars import holidays_of
+from pulse_assets.history.publication import ALL_OTHERS
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.combination import Method
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
@@ -21,6 +22,8 @@ from pulse_assets.settings.setting import EVALUATE, PREDICT, setting
 _LONGEST_HISTORY: Final = 5 * 36525
 #: Steps ahead at most: ten years of days. More would need a history of as many observations.
 _LONGEST_HORIZON: Final = 3650
+#: Longest time from the end of a period to the publication of its value, in days.
+_LONGEST_LAG: Final = 3650
 #: Longest time of a rule in a batch: a week.
 MOST_SECONDS: Final = 604_800
 
@@ -84,6 +87,19 @@ class TrainingOptions(Checked):
         description="holidays of a daily variable, on which it has no value, such as "
         "spx_close=NYSE: a market or a country of the package holidays (pip install "
         "'pulse-assets[calendars]')",
+    )
+    publication_lag_days: dict[str, int] = setting(
+        default={},
+        group=PREDICT,
+        description="days from the end of a period to the publication of its value, where the "
+        "source has no published_at: one number for all, or by variable, such as gdp=45; default: "
+        "0, for the bundled series what is usual for them",
+    )
+    score_against: str = setting(
+        default="first",
+        group=EVALUATE,
+        description="which release of a value counts as what happened: first, latest, or the "
+        "number of a release, such as 3",
     )
     trust_discount: float = setting(
         default=0.98,
@@ -158,6 +174,31 @@ class TrainingOptions(Checked):
             return {variable: get_frequency(text).text for variable, text in value.items()}
         except ConfigurationError as error:
             raise ValueError(f"cannot be used: {error}") from error
+
+    @field_validator("publication_lag_days", mode="before")
+    @classmethod
+    def _one_lag_for_all(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {ALL_OTHERS: value}
+
+    @field_validator("publication_lag_days")
+    @classmethod
+    def _possible_lags(cls, value: dict[str, int]) -> dict[str, int]:
+        for name, days in value.items():
+            if name != ALL_OTHERS:
+                check_variable_name(name)
+            if not 0 <= days <= _LONGEST_LAG:
+                raise ValueError(f"holds {days} days: choose 0 to {_LONGEST_LAG}")
+        return value
+
+    @field_validator("score_against", mode="before")
+    @classmethod
+    def _a_release(cls, value: object) -> object:
+        text = str(value).strip().lower()
+        if text in ("first", "latest"):
+            return text
+        if isinstance(value, bool) or not text.isdecimal() or int(text) < 1:
+            raise ValueError("must be first, latest or the number of a release, such as 3")
+        return "first" if int(text) == 1 else str(int(text))
 
     @field_validator("calendar")
     @classmethod

@@ -12,6 +12,11 @@ def constant(text: str, length: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(np.zeros(length, np.int32), [text])
 
 
+def all_true(column: pa.ChunkedArray) -> bool:
+    """Return whether all values of a column of truth values are true, as in an empty one."""
+    return bool(column.to_numpy().all())
+
+
 def split_by(table: pa.Table, column: str) -> dict[str, pa.Table]:
     """Return the rows of each name in a dictionary column, in their order.
 

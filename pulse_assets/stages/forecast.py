@@ -2,23 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import NEXT_FORECASTS
 from pulse_assets.errors import HistoricalDataError, PulseError
 from pulse_assets.history.frequency import dates_ahead
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.series import Series
-from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
-from pulse_assets.stages.observe import observe
+from pulse_assets.stages.observe import observe_all
 from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
 from pulse_assets.stages.variable_history import MINIMUM_HISTORY, Observations, VariableHistory
 
@@ -58,8 +55,9 @@ def forecast_next(
         A monthly series that ends on 2020-01-01 is predicted at horizons 1 and 3 for 2020-02-01
         and 2020-04-01.
     """
-    panel = Panel(Observations.by_variable(_latest(series, options.history_days)))
-    requests, left_out = _requests(series, panel, options)
+    public = Observations.by_variable(observe_all(series, options.history_days))
+    panel, as_of = Panel(public), _newest_publication(public)
+    requests, left_out = _requests(series, panel, as_of, options)
     selected = panel.select_indicators(requests.values(), options.max_partners)
     parts, rule_errors = [NEXT_FORECASTS.empty_table()], {}
     for name, request in requests.items():
@@ -69,49 +67,53 @@ def forecast_next(
             left_out[name] = str(error)
             continue
         rule_errors |= {f"{name}, {e.model}": e.text for e in retrodiction.errors}
-        parts.append(_table(request, retrodiction, trust))
+        parts.append(_table(request, as_of, retrodiction, trust))
     rows = [{"variable": name, "error": left_out[name]} for name in series if name in left_out]
     parts.append(pa.Table.from_pylist(rows, NEXT_FORECASTS))
     return NextForecasts(pa.concat_tables(parts).unify_dictionaries(), left_out, rule_errors)
 
 
+def _newest_publication(public: Mapping[str, Observations]) -> np.datetime64:
+    """Return the last day on which anything was published."""
+    days = [days for rows in public.values() for days in (rows.published, rows.later.published)]
+    return np.concatenate(days).max()
+
+
 def _requests(
-    series: Mapping[str, Series], panel: Panel, options: TrainingOptions
+    series: Mapping[str, Series], panel: Panel, as_of: np.datetime64, options: TrainingOptions
 ) -> tuple[dict[str, SeriesRequest], dict[str, str]]:
     """Return what to forecast of each variable, and why other variables are left out."""
     requests, left_out = {}, {}
     for name in series:
         try:
-            requests[name] = _request(name, panel.observations, options)
+            requests[name] = _request(name, panel.observations, as_of, options)
         except PulseError as error:
             left_out[name] = str(error)
     return requests, left_out
 
 
-def _latest(series: Mapping[str, Series], history_days: int) -> pa.Table:
-    """Return the `historical_data` of a batch that begins after the very last observation."""
-    last = max(x.timestamps[-1] for x in series.values()).item()
-    after = last + timedelta(days=1)
-    return observe(TrainingBatch("", after, after, tuple(series)), series, history_days)
-
-
 def _request(
-    name: str, observations: Mapping[str, Observations], options: TrainingOptions
+    name: str,
+    observations: Mapping[str, Observations],
+    as_of: np.datetime64,
+    options: TrainingOptions,
 ) -> SeriesRequest:
-    """Ask for the forecasts of a variable from its last value.
+    """Ask for the forecasts of a variable from its last value, in all that is public on a day.
 
     Raises:
         HistoricalDataError: it has too few rows, or none with a value.
     """
     frequency = get_frequency(options.frequencies[name])
     rows = _enough_rows(name, observations, options.history_days)
-    available = VariableHistory(rows, frequency).available_history
-    last_known = np.flatnonzero(np.isfinite(available.values))[-1:]
-    if not len(last_known):
+    valued = rows.dates[np.isfinite(rows.values)]
+    if not len(valued):
         raise HistoricalDataError(f"{name}: no observation has a value: correct its file")
-    series = KnownSeries.of(available.values, frequency.season)
-    horizons = np.array(options.horizons, np.int64)
-    return SeriesRequest(name, available.dates, series, frequency, last_known, horizons)
+    history = VariableHistory(rows.until(valued[-1]), frequency, as_of)
+    dates = history.available_history.dates
+    horizons, last = np.array(options.horizons, np.int64), np.array([len(dates) - 1])
+    return SeriesRequest(
+        name, dates, history.known_days, history.known_series, frequency, last, horizons
+    )
 
 
 def _enough_rows(
@@ -127,11 +129,13 @@ def _enough_rows(
     return observations[name]
 
 
-def _table(request: SeriesRequest, forecasts: Retrodiction, trust: Trust) -> pa.Table:
+def _table(
+    request: SeriesRequest, as_of: np.datetime64, forecasts: Retrodiction, trust: Trust
+) -> pa.Table:
     """Return the [M, 1, H] arrays as rows: all horizons of the first model, then of the next."""
     name, horizons, models = request.name, request.steps_ahead, forecasts.models
     last = int(request.origins[0])
-    origin = request.dates[last], float(request.series.values[last])
+    origin = request.dates[last], as_of, float(request.series.values[last])
     targets = dates_ahead(request.dates[: last + 1], horizons, request.frequency)
     steps = len(horizons)
     length = len(models) * steps

@@ -9,14 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from pulse_assets.array_types import Bools, Floats
-from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import split_by
 from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
 from pulse_assets.stages.predict import PlannedVariable, planned_variables
-from pulse_assets.stages.variable_history import histories_of
+from pulse_assets.stages.variable_history import Observations, VariableHistory, histories_of
 
 Tables = Mapping[str, pa.Table]
 
@@ -69,8 +68,9 @@ def recompute(
     planned = planned_variables(tables["training_batches"], histories, options.horizons)
     chosen = [each for each in planned if variables is None or each.name in variables]
     for day, origins in _origins_by_day(chosen):
-        panel = Panel({name: history.rows.until(day) for name, history in histories.items()})
-        requests = [_request(variable, row) for variable, row in origins]
+        public = {name: history.rows.public_on(day) for name, history in histories.items()}
+        panel = Panel(public)
+        requests = [_request(variable, row, public[variable.name]) for variable, row in origins]
         selected = panel.select_indicators(requests, options.max_partners)
         for (variable, row), request in zip(origins, requests, strict=True):
             retrodiction = forecast_series(request, panel, selected, rules, options).retrodiction
@@ -90,26 +90,35 @@ def difference_rank(result: Recomputed) -> tuple[bool, float]:
 def _origins_by_day(
     planned: Iterable[PlannedVariable],
 ) -> list[tuple[np.datetime64, list[tuple[PlannedVariable, int]]]]:
-    """Return each variable's rows with the first and the last origin, by the day of the row.
+    """Return each variable's first and last known row, by the day on which it was known first.
 
-    Variables that share a day share what was known on it.
+    Variables that share a day share what was public on it.
     """
     by_day: dict[np.datetime64, list[tuple[PlannedVariable, int]]] = {}
     for variable in planned:
-        dates = variable.history.available_history.dates
+        days = variable.history.available_history.published
         for row in sorted({*variable.pairs.last_known_row[[0, -1]].tolist()}):
-            by_day.setdefault(cast("np.datetime64", dates[row]), []).append((variable, row))
+            by_day.setdefault(cast("np.datetime64", days[row]), []).append((variable, row))
     return sorted(by_day.items(), key=itemgetter(0))
 
 
-def _request(variable: PlannedVariable, row: int) -> SeriesRequest:
-    """Ask for the forecasts of a variable from one row, with no row after it."""
-    history, available = variable.history, variable.history.available_history
+def _request(variable: PlannedVariable, row: int, public: Observations) -> SeriesRequest:
+    """Ask for the forecasts of a variable from one row, with no row after it.
+
+    Args:
+        variable: the variable.
+        row: of its available history.
+        public: what was public of it on the day on which the row was.
+    """
+    frequency = variable.history.frequency
+    known = public.until(variable.history.available_history.dates[row])
+    history = VariableHistory(known, frequency)
     return SeriesRequest(
         variable.name,
-        available.dates[: row + 1],
-        KnownSeries.of(available.values[: row + 1], history.frequency.season),
-        history.frequency,
+        history.available_history.dates,
+        history.known_days,
+        history.known_series,
+        frequency,
         np.array([row]),
         # All steps of the batch: a rule may forecast a path as a whole.
         np.unique(variable.pairs.steps_ahead),

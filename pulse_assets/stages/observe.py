@@ -1,47 +1,199 @@
-"""Stage 1, `historical_data`: the observations that are available to a batch."""
+"""Stage 1, `historical_data`: what was public when a batch was forecast, and its outcomes.
 
-from collections.abc import Mapping
+A batch sees every release that was public on the day on which the last of its forecasts is made,
+and all releases of the values in its window, which are its outcomes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, Self, cast
 
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.batches.windows import TrainingBatch, history_starts
 from pulse_assets.catalog import HISTORICAL_DATA
-from pulse_assets.history.series import Series
+from pulse_assets.history.frequency import Frequency
+from pulse_assets.history.frequency_names import get_frequency
+from pulse_assets.history.series import Revisions, Series
+from pulse_assets.settings import TrainingOptions
+
+_DAY: Final = np.timedelta64(1, "D")
+#: After all days of publication.
+_NEVER: Final = np.datetime64("9999-12-31")
 
 
-def observe(batch: TrainingBatch, series: Mapping[str, Series], history_days: int) -> pa.Table:
+def observe(
+    batch: TrainingBatch, series: Mapping[str, Series], options: TrainingOptions
+) -> pa.Table:
     """Return the observations in the batch's window and in its history before the window.
 
-    The history begins on the batch's anchor, see `history_starts`.
+    The history begins on the batch's anchor, see `history_starts`. A value that is dated after the
+    window is there if it was public when the last forecast of the batch is made, because other
+    variables may be forecast from it.
+
+    Args:
+        batch: the window of target dates.
+        series: each variable of the batch, with the day of publication of each value.
+        options: frequencies, horizons, the length of the history and which release is scored.
 
     Returns:
-        A table of schema `HISTORICAL_DATA`, sorted. It holds no observation dated `batch.end` or
-        later.
+        A table of schema `HISTORICAL_DATA`, sorted.
     """
-    first = history_starts(np.array([batch.start], "M8[D]"), history_days)[0]
-    span = np.array([first, batch.end], "M8[D]")
-    names = sorted(batch.variables)
-    rows = [slice(*series[name].timestamps.searchsorted(span).tolist()) for name in names]
-    lengths = [part.stop - part.start for part in rows]
-    cuts = [(series[name], part) for name, part in zip(names, rows, strict=True)]
-    timestamps = [x.timestamps[part] for x, part in cuts]
-    values = [x.values[part] for x, part in cuts]
-    published = [_published(x, part) for x, part in cuts]
-    codes = np.repeat(np.arange(len(names), dtype=np.int32), lengths)
+    days = np.array([batch.start, batch.end], "M8[D]")
+    first = history_starts(days[:1], options.history_days)[0]
+    cuts = [_Cut.of(series[name], first, *days) for name in sorted(batch.variables)]
+    last_day = _last_forecast_day(cuts, options) or days[0]
+    return _table([cut.releases(last_day, options.score_against) for cut in cuts])
+
+
+def observe_all(series: Mapping[str, Series], history_days: int) -> pa.Table:
+    """Return all that is public, from the anchor of a batch after the very last observation on.
+
+    Args:
+        series: the variables, with the day of publication of each value.
+        history_days: days before the last observation that the history holds at least.
+    """
+    after = max(x.timestamps[-1] for x in series.values()) + _DAY
+    first = history_starts(np.array([after]), history_days)[0]
+    cuts = [_Cut.of(series[name], first, after, after) for name in sorted(series)]
+    return _table([cut.releases(_NEVER, "first") for cut in cuts])
+
+
+class _Releases(NamedTuple):
+    """Rows of one variable, [N], in order of date, then day of publication."""
+
+    variable: str
+    dates: Dates
+    values: Floats
+    published: Dates
+    used: Bools
+
+
+class _Cut(NamedTuple):
+    """The part of a series that a batch may see.
+
+    Attributes:
+        series: the whole series.
+        published: the day of publication of each value, [T].
+        rows: the first row of the history, the first of the window and the one after the window.
+    """
+
+    series: Series
+    published: Dates
+    rows: tuple[int, int, int]
+
+    @classmethod
+    def of(
+        cls, series: Series, first: np.datetime64, start: np.datetime64, end: np.datetime64
+    ) -> Self:
+        """Cut a series at the beginning of the history, and at both ends of the window.
+
+        Raises:
+            ValueError: the series has no days of publication, see `with_publication`.
+        """
+        if series.published_at is None:
+            raise ValueError(f"{series.variable} has no days of publication")
+        days = np.array([first, start, end])
+        begin, window, after = np.searchsorted(series.timestamps, days).tolist()
+        return cls(series, series.published_at, (begin, window, after))
+
+    def last_forecast_day(self, frequency: Frequency, horizon: int) -> np.datetime64 | None:
+        """Return the day on which the last forecast of the window is made; None: it has none.
+
+        It is never too early, and may be too late where values were published out of order.
+
+        Args:
+            frequency: of the variable.
+            horizon: the smallest number of steps ahead.
+        """
+        begin, start, end = self.rows
+        valued = begin + np.flatnonzero(np.isfinite(self.series.values[begin:end]))
+        if not len(valued) or valued[-1] < start:
+            return None
+        target = valued[-1]
+        if frequency.calendar is None or not frequency.counts_periods:
+            labels = self.series.timestamps[max(target - horizon, 0)][None]
+        else:
+            targets = self.series.timestamps[target : target + 1]
+            labels = frequency.calendar.ahead(targets, np.array([-horizon]))
+        dates = self.series.timestamps[valued]
+        at = int(np.searchsorted(dates, labels, side="right")[0])
+        if at == 0:
+            return None
+        # A forecast from an origin without a value is made once the next value is public.
+        row = valued[at - 1 if dates[at - 1] == labels[0] else at]
+        return cast("np.datetime64", self.published[row])
+
+    def releases(self, last_day: np.datetime64, score_against: str) -> _Releases:
+        """Return what is public on a day, and all releases of the values in the window.
+
+        Args:
+            last_day: the last day on which a forecast of the batch is made.
+            score_against: which release of the values in the window is scored.
+        """
+        begin, _, end = self.rows
+        after = end + np.flatnonzero(self.published[end:] <= last_day)
+        rows = np.append(np.arange(begin, end), after) if len(after) else slice(begin, end)
+        series = self.series
+        columns = series.timestamps[rows], series.values[rows], self.published[rows]
+        first = _Releases(series.variable, *columns, np.ones(len(columns[0]), bool))
+        if series.revisions is None:
+            return first
+        return self._with_later(first, series.revisions, last_day, score_against)
+
+    def _with_later(
+        self, first: _Releases, later: Revisions, last_day: np.datetime64, score_against: str
+    ) -> _Releases:
+        """Add the later releases."""
+        begin, start, end = self.rows
+        seen = later.published_at <= last_day
+        outcome = (later.rows >= start) & (later.rows < end)
+        kept = (seen | outcome) & (later.rows >= begin)
+        used = seen | (outcome & _scored(later.rows, score_against))
+        dates = np.append(first.dates, self.series.timestamps[later.rows[kept]])
+        published = np.append(first.published, later.published_at[kept])
+        order = np.lexsort((published, dates))
+        values = np.append(first.values, later.values[kept])
+        used = np.append(first.used, used[kept])
+        return _Releases(first.variable, dates[order], values[order], published[order], used[order])
+
+
+def _scored(rows: Ints, score_against: str) -> Bools:
+    """Tell which later releases, by the row that each revises, decide what counts as the outcome.
+
+    Example:
+        >>> _scored(np.array([3, 3, 3, 7]), "3").tolist()
+        [True, True, False, True]
+    """
+    if score_against == "latest":
+        return np.ones(len(rows), bool)
+    number = np.arange(len(rows)) - np.searchsorted(rows, rows) + 2
+    return number <= (1 if score_against == "first" else int(score_against))
+
+
+def _last_forecast_day(cuts: Sequence[_Cut], options: TrainingOptions) -> np.datetime64 | None:
+    """Return the last day on which a forecast of the batch is made; None: it has no forecast."""
+    horizon, last = min(options.horizons), None
+    for cut in cuts:
+        frequency = get_frequency(options.frequencies[cut.series.variable])
+        day = cut.last_forecast_day(frequency, horizon)
+        if day is not None and (last is None or day > last):
+            last = day
+    return last
+
+
+def _table(parts: Sequence[_Releases]) -> pa.Table:
+    lengths = [len(part.dates) for part in parts]
+    codes = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)
+    names = pa.array([part.variable for part in parts], pa.string())
     return pa.table(
         [
-            pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string())),
-            np.concatenate([np.empty(0, "M8[D]"), *timestamps]),
-            np.concatenate([np.empty(0), *values]),
-            np.concatenate([np.empty(0, "M8[D]"), *published]),
+            pa.DictionaryArray.from_arrays(codes, names),
+            np.concatenate([np.empty(0, "M8[D]"), *(part.dates for part in parts)]),
+            np.concatenate([np.empty(0), *(part.values for part in parts)]),
+            np.concatenate([np.empty(0, "M8[D]"), *(part.published for part in parts)]),
+            np.concatenate([np.empty(0, bool), *(part.used for part in parts)]),
         ],
         schema=HISTORICAL_DATA,
     )
-
-
-def _published(series: Series, rows: slice) -> np.ndarray:
-    """Return the days of publication of some rows; NaT, which becomes null, for "at once"."""
-    if series.published_at is None:
-        return np.full(rows.stop - rows.start, np.datetime64("NaT", "D"))
-    return series.published_at[rows]

@@ -37,7 +37,8 @@ class SeriesRequest:
     Attributes:
         name: the variable.
         dates: date of each of its rows, [T].
-        series: its values, [T], and the implausible ones among them.
+        known_days: day as of which other variables are read at each row, [T], ascending.
+        series: its values, [T], and what each origin knows of them otherwise.
         frequency: its frequency.
         origins: rows of the last value known at each origin, ascending, [O].
         steps_ahead: steps from those rows to the targets, ascending, [S].
@@ -45,6 +46,7 @@ class SeriesRequest:
 
     name: str
     dates: Dates
+    known_days: Dates
     series: KnownSeries
     frequency: Frequency
     origins: Ints
@@ -92,16 +94,16 @@ class Panel:
 
     observations: Mapping[str, Observations]
 
-    def known_on(self, dates: Dates) -> dict[str, KnownSeries]:
-        """Return what was known of each variable on each date, [T]."""
-        return {name: rows.as_known_on(dates) for name, rows in self.observations.items()}
+    def known_on(self, days: Dates) -> dict[str, KnownSeries]:
+        """Return what was known of each variable on each day, [T]."""
+        return {name: rows.as_known_on(days) for name, rows in self.observations.items()}
 
     def select_indicators(self, requests: Iterable[SeriesRequest], limit: int) -> Selected:
         """Select the leading indicators of each variable at its screening rows.
 
-        Variables that have the same dates up to a row share one table of candidates. What was known
-        on the dates of one variable is held for the next rows of its dates alone, because a panel
-        may have as many calendars as variables.
+        Variables whose rows became known on the same days share one table of candidates. What was
+        known on the days of one variable is held for the next rows of its days alone, because a
+        panel may have as many calendars as variables.
 
         Args:
             requests: the variables and their origins.
@@ -113,11 +115,12 @@ class Panel:
         alike: dict[tuple[int, bytes], list[SeriesRequest]] = {}
         for request in requests:
             for row in request.screening_rows:
-                alike.setdefault((row, request.dates[: row + 1].tobytes()), []).append(request)
+                known_days = request.known_days[: row + 1].tobytes()
+                alike.setdefault((row, known_days), []).append(request)
         calendar, others = b"", dict[str, KnownSeries]()
         for (row, _), members in sorted(alike.items(), key=lambda item: _calendar(item[1])):
-            if (dates := _calendar(members)) != calendar:
-                calendar, others = dates, self.known_on(members[0].dates)
+            if (days := _calendar(members)) != calendar:
+                calendar, others = days, self.known_on(members[0].known_days)
             candidates = Candidates.of({name: x.at(row) for name, x in others.items()})
             own = {request.name: request.series.at(row) for request in members}
             for name, indicators in candidates.select(own, limit=limit).items():
@@ -126,8 +129,8 @@ class Panel:
 
 
 def _calendar(members: Sequence[SeriesRequest]) -> bytes:
-    """Return the dates of the first member, by which members are ordered."""
-    return members[0].dates.tobytes()
+    """Return the days of the first member, by which members are ordered."""
+    return members[0].known_days.tobytes()
 
 
 def forecast_series(
@@ -203,7 +206,7 @@ def _indicator_rules(
     """Return the rules on the leading indicators of a segment."""
     start = first_known(request.series.values)
     for name in segment.indicators:
-        known_series = panel.observations[name].as_known_on(request.dates)
+        known_series = panel.observations[name].as_known_on(request.known_days)
         yield IndicatorRule.of(name, known_series, start)
 
 

@@ -14,6 +14,11 @@ from pulse_assets.stages.variable_history import MINIMUM_HISTORY, VariableHistor
 
 Row = dict[str, Any]
 
+#: Why the values that an archive holds from its first day on are not predicted.
+IN_ARCHIVE: Final = (
+    "public on the first day of its releases: no forecast could be made in real time before"
+)
+
 #: The same text for every batch, so that equal reasons can be counted; `history` has the number.
 TOO_LITTLE: Final = (
     f"too few observations before the window: {MINIMUM_HISTORY} must be known at an origin"
@@ -62,14 +67,22 @@ def _describe(batch: TrainingBatch, history: VariableHistory, horizons: Sequence
     row |= _counts(history.missing, window)
     if row["targets"] == 0:
         return row | {"skip_reason": "no observation with a value in the window"}
-    predicted = history.pairs(window, horizons).target
-    if not len(predicted):
-        return row | {"skip_reason": TOO_LITTLE}
+    pairs = history.pairs(window, horizons)
+    if not len(pairs.target):
+        return row | {"skip_reason": _why_no_pairs(history, window)}
     dates = history.observations.dates
     return row | {
-        "first_target": dates[predicted.min()].item(),
-        "last_target": dates[predicted.max()].item(),
+        "first_target": dates[pairs.target.min()].item(),
+        "last_target": dates[pairs.target.max()].item(),
+        "last_made_at": history.made_at[pairs.origin.max()].item(),
     }
+
+
+def _why_no_pairs(history: VariableHistory, window: slice) -> str:
+    """Return why no target of a window has an origin to be predicted from."""
+    if history.made_at[max(window.stop - 2, 0)] <= history.archive_begins:
+        return IN_ARCHIVE
+    return TOO_LITTLE
 
 
 def _given_counts(batch: TrainingBatch, history: VariableHistory) -> Row:

@@ -79,7 +79,7 @@ def predict(
     groups = _groups(batches, by_steps=any(rule.history_origins is not None for rule in rules))
     requests = [group.request for group in groups]
     selected = panel.select_indicators(requests, options.max_partners)
-    forecasts = {key: BatchForecasts(key, []) for key in batches}
+    forecasts = {key: BatchForecasts(key, [], options.score_against) for key in batches}
     for group in groups:
         for key, part in _forecast(group, panel, selected, rules, options):
             forecasts[key].parts.append(part)
@@ -100,6 +100,7 @@ class _Group:
         return SeriesRequest(
             first.name,
             first.history.available_history.dates,
+            first.history.known_days,
             first.history.known_series,
             first.history.frequency,
             np.unique(np.concatenate([p.last_known_row for p in pairs])),
@@ -152,14 +153,16 @@ class BatchForecasts:
     Attributes:
         batch_id: the partition key.
         parts: the forecasts of each variable, ordered by its name.
+        score_against: which release of an outcome is `observed`.
     """
 
     batch_id: str
     parts: list[_Rows]
+    score_against: str = "first"
 
     def table(self) -> pa.Table:
         """Return the forecasts as a sorted table of schema `RETRODICTIONS`."""
-        return _table(self.batch_id, self.parts)
+        return _table(self.batch_id, self.parts, self.score_against)
 
 
 def _forecast(
@@ -214,7 +217,7 @@ def _error_texts(retrodiction: Retrodiction, origins: Ints) -> np.ndarray | None
     return texts
 
 
-def _table(batch_id: str, parts: Sequence[_Rows]) -> pa.Table:
+def _table(batch_id: str, parts: Sequence[_Rows], score_against: str) -> pa.Table:
     """Return the rows of all variables of a batch, in order of model, then pair."""
     if not parts:
         return RETRODICTIONS.empty_table()
@@ -238,7 +241,7 @@ def _table(batch_id: str, parts: Sequence[_Rows]) -> pa.Table:
         "weight": weight,
         "error": _error_column(parts),
         "batch": constant(batch_id, sum(lengths)),
-        **_pair_columns(parts),
+        **_pair_columns(parts, score_against),
     }
     return pa.table([columns[name] for name in RETRODICTIONS.names], schema=RETRODICTIONS)
 
@@ -249,17 +252,19 @@ def _each_pair(part: _Rows, codes: Mapping[str, int]) -> np.ndarray:
     return np.repeat(own, len(part.variable.pairs.target))
 
 
-def _pair_columns(parts: Sequence[_Rows]) -> dict[str, np.ndarray]:
+def _pair_columns(parts: Sequence[_Rows], score_against: str) -> dict[str, np.ndarray]:
     """Return the columns that are the same for all models."""
     columns: dict[str, list[np.ndarray]] = {}
     for part in parts:
         pairs, history = part.variable.pairs, part.variable.history
-        dates, values = history.observations.dates, history.observations.values
+        dates = history.observations.dates
         own = {
             "origin_date": dates[pairs.origin],
+            "made_at": history.made_at[pairs.origin],
             "horizon": pairs.horizon.astype(np.int32),
             "target_date": dates[pairs.target],
-            "observed": values[pairs.target],
+            "observed": history.outcomes(score_against)[pairs.target],
+            "observed_latest": history.outcomes("latest")[pairs.target],
             "scale": round_sums(history.mase_scales[pairs.last_known_row]),
         }
         for name, column in own.items():

@@ -1,8 +1,9 @@
-"""One variable: its rows, and which of them were known at each origin of a window of targets.
+"""One variable: its rows, and what was known of them at each origin of a window of targets.
 
 The engine counts rows and a batch counts dates; `VariableHistory` converts between the two. What
-was known at an origin depends only on the rows published by then: later rows could still be
-changed, deleted or added. So all windows of one history share what is computed here.
+was known at an origin depends only on what was published by the day on which the forecast could be
+made, `made_at`: later rows and releases could still be changed, deleted or added. So all windows of
+one history share what is computed here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +15,47 @@ from typing import Final, NamedTuple, Self, cast
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.array_types import Dates, Floats, Ints
+from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.history.frequency import Frequency, regularise, steps_since
 from pulse_assets.history.frequency_names import get_frequency
-from pulse_assets.retrodiction.known_series import KnownSeries
+from pulse_assets.history.publication import forecast_days
+from pulse_assets.retrodiction.known_series import KnownSeries, Revisions
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
 
+_NO_DATES: Final = np.empty(0, "M8[D]")
 #: Smallest number of observations that must be known at an origin to predict from it.
 MINIMUM_HISTORY: Final = 12
+
+
+@dataclass(frozen=True)
+class LaterReleases:
+    """The releases of one variable's values after the first, [R], in order of date, then day.
+
+    Attributes:
+        dates: date of the row that each revises.
+        values: the value from then on.
+        published: first day on which it was known.
+    """
+
+    dates: Dates
+    values: Floats
+    published: Dates
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no releases."""
+        return cls(_NO_DATES, np.empty(0), _NO_DATES)
+
+    def at(self, index: slice | Bools | Ints) -> Self:
+        """Return the releases at an index, in its order."""
+        return type(self)(self.dates[index], self.values[index], self.published[index])
+
+    def joined(self, other: Self) -> Self:
+        """Return these and other releases, in order."""
+        dates = np.append(self.dates, other.dates)
+        published = np.append(self.published, other.published)
+        both = type(self)(dates, np.append(self.values, other.values), published)
+        return both.at(np.lexsort((published, dates)))
 
 
 @dataclass(frozen=True)
@@ -30,19 +64,22 @@ class Observations:
 
     Attributes:
         dates: date of each row.
-        values: value of each row; NaN if missing.
-        published: first day on which each row was known; NaT for a period without a row.
+        values: first value of each row; NaN if missing.
+        published: first day on which it was known; NaT for a period without a row.
+        later: the later releases of these values.
     """
 
     dates: Dates
     values: Floats
     published: Dates
+    later: LaterReleases = field(default_factory=LaterReleases.none)
 
     @classmethod
     def by_variable(cls, history: pa.Table) -> dict[str, Self]:
         """Return the observations of each variable in a table of schema `HISTORICAL_DATA`.
 
-        The rows of a variable are in the order of their dates; those of several may be mixed.
+        The rows of a variable are in the order of their dates, then of their days of publication;
+        those of several may be mixed.
         """
         encoded = cast("pa.DictionaryArray", history.unify_dictionaries()["variable"])
         encoded = cast("pa.DictionaryArray", cast("pa.ChunkedArray", encoded).combine_chunks())
@@ -52,38 +89,57 @@ class Observations:
             history[name].to_numpy().astype("datetime64[D]")[order]
             for name in ("timestamp", "published_at")
         )
-        columns = dates, history["value"].to_numpy()[order], np.fmax(dates, published)
+        columns = dates, history["value"].to_numpy()[order], published
         bounds = np.searchsorted(codes[order], np.arange(len(names) + 1)).tolist()
         rows = zip(names, bounds[:-1], bounds[1:], strict=True)
-        return {n: cls(*(column[first:end] for column in columns)) for n, first, end in rows}
+        return {n: cls._of_releases(*(c[first:end] for c in columns)) for n, first, end in rows}
+
+    @classmethod
+    def _of_releases(cls, dates: Dates, values: Floats, published: Dates) -> Self:
+        """Tell the first release of each date from the later ones."""
+        again = np.append(False, dates[1:] == dates[:-1])[: len(dates)]
+        if not again.any():
+            return cls(dates, values, published)
+        later = LaterReleases(dates[again], values[again], published[again])
+        return cls(dates[~again], values[~again], published[~again], later)
 
     @classmethod
     def none(cls) -> Self:
         """Return no observations."""
-        no_dates = np.empty(0, "M8[D]")
-        return cls(no_dates, np.empty(0), no_dates)
+        return cls(_NO_DATES, np.empty(0), _NO_DATES)
+
+    def public_on(self, day: np.datetime64) -> Self:
+        """Return the rows and releases that were public on a day."""
+        return self._at(self.published <= day, self.later.at(self.later.published <= day))
 
     def until(self, day: np.datetime64) -> Self:
-        """Return the rows that are dated on a day or before it."""
-        end = self.dates.searchsorted(day, side="right")
-        return type(self)(self.dates[:end], self.values[:end], self.published[:end])
+        """Return the rows that are dated on a day or before it, with all their releases."""
+        end = int(self.dates.searchsorted(day, side="right"))
+        return self._at(slice(end), self.later.at(self.later.dates <= day))
+
+    def _at(self, index: slice | Bools, later: LaterReleases) -> Self:
+        return type(self)(self.dates[index], self.values[index], self.published[index], later)
 
     def regular(self, frequency: Frequency) -> Self:
         """Return the observations with a NaN row for each missing period, see `regularise`."""
-        dates, values, published = regularise(self.dates, self.values, self.published, frequency)
-        return type(self)(dates, values, cast("Dates", published))  # given, so returned
+        columns = regularise(self.dates, self.values, self.published, frequency)
+        return type(self)(*columns, self.later)
 
     def in_publication_order(self) -> Self:
         """Return the rows without those that were published after a later row's value.
 
         The published rows are then a prefix of the series at every date. Rules need that, because
-        they read a series from front to back.
+        they read a series from front to back. A row that is left out is a later release of a period
+        that had no value until then, see `VariableHistory.known_series`.
         """
         valued = np.where(np.isfinite(self.values), self.published, np.datetime64("NaT"))
         in_order = self.published <= np.fmin(np.fmin.accumulate(valued[::-1])[::-1], self.published)
         if in_order.all():
             return self
-        return type(self)(self.dates[in_order], self.values[in_order], self.published[in_order])
+        late = LaterReleases(
+            self.dates[~in_order], self.values[~in_order], self.published[~in_order]
+        )
+        return self._at(in_order, late.joined(self.later))
 
     def last_known_rows(self, days: Dates) -> Ints:
         """Return the row of the last value known on each day, [D]; -1 if no value was known.
@@ -94,15 +150,44 @@ class Observations:
         return rows[np.searchsorted(self.published[rows[:-1]], days, side="right") - 1]
 
     def as_known_on(self, days: Dates) -> KnownSeries:
-        """Return the last value known on each day, [D]; NaN if no value was known."""
+        """Return the last value known on each day, [D], in its newest release of that day.
+
+        NaN if no value was known. The days must be ascending.
+        """
         available_history, known_series = self._available
-        return known_series.carried(available_history.last_known_rows(days))
+        rows = available_history.last_known_rows(days)
+        carried = known_series.carried(rows)
+        if not len(available_history.later.dates):
+            return carried
+        values = _with_releases(carried.values, available_history, rows, days)
+        return KnownSeries(values, carried.implausible)
 
     @cached_property
     def _available(self) -> tuple[Self, KnownSeries]:
         """The rows in publication order and their implausible values, cached for all variables."""
         available_history = self.in_publication_order()
         return available_history, KnownSeries.of(available_history.values)
+
+
+def _with_releases(values: Floats, history: Observations, rows: Ints, days: Dates) -> Floats:
+    """Return the values of some rows on some days, [D], in the newest releases of those days.
+
+    Args:
+        values: the first release of each row, [D].
+        history: the rows, with their later releases.
+        rows: index of each value's row in `history`, [D]; -1: none.
+        days: the days, [D].
+    """
+    later = history.later
+    dates = np.append(history.dates, np.datetime64("NaT"))[rows]
+    # Releases are ordered by date, then day: the last one before (date, day) is the newest.
+    order = np.lexsort((np.append(later.published, days), np.append(later.dates, dates)))
+    is_release = order < len(later.dates)
+    newest = np.empty(len(order), np.int64)
+    newest[order] = np.maximum.accumulate(np.where(is_release, order, -1))
+    release = newest[len(later.dates) :]
+    revised = (release >= 0) & (later.dates[release] == dates)
+    return np.where(revised, later.values[release], values)
 
 
 @dataclass(frozen=True)
@@ -113,8 +198,8 @@ class Pairs:
         target: row of the observation to predict.
         horizon: steps from the origin to the target.
         last_known_row: row of `available_history` with the last value known at the origin.
-        steps_ahead: steps from that value to the target. The calendar counts them, because an
-            origin does not know how many observations are still to be published.
+        steps_ahead: steps from that value to the target; more than the horizon where the origin
+            itself has no value that was public then.
     """
 
     target: Ints
@@ -161,10 +246,12 @@ class VariableHistory:
     Attributes:
         rows: the observations as they are, one row each.
         frequency: the variable's frequency.
+        as_of: day on which forecasts from the last row are made; None: that of its publication.
     """
 
     rows: Observations
     frequency: Frequency
+    as_of: np.datetime64 | None = None
     _pairs: dict[tuple[int, ...], "_PairsFrom"] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -179,6 +266,11 @@ class VariableHistory:
         return self.rows.regular(self.frequency)
 
     @cached_property
+    def made_at(self) -> Dates:
+        """The day on which a forecast can be made from each of these rows, [T], ascending."""
+        return self._forecast_days(self.observations)
+
+    @cached_property
     def available_history(self) -> Observations:
         """The rows in publication order, one per period, [L]; forecasts are computed from them."""
         in_order = self._in_publication_order
@@ -188,10 +280,71 @@ class VariableHistory:
     def _in_publication_order(self) -> Observations:
         return self.rows.in_publication_order()
 
+    def _forecast_days(self, rows: Observations) -> Dates:
+        over = self.frequency.period_over(rows.dates)
+        days = forecast_days(rows.published, np.isfinite(rows.values), over)
+        if self.as_of is not None and len(days):
+            days[-1] = max(days[-1], self.as_of)
+        return days
+
+    @cached_property
+    def _available_made_at(self) -> Dates:
+        """The day on which a forecast can be made from each available row, [L]."""
+        return self._forecast_days(self.available_history)
+
+    @cached_property
+    def known_days(self) -> Dates:
+        """The day as of which other variables are read at each available row, [L], ascending.
+
+        That is the day on which a forecast can be made from it. All values that an archive holds
+        from its first day on became public long before: theirs is the end of the period.
+        """
+        days, first = self._available_made_at, self.archive_begins
+        over = self.frequency.period_over(self.available_history.dates)
+        known = np.where(days == first, np.fmin(over, first), days)
+        return np.maximum.accumulate(known)
+
+    @property
+    def archive_begins(self) -> np.datetime64:
+        """The day on which the first value was published; NaT if there is none."""
+        published = self._in_publication_order.published
+        return np.fmin.reduce(published, initial=np.datetime64("NaT", "D"))
+
     @cached_property
     def known_series(self) -> KnownSeries:
-        """The available values, and the rows from which on implausible ones are known as such."""
-        return KnownSeries.of(self.available_history.values, self.frequency.season)
+        """The first releases that are available, and what each origin knows otherwise, [L].
+
+        These are implausible values once they are revealed, and later releases.
+        """
+        rows = self.available_history
+        return KnownSeries.of(rows.values, self.frequency.season, self._revisions(rows))
+
+    def _revisions(self, rows: Observations) -> Revisions | None:
+        """Return the later releases of available rows that some origin knows; None: none."""
+        later = rows.later
+        if not len(later.dates):
+            return None
+        row = np.minimum(rows.dates.searchsorted(later.dates), len(rows.dates) - 1)
+        known_from = self._available_made_at.searchsorted(later.published)
+        used = (rows.dates[row] == later.dates) & (known_from < len(rows.dates))
+        return Revisions(row[used], later.values[used], known_from[used]) if used.any() else None
+
+    def outcomes(self, score_against: str) -> Floats:
+        """Return what counts as the outcome of each row of `observations`, [T].
+
+        Args:
+            score_against: `first`, `latest`, or the number of a release; where there are fewer
+                releases it is the last one.
+        """
+        values, later = self.observations.values, self.observations.later
+        if score_against == "first" or not len(later.dates):
+            return values
+        row = self.observations.dates.searchsorted(later.dates)
+        number = np.arange(len(row)) - np.searchsorted(row, row) + 2
+        chosen = number <= (len(row) + 2 if score_against == "latest" else int(score_against))
+        outcomes = values.copy()
+        outcomes[row[chosen]] = later.values[chosen]  # of several for one row the last one stays
+        return outcomes
 
     @cached_property
     def missing(self) -> Ints:
@@ -247,10 +400,11 @@ class VariableHistory:
         has_origin = target >= horizon
         target, horizon = target[has_origin], horizon[has_origin]
         origin_dates = dates[target - horizon]
-        last_known = available.last_known_rows(origin_dates)
+        last_known = self._last_known(origin_dates)
         known_dates = np.append(available.dates, np.datetime64("NaT"))[last_known]
         # Comparisons with NaT are false: a series that is too short has no pairs.
         enough = (last_known >= 0) & (known_dates >= self._first_origin)
+        enough &= self.made_at[target - horizon] > self.archive_begins
         steps_ahead = np.zeros(len(target), np.int64)
         steps_ahead[enough] = steps_since(
             available.dates, last_known[enough], origin_dates[enough], self.frequency
@@ -258,11 +412,21 @@ class VariableHistory:
         steps_ahead += horizon
         return Pairs(target, horizon, last_known, steps_ahead).at(np.flatnonzero(enough))
 
+    def _last_known(self, origin_dates: Dates) -> Ints:
+        """Return the available row of the last value dated on each day or before, [N]; -1: none.
+
+        It was public when the forecast of its origin was made: rows are in publication order.
+        """
+        rows = np.append(np.flatnonzero(np.isfinite(self.available_history.values)), -1)
+        dates = self.available_history.dates[rows[:-1]]
+        return rows[np.searchsorted(dates, origin_dates, side="right") - 1]
+
     @property
     def _first_origin(self) -> np.datetime64:
         """Date of the available row that completes the minimum history; NaT: no row does.
 
-        An origin must know a value of this date or later.
+        An origin must know a value of this date or later, and its forecast be made after the first
+        day of the archive: what is public from that day on was not forecast in real time.
         """
         dates = self._in_publication_order.dates
         return np.append(dates, np.datetime64("NaT"))[:MINIMUM_HISTORY][-1]

@@ -206,6 +206,8 @@ def content_hash(table: pa.Table) -> str:
             values = values.indices
         if pa.types.is_date32(values.type):
             values = values.cast(pa.int32())
+        elif pa.types.is_boolean(values.type):
+            values = values.cast(pa.int8())
         digest.update(values.is_null().to_numpy(zero_copy_only=False).tobytes())
         digest.update(values.fill_null(0).to_numpy(zero_copy_only=False).tobytes())
     return digest.hexdigest()

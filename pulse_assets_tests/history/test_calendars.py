@@ -235,7 +235,7 @@ def test_a_calendar_with_a_few_missing_dates_is_the_same(name):
     some = np.delete(days, np.arange(5, len(days) - 1, 11))
     assert decide_frequency(series(some)) == text
     frequency = get_frequency(text)
-    full, values, _ = regularise(some, np.ones(len(some)), None, frequency)
+    full, values, _ = regularise(some, np.ones(len(some)), some, frequency)
     expected = days if frequency.counts_periods else some
     np.testing.assert_array_equal(full, expected)
     np.testing.assert_array_equal(full[np.isfinite(values)], some)
@@ -449,7 +449,7 @@ def test_any_dates_are_refused_with_their_rows_or_have_next_dates_that_can_be(
     assert decide_frequency(whole, text) == text
     explained = frequency.since is not None or frequency.calendar is None
     assert bool(explain_frequency(whole, text)) is explained
-    full, *_ = regularise(used, np.ones(len(used)), None, frequency)
+    full, *_ = regularise(used, np.ones(len(used)), used, frequency)
     assert np.isin(used, full).all()
     assert (np.diff(full).astype(int) > 0).all()
     ahead = dates_ahead(used, np.arange(1, 25), frequency)

@@ -184,11 +184,11 @@ def test_the_future_keeps_off_weekdays_that_a_long_series_never_had():
 def test_a_missing_period_becomes_a_row_labelled_like_the_one_before(name, given_dates, full_dates):
     given_dates, full_dates = days(*given_dates.split()), days(*full_dates.split())
     values = np.arange(len(given_dates), dtype=float)
-    dates, full, published = regularise(given_dates, values, None, FREQUENCIES[name])
+    dates, full, published = regularise(given_dates, values, given_dates, FREQUENCIES[name])
     np.testing.assert_array_equal(dates, full_dates)
     np.testing.assert_array_equal(full[np.isin(full_dates, given_dates)], values)
     assert np.isnan(full[~np.isin(full_dates, given_dates)]).all()
-    assert published is None
+    np.testing.assert_array_equal(published[np.isin(full_dates, given_dates)], given_dates)
 
 
 def test_publication_dates_stay_with_their_values():
@@ -205,18 +205,18 @@ def test_publication_dates_stay_with_their_values():
 @pytest.mark.parametrize("name", ["daily", "business_daily", "weekly"])
 def test_frequencies_that_count_observations_stay_as_they_are(name):
     dates, values = days("2020-01-01", "2020-03-01"), np.array([1.0, 2.0])
-    assert regularise(dates, values, None, FREQUENCIES[name]) == (dates, values, None)
+    assert regularise(dates, values, dates, FREQUENCIES[name]) == (dates, values, dates)
 
 
 def test_a_series_without_rows_stays_empty():
-    dates, values, _ = regularise(days(), np.array([]), None, FREQUENCIES["monthly"])
+    dates, values, _ = regularise(days(), np.array([]), days(), FREQUENCIES["monthly"])
     assert (len(dates), len(values)) == (0, 0)
 
 
 def test_two_rows_in_one_period_are_named():
     dates = days("2020-01-01", "2020-02-01", "2020-02-28")
     with pytest.raises(HistoricalDataError, match="2020-02-01 and 2020-02-28 lie in one period"):
-        regularise(dates, np.ones(3), None, FREQUENCIES["monthly"])
+        regularise(dates, np.ones(3), dates, FREQUENCIES["monthly"])
 
 
 @given(
@@ -230,8 +230,8 @@ def test_regular_periods_whatever_the_day_and_the_gaps(name, day, month, kept):
     starts = np.datetime64("2000-01") + month + months * np.flatnonzero(kept)
     ends = (starts + 1).astype("M8[D]") - 1
     dates = np.minimum(starts.astype("M8[D]") + day, ends)
-    full, values, _ = regularise(dates, np.ones(len(dates)), None, FREQUENCIES[name])
+    full, values, _ = regularise(dates, np.ones(len(dates)), dates, FREQUENCIES[name])
     assert (np.diff(full.astype("M8[M]")).astype(int) == months).all()
     np.testing.assert_array_equal(full[np.isfinite(values)], dates)
-    earlier = regularise(dates[:-1], np.ones(len(dates) - 1), None, FREQUENCIES[name])[0]
+    earlier = regularise(dates[:-1], np.ones(len(dates) - 1), dates[:-1], FREQUENCIES[name])[0]
     np.testing.assert_array_equal(earlier, full[: len(earlier)])  # the past decides the labels

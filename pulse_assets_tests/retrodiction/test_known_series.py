@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from pulse_assets.retrodiction.implausible import find_implausible
-from pulse_assets.retrodiction.known_series import KnownSeries, vintages
+from pulse_assets.retrodiction.known_series import KnownSeries, versions
 from pulse_assets.retrodiction.scores import mase_scale
 from pulse_assets_tests.properties import holds_for_all
 
@@ -43,7 +43,7 @@ def test_an_origin_knows_what_its_own_past_reveals(seed, length, typos, season):
     series = KnownSeries.of(values, season)
     other = KnownSeries.of(spoilt_walk(seed + 1, length, typos))
     times_yielded = np.zeros(len(origins), int)
-    for (known, beside), of in vintages([series, other], origins):
+    for (known, beside), of in versions([series, other], origins):
         times_yielded += of
         for origin in origins[of]:
             expected = plainly_known(values, origin, season)
@@ -55,7 +55,7 @@ def test_an_origin_knows_what_its_own_past_reveals(seed, length, typos, season):
 
 def test_a_series_without_implausible_values_is_not_copied():
     values = 20.0 + np.cumsum(np.random.default_rng(0).normal(size=100))
-    (((known,), of),) = vintages([KnownSeries.of(values)], np.array([5, 50]))
+    (((known,), of),) = versions([KnownSeries.of(values)], np.array([5, 50]))
     assert known is values
     assert of.all()
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.history.frequency_names import get_frequency
+from pulse_assets.history.publication import lag_of, with_publication
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
@@ -37,6 +39,15 @@ class Stages(NamedTuple):
         return score(batch, self.planned, self.variables, self.retrodictions)
 
 
+def published(series: Mapping[str, Series], options: TrainingOptions) -> dict[str, Series]:
+    """Return the series with days of publication, as `load_series` does."""
+    lags = options.publication_lag_days
+    return {
+        name: with_publication(one, get_frequency(options.frequencies[name]), lag_of(name, lags))
+        for name, one in series.items()
+    }
+
+
 def run_stages(
     batch: TrainingBatch,
     series: Mapping[str, Series],
@@ -44,7 +55,7 @@ def run_stages(
     options: TrainingOptions,
 ) -> Stages:
     """Compute one batch; the history is that of `options.history_days`."""
-    history = observe(batch, series, options.history_days)
+    history = observe(batch, published(series, options), options)
     histories = histories_of(history, options.frequencies)
     planned = plan(batch, histories, options.horizons)
     variables = planned_variables(planned, histories, options.horizons)

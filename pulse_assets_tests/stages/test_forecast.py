@@ -12,6 +12,7 @@ from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.forecast import forecast_next
+from pulse_assets_tests.stages.one_batch import published
 
 RULES = resolve_rules(["naive", "drift"])
 
@@ -26,7 +27,10 @@ def forecast(*series, trust=None, **changes):
     frequencies = {x.variable: "monthly" for x in series}
     options = TrainingOptions(horizons=[1, 3], max_partners=0, frequencies=frequencies, **changes)
     return forecast_next(
-        {x.variable: x for x in series}, RULES, options, lambda name: (trust or {}).get(name, {})
+        published({x.variable: x for x in series}, options),
+        RULES,
+        options,
+        lambda name: (trust or {}).get(name, {}),
     )
 
 

@@ -8,9 +8,11 @@ import pytest
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.series import Series
+from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.plan import plan
 from pulse_assets.stages.variable_history import histories_of
+from pulse_assets_tests.stages.one_batch import published
 
 BATCH = TrainingBatch("2003-01-01", date(2003, 1, 1), date(2003, 3, 1), ("x",))
 
@@ -25,24 +27,32 @@ def monthly(first, count):
     return (np.datetime64(first) + np.arange(count)).astype("datetime64[D]")
 
 
+def options_with(**overrides):
+    values = {"horizons": [1], "frequencies": {"x": "monthly"}, "history_days": 36500}
+    return TrainingOptions(**values | overrides)
+
+
+def seen(series, options):
+    return observe(BATCH, published({"x": series}, options), options)
+
+
 def describe(series, **overrides):
-    history = observe(BATCH, {"x": series}, 36500)
-    values = {"horizons": [1], "frequencies": {"x": "monthly"}} | overrides
-    histories = histories_of(history, values["frequencies"])
-    return plan(BATCH, histories, values["horizons"]).to_pylist()[0]
+    options = options_with(**overrides)
+    histories = histories_of(seen(series, options), options.frequencies)
+    return plan(BATCH, histories, options.horizons).to_pylist()[0]
 
 
 def test_a_batch_has_its_history_and_window_and_nothing_later():
     """The day 31 days before the window lies in 2002, so the history begins with 2000."""
-    history = observe(BATCH, {"x": make_series(monthly("1999-11", 60))}, 31)
+    history = seen(make_series(monthly("1999-11", 60)), options_with(history_days=31))
     months = np.datetime64("2000-01") + np.arange(3 * 12 + 2)
     assert history["timestamp"].to_pylist() == months.astype("M8[D]").tolist()
-    assert history["published_at"].null_count == len(months)
+    assert history["published_at"].to_pylist() == (months + 1).astype("M8[D]").tolist()
 
 
 def test_publication_dates_are_kept():
     days = monthly("2002-12", 2)
-    history = observe(BATCH, {"x": make_series(days, published_at=days + 5)}, 31)
+    history = seen(make_series(days, published_at=days + 5), options_with(history_days=31))
     assert history["published_at"].to_pylist() == [date(2002, 12, 6), date(2003, 1, 6)]
 
 
@@ -87,7 +97,8 @@ def test_an_unknown_frequency_is_refused():
         describe(make_series(monthly("2000-01", 60)), frequencies={"x": "fortnightly"})
 
 
-def test_publication_too_late_for_any_origin_leaves_a_variable_out():
-    days = monthly("2001-12", 20)
-    row = describe(make_series(days, published_at=days + 400))
-    assert "12 must be known" in row["skip_reason"]
+def test_values_of_an_archives_first_day_are_not_predicted():
+    days = monthly("2001-01", 40)
+    published = np.maximum(days + 40, np.datetime64("2003-03-31"))
+    row = describe(make_series(days, published_at=published))
+    assert "no forecast could be made in real time" in row["skip_reason"]

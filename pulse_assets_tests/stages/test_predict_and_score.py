@@ -83,13 +83,23 @@ def test_a_rule_without_forecasts_is_counted_and_the_ensemble_goes_on():
     assert row_of(forecasts, model="ensemble", horizon=1)["predicted"] == naive["predicted"]
 
 
-def test_an_unpublished_value_is_not_used():
+def test_a_late_value_is_an_origin_on_the_day_of_its_publication():
     y = np.arange(60.0)
     published = MONTHS + 70  # two to three months late
     forecasts, _ = run(y, published=published, horizons=(1,))
     row = row_of(forecasts, model="naive", target_date=date(2003, 1, 1))
-    assert row["origin_date"] == date(2002, 12, 1)
-    assert row["predicted"] == 32.0  # of 2002-09-01, published 2002-11-10
+    assert (row["origin_date"], row["made_at"]) == (date(2002, 12, 1), date(2003, 2, 9))
+    assert row["predicted"] == 35.0
+
+
+def test_a_value_published_after_a_later_one_is_missing_at_both_origins():
+    y, published = np.arange(60.0), MONTHS + 10
+    published[35] = published[36] + 5
+    forecasts, _ = run(y, published=published, horizons=(1,))
+    late = row_of(forecasts, model="naive", target_date=date(2003, 1, 1))
+    assert (late["predicted"], late["made_at"]) == (34.0, date(2003, 1, 11))
+    after = row_of(forecasts, model="naive", target_date=date(2003, 2, 1))
+    assert (after["predicted"], after["made_at"]) == (36.0, date(2003, 1, 11))
 
 
 def test_nothing_after_the_origin_changes_a_forecast():

@@ -13,7 +13,7 @@ from pulse_assets.stages.variable_history import MINIMUM_HISTORY, Observations, 
 def make_observations(dates, values, published=None):
     days = np.array(dates, "datetime64[D]")
     known = np.array(published or ["NaT"] * len(days), "datetime64[D]")
-    return Observations(days, np.array(values, float), np.fmax(days, known))
+    return Observations(days, np.array(values, float), np.where(np.isnat(known), days, known))
 
 
 class Window:
@@ -41,7 +41,8 @@ def test_observations_of_one_variable_are_selected():
             "variable": pa.array(["a", "b"]).dictionary_encode(),
             "timestamp": pa.array([date(2020, 1, 1), date(2020, 1, 2)]),
             "value": [1.0, 2.0],
-            "published_at": pa.array([None, date(2020, 2, 1)], pa.date32()),
+            "published_at": pa.array([date(2020, 1, 1), date(2020, 2, 1)], pa.date32()),
+            "used": [True, True],
         }
     ).cast(HISTORICAL_DATA)
     observed = Observations.by_variable(table)
@@ -71,26 +72,18 @@ def test_a_row_without_a_value_removes_no_row_and_is_never_the_last_known_row():
     assert observations.last_known_rows(days).tolist() == [-1, 0, 0, 2]
 
 
-def test_steps_to_an_origin_not_yet_published_are_counted_by_the_calendar():
+def test_a_forecast_is_made_on_the_day_on_which_its_origin_is_published():
     days = np.datetime64("2020-01-06") + np.arange(40)
     days = days[np.is_busday(days)]
     published = [str(day + 3) for day in days]
-    pairs = make_window(
+    window = make_window(
         make_observations(days, range(len(days)), published), days[-1], "business_daily"
-    ).pairs([1])
+    )
+    pairs = window.pairs([1])
     friday = pairs.origin[-1]
     assert str(days[friday]) == "2020-02-13"
-    assert (friday - pairs.last_known_row[-1], pairs.steps_ahead[-1]) == (3, 4)
-    without = np.delete(days, friday - 1)
-    again = make_window(
-        make_observations(without, range(len(without)), [str(day + 3) for day in without]),
-        days[-1],
-        "business_daily",
-    ).pairs([1])
-    assert (again.last_known_row[-1], again.steps_ahead[-1]) == (
-        pairs.last_known_row[-1],
-        pairs.steps_ahead[-1],
-    )
+    assert (friday, pairs.steps_ahead[-1]) == (pairs.last_known_row[-1], 1)
+    assert str(window.history.made_at[friday]) == "2020-02-16"
 
 
 def test_an_origin_without_a_value_adds_a_step():
@@ -141,9 +134,19 @@ def test_targets_without_a_value_and_origins_with_too_little_history_are_left_ou
     assert pairs.horizon.tolist() == [1]
 
 
-def test_late_publication_adds_steps_ahead():
+def test_late_publication_adds_no_steps():
     dates = months(20)
     published = [str(day + 40) for day in dates]
     window = make_window(make_observations(dates, range(20), published), dates[19])
     pairs = window.pairs([1])
-    assert (pairs.origin[0], pairs.last_known_row[0], pairs.steps_ahead[0]) == (18, 16, 3)
+    assert (pairs.origin[0], pairs.last_known_row[0], pairs.steps_ahead[0]) == (18, 18, 1)
+
+
+def test_the_values_of_an_archives_first_day_are_no_origins():
+    dates = months(40)
+    published = ["2002-01-31"] * 25 + [str(day + 40) for day in dates[25:]]
+    window = make_window(make_observations(dates, range(40), published), dates[20])
+    pairs = window.pairs([1, 3])
+    assert pairs.origin.min() == 25
+    assert window.history.known_days[:2].tolist() == [date(2000, 2, 1), date(2000, 3, 1)]
+    assert window.history.known_days[24:26].tolist() == [date(2002, 1, 31), date(2002, 3, 13)]

@@ -1,0 +1,80 @@
+"""When values were public: the publication day of each observation, and of each forecast origin.
+
+A value is public on the day that its file gives, else when its period is over, plus a number of
+days that the settings give.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from pulse_assets.array_types import Bools, Dates
+from pulse_assets.history.frequency import Frequency
+from pulse_assets.history.series import Series
+
+#: In `publication_lag_days`, all variables that it does not name.
+ALL_OTHERS: Final = "*"
+
+
+def lag_of(variable: str, lag_days: Mapping[str, int]) -> int:
+    """Return the days from the end of a variable's period to its publication.
+
+    Example:
+        >>> lag_of("gdp", {"*": 30}), lag_of("gdp", {"gdp": 45, "*": 30}), lag_of("gdp", {})
+        (30, 45, 0)
+    """
+    return lag_days.get(variable, lag_days.get(ALL_OTHERS, 0))
+
+
+def with_publication(series: Series, frequency: Frequency, lag_days: int = 0) -> Series:
+    """Return the series with a day of publication for each observation, see `publication_days`."""
+    return replace(series, published_at=publication_days(series, frequency, lag_days))
+
+
+def publication_days(series: Series, frequency: Frequency, lag_days: int = 0) -> Dates:
+    """Return the day on which each observation of a series was public, [T].
+
+    The day that the file gives stays. Without one a value is public when its period is over, see
+    `Frequency.period_over`, plus `lag_days`.
+
+    Args:
+        series: the observations.
+        frequency: of the series.
+        lag_days: days from the end of a period to the publication of its value.
+
+    Example:
+        >>> from pulse_assets.history.frequency_names import get_frequency
+        >>> days = np.array(["2020-01-01", "2020-04-01"], "M8[D]")
+        >>> gdp, quarterly = Series("gdp", days, np.ones(2)), get_frequency("quarterly")
+        >>> publication_days(gdp, quarterly, 30).astype(str).tolist()
+        ['2020-05-01', '2020-07-31']
+    """
+    assumed = frequency.period_over(series.timestamps) + np.timedelta64(lag_days, "D")
+    given = series.published_at
+    return assumed if given is None else np.where(np.isnat(given), assumed, given)
+
+
+def forecast_days(published: Dates, known: Bools, period_over: Dates) -> Dates:
+    """Return the day on which a forecast can be made from each row as its origin, [T], ascending.
+
+    It is the day on which the row's value was first public. A row without a value, or whose value
+    came after that of a later row, is an origin that lacks its value, which is known once a later
+    value is public. So the day depends on nothing that was published after it.
+
+    Args:
+        published: first day on which the value of each row was public, [T]; NaT where unknown.
+        known: whether each row has a value, [T].
+        period_over: first day on which the period of each row is over, [T]: the day of a row that
+            no value follows.
+
+    Example:
+        >>> days = np.array(["2020-02-10", "NaT", "2020-04-10"], "M8[D]")
+        >>> over = np.array(["2020-02-01", "2020-03-01", "2020-04-01"], "M8[D]")
+        >>> forecast_days(days, ~np.isnat(days), over).astype(str).tolist()
+        ['2020-02-10', '2020-04-10', '2020-04-10']
+    """
+    valued = np.where(known, published, np.datetime64("NaT"))
+    from_here_on = np.fmin.accumulate(valued[::-1])[::-1]
+    return np.maximum.accumulate(np.where(np.isnat(from_here_on), period_over, from_here_on))
