@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from importlib import resources
 from typing import Final
 
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
@@ -13,6 +12,7 @@ from pulse_assets.history.names import NAME, check_variable_name
 from pulse_assets.history.near_misses import is_meant, unread_files, variable_of
 from pulse_assets.history.observed import FileContent
 from pulse_assets.history.readers import SUFFIXES
+from pulse_assets.history.samples import bundled_folder
 from pulse_assets.history.series import Series
 from pulse_assets.history.series_cache import SeriesCache
 from pulse_assets.history.source_files import PREFIX, SourceFile, list_files, read_file
@@ -28,15 +28,15 @@ def open_source(uri: str, s3: S3Settings, max_bytes: int | None = None) -> "Sour
     """Return the source at `uri`; nothing is read yet.
 
     Args:
-        uri: `sample` for the bundled series, a directory, a file, or s3://bucket/ with a prefix or
-            the key of an object.
+        uri: `sample` or `sample-uk` for bundled series, a directory, a file, or s3://bucket/ with
+            a prefix or the key of an object.
         s3: how to reach S3.
         max_bytes: largest file that is read; None: the default of its kind.
 
     Raises:
         ConfigurationError: `uri` is none of these.
     """
-    place = str(resources.files("pulse_assets") / "sample_data") if uri == "sample" else uri
+    place = bundled_folder(uri) or uri
     store = open_store(place, s3)
     folder, _, name = store.uri.rpartition("/")
     is_folder = store.root.is_dir() if isinstance(store, LocalStore) else place.endswith("/")
@@ -222,7 +222,7 @@ class Source:
         files = f"; {'; '.join(named[:5])}{more}" if named else ""
         return (
             f"source {self.uri} does not exist or holds no file {_PATTERN}{files}: correct the "
-            "path, name one file, or use `sample` for the bundled series"
+            "path, name one file, or use `sample` or `sample-uk` for bundled series"
         )
 
 
