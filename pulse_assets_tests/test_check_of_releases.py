@@ -170,3 +170,40 @@ def test_a_day_of_publication_before_the_period_is_refused(folder, tmp_path, che
         ready(folder, tmp_path)
     assert str(caught.value) == expected
     assert not Path(tmp_path / "store").exists()
+
+
+WRONG = {
+    "two releases on one day": (
+        *("historical_gdp.csv", "2000-01-01,0,2000-02-01", "2000-01-01,0,2000-03-01"),
+        "line 2 and line 122 are two releases of 2000-01-01 on 2000-03-01: keep one",
+    ),
+    "published before its period": (
+        *("historical_some.csv", "2000-05-01,4,2000-06-01", "2000-05-01,4,2000-04-30"),
+        "line 6 (2000-05-01) has published_at 2000-04-30, before its period begins",
+    ),
+    "forecasts of an unknown variable": (
+        *("forecasts_boe.csv", "plain,", "plane,"),
+        "line 4: variable 'plane' is not in the source, did you mean 'plain'?",
+    ),
+    "a quantile of 90": ("forecasts_boe.csv", "0.9", "90", "quantile 90 does not lie between 0"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_training_on_wrong_input_ends_with_one_line_and_writes_nothing(
+    folder, tmp_path, capsys, case
+):
+    name, before, after, message = WRONG[case]
+    (folder / "forecasts_boe.csv").write_text(FORECASTS)
+    text = (folder / name).read_text()
+    assert before in text
+    (folder / name).write_text(text.replace(before, after, 1))
+    places = ["--source", str(folder), "--store", str(tmp_path / "store")]
+    words = ["--start-date", "2005-01-01", "--end-date", "2005-12-26", "--max-workers", "1"]
+    code, (out, err) = main(["train", *places, *words]), capsys.readouterr()
+    assert (code, out) == (1, "")
+    (line,) = [line for line in err.splitlines() if line.startswith("error")]
+    assert f"{folder}/{name}: " in line
+    assert message in line
+    assert "Traceback" not in err
+    assert not (tmp_path / "store").exists()

@@ -104,8 +104,10 @@ def _is_table(name: str) -> bool:
 
 def _is_forecasts(name: str) -> bool:
     """Tell whether a file or folder looks meant as somebody else's forecasts."""
-    like = SequenceMatcher(None, _first_word(name), FORECASTS[:-1]).ratio()
-    return like >= _ALIKE_FORECASTS and _has_rows(name)
+    word = _first_word(name)
+    like = SequenceMatcher(None, word, FORECASTS[:-1]).ratio()
+    is_folder_of_them = _folded(name) == f"{word}/"  # somebody's folder of all kinds of forecasts
+    return like >= _ALIKE_FORECASTS and _has_rows(name) and not is_folder_of_them
 
 
 def _explain_forecasts(name: str, read: Collection[str]) -> str:

@@ -70,7 +70,15 @@ NOT_MEANT = [
         "hotel.csv",
         "histogram.csv",
     ),
-    *("historical_cpi.csv.bak", ".DS_Store", "forecast.py", "forecasts.md", "panel.md", ""),
+    *(
+        "historical_cpi.csv.bak",
+        ".DS_Store",
+        "forecast.py",
+        "forecasts.md",
+        "forecasts/",
+        "panel.md",
+        "",
+    ),
 ]
 FORECASTS = {
     "forecast_boe.csv": "forecasts are read from forecasts_<model>.csv or .parquet: rename it "
