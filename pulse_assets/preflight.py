@@ -70,18 +70,30 @@ def check_ready(
     Raises:
         ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
         HistoricalDataError: a source file cannot be read or has a bad row, or a series has two
-            dates in one period, can never be predicted, or has a date more than a year after today.
+            dates in one period, can never be predicted, or has a date more than a year after today;
+            or a file of forecasts has a bad row, or is named as a rule.
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be listed, read or written.
     """
     source = source or settings.open_source()
     named = _with_names(source, options)
-    resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
+    rules = resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
+    _check_forecasts(source, [rule.name for rule in rules])
     resolved = _with_frequencies(named, _examine(source, named, _Grid.of(settings)))
     store = open_store(settings.store, settings.s3)
     store.check_usable()
     store.clear_abandoned()
     return resolved
+
+
+def _check_forecasts(source: Source, rules: Sequence[str]) -> None:
+    """Refuse forecasts that cannot be read, or whose model has the name of a rule."""
+    twice = [model for model in source.forecasts() if model in rules]
+    if twice:
+        raise HistoricalDataError(
+            f"source {source.uri} has forecasts of {twice[0]}, which is the name of one of the "
+            "rules: rename the file or the rule"
+        )
 
 
 def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:

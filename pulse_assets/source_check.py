@@ -14,9 +14,13 @@ import numpy as np
 from pulse_assets.array_types import Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts
+from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.calendars import explain_frequency, rows_used
 from pulse_assets.history.frequency import steps_between
 from pulse_assets.history.frequency_names import get_frequency
+from pulse_assets.history.given_forecasts import ModelForecasts
+from pulse_assets.history.release_summary import summarise_releases
+from pulse_assets.history.samples import bundled_lags
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import ExaminedSeries, examine_all
@@ -49,7 +53,7 @@ class SkippedBatches:
 
 @dataclass(frozen=True)
 class SeriesReport:
-    """One series of a source; its publication rule and releases will be further attributes.
+    """One series of a source.
 
     Attributes:
         variable: its name.
@@ -61,6 +65,11 @@ class SeriesReport:
         frequency: its name; None if it has none.
         gaps: periods between the first and the last used row that have none; of daily series these
             are holidays, too. None if no calendar counts its periods.
+        releases: number of values that were released, later ones with a change included.
+        revised: number of dates whose value has changed after its first release.
+        first_published: first day of publication in the file; None if it has none.
+        last_published: the last one.
+        publication: whether days of publication are in the file or assumed, in words.
         note: how its dates are used, where that needs a word, such as rows that are not; else None.
         implausible: date and value of what looks like a typing error, the first ones.
         implausible_count: number of all of them.
@@ -76,11 +85,37 @@ class SeriesReport:
     last: str | None
     frequency: str | None
     gaps: int | None
+    releases: int
+    revised: int
+    first_published: str | None
+    last_published: str | None
+    publication: str | None
     note: str | None
     implausible: tuple[tuple[str, float], ...]
     implausible_count: int
     skipped: tuple[SkippedBatches, ...]
     problem: str | None
+
+
+@dataclass(frozen=True)
+class ForecastsReport:
+    """The forecasts that somebody else has made, of one model.
+
+    Attributes:
+        model: its name.
+        file: the file that they are in.
+        rows: number of forecasts, quantiles included.
+        variables: number of variables that it predicts.
+        first_target: first date that is predicted, ISO 8601.
+        last_target: the last one.
+    """
+
+    model: str
+    file: str
+    rows: int
+    variables: int
+    first_target: str
+    last_target: str
 
 
 @dataclass(frozen=True)
@@ -92,17 +127,22 @@ class SourceReport:
         series: its series, in order of name.
         unread: why files that look meant for it are not read, by path.
         notes: what was skipped or renamed in tables.
+        forecasts: somebody else's forecasts, in order of model.
+        forecasts_problem: why they cannot be used, and how to fix it; None if they can.
     """
 
     source: str
     series: Sequence[SeriesReport]
     unread: Mapping[str, str]
     notes: Sequence[str]
+    forecasts: Sequence[ForecastsReport] = ()
+    forecasts_problem: str | None = None
 
     @property
     def problems(self) -> list[str]:
-        """Why series cannot be used, each once."""
-        return list(dict.fromkeys(each.problem for each in self.series if each.problem))
+        """Why series or forecasts cannot be used, each once."""
+        every = [*(each.problem for each in self.series), self.forecasts_problem]
+        return list(dict.fromkeys(problem for problem in every if problem))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -112,16 +152,26 @@ class SourceReport:
             "series": series,
             "unread": dict(self.unread),
             "notes": list(self.notes),
+            "forecasts": [asdict(each) for each in self.forecasts],
             "problems": self.problems,
         }
 
 
-def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
+#: Days from the end of a period to the publication of its value: of all variables, or of each.
+Lags = int | Mapping[str, int]
+
+
+def check_source(
+    settings: Settings, options: TrainingOptions, publication_lag_days: Lags | None = None
+) -> SourceReport:
     """Report every series of a source.
 
     Args:
         settings: the source, and which batches exist.
         options: the variables; all unless named.
+        publication_lag_days: days from the end of a period to the publication of its value, where
+            the file does not say; variables that are not named have 0. None: the lags of a bundled
+            source, 0 of any other.
 
     Raises:
         ConfigurationError: a variable is unknown, or the range holds no batch.
@@ -130,9 +180,38 @@ def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
     """
     source, windows = settings.open_source(), _Windows.of(settings, options)
     files = source.files()
+    lags = bundled_lags(source.uri) if publication_lag_days is None else publication_lag_days
     examined = examine_all(source, settings, options)
-    series = [_report(each, files[each.variable], windows) for each in examined]
-    return SourceReport(source.uri, series, dict(source.unread()), source.notes())
+    series = [
+        _report(each, files[each.variable], windows, _lag(lags, each.variable)) for each in examined
+    ]
+    forecasts, problem = _forecasts(source)
+    unread, notes = dict(source.unread()), source.notes()
+    return SourceReport(source.uri, series, unread, notes, forecasts, problem)
+
+
+def _lag(lags: Lags, variable: str) -> int:
+    return lags if isinstance(lags, int) else lags.get(variable, 0)
+
+
+def _forecasts(source: Source) -> tuple[list[ForecastsReport], str | None]:
+    """Return a report of each model, and why the forecasts cannot be used."""
+    try:
+        return [_report_model(*model) for model in sorted(source.forecasts().items())], None
+    except HistoricalDataError as error:
+        return [], str(error)
+
+
+def _report_model(model: str, forecasts: ModelForecasts) -> ForecastsReport:
+    given = list(forecasts.values())
+    return ForecastsReport(
+        model=model,
+        file=given[0].file.rpartition("/")[2],
+        rows=sum(len(each.predicted) for each in given),
+        variables=len(given),
+        first_target=str(min(each.target_dates.min() for each in given)),
+        last_target=str(max(each.target_dates.max() for each in given)),
+    )
 
 
 def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
@@ -177,10 +256,13 @@ def _lacks_periods(series: Series, frequency: str) -> bool:
     return get_frequency(frequency).counts_periods and bool(count_gaps(series, frequency))
 
 
-def _report(examined: ExaminedSeries, file: str, windows: "_Windows") -> SeriesReport:
+def _report(
+    examined: ExaminedSeries, file: str, windows: "_Windows", lag_days: int
+) -> SeriesReport:
     series, frequency = examined.series, examined.frequency or None
     used = rows_used(series, frequency) if series and frequency else None
     implausible = _implausible(used, frequency) if used and frequency else []
+    releases = summarise_releases(series, lag_days) if series else None
     return SeriesReport(
         variable=examined.variable,
         file=file,
@@ -190,6 +272,11 @@ def _report(examined: ExaminedSeries, file: str, windows: "_Windows") -> SeriesR
         last=str(series.timestamps[-1]) if series else None,
         frequency=frequency,
         gaps=count_gaps(series, frequency) if series and frequency else None,
+        releases=releases.releases if releases else 0,
+        revised=releases.revised if releases else 0,
+        first_published=releases.first_published if releases else None,
+        last_published=releases.last_published if releases else None,
+        publication=releases.publication if releases else None,
         note=explain_frequency(series, frequency) if series and frequency else None,
         implausible=tuple(implausible[:_NAMED]),
         implausible_count=len(implausible),

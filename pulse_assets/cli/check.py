@@ -14,10 +14,17 @@ from pulse_assets.cli.terminal import (
     print_list,
 )
 from pulse_assets.settings import TrainingConfig
-from pulse_assets.source_check import SeriesReport, SourceReport, check_source
+from pulse_assets.source_check import (
+    ForecastsReport,
+    SeriesReport,
+    SourceReport,
+    check_source,
+)
 from pulse_assets.stages import outcome_texts
 
 _HEADERS: Final = ("variable", "rows", "first", "last", "frequency", "gaps", "odd")
+_RELEASES: Final = ("variable", "releases", "revised", "first published", "last published")
+_FORECASTS: Final = ("model", "forecasts", "variables", "first target", "last target")
 
 
 def check(config: TrainingConfig, *, as_json: bool) -> Literal[0, 1]:
@@ -45,6 +52,11 @@ def _print(report: SourceReport, console: Console) -> None:
         console.print(plain(f"file: {', '.join(files)}"), soft_wrap=True)
     console.print(_table(report.series))
     console.print()
+    _print_publication(report.series, console)
+    if report.forecasts:
+        console.print("somebody else's forecasts")
+        console.print(_forecasts_table(report.forecasts))
+        console.print()
     every = len(report.series)
     print_list(console, "implausible values", list(_implausible(report.series)), every)
     print_list(console, "variables not predicted in some batches", _skipped(report.series), every)
@@ -55,8 +67,42 @@ def _print(report: SourceReport, console: Console) -> None:
     print_list(console, "skipped or renamed", list(report.notes), len(report.notes))
 
 
+def _print_publication(series: Sequence[SeriesReport], console: Console) -> None:
+    """Print the releases of the series whose files have them, and what is assumed of others."""
+    dated = [each for each in series if each.first_published]
+    if dated:
+        console.print("days of publication in the file")
+        console.print(_releases_table(dated))
+        console.print()
+    rules: dict[str, list[str]] = {}
+    for each in series:
+        if each.publication and "assumed" in each.publication:
+            rules.setdefault(each.publication, []).append(each.variable)
+    lines = [
+        f"{rule.removeprefix('assumed: ')}: {outcome_texts.list_some(names)}"
+        for rule, names in rules.items()
+    ]
+    print_list(console, "days of publication, assumed", lines, len(series))
+
+
+def _releases_table(series: Sequence[SeriesReport]) -> Table:
+    table = new_table(*_RELEASES)
+    for each in series:
+        days = (each.first_published or "-", each.last_published or "-")
+        table.add_row(plain(each.variable), str(each.releases), str(each.revised), *days)
+    return table
+
+
+def _forecasts_table(forecasts: Sequence[ForecastsReport]) -> Table:
+    table = new_table(*_FORECASTS)
+    for each in forecasts:
+        targets = (each.first_target, each.last_target)
+        table.add_row(plain(each.model), str(each.rows), str(each.variables), *targets)
+    return table
+
+
 def _table(series: Sequence[SeriesReport]) -> Table:
-    """Lay out a row per series; releases and publication rules will be further columns."""
+    """Lay out a row per series."""
     with_files = _names_files(series)
     table = new_table(*_HEADERS, *(["file"] if with_files else []))
     for each in series:

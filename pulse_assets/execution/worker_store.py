@@ -11,6 +11,7 @@ from uuid import uuid4
 from pulse_assets.errors import ClusterError, PulseError
 from pulse_assets.execution.cluster import threads_of
 from pulse_assets.execution.worker_calls import ANSWER_SECONDS, call_workers
+from pulse_assets.history.samples import BUNDLED
 from pulse_assets.settings import Settings
 from pulse_assets.storage.store import LocalStore, Store, open_store
 
@@ -122,7 +123,7 @@ def _explain(faults: dict[str, str], store: Store, settings: Settings) -> str:
     others = len(faults) - 1
     noun = "worker" if others == 1 else "workers"
     more = f"; {others} other {noun} cannot compute batches either" if others else ""
-    source = f" and source {settings.source}" if settings.source != "sample" else ""
+    source = f" and source {settings.source}" if settings.source not in BUNDLED else ""
     return (
         f"worker {worker} {fault}{more}: every worker must see the store {store.uri}{source} of "
         "this process: share the directory, or use s3://bucket/prefix with the same credentials "

@@ -140,6 +140,10 @@ class FrameSource(Source):
         return self.content
 
     @cached_property
+    def _forecast_files(self) -> list[SourceFile]:
+        return []
+
+    @cached_property
     def _encoded(self) -> bytes:
         """The series as a long table of Parquet; equal series are equal bytes."""
         sink = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Files that look meant as observations but are not read, with the name that each must have."""
+"""Files that look meant for a source but are not read, with the name that each must have."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from typing import Final
 
 from pulse_assets.history.names import plain_name
 from pulse_assets.history.readers import SUFFIXES, TABLE_SUFFIXES
-from pulse_assets.history.source_files import PREFIX, TABLES
+from pulse_assets.history.source_files import FORECASTS, PREFIX, TABLES
 
 _COMPRESSED: Final = (
     *("gz", "bz2", "xz", "zst", "zip", "lz4", "br", "7z", "snappy", "tgz", "z"),
@@ -28,8 +28,9 @@ _OTHER_TABLES: Final = ("xlsx", "xls", "ods", "tsv", "feather", "arrow", "rds", 
 _INNER: Final = (*SUFFIXES, *_ALIASES, "txt", "tsv", "tar", "dat")
 #: Endings of files that some program is about to write or has left behind.
 _TEMPORARY: Final = ("tmp", "temp", "swp", "part", "partial", "crdownload", "lock", "bak")
-#: How alike the first word of a name and `historical` must be, 0..1.
-_ALIKE: Final = 0.75
+#: How alike the first word of a name and `historical` must be, 0..1; likewise `forecasts`, which is
+#: nearer to other words.
+_ALIKE, _ALIKE_FORECASTS = 0.75, 0.87
 
 
 def unread_files(
@@ -47,14 +48,17 @@ def unread_files(
         {'historical_cpi.csv.gz': 'it is compressed: unpack it as historical_cpi.csv'}
     """
     others = [name for name in names if name not in set(read) and is_meant(name)]
-    return {
-        name: _explain_table(name) if _is_table(name) else _explain(name, set(read), suffixes)
-        for name in others
-    }
+    return {name: _reason(name, set(read), suffixes) for name in others}
+
+
+def _reason(name: str, read: Collection[str], suffixes: Collection[str]) -> str:
+    if _is_forecasts(name):
+        return _explain_forecasts(name, read)
+    return _explain_table(name) if _is_table(name) else _explain(name, read, suffixes)
 
 
 def is_meant(name: str) -> bool:
-    """Tell whether a file or folder looks meant as observations by the first word of its name.
+    """Tell whether a file or folder looks meant for a source by the first word of its name.
 
     Example:
         >>> [is_meant(name) for name in (" Historical gdp.csv", "histroical_gdp.csv", "notes.csv")]
@@ -62,11 +66,10 @@ def is_meant(name: str) -> bool:
     """
     if name.startswith((".", "~", "_")) or name.endswith("~") or _ending(name) in _TEMPORARY:
         return False
-    folded = _folded(name)
-    word = re.split(r"[^a-z]", folded, maxsplit=1)[0]
+    word = _first_word(name)
     like = SequenceMatcher(None, word, PREFIX[:-1]).ratio() >= _ALIKE
-    is_series = folded.startswith(PREFIX[:-1]) or like or word in ("hist", "history")
-    return is_series or _is_table(name)
+    is_series = _folded(name).startswith(PREFIX[:-1]) or like or word in ("hist", "history")
+    return is_series or _is_table(name) or _is_forecasts(name)
 
 
 def variable_of(name: str) -> str:
@@ -79,17 +82,55 @@ def variable_of(name: str) -> str:
     stem = _without_ending(name)
     if _ending(name) in _COMPRESSED and _ending(stem) in _INNER:
         stem = _without_ending(stem)
-    if is_meant(name):
+    if is_meant(name) and not _is_forecasts(name):
         stem = re.sub(r"^[A-Za-z]+", "", stem.strip())
     return plain_name(stem)
 
 
+def _first_word(name: str) -> str:
+    return re.split(r"[^a-z]", _folded(name), maxsplit=1)[0]
+
+
+def _has_rows(name: str) -> bool:
+    """Tell whether a file or folder may hold a table, by its ending."""
+    kinds = (*SUFFIXES, *_ALIASES, *_COMPRESSED, *_OTHER_TABLES)
+    return name.endswith("/") or _ending(name) in kinds
+
+
 def _is_table(name: str) -> bool:
     """Tell whether a file or folder looks meant as a table of many series."""
-    kinds = (*SUFFIXES, *_ALIASES, *_COMPRESSED, *_OTHER_TABLES)
-    return _folded(name).startswith(tuple(TABLES)) and (
-        name.endswith("/") or _ending(name) in kinds
-    )
+    return _folded(name).startswith(tuple(TABLES)) and _has_rows(name)
+
+
+def _is_forecasts(name: str) -> bool:
+    """Tell whether a file or folder looks meant as somebody else's forecasts."""
+    word = _first_word(name)
+    like = SequenceMatcher(None, word, FORECASTS[:-1]).ratio()
+    is_folder_of_them = _folded(name) == f"{word}/"  # somebody's folder of all kinds of forecasts
+    return like >= _ALIKE_FORECASTS and _has_rows(name) and not is_folder_of_them
+
+
+def _explain_forecasts(name: str, read: Collection[str]) -> str:
+    """Say why a file of forecasts is not read, and how to fix it."""
+    stem, ending = _without_ending(name), _ending(name)
+    if ending in _COMPRESSED and _ending(stem) in _INNER:
+        stem, ending = _without_ending(stem), f"{_ending(stem)}.{ending}"
+    model = plain_name(re.sub(r"^[A-Za-z]+", "", stem.strip()))
+    if not model:
+        return f"it names no model: rename it {FORECASTS}<model>.csv"
+    suffix = _ALIASES.get(ending.partition(".")[0], ending.partition(".")[0])
+    target = f"{FORECASTS}{model}.{suffix if suffix in TABLE_SUFFIXES else 'csv'}"
+    if name.endswith("/"):
+        return f"it is a folder: write its parts as one file {target}"
+    if ending.rpartition(".")[2] in _COMPRESSED:
+        return f"it is compressed: unpack it as {target}"
+    if target == name:
+        return "it is no plain file, perhaps a broken link: replace it by the file itself"
+    if target in read:
+        return f"{target} is read instead: remove or rename one of them"
+    if suffix not in TABLE_SUFFIXES:
+        return f"its ending .{ending} is not read: save it as CSV with commas, named {target}"
+    return f"forecasts are read from {FORECASTS}<model>.csv or .parquet: rename it {target}"
 
 
 def _explain_table(name: str) -> str:

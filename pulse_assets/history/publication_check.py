@@ -47,10 +47,10 @@ def check_publication(series: Series, frequency: Frequency) -> None:
             )
 
 
-def _refuse(series: Series, place: str, published: np.datetime64, begin: np.datetime64) -> None:
+def _refuse(series: Series, place: str, published: np.datetime64, start: np.datetime64) -> None:
     raise HistoricalDataError(
         f"{series.source}: {place} has published_at {published}, before its period begins, on "
-        f"{begin} at the earliest: correct published_at"
+        f"{start} at the earliest: correct published_at"
     )
 
 

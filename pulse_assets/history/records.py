@@ -97,7 +97,7 @@ def find_columns(names: Sequence[str], place: str = "it") -> dict[str, str]:
 
 def check_optional(names: Collection[str]) -> None:
     """Refuse a misnamed `published_at`: its dates would be ignored without a word."""
-    like = [name for name in names if _plain(name) in _LIKE_PUBLISHED]
+    like = [name for name in names if plain_column(name) in _LIKE_PUBLISHED]
     if like and not any(name in names for name in PUBLISHED_NAMES):
         raise DefectError(f"its column {like[0]!r} is not read: rename it to published_at")
 
@@ -115,11 +115,11 @@ def _column_fix(names: Sequence[str], missing: Sequence[str]) -> str:
 
 def _meant(column: str, names: Sequence[str]) -> str | None:
     """Return the column that is meant as the required `column`; None if none looks like it."""
-    plain = {_plain(name): name for name in names if name not in REQUIRED}
+    plain = {plain_column(name): name for name in names if name not in REQUIRED}
     return next((plain[name] for name in (column, *_OTHER_NAMES[column]) if name in plain), None)
 
 
-def _plain(name: str) -> str:
+def plain_column(name: str) -> str:
     """Return a column's name without case, blanks and quotation marks."""
     return name.strip("\ufeff \t\"'").casefold().replace(" ", "_").replace("-", "_")
 

@@ -36,10 +36,11 @@ CODES: Final = ("transform", "transform:", "factors", "factors:")
 MOST_CODES: Final = 2
 
 
-class _Dates:
+class DateColumn:
     """A growing column of dates: all with the same offset from UTC, or all without any."""
 
     def __init__(self, column: str) -> None:
+        """Take the name of the column, for messages."""
         self.column = column
         self.days = array("q")
         self.first: tuple[str, timedelta | None] | None = None
@@ -74,19 +75,19 @@ def long_rows(records: Records, titles: Sequence[str] = ()) -> LongRows:
     """
     title = dict(zip(records.names, titles or records.names, strict=True))
     published_title = title.get("published_at", "published_at")
-    dates, published = _Dates(title["timestamp"]), _Dates(published_title)
+    dates, published = DateColumn(title["timestamp"]), DateColumn(published_title)
     values, numbers, codes = array("d"), array("q"), array("q")
     names: dict[str, int] = {}
     for number, row in records.rows:
         place, cells = f"{records.unit} {number}", dict(zip(records.names, row, strict=True))
         if "variable" in cells:
-            name = _parsed(cells["variable"], title["variable"], parse_name, place)
+            name = parsed(cells["variable"], title["variable"], parse_name, place)
             place += f", series {name[:120]}"
             codes.append(names.setdefault(name, len(names)))
-        dates.add(_parsed(cells["timestamp"], title["timestamp"], parse_date, place), place)
-        values.append(_parsed(cells["value"], title["value"], parse_number, place))
+        dates.add(parsed(cells["timestamp"], title["timestamp"], parse_date, place), place)
+        values.append(parsed(cells["value"], title["value"], parse_number, place))
         if "published_at" in cells:
-            day = _parsed(cells["published_at"], published_title, parse_optional_date, place)
+            day = parsed(cells["published_at"], published_title, parse_optional_date, place)
             published.add(day, place)
         numbers.append(number)
     public = published.as_array() if len(published.days) else None
@@ -103,7 +104,7 @@ def wide_rows(records: Records, layout: Layout) -> WideRows:
     Raises:
         DefectError: a cell is not sound; the message names row and column.
     """
-    dates, numbers, notes = _Dates(layout.names[0]), array("q"), []
+    dates, numbers, notes = DateColumn(layout.names[0]), array("q"), []
     values = [array("d") for _ in layout.names[1:]]
     parse = parse_us_date if layout.us_dates else parse_date
     for number, row in records.rows:
@@ -113,7 +114,7 @@ def wide_rows(records: Records, layout: Layout) -> WideRows:
             continue
         if not any(map(as_text, row)):
             continue
-        dates.add(_parsed(row[0], layout.names[0], parse, place), place)
+        dates.add(parsed(row[0], layout.names[0], parse, place), place)
         _add_values(layout.names[1:], row[1:], values, place)
         numbers.append(number)
     return WideRows(
@@ -140,10 +141,15 @@ def _add_values(
     names: Sequence[str], row: Sequence[Any], values: Sequence[array], place: str
 ) -> None:
     for name, cell, column in zip(names, row, values, strict=True):
-        column.append(_parsed(cell, name, parse_number, place))
+        column.append(parsed(cell, name, parse_number, place))
 
 
-def _parsed(cell: Any, column: str, parse: Callable[[Any], T], place: str) -> T:  # noqa: ANN401
+def parsed(cell: Any, column: str, parse: Callable[[Any], T], place: str) -> T:  # noqa: ANN401
+    """Parse a cell.
+
+    Raises:
+        DefectError: it is not sound; the message names place and column.
+    """
     try:
         return parse(cell)
     except ValueError as error:

@@ -5,17 +5,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from importlib import resources
 from typing import Final
 
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
+from pulse_assets.history.given_forecasts import GivenForecasts, ModelForecasts
+from pulse_assets.history.model_names import check_model_name
 from pulse_assets.history.names import NAME, check_variable_name
 from pulse_assets.history.near_misses import is_meant, unread_files, variable_of
 from pulse_assets.history.observed import FileContent
 from pulse_assets.history.readers import SUFFIXES
+from pulse_assets.history.samples import bundled_folder
 from pulse_assets.history.series import Series
 from pulse_assets.history.series_cache import SeriesCache
-from pulse_assets.history.source_files import PREFIX, SourceFile, list_files, read_file
+from pulse_assets.history.source_files import (
+    PREFIX,
+    SourceFile,
+    list_files,
+    list_forecasts,
+    named_file,
+    read_file,
+    read_forecast_file,
+)
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import LocalStore, Store, open_store
 
@@ -28,15 +38,15 @@ def open_source(uri: str, s3: S3Settings, max_bytes: int | None = None) -> "Sour
     """Return the source at `uri`; nothing is read yet.
 
     Args:
-        uri: `sample` for the bundled series, a directory, a file, or s3://bucket/ with a prefix or
-            the key of an object.
+        uri: `sample` or `sample-uk` for bundled series, a directory, a file, or s3://bucket/ with
+            a prefix or the key of an object.
         s3: how to reach S3.
         max_bytes: largest file that is read; None: the default of its kind.
 
     Raises:
         ConfigurationError: `uri` is none of these.
     """
-    place = str(resources.files("pulse_assets") / "sample_data") if uri == "sample" else uri
+    place = bundled_folder(uri) or uri
     store = open_store(place, s3)
     folder, _, name = store.uri.rpartition("/")
     is_folder = store.root.is_dir() if isinstance(store, LocalStore) else place.endswith("/")
@@ -76,15 +86,28 @@ class Source:
         """Return the version of each variable: it differs once its observations do.
 
         Of a file of one variable it is the version of the file, which need not be read. Of a table
-        it is a hash of the variable's own rows, whatever becomes of the others.
+        it is a hash of the variable's own rows, whatever becomes of the others. The forecasts of a
+        variable that the source holds are part of its version.
 
         Raises:
-            HistoricalDataError: see `variables`.
+            HistoricalDataError: see `variables` and `forecasts`.
         """
-        return {
+        own = {
             name: _hash(self.load(name)) if file.is_table else file.version
             for name, file in self._places.items()
         }
+        given = {name: self._forecasts_of(name) for name in own} if self.forecasts() else {}
+        return own | {name: _hash_forecasts(own[name], of) for name, of in given.items() if of}
+
+    def forecasts(self) -> Mapping[str, ModelForecasts]:
+        """Return the forecasts that somebody else has made, by model and variable.
+
+        Raises:
+            HistoricalDataError: a file of forecasts cannot be read, a row is not sound, a variable
+                is not in the source, or the name of a model cannot be used.
+            StoreUnavailableError: the source cannot be listed.
+        """
+        return self._forecasts
 
     def files(self) -> dict[str, str]:
         """Return the path of the file of each variable, in the source.
@@ -123,7 +146,8 @@ class Source:
         """
         if self.only:
             return {}
-        return unread_files(self.store.names(), [file.path for file in self._files], SUFFIXES)
+        read = [file.path for file in [*self._files, *self._forecast_files]]
+        return unread_files(self._names, read, SUFFIXES)
 
     def check_variables(self, names: Sequence[str], setting: str = "variable") -> None:
         """Refuse names that the source does not have.
@@ -170,7 +194,7 @@ class Source:
 
     def _without_prefix(self) -> dict[str, str]:
         """Return the files that would be read if only their names began with the prefix."""
-        stems = {name: name.rpartition(".") for name in self.store.names() if not is_meant(name)}
+        stems = {name: name.rpartition(".") for name in self._names if not is_meant(name)}
         return {
             name: f"rename it {PREFIX}{name}"
             for name, (stem, _, suffix) in stems.items()
@@ -178,9 +202,14 @@ class Source:
         }
 
     @cached_property
+    def _names(self) -> dict[str, str]:
+        return self.store.names()
+
+    @cached_property
     def _files(self) -> list[SourceFile]:
         """The files that are read, in order of path."""
-        files = list_files(self.store, self.only)
+        only = self.only
+        files = named_file(self.store, only) if only else list_files(self.store, self._names)
         if not files:
             raise HistoricalDataError(self._explain_nothing())
         by_name: dict[str, SourceFile] = {}
@@ -208,6 +237,41 @@ class Source:
     def _content(self, file: SourceFile) -> FileContent:
         return _load(self.store, file, self.max_bytes)
 
+    @cached_property
+    def _forecast_files(self) -> list[SourceFile]:
+        """The files of forecasts, in order of path."""
+        return [] if self.only else list_forecasts(self._names)
+
+    @cached_property
+    def _forecasts(self) -> Mapping[str, ModelForecasts]:
+        files: dict[str, SourceFile] = {}
+        for file in self._forecast_files:
+            other = files.setdefault(file.variable.casefold(), file)
+            if other is not file:
+                raise HistoricalDataError(
+                    f"source {self.uri} has two files of forecasts of {file.variable}, "
+                    f"{other.path} and {file.path}: keep or rename one"
+                )
+            check_model_name(file.variable, f"{self.store.uri}/{file.path}")
+        forecasts = {
+            file.variable: _load_forecasts(self.store, file, self.max_bytes)
+            for file in self._forecast_files
+        }
+        for given in (each for of in forecasts.values() for each in of.values()):
+            self._check_forecast_variable(given)
+        return forecasts
+
+    def _forecasts_of(self, variable: str) -> list[GivenForecasts]:
+        return [of[variable] for of in self.forecasts().values() if variable in of]
+
+    def _check_forecast_variable(self, given: GivenForecasts) -> None:
+        if given.variable not in self._places:
+            raise HistoricalDataError(
+                f"{given.file}: {given.first_place}: variable {given.variable!r} is not in the "
+                f"source{self._hint(given.variable)}: correct its name, remove its rows, or add "
+                "its observations"
+            )
+
     def _explain_twice(self, file: SourceFile, other: SourceFile) -> str:
         both = f"{file.path} and {other.path}"
         if file.variable == other.variable:
@@ -220,13 +284,14 @@ class Source:
     def _explain_nothing(self) -> str:
         if self.only:
             return f"source {self.uri} does not exist: correct the path"
-        unread = unread_files(self.store.names(), [], SUFFIXES) | self._without_prefix()
+        read = [file.path for file in self._forecast_files]
+        unread = unread_files(self._names, read, SUFFIXES) | self._without_prefix()
         named = [f"{path!r} is not read ({reason})" for path, reason in unread.items()]
         more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
         files = f"; {'; '.join(named[:5])}{more}" if named else ""
         return (
             f"source {self.uri} does not exist or holds no file {_PATTERN}{files}: correct the "
-            "path, name one file, or use `sample` for the bundled series"
+            "path, name one file, or use `sample` or `sample-uk` for bundled series"
         )
 
 
@@ -243,8 +308,20 @@ def _hash(series: Series) -> str:
     return digest.hexdigest()[:16]
 
 
+def _hash_forecasts(version: str, given: Sequence[GivenForecasts]) -> str:
+    """Hash the version of a variable's observations with the forecasts of it."""
+    digest = hashlib.sha256(version.encode())
+    for each in given:
+        digest.update(f"{each.model} {len(each.predicted)} ".encode())
+        days = (each.target_dates, each.made_at, each.origin_dates)
+        for column in (*days, each.predicted, each.quantiles):
+            digest.update(column.tobytes())
+    return digest.hexdigest()[:16]
+
+
 #: The files that this process has read.
 _load: Final = SeriesCache(read_file)
+_load_forecasts: Final = SeriesCache(read_forecast_file)
 
 
 def _listed(names: Sequence[str]) -> str:

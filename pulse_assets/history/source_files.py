@@ -7,6 +7,8 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from pulse_assets.errors import HistoricalDataError, StoreError, StoreUnavailableError
+from pulse_assets.history.forecast_file import read_forecasts
+from pulse_assets.history.given_forecasts import ModelForecasts
 from pulse_assets.history.layouts import Kind
 from pulse_assets.history.names import NAME, plain_name
 from pulse_assets.history.observed import FileContent
@@ -24,6 +26,8 @@ from pulse_assets.storage.store import Store
 PREFIX: Final = "historical_"
 #: What the name of a table begins with, and how it is arranged.
 TABLES: Final[Mapping[str, Kind]] = {"panel": "long", "wide": "wide"}
+#: What the name of a file of somebody else's forecasts begins with; the model follows.
+FORECASTS: Final = "forecasts_"
 #: What the name of a folder of Parquet files begins with.
 FOLDER: Final = "panel"
 
@@ -35,14 +39,15 @@ class SourceFile:
     Attributes:
         path: its path in the source; of a folder, with a slash at its end.
         version: differs once the file is replaced.
-        kind: how it is arranged; `parts` for a folder; `any`: as its columns say.
-        variable: the variable of a file that holds one.
+        kind: how it is arranged; `parts` for a folder; `any`: as its columns say; `forecasts`: it
+            holds no observations.
+        variable: the variable of a file that holds one; of a file of forecasts, its model.
         parts: paths of the files of a folder, below it.
     """
 
     path: str
     version: str
-    kind: Kind | Literal["parts", "any"]
+    kind: Kind | Literal["parts", "any", "forecasts"]
     variable: str = ""
     parts: tuple[str, ...] = ()
 
@@ -52,26 +57,75 @@ class SourceFile:
         return self.kind != "single"
 
 
-def list_files(store: Store, only: str = "") -> list[SourceFile]:
-    """Return the files that are read, in order of path.
+def named_file(store: Store, name: str) -> list[SourceFile]:
+    """Return the one file that is read, whatever its name; nothing if it is not there.
+
+    Raises:
+        HistoricalDataError: it holds forecasts.
+        StoreUnavailableError: the source cannot be listed.
+    """
+    if _model_of(name):
+        raise HistoricalDataError(
+            f"source {store.uri}/{name} holds forecasts, not observations: name the folder that "
+            "holds both"
+        )
+    versions = store.versions(name)
+    return [_named(name, versions[name])] if name in versions else []
+
+
+def list_files(store: Store, names: Mapping[str, str]) -> list[SourceFile]:
+    """Return the files of observations, in order of path.
 
     Args:
         store: the source.
-        only: name of the one file that is read; empty: all whose names say what they hold.
+        names: version of each file in it, see `Store.names`.
 
     Raises:
         StoreUnavailableError: the source cannot be listed.
     """
-    if only:
-        versions = store.versions(only)
-        return [_named(only, versions[only])] if only in versions else []
-    names = store.names()
     files = [_by_name(path, version) for path, version in names.items() if version]
     has_folders = any(name.startswith(FOLDER) and name.endswith("/") for name in names)
     folders = _folders(store.versions(FOLDER, below=True)) if has_folders else ()
     listed = sorted([*filter(None, files), *folders], key=lambda file: file.path)
     is_folder = store.uri.rpartition("/")[2].startswith(FOLDER)
     return listed or (_whole_folder(store) if is_folder else [])
+
+
+def list_forecasts(names: Mapping[str, str]) -> list[SourceFile]:
+    """Return the files of somebody else's forecasts, in order of path.
+
+    Args:
+        names: version of each file in the source, see `Store.names`.
+    """
+    return [
+        SourceFile(path, version, "forecasts", model)
+        for path, version in sorted(names.items())
+        if version and (model := _model_of(path))
+    ]
+
+
+def _model_of(path: str) -> str:
+    """Return the model whose forecasts a file holds; empty if its name says something else."""
+    stem, _, suffix = path.rpartition(".")
+    model = stem.removeprefix(FORECASTS)
+    is_forecasts = path.startswith(FORECASTS) and suffix in TABLE_SUFFIXES
+    return model if is_forecasts and NAME.fullmatch(model) else ""
+
+
+def read_forecast_file(store: Store, file: SourceFile, max_bytes: int | None) -> ModelForecasts:
+    """Read a file of somebody else's forecasts.
+
+    Args:
+        store: the source.
+        file: the file.
+        max_bytes: largest file that is read; None: that of tables.
+
+    Raises:
+        HistoricalDataError: it cannot be read or a row is not sound.
+        StoreUnavailableError: the source as a whole cannot be read.
+    """
+    limit, name = max_bytes or MAX_TABLE_BYTES, f"{store.uri}/{file.path}"
+    return read_forecasts(_read(store, file.path, limit), file.variable, name, limit)
 
 
 def read_file(store: Store, file: SourceFile, max_bytes: int | None) -> FileContent:
@@ -88,21 +142,20 @@ def read_file(store: Store, file: SourceFile, max_bytes: int | None) -> FileCont
     """
     limit = max_bytes or (MAX_TABLE_BYTES if file.is_table else MAX_BYTES)
     name = f"{store.uri}/{file.path}".rstrip("/")
+    if file.kind == "parts":
+        reads = {part: partial(_read, store, file.path + part) for part in file.parts}
+        return read_parts(reads, name, limit)
+    kind = None if file.kind in ("any", "forecasts") else file.kind
+    return read_content(_read(store, file.path, limit), name, kind, file.variable, limit)
+
+
+def _read(store: Store, path: str, limit: int) -> bytes:
     try:
-        if file.kind == "parts":
-            reads = {part: partial(_read_part, store, file.path + part) for part in file.parts}
-            return read_parts(reads, name, limit)
-        data = store.read(file.path, limit=limit)
+        return store.read(path, limit=limit)
     except StoreUnavailableError:
         raise
     except StoreError as error:
         raise HistoricalDataError(f"source: {error}") from error
-    kind = None if file.kind == "any" else file.kind
-    return read_content(data, name, kind, file.variable, limit)
-
-
-def _read_part(store: Store, path: str, limit: int) -> bytes:
-    return store.read(path, limit=limit)
 
 
 def _by_name(path: str, version: str) -> SourceFile | None:

@@ -43,14 +43,14 @@ def long_rows(table: pa.Table, unit: str, first: int) -> LongRows:
     """
     names, codes = [""], np.zeros(table.num_rows, np.int64)
     if "variable" in table.column_names:
-        names, codes = _names(table["variable"])
+        names, codes = names_of(table["variable"])
     published = None
     if "published_at" in table.column_names:
-        published = _days(table["published_at"], parse_optional_date)
-    days = _days(table["timestamp"], parse_date)
+        published = days_of(table["published_at"], parse_optional_date)
+    days = days_of(table["timestamp"], parse_date)
     _require(not np.isnat(days).any())
     places = np.arange(first, first + table.num_rows)
-    return LongRows(names, codes, days, _numbers(table["value"]), published, unit, places)
+    return LongRows(names, codes, days, numbers_of(table["value"]), published, unit, places)
 
 
 def wide_rows(table: pa.Table, layout: Layout, unit: str, first: int) -> WideRows:
@@ -71,9 +71,9 @@ def wide_rows(table: pa.Table, layout: Layout, unit: str, first: int) -> WideRow
     codes = next((i for i, head in enumerate(heads) if not is_code(head)), len(heads))
     notes = [note_codes(f"{unit} {first + i}", heads[i]) for i in range(codes)]
     table = table.slice(codes)
-    days = _days(table.column(0), parse_us_date if layout.us_dates else parse_date)
+    days = days_of(table.column(0), parse_us_date if layout.us_dates else parse_date)
     places = np.arange(first + codes, first + codes + table.num_rows)
-    columns = [_numbers(table.column(i)) for i in range(1, table.num_columns)]
+    columns = [numbers_of(table.column(i)) for i in range(1, table.num_columns)]
     dated = ~np.isnat(days)
     _require(all(np.isnan(column[~dated]).all() for column in columns))
     return WideRows(
@@ -91,8 +91,12 @@ def _require(sound: bool | np.bool_) -> None:
         raise NotPlainError
 
 
-def _names(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
-    """Return the different names, and for each row the number of its name."""
+def names_of(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
+    """Return the different names, and for each row the number of its name.
+
+    Raises:
+        NotPlainError: the column must be read row by row.
+    """
     _require(column.null_count == 0 and not pa.types.is_nested(column.type))
     texts, codes = _distinct(column)
     names = [_parse(parse_name, text) for text in texts]
@@ -101,8 +105,12 @@ def _names(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
     return distinct, np.array([numbers[name] for name in names], np.int64)[codes]
 
 
-def _days(column: pa.ChunkedArray, parse: Callable[[Any], datetime | None]) -> Dates:
-    """Return the dates; NaT where a cell is empty."""
+def days_of(column: pa.ChunkedArray, parse: Callable[[Any], datetime | None]) -> Dates:
+    """Return the dates; NaT where a cell is empty.
+
+    Raises:
+        NotPlainError: the column must be read row by row.
+    """
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         days = as_dates(column).cast(pa.int32()).to_numpy().astype(np.float64)
@@ -110,7 +118,7 @@ def _days(column: pa.ChunkedArray, parse: Callable[[Any], datetime | None]) -> D
         return _dated(days)
     _require(_is_text(kind) or pa.types.is_null(kind))
     if plain := _plain_dates(column):
-        return _days(plain, parse)
+        return days_of(plain, parse)
     texts, codes = _distinct(column)
     moments = [None if as_text(text) == "" else _parse(parse, text) for text in texts]
     _require(len({moment.utcoffset() for moment in moments if moment}) < 2)
@@ -145,8 +153,12 @@ def as_dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.date32())
 
 
-def _numbers(column: pa.ChunkedArray) -> Floats:
-    """Return the values; NaN where a cell is empty."""
+def numbers_of(column: pa.ChunkedArray) -> Floats:
+    """Return the values; NaN where a cell is empty.
+
+    Raises:
+        NotPlainError: the column must be read row by row.
+    """
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = column.cast(pa.float64(), safe=False).to_numpy()

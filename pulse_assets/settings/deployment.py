@@ -11,6 +11,7 @@ from pydantic import field_validator, model_validator
 
 from pulse_assets.batches.windows import Cadence
 from pulse_assets.history.readers import MAX_BYTES, MAX_TABLE_BYTES, SUFFIXES
+from pulse_assets.history.samples import BUNDLED
 from pulse_assets.history.source import Source, open_source
 from pulse_assets.settings.checked import Checked
 from pulse_assets.settings.environment import check_unread
@@ -48,7 +49,8 @@ class Settings(Checked):
         per_run=True,
         description="directory or s3://bucket/prefix of historical_<variable>."
         f"{'|'.join(SUFFIXES)} and of tables panel*.csv|parquet and wide*.csv|parquet; one such "
-        "file; or `sample` for the bundled series",
+        "file; or a bundled source: `sample`, US series of one vintage each, or `sample-uk`, UK "
+        "series in real time",
     )
     max_source_bytes: int | None = setting(
         default=None,
@@ -138,7 +140,7 @@ class Settings(Checked):
     def _absolute(cls, value: str) -> str:
         if fault := address_fault(value):
             raise ValueError(fault)
-        if value == "sample" or value.startswith("s3://"):
+        if value in BUNDLED or value.startswith("s3://"):
             return value
         # Workers may have another working directory.
         return str(Path(value).expanduser().absolute())

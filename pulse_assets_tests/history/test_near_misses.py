@@ -70,9 +70,36 @@ NOT_MEANT = [
         "hotel.csv",
         "histogram.csv",
     ),
-    *("historical_cpi.csv.bak", ".DS_Store", "forecasts_model.csv", "panel.md", ""),
+    *(
+        "historical_cpi.csv.bak",
+        ".DS_Store",
+        "forecast.py",
+        "forecasts.md",
+        "forecasts/",
+        "panel.md",
+        "",
+    ),
 ]
-READ = {"historical_gdp.csv": "gdp"}
+FORECASTS = {
+    "forecast_boe.csv": "forecasts are read from forecasts_<model>.csv or .parquet: rename it "
+    "forecasts_boe.csv",
+    "Forecasts_boe.csv": "rename it forecasts_boe.csv",
+    "FORECASTS_boe.PARQUET": "rename it forecasts_boe.parquet",
+    "forecasts boe.csv": "rename it forecasts_boe.csv",
+    "forecasts_boe mpr.csv": "rename it forecasts_boe_mpr.csv",
+    "forecasts-boe.pq": "rename it forecasts_boe.parquet",
+    "forcasts_boe.csv": "rename it forecasts_boe.csv",
+    "forecasts.csv": "it names no model: rename it forecasts_<model>.csv",
+    "forecasts_boe.json": "its ending .json is not read: save it as CSV with commas, named "
+    "forecasts_boe.csv",
+    "forecasts_boe.xlsx": "its ending .xlsx is not read",
+    "forecasts_boe.csv.gz": "it is compressed: unpack it as forecasts_boe.csv",
+    "forecasts_boe.zip": "it is compressed: unpack it as forecasts_boe.csv",
+    "forecasts_boe/": "it is a folder: write its parts as one file forecasts_boe.csv",
+    "forecasts_boe.csv": "it is no plain file, perhaps a broken link",
+    "Forecasts_read.csv": "forecasts_read.csv is read instead: remove or rename one of them",
+}
+READ = {"historical_gdp.csv": "gdp", "forecasts_read.csv": "read"}
 
 
 @pytest.mark.parametrize("name", RENAME)
@@ -91,6 +118,12 @@ def test_a_file_of_another_kind_is_told_what_to_do(name):
 def test_a_table_that_is_not_read_is_told_what_to_do(name):
     (reason,) = unread_files([name, *READ], READ, SUFFIXES).values()
     assert TABLES[name] in reason
+
+
+@pytest.mark.parametrize("name", FORECASTS)
+def test_forecasts_that_are_not_read_are_told_what_to_do(name):
+    (reason,) = unread_files([name, *READ], READ, SUFFIXES).values()
+    assert FORECASTS[name] in reason
 
 
 @pytest.mark.parametrize("name", NOT_MEANT)
