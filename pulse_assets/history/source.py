@@ -14,7 +14,7 @@ from pulse_assets.history.names import NAME, check_variable_name
 from pulse_assets.history.near_misses import is_meant, unread_files, variable_of
 from pulse_assets.history.observed import FileContent
 from pulse_assets.history.readers import SUFFIXES
-from pulse_assets.history.samples import bundled_folder
+from pulse_assets.history.samples import bundled_folder, bundled_lags
 from pulse_assets.history.series import Series
 from pulse_assets.history.series_cache import SeriesCache
 from pulse_assets.history.source_files import (
@@ -119,7 +119,7 @@ class Source:
 
     def usual_lag_days(self) -> dict[str, int]:
         """Return the usual days from the end of a period to its publication, of bundled series."""
-        return {}
+        return dict(bundled_lags(self.uri))
 
     def notes(self) -> list[str]:
         """Return what was skipped or renamed in tables, one sentence each.
