@@ -57,7 +57,7 @@ def run_step(
         return compute(*args, **kwargs)
     seconds = options.rule_timeout_seconds
     rules = rule_versions(options.models or (), seconds)
-    return _call(step, _compute, rules, seconds, compute, args, kwargs)
+    return call_in_process(step, _compute, rules, seconds, compute, args, kwargs)
 
 
 def _compute(
@@ -74,8 +74,18 @@ def _compute(
         return compute(*args, **kwargs)
 
 
-def _call(step: str, function: Callable[..., T], *arguments: object) -> T:
-    """Return what a function returns in a process that has ended, or is killed, after it."""
+def call_in_process(step: str, function: Callable[..., T], *arguments: object) -> T:
+    """Return what a function returns in a process that has ended, or is killed, after it.
+
+    Args:
+        step: what it does, for messages.
+        function: a function of a module.
+        arguments: its arguments, which can be pickled, as its result can.
+
+    Raises:
+        LostProcessError: the process ended before it had the result.
+        Exception: whatever the function raises.
+    """
     context = process_context()
     receiver, sender = context.Pipe(duplex=False)
     target = {"target": _answer, "args": (sender, function, arguments)}
