@@ -87,7 +87,7 @@ def run_in_blocks(config, size):
     return summaries, stored(config.store)
 
 
-@holds_for_all(3, 60, seed=st.integers(0, 2**32 - 1), sizes=st.sampled_from([(3, 7), (2, 60)]))
+@holds_for_all(2, 20, seed=st.integers(0, 2**32 - 1), sizes=st.sampled_from([(3, 7), (2, 60)]))
 def test_grouping_changes_no_byte(seed, sizes):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -99,8 +99,8 @@ def poison(series, calendar, known_on, rng, spared):
 
 
 @holds_for_all(
-    150,
-    3000,
+    100,
+    1500,
     seed=st.integers(0, 2**32 - 1),
     calendar=st.sampled_from(sorted(CALENDARS)),
     other=st.sampled_from(sorted(CALENDARS)),
