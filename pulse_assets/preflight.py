@@ -17,6 +17,7 @@ from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.calendars import decide_frequency, rows_used
 from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
 from pulse_assets.history.frequency_names import get_frequency, with_holidays
+from pulse_assets.history.publication_check import check_publication
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, REFERENCE, resolve_rules
@@ -158,8 +159,9 @@ def _examined(
             _check_not_to_come(series, leave_out)
             declared, holidays = options.frequencies.get(name), options.calendar.get(name)
             frequency = decide_frequency(series, declared, holidays)
+            used, steps = rows_used(series, frequency), get_frequency(frequency)
+            check_publication(used, steps)
             if grid:
-                used, steps = rows_used(series, frequency), get_frequency(frequency)
                 _check_usable(used, steps, options, grid, leave_out)
                 _check_horizons(used, steps, options.horizons)
             yield ExaminedSeries(name, series, frequency, "")

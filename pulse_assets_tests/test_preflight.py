@@ -164,7 +164,7 @@ def test_a_series_that_is_published_too_late_for_every_batch_is_refused(tmp_path
     days = [str(day) for day in dates("MS")]
     (tmp_path / "source").mkdir()
     for published in ("2010-12-01", "2099-12-31"):
-        rows = [f"{day[:10]},{i},{published}" for i, day in enumerate(days)]
+        rows = [f"{day},{i},{max(day, published)}" for i, day in enumerate(days)]
         text = "\n".join(["timestamp,value,published_at", *rows])
         (tmp_path / "source" / "historical_x.csv").write_text(text)
         refused(config_for(tmp_path), f"which they are on {published}, not", "correct published_at")
@@ -172,7 +172,8 @@ def test_a_series_that_is_published_too_late_for_every_batch_is_refused(tmp_path
 
 def test_a_series_that_is_published_before_its_last_target_is_accepted(tmp_path):
     (tmp_path / "source").mkdir()
-    rows = [f"{str(day)[:10]},{i},2010-11-30" for i, day in enumerate(dates("MS"))]
+    days = [str(day) for day in dates("MS")]
+    rows = [f"{day},{i},{max(day, '2010-11-30')}" for i, day in enumerate(days)]
     text = "\n".join(["timestamp,value,published_at", *rows])
     (tmp_path / "source" / "historical_x.csv").write_text(text)
     assert ready(config_for(tmp_path)).frequencies == {"x": "monthly"}
@@ -218,9 +219,7 @@ def test_first_and_last_days_of_the_calendar_in_a_file_do_no_harm(tmp_path):
     write(tmp_path / "source", "x", days)
     (tmp_path / "source" / "historical_y.csv").write_text(
         "timestamp,value,published_at\n"
-        + "".join(
-            f"{day},1,{'9999-12-31' if i % 9 else '0001-01-01'}\n" for i, day in enumerate(days)
-        )
+        + "".join(f"{day},1,{'9999-12-31' if i % 9 else day}\n" for i, day in enumerate(days))
     )
     config = config_for(tmp_path, history_days=182625)
     options = ready(config)

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-#: Cells that hold no value, in lower case.
-MISSING: Final = ("", "nan", "null")
+#: Cells that hold no value, in lower case; FRED and ALFRED write a point.
+MISSING: Final = ("", "nan", "null", ".")
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _US_DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)

@@ -19,7 +19,7 @@ FIRST_LINE: Final = 2
 #: Quotation marks amid other characters or next to each other, on which parsers of CSV differ.
 _ODD_QUOTE: Final = re.compile(rb'[^,\r\n"]"[^,\r\n"]|""')
 #: Cells that hold no value. What else Arrow would take for none is a typing error to us.
-_EMPTY: Final = ["", "nan", "NaN", "NAN", "null", "NULL", "Null"]
+_EMPTY: Final = ["", "nan", "NaN", "NAN", "null", "NULL", "Null", "."]
 #: Bytes from which on several threads parse a file.
 _LARGE: Final = 1_000_000
 #: Bytes that are parsed at once: a line of a wide table must fit.

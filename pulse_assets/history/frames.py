@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pulse_assets.array_types import Dates, Floats
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
 from pulse_assets.history.observed import FileContent
 from pulse_assets.history.readers import MAX_TABLE_BYTES, read_frame
@@ -123,7 +124,7 @@ class FrameSource(Source):
             HistoricalDataError: a row is not sound, a column is missing, or it is too large.
         """
         content = read_data(data)
-        size = sum(_ROW_BYTES * len(series.values) for series in content.series.values())
+        size = sum(_ROW_BYTES * _count_releases(series) for series in content.series.values())
         if size > (max_bytes or MAX_TABLE_BYTES):
             raise HistoricalDataError(
                 f"{NAME}: its {size} bytes are more than the {max_bytes or MAX_TABLE_BYTES} that "
@@ -166,19 +167,28 @@ class FrameSource(Source):
 
 
 def _long_table(series: list[Series]) -> pa.Table:
-    """Return series below each other, sorted by name."""
+    """Return series below each other, sorted by name; releases of one date by publication."""
     ordered = sorted(series, key=lambda each: each.variable)
-    lengths = [len(each.values) for each in ordered]
-    codes = np.repeat(np.arange(len(ordered), dtype=np.int32), lengths)
-    nowhere = np.datetime64("NaT", "D")
-    published = [
-        np.full(len(each.values), nowhere) if each.published_at is None else each.published_at
-        for each in ordered
-    ]
+    every = [_release_columns(each) for each in ordered]
+    codes = np.repeat(np.arange(len(ordered), dtype=np.int32), [len(days) for days, *_ in every])
     names = pa.DictionaryArray.from_arrays(codes, [each.variable for each in ordered])
-    columns = [
-        pa.array(np.concatenate([each.timestamps for each in ordered])),
-        pa.array(np.concatenate([each.values for each in ordered])),
-        pa.array(np.concatenate(published)),
-    ]
+    columns = [pa.array(np.concatenate(parts)) for parts in zip(*every, strict=True)]
     return pa.table([names, *columns], schema=_SCHEMA)
+
+
+def _count_releases(series: Series) -> int:
+    return len(series.values) + (len(series.revisions.rows) if series.revisions else 0)
+
+
+def _release_columns(series: Series) -> tuple[Dates, Floats, Dates]:
+    """Return dates, values and days of publication of all releases."""
+    published = series.published_at
+    if published is None:
+        published = np.full(len(series.values), np.datetime64("NaT", "D"))
+    later = series.revisions
+    if later is None:
+        return series.timestamps, series.values, published
+    rows = np.append(np.arange(len(published)), later.rows)
+    order = np.argsort(rows, kind="stable")
+    values = np.append(series.values, later.values)[order]
+    return series.timestamps[rows[order]], values, np.append(published, later.published_at)[order]

@@ -9,16 +9,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from pulse_assets.history.records import (
+    ACCEPTED,
     COLUMNS,
     REQUIRED,
     DefectError,
     Records,
-    check_columns,
     check_optional,
     decoded,
+    find_columns,
 )
 
 #: Largest number of different objects, other than records, whose names messages can show.
@@ -60,13 +62,26 @@ class _Hook:
 
     def __call__(self, content: Mapping[str, Any]) -> _Record | _Other:
         """Return the cells of a record, or the names of another object."""
-        self.columns.update(name for name in COLUMNS if name in content)
-        if all(name in content for name in REQUIRED):
-            return _Record(tuple(content.get(name) for name in COLUMNS))
+        named = tuple(name for name in ACCEPTED if name in content)
+        self.columns.update(named)
+        if columns := _columns(named):
+            return _Record(tuple(content.get(columns.get(name, "")) for name in COLUMNS))
         names = tuple(content)[:_MOST_SHAPES]
         if len(self.shapes) >= _MOST_SHAPES:
             names = names if names in self.shapes else ()
         return self.shapes.setdefault(names, _Other(names))
+
+
+@cache
+def _columns(named: tuple[str, ...]) -> Mapping[str, str] | None:
+    """Return the name of each of `COLUMNS`, given the accepted ones that an object has.
+
+    None if it lacks one or has two for one thing.
+    """
+    try:
+        return find_columns(named)
+    except DefectError:
+        return None
 
 
 def json_records(data: bytes, _: int) -> Records:
@@ -81,7 +96,7 @@ def json_records(data: bytes, _: int) -> Records:
     if isinstance(content, list):
         return Records(COLUMNS, "record", _record_rows(content))
     if isinstance(content, _Other):
-        check_columns(content.names)
+        find_columns(content.names)
     if not isinstance(content, _Record):
         raise DefectError("it holds neither records nor lists: write a list of records")
     return _lists(dict(zip(COLUMNS, content.cells, strict=True)))
@@ -108,7 +123,7 @@ def _loaded(text: str, place: str) -> Any:  # noqa: ANN401 - not validated yet
     except (ValueError, RecursionError) as error:
         raise DefectError(f"{place}not JSON ({error}): write a list of records") from error
     # Of two values with one name the parser returns the last, without a warning.
-    twice = [name for name in COLUMNS if written[name] > hook.columns[name]]
+    twice = [name for name in ACCEPTED if written[name] > hook.columns[name]]
     if twice:
         raise DefectError(
             f"{place or _record_with_two(text)}{twice[0]} is there twice in one record: keep one"
@@ -120,7 +135,7 @@ def _record_with_two(text: str) -> str:
     """Return which record of a list has a column twice, as the beginning of a message."""
 
     def has_two(pairs: Sequence[tuple[str, Any]]) -> bool:
-        names = [name for name, _ in pairs if name in COLUMNS]
+        names = [name for name, _ in pairs if name in ACCEPTED]
         return len(set(names)) < len(names)
 
     records = json.loads(text, object_pairs_hook=has_two)
@@ -134,7 +149,7 @@ def _count_columns(text: str) -> Counter[str]:
     columns: Counter[str] = Counter()
     for match in _STRING.finditer(text):
         if match[2]:
-            columns.update([match[1]] if match[1] in COLUMNS else [])
+            columns.update([match[1]] if match[1] in ACCEPTED else [])
             names.add(match[1][:_NAME_LENGTH])
     check_optional(names)
     return columns
@@ -144,7 +159,7 @@ def _record_rows(records: Iterable[Any]) -> Iterator[tuple[int, tuple[Any, ...]]
     """Yield the cells of each record; it may lack `published_at` alone."""
     for i, record in enumerate(records, 1):
         if isinstance(record, _Other):
-            check_columns(record.names, f"record {i}")
+            find_columns(record.names, f"record {i}")
         if not isinstance(record, _Record):
             raise DefectError(f"record {i}: it must be an object with timestamp and value")
         yield i, record.cells

@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pulse_assets.history.records import COLUMNS, DefectError, check_columns, check_optional
+from pulse_assets.history.records import (
+    PUBLISHED_NAMES,
+    DefectError,
+    check_optional,
+    find_columns,
+)
 
 #: `single`: the rows of one series. `long`: a row per series and date. `wide`: a row per date and a
 #: column per series.
@@ -16,7 +21,7 @@ LONG_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "variable": ("unique_id", "variable", "series_id"),
     "timestamp": ("ds", "timestamp", "date"),
     "value": ("y", "value"),
-    "published_at": ("published_at",),
+    "published_at": PUBLISHED_NAMES,
 }
 #: Names of the column of dates of a wide table where it is not the first column: pandas writes the
 #: index of a data frame into Parquet as the last one.
@@ -67,16 +72,17 @@ def find_layout(names: Sequence[str], kind: Kind | None = None) -> Layout:
     names = [name.strip() for name in names]
     kind = kind or _kind_of(names)
     if kind == "single":
-        check_columns(names)
-        columns = {name: names.index(name) for name in COLUMNS if name in names}
-        return Layout(kind, tuple(columns), tuple(columns.values()))
+        columns = find_columns(names)
+        positions = tuple(names.index(name) for name in columns.values())
+        return Layout(kind, tuple(columns), positions, tuple(columns.values()))
     return _long(names) if kind == "long" else _wide(names)
 
 
 def _kind_of(names: Sequence[str]) -> Kind:
     if any(name in names for name in LONG_NAMES["variable"]) and _has(names, "timestamp", "value"):
         return "long"
-    return "single" if {"timestamp", "value"} <= set(names) else "wide"
+    single = ({"timestamp", "value"}, {"date", "realtime_start", "value"})
+    return "single" if any(columns <= set(names) for columns in single) else "wide"
 
 
 def _has(names: Sequence[str], *roles: str) -> bool:
@@ -136,8 +142,9 @@ def _check_series(names: Sequence[str], series: Sequence[int]) -> None:
     if twice:
         more = f" (and {len(twice) - 1} more names)" if len(twice) > 1 else ""
         raise DefectError(f"it has two columns {twice[0]!r}{more}: keep or rename one")
-    if "published_at" in names:
+    published = [name for name in PUBLISHED_NAMES if name in names]
+    if published:
         raise DefectError(
-            "its column published_at needs a row per series and date: name the file "
+            f"its column {published[0]} needs a row per series and date: name the file "
             "panel_<anything>, with a column unique_id"
         )

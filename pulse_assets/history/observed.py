@@ -9,7 +9,8 @@ import numpy as np
 from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.history.names import describe_changes, variable_names
 from pulse_assets.history.records import DefectError
-from pulse_assets.history.series import Parts, Series
+from pulse_assets.history.releases import SameDayError, divide_releases
+from pulse_assets.history.series import Parts, Revisions, Series
 
 
 class NotPlainError(Exception):
@@ -40,7 +41,8 @@ class LongRows:
         codes: number of the series of each row, [N].
         days: date of each row, [N].
         values: value of each row, [N]; NaN where it is missing.
-        published: first day on which the value was public, [N], NaT: at once; None: always so.
+        published: first day on which the value was public, [N], NaT where the source does not say;
+            None: it says so of none.
         unit: what `places` count.
         places: number of each row in its file, [N].
         parts: the files that `places` count over, if they are several.
@@ -86,24 +88,25 @@ def single_series(rows: LongRows, variable: str, file: str) -> Series:
     """Return the series of a file that holds one.
 
     Raises:
-        DefectError: there are no rows, or two have one date.
+        DefectError: there are no rows, or two have one date and no different publication.
     """
-    rows = _in_order(_with_rows(rows))
-    return _slice(rows, slice(None), variable, file)
+    rows, later = _in_order(_with_rows(rows))
+    return _series(rows, slice(0, len(rows.days)), later, variable, file)
 
 
 def long_content(rows: LongRows, file: str) -> FileContent:
     """Return the series of a long table.
 
     Raises:
-        DefectError: there are no rows, two of one series have one date, or a name cannot be used.
+        DefectError: there are no rows, two of one series have one date and no different
+            publication, or a name cannot be used.
     """
-    rows = _in_order(_with_rows(rows))
+    rows, later = _in_order(_with_rows(rows))
     used = np.unique(rows.codes)
     variables = variable_names([rows.names[int(code)] for code in used], "series")
     bounds = np.append(np.searchsorted(rows.codes, used), len(rows.codes))
     series = {
-        variables[name]: _slice(rows, slice(*ends), variables[name], file, f"series {name}")
+        variables[name]: _series(rows, slice(*ends), later, variables[name], file, f"series {name}")
         for name, ends in zip(variables, itertools.pairwise(bounds.tolist()), strict=True)
     }
     return FileContent(series, notes=describe_changes(variables))
@@ -169,24 +172,39 @@ def _with_rows(rows: LongRows) -> LongRows:
     return rows
 
 
-def _in_order(rows: LongRows) -> LongRows:
-    """Sort rows by series and date; refuse two of one series with one date."""
+def _in_order(rows: LongRows) -> tuple[LongRows, Revisions | None]:
+    """Sort rows by series and date, one row each; return the later releases apart.
+
+    The rows of these releases count over all series.
+
+    Raises:
+        DefectError: two of one series have one date and no different publication.
+    """
     days = rows.days.astype(np.int64)
     key = rows.codes.astype(np.int64) * (days.max() - days.min() + 1) + (days - days.min())
     if (np.diff(key) < 0).any():
         order = np.argsort(key, kind="stable")
         key, rows = key[order], _taken(rows, order)
-    twice = np.flatnonzero(np.diff(key) == 0)
-    if len(twice):
-        raise DefectError(_explain_twice(rows, int(twice[0])))
-    return rows
+    if (np.diff(key) > 0).all():
+        return rows, None
+    published = _published(rows)
+    try:
+        divided = divide_releases(key, rows.values, published)
+    except SameDayError as error:
+        raise DefectError(_explain_twice(rows, *error.rows)) from error
+    later = divided.later
+    columns = (rows.values[later], published[later], rows.places[later])
+    revisions = Revisions(divided.observation, *columns) if len(later) else None
+    return _taken(rows, divided.first), revisions
 
 
-def _explain_twice(rows: LongRows, row: int) -> str:
+def _explain_twice(rows: LongRows, row: int, other: int) -> str:
     # Of several series the one whose rows come first in the file would take a search.
     which = f" of series {rows.names[rows.codes[row]]}" if len(rows.names) > 1 else ""
-    places = f"{rows.place(row)} and {rows.place(row + 1)}"
-    return f"{places} both have the date {rows.days[row]}{which}: keep one"
+    places, published = f"{rows.place(row)} and {rows.place(other)}", _published(rows)[row]
+    if np.isnat(published):
+        return f"{places} both have the date {rows.days[row]}{which}: keep one"
+    return f"{places} are two releases of {rows.days[row]} on {published}{which}: keep one"
 
 
 def _taken(rows: LongRows, order: Ints | Bools) -> LongRows:
@@ -196,8 +214,15 @@ def _taken(rows: LongRows, order: Ints | Bools) -> LongRows:
     return replace(rows, codes=codes, days=days, values=values, published=published, places=places)
 
 
-def _slice(rows: LongRows, part: slice, variable: str, file: str, column: str = "") -> Series:
-    """Return the series in a stretch of sorted rows."""
+def _series(
+    rows: LongRows,
+    part: slice,
+    later: Revisions | None,
+    variable: str,
+    file: str,
+    column: str = "",
+) -> Series:
+    """Return the series in a stretch of sorted rows, with its later releases."""
     published = None if rows.published is None else rows.published[part]
     return Series(
         variable,
@@ -209,4 +234,15 @@ def _slice(rows: LongRows, part: slice, variable: str, file: str, column: str = 
         rows.places[part],
         rows.parts,
         column,
+        None if later is None else _within(later, part),
     )
+
+
+def _within(later: Revisions, part: slice) -> Revisions | None:
+    """Return the later releases of a stretch of rows, counted from its first row."""
+    first, end = np.searchsorted(later.rows, (part.start, part.stop))
+    if first == end:
+        return None
+    places = None if later.places is None else later.places[first:end]
+    columns = (later.values[first:end], later.published_at[first:end], places)
+    return Revisions(later.rows[first:end] - part.start, *columns)

@@ -9,6 +9,20 @@ from typing import Any, Final
 
 REQUIRED: Final = ("timestamp", "value")
 COLUMNS: Final = (*REQUIRED, "published_at")
+#: Names of the day of publication: ours, and those of ALFRED, the Bank of England, OpenSTEF and
+#: hubverse.
+PUBLISHED_NAMES: Final = (
+    *("published_at", "realtime_start", "vintage_date", "available_at", "as_of"),
+)
+#: What ALFRED calls the columns of its tables, besides `value`.
+_ALFRED: Final = ("date", "realtime_start")
+#: All names that a column of `COLUMNS` may have.
+ACCEPTED: Final = (*REQUIRED, _ALFRED[0], *PUBLISHED_NAMES)
+#: Other names that days of publication have, which are refused.
+_LIKE_PUBLISHED: Final = (
+    *PUBLISHED_NAMES,
+    *("published", "publication_date", "release_date", "released_at", "published_on"),
+)
 #: Names that other programs give to the required columns.
 _OTHER_NAMES: Final = {
     "timestamp": ("date", "datetime", "time", "ds", "day", "month", "period", "observation_date"),
@@ -45,33 +59,46 @@ def decoded(data: bytes) -> str:
     return text
 
 
-def check_columns(names: Sequence[str], place: str = "it") -> None:
-    """Refuse columns of which a required one is missing, misnamed or there twice.
+def find_columns(names: Sequence[str], place: str = "it") -> dict[str, str]:
+    """Return the name that each of `COLUMNS` has.
 
     Args:
-        names: names of the columns.
+        names: names of all columns.
         place: what has them, for messages.
 
     Raises:
-        DefectError: the message names the columns and how to fix them.
+        DefectError: a required one is missing, misnamed or there twice, or there are two days of
+            publication; the message names the columns and how to fix them.
+
+    Example:
+        >>> find_columns(["date", "realtime_start", "value", "realtime_end"])
+        {'timestamp': 'date', 'value': 'value', 'published_at': 'realtime_start'}
     """
-    missing = [name for name in REQUIRED if name not in names]
+    columns = {name: name for name in REQUIRED if name in names}
+    if "timestamp" not in columns and all(name in names for name in _ALFRED):
+        columns = {"timestamp": _ALFRED[0], **columns}
+    missing = [name for name in REQUIRED if name not in columns]
     if missing:
         present = reprlib.repr(list(names)) if names else "nothing"
         raise DefectError(
             f"{place} has no column {' and '.join(missing)} (found: {present}): "
             f"{_column_fix(names, missing)}"
         )
-    twice = [name for name in COLUMNS if list(names).count(name) > 1]
+    published = [name for name in PUBLISHED_NAMES if name in names]
+    twice = [name for name in (*columns.values(), *published) if list(names).count(name) > 1]
     if twice:
         raise DefectError(f"{place} has two columns {twice[0]}: keep one")
+    if len(published) > 1:
+        both = " and ".join(published[:2])
+        raise DefectError(f"{place} has two columns for one thing, {both}: keep one")
     check_optional(names)
+    return columns | ({"published_at": published[0]} if published else {})
 
 
 def check_optional(names: Collection[str]) -> None:
     """Refuse a misnamed `published_at`: its dates would be ignored without a word."""
-    like = [name for name in names if _plain(name) == "published_at"]
-    if like and "published_at" not in names:
+    like = [name for name in names if _plain(name) in _LIKE_PUBLISHED]
+    if like and not any(name in names for name in PUBLISHED_NAMES):
         raise DefectError(f"its column {like[0]!r} is not read: rename it to published_at")
 
 

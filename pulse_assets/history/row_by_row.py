@@ -73,7 +73,8 @@ def long_rows(records: Records, titles: Sequence[str] = ()) -> LongRows:
         DefectError: a cell is not sound; the message names row, series and column.
     """
     title = dict(zip(records.names, titles or records.names, strict=True))
-    dates, published = _Dates(title["timestamp"]), _Dates("published_at")
+    published_title = title.get("published_at", "published_at")
+    dates, published = _Dates(title["timestamp"]), _Dates(published_title)
     values, numbers, codes = array("d"), array("q"), array("q")
     names: dict[str, int] = {}
     for number, row in records.rows:
@@ -85,7 +86,7 @@ def long_rows(records: Records, titles: Sequence[str] = ()) -> LongRows:
         dates.add(_parsed(cells["timestamp"], title["timestamp"], parse_date, place), place)
         values.append(_parsed(cells["value"], title["value"], parse_number, place))
         if "published_at" in cells:
-            day = _parsed(cells["published_at"], "published_at", parse_optional_date, place)
+            day = _parsed(cells["published_at"], published_title, parse_optional_date, place)
             published.add(day, place)
         numbers.append(number)
     public = published.as_array() if len(published.days) else None

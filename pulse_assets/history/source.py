@@ -232,6 +232,10 @@ def _hash(series: Series) -> str:
     digest.update(series.values.tobytes())
     if series.published_at is not None:
         digest.update(series.published_at.tobytes())
+    if series.revisions is not None:
+        later = series.revisions
+        for column in (later.rows, later.values, later.published_at):
+            digest.update(column.tobytes())
     return digest.hexdigest()[:16]
 
 
