@@ -81,6 +81,7 @@ def without_durations(objects):
     return objects | {"results": results, "seconds": seconds.keys(), "pictures": SVG.findall(page)}
 
 
+@pytest.mark.slow
 def test_a_large_panel_is_stored_and_shown_as_a_small_one(train, monkeypatch):
     together, expected = train("together")
     monkeypatch.setattr(separate_process, "LARGE_PANEL", 0)
