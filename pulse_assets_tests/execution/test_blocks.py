@@ -208,8 +208,8 @@ def test_a_block_reads_each_series_once(few, monkeypatch):
 
 
 @holds_for_all(
-    100,
-    1000,
+    60,
+    400,
     count=st.integers(1, 400),
     threads=st.integers(1, 40),
     days=st.integers(1, 9000),
