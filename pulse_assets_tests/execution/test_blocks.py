@@ -91,8 +91,8 @@ def run_in_blocks(config, size):
 
 
 @holds_for_all(
-    3,
-    60,
+    2,
+    20,
     seed=st.integers(0, 2**32 - 1),
     sizes=st.sampled_from([(3, 7), (2, 60)]),
     score_against=st.sampled_from(["first", "latest", "2"]),
@@ -218,8 +218,8 @@ def test_a_block_reads_each_series_once(few, monkeypatch):
 
 
 @holds_for_all(
-    100,
-    1000,
+    60,
+    400,
     count=st.integers(1, 400),
     threads=st.integers(1, 40),
     days=st.integers(1, 9000),
