@@ -149,12 +149,15 @@ class ExaminedSeries:
         variable: its name.
         series: its observations; None if they cannot be read.
         frequency: its name; empty if it has none.
+        lag_days: days from the end of a period to the publication of its value, where the source
+            does not say when it was.
         problem: why no training can use it, and how to fix it; empty if one can.
     """
 
     variable: str
     series: Series | None
     frequency: str
+    lag_days: int
     problem: str
 
 
@@ -176,6 +179,7 @@ def _examined(
     names = options.variables or ()
     for name in names:
         series, frequency, leave_out = None, "", _leaving_out(name, names)
+        lag = lag_of(name, options.publication_lag_days)
         try:
             series = source.load(name)
             _check_not_to_come(series, leave_out)
@@ -186,11 +190,11 @@ def _examined(
             if grid:
                 _check_usable(used, steps, options, grid, leave_out)
                 _check_horizons(used, steps, options.horizons)
-            yield ExaminedSeries(name, series, frequency, "")
+            yield ExaminedSeries(name, series, frequency, lag, "")
         except StoreUnavailableError:
             raise
         except HistoricalDataError as error:
-            yield ExaminedSeries(name, series, frequency, str(error))
+            yield ExaminedSeries(name, series, frequency, lag, str(error))
 
 
 def _listed(problems: Sequence[str]) -> str:
