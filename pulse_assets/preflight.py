@@ -325,13 +325,13 @@ def _not_in_real_time(series: Series, frequency: Frequency, target: int) -> tupl
     if given is None or np.isnat(given).all():
         return None
     published = publication_days(series, frequency)
-    known = np.isfinite(series.values)
-    days = forecast_days(published, known, frequency.period_over(series.timestamps))
-    first = published[known].min()
-    origins = np.flatnonzero((days > first) & (np.cumsum(known) >= MINIMUM_HISTORY))
+    has_value = np.isfinite(series.values)
+    days = forecast_days(published, has_value, frequency.period_over(series.timestamps))
+    first = published[has_value].min()
+    origins = np.flatnonzero((days > first) & (np.cumsum(has_value) >= MINIMUM_HISTORY))
     if len(origins) and origins[0] < target:
         return None
-    many = int((published[known] == first).sum())
+    many = int((published[has_value] == first).sum())
     return (
         f"no value up to {series.row(target)} was published after a forecast of it could be made: "
         f"{MINIMUM_HISTORY} values must be public before, and the {many} that were public on "

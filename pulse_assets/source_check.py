@@ -227,18 +227,18 @@ def publication_of(source: Source, options: TrainingOptions) -> dict[str, Variab
         source: the source.
         options: with all variables and their publication lags named.
     """
-    found = {}
+    publication = {}
     for name in options.variables or ():
         series, lag = source.load(name), lag_of(name, options.publication_lag_days)
         summary = summarise_releases(series, lag)
-        found[name] = VariablePublication(
+        publication[name] = VariablePublication(
             publication="published_at" if summary.first_published else "assumed",
             assumed=summary.assumed,
             lag_days=lag if summary.assumed else None,
             releases=summary.releases,
             revised=summary.revised,
         )
-    return found
+    return publication
 
 
 def _describe_publication(variables: Iterable[VariablePublication]) -> str:
