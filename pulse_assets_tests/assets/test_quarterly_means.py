@@ -38,7 +38,7 @@ def advantages(folder, published=None):
     parts = (folder / "store" / "retrodictions").rglob("*.parquet")
     pairs = pd.concat([pd.read_parquet(part) for part in parts]).astype({"model": str})
     pairs = pairs[pairs["variable"] == "walk"].assign(error=lambda t: t.predicted - t.observed)
-    errors = pairs.pivot(index="target_date", columns="model", values="error").abs()
+    errors = pairs.pivot_table("error", "target_date", "model").abs()
     gains = -errors.drop(columns="naive").sub(errors["naive"], axis=0)
     return gains.mean() / (gains.std() / np.sqrt(gains.count()))
 
