@@ -186,9 +186,12 @@ class TrainingOptions(Checked):
     @field_validator("publication_lag_days")
     @classmethod
     def _possible_lags(cls, value: dict[str, int]) -> dict[str, int]:
-        for name, days in value.items():
-            if name != ALL_OTHERS:
+        try:
+            for name in value.keys() - {ALL_OTHERS}:
                 check_variable_name(name)
+        except ConfigurationError as error:
+            raise ValueError(f"cannot be used: {error}") from error
+        for days in value.values():
             if not 0 <= days <= _LONGEST_LAG:
                 raise ValueError(f"holds {days} days: choose 0 to {_LONGEST_LAG}")
         return value
