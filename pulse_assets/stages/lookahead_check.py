@@ -110,19 +110,13 @@ def _request(variable: PlannedVariable, row: int, public: Observations) -> Serie
         row: of its available history.
         public: what was public of it on the day on which the row was.
     """
-    frequency = variable.history.frequency
     known = public.until(variable.history.available_history.dates[row])
-    history = VariableHistory(known, frequency)
-    return SeriesRequest(
-        variable.name,
-        history.available_history.dates,
-        history.known_days,
-        history.known_series,
-        frequency,
-        np.array([row]),
-        # All steps of the batch: a rule may forecast a path as a whole.
-        np.unique(variable.pairs.steps_ahead),
-    )
+    history = VariableHistory(known, variable.history.frequency)
+    # All steps of the batch: a rule may forecast a path as a whole.
+    steps = np.unique(variable.pairs.steps_ahead)
+    # Which dates have an observation is known: it says what somebody else's forecasts are of.
+    labels = variable.history.observations.dates
+    return SeriesRequest.of(variable.name, history, np.array([row]), steps, labels)
 
 
 def _compare(

@@ -97,12 +97,9 @@ class _Group:
         """All that the members need."""
         _, first = self.members[0]
         pairs = [variable.pairs for _, variable in self.members]
-        return SeriesRequest(
+        return SeriesRequest.of(
             first.name,
-            first.history.available_history.dates,
-            first.history.known_days,
-            first.history.known_series,
-            first.history.frequency,
+            first.history,
             np.unique(np.concatenate([p.last_known_row for p in pairs])),
             np.unique(np.concatenate([p.steps_ahead for p in pairs])),
         )
