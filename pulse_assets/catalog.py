@@ -264,8 +264,8 @@ CATALOG: Final = (
         "history",
         """Observations that a batch may see: its window and the history before it.
 
-One row per release of an observation, and one per forecast that somebody else has made. Besides the outcomes it holds nothing published after the day
-on which the last forecast of the batch is made.""",
+One row per release of an observation, and one per forecast that somebody else has made. Besides
+outcomes it holds nothing published after the day on which its last forecast is made.""",
         by_batch=True,
         schema=HISTORICAL_DATA,
         sort_keys=("variable", "timestamp", "published_at", "model", "quantile"),

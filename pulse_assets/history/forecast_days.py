@@ -37,9 +37,7 @@ def with_days(
     return _newest(replace(given, made_at=days))
 
 
-def _days_of_origins(
-    origins: Dates, series: Series, frequency: Frequency, lag_days: int
-) -> Dates:
+def _days_of_origins(origins: Dates, series: Series, frequency: Frequency, lag_days: int) -> Dates:
     """Return the day on which a forecast from each origin can be made, [N].
 
     It depends on nothing that is published after it.

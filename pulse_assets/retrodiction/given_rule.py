@@ -35,7 +35,7 @@ class GivenRule:
     scale_free: bool = False
     history_origins: int | None = None
 
-    def forecast(self, y: Floats, request: ForecastRequest) -> Floats:  # noqa: ARG002 - as any rule
+    def forecast(self, y: Floats, request: ForecastRequest) -> Floats:
         """Return the forecasts `[O, H]` from the origins of the one series; see `Rule`."""
         return self.predicted[request.origins + self.start]
 

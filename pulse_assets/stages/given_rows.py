@@ -93,86 +93,110 @@ def _texts(column: pa.ChunkedArray) -> np.ndarray:
     return column.cast(pa.string()).to_numpy().astype(str)
 
 
-class ForecastTargets(NamedTuple):
-    """Which date each forecast of a variable is of: from T rows, S steps ahead.
+class Steps(NamedTuple):
+    """Which date a forecast from each of T rows is of, S steps ahead.
 
     Attributes:
-        dates: date of each row of the history, ascending, [T].
+        dates: date of each row of the available history, ascending, [T].
         known_days: day on which a forecast can be made from each row, ascending, [T].
-        labels: dates of all observations, ascending: those of `dates`, and targets after them. Past
-            the last one they follow the calendar.
+        labels: dates of all observations, ascending: those of `dates`, of values that were public
+            too late to be available, and of targets. Past the last one they follow the calendar.
+            In daily and weekly series the steps are these dates: which days have an observation is
+            taken as known in advance, as it is for the frequency.
         frequency: of the variable.
-        steps: steps ahead, ascending, [S].
+        ahead: steps ahead, ascending, [S].
     """
 
     dates: Dates
     known_days: Dates
     labels: Dates
     frequency: Frequency
-    steps: Ints
+    ahead: Ints
 
-    def places(self) -> tuple[Dates, Ints]:
-        """Return all labels, and the index among them of each target, [T, S]."""
-        at = self.labels.searchsorted(self.dates)
-        ahead = np.arange(1, int(self.steps.max(initial=0)) + 1)
-        after = dates_ahead(self.labels, ahead, self.frequency) if len(self.labels) else _NO_DATES
-        return np.append(self.labels, after), at[:, None] + self.steps
+    @property
+    def places(self) -> Ints:
+        """Index among `extended_labels` of the date of each forecast, [T, S]."""
+        rows, _ = rows_of(self.labels, self.dates, self.frequency)
+        return rows[:, None] + self.ahead
+
+    @property
+    def extended_labels(self) -> Dates:
+        """The labels and those that follow, as far as the largest number of steps."""
+        after = np.arange(1, int(self.ahead.max(initial=0)) + 1)
+        return np.append(self.labels, dates_ahead(self.labels, after, self.frequency))
 
 
-def given_rules(
-    given: GivenRows, targets: ForecastTargets, start: int, level: float
-) -> dict[str, GivenRule]:
-    """Return a rule per model, which repeats its newest forecast that is known at each row.
+def given_rules(given: GivenRows, steps: Steps, start: int, level: float) -> dict[str, GivenRule]:
+    """Return the rule that repeats the newest forecasts known at each row, by model.
 
     Args:
-        given: the forecasts.
-        targets: the rows and steps.
+        given: all forecasts.
+        steps: the rows and steps.
         start: the first row with a value.
         level: nominal coverage of the intervals, 0..1.
     """
     if not given.models:
         return {}
-    labels, places = targets.places()
-    rows, found = rows_of(labels, given.targets, targets.frequency)
-    bounds = (1.0 - level) / 2.0, (1.0 + level) / 2.0
-    rules = {}
+    find, rules = _Finder.of(given, steps), {}
     for code, model in enumerate(given.models):
-        own = found & (given.codes == code)
-        point, made = _newest(given, rows, own & np.isnan(given.quantiles), targets, places)
-        lower, upper = (
-            _newest(given, rows, own & (np.abs(given.quantiles - q) < _SAME_LEVEL), targets, places)
-            for q in bounds
-        )
+        point, made = find(code, np.nan)
+        (lower, first), (upper, last) = (find(code, (1.0 + sign * level) / 2.0) for sign in (-1, 1))
         # Quantiles of another day belong to another forecast.
-        both = (lower[1] == made) & (upper[1] == made) & (lower[0] <= upper[0])
-        lower, upper = (np.where(both, values, np.nan) for values in (lower[0], upper[0]))
-        rules[model] = GivenRule(model, point, lower, upper, start)
+        both = (first == made) & (last == made) & (lower <= upper)
+        bounds = (np.where(both, bound, np.nan) for bound in (lower, upper))
+        rules[model] = GivenRule(model, point, *bounds, start)
     return rules
 
 
-def _newest(
-    given: GivenRows, rows: Ints, chosen: Bools, targets: ForecastTargets, places: Ints
-) -> tuple[Floats, Dates]:
-    """Return the newest of some forecasts known at each row, [T, S], and the day it was made.
+class _Finder(NamedTuple):
+    """Finds the newest forecast known at each row of each target.
 
-    NaN and NaT where there is none.
-
-    Args:
+    Attributes:
         given: the forecasts, [N].
-        rows: index of the label that each predicts, [N].
-        chosen: which of them count, [N].
-        targets: the rows and steps.
+        rows: index of the label that each predicts, [N]; -1: none.
+        steps: the rows and steps.
         places: index of the label of each target, [T, S].
     """
-    own = np.flatnonzero(chosen)
-    own = own[np.lexsort((given.targets[own], given.made_at[own], rows[own]))]
-    # One number per label and day, so that the last one up to a label and day is its newest.
-    first, last = given.made_at.min(), given.made_at.max()
-    span = int((last - first).astype(np.int64)) + 2
-    made = (given.made_at[own] - first).astype(np.int64) + 1
-    known = (np.clip(targets.known_days, first - 1, last) - first).astype(np.int64) + 1
-    at = np.searchsorted(rows[own] * span + made, places * span + known[:, None], "right") - 1
-    at = np.where((at >= 0) & (np.append(rows[own], -1)[at] == places), at, len(own))
-    values = np.append(given.values[own], np.nan)
-    days = np.append(given.made_at[own], np.datetime64("NaT", "D"))
-    return values[at], days[at]
+
+    given: GivenRows
+    rows: Ints
+    steps: Steps
+    places: Ints
+
+    @classmethod
+    def of(cls, given: GivenRows, steps: Steps) -> Self:
+        """Find which label each forecast predicts."""
+        rows, found = rows_of(steps.extended_labels, given.targets, steps.frequency)
+        return cls(given, np.where(found, rows, -1), steps, steps.places)
+
+    def __call__(self, code: int, quantile: float) -> tuple[Floats, Dates]:
+        """Return the forecasts of a model and level, and the day on which each was made, [T, S].
+
+        NaN and NaT where there is none.
+        """
+        given = self.given
+        levels = np.abs(given.quantiles - quantile) < _SAME_LEVEL
+        levels = np.isnan(given.quantiles) if np.isnan(quantile) else levels
+        own = np.flatnonzero((given.codes == code) & (self.rows >= 0) & levels)
+        own = own[np.lexsort((given.targets[own], given.made_at[own], self.rows[own]))]
+        at = self._last_known(self.rows[own], given.made_at[own])
+        values = np.append(given.values[own], np.nan)
+        return values[at], np.append(given.made_at[own], np.datetime64("NaT", "D"))[at]
+
+    def _last_known(self, rows: Ints, made_at: Dates) -> Ints:
+        """Return the index of the newest forecast of each target, [T, S]; their number: none.
+
+        Args:
+            rows: index of the label that each predicts, ascending, [K].
+            made_at: day on which each was made, ascending for each label, [K].
+        """
+        # One number per label and day, so that the last one up to a label and day is its newest.
+        first, last = self.given.made_at.min(), self.given.made_at.max()
+        days = [
+            (np.clip(day, first - 1, last) - first).astype(np.int64) + 1
+            for day in (made_at, self.steps.known_days)
+        ]
+        span = int((last - first).astype(np.int64)) + 2
+        keys, wanted = rows * span + days[0], self.places * span + days[1][:, None]
+        at = np.searchsorted(keys, wanted, side="right") - 1
+        return np.where((at >= 0) & (np.append(rows, -1)[at] == self.places), at, len(rows))

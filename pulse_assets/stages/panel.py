@@ -22,7 +22,7 @@ from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, INDICATOR_PREFIX, Rule
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.given_rows import ForecastTargets, GivenRows, given_rules
+from pulse_assets.stages.given_rows import GivenRows, Steps, given_rules
 from pulse_assets.stages.variable_history import Observations, VariableHistory
 
 #: Rows from one selection of leading indicators to the next. Slow rules restart there too.
@@ -46,7 +46,7 @@ class SeriesRequest:
         steps_ahead: steps from those rows to the targets, ascending, [S].
         given: somebody else's forecasts of it.
         labels: dates of its observations, targets after the last row included, see
-            `ForecastTargets`.
+            `Steps`.
     """
 
     name: str
@@ -94,12 +94,14 @@ class SeriesRequest:
         """Rows at which leading indicators are selected."""
         return np.unique(screening_rows(self.origins)).tolist()
 
+    def without_given(self) -> Self:
+        """Return the request as if nobody else had made forecasts."""
+        return replace(self, given=GivenRows.none())
+
     def given_rules(self, level: float) -> dict[str, GivenRule]:
         """Return the rules that repeat somebody else's forecasts, by name."""
-        targets = ForecastTargets(
-            self.dates, self.known_days, self.labels, self.frequency, self.steps_ahead
-        )
-        return given_rules(self.given, targets, first_known(self.series.values), level)
+        steps = Steps(self.dates, self.known_days, self.labels, self.frequency, self.steps_ahead)
+        return given_rules(self.given, steps, first_known(self.series.values), level)
 
 
 @dataclass(frozen=True)
@@ -198,8 +200,8 @@ def forecast_series(
     Raises:
         RuleError: a rule failed and `on_rule_error` is `fail`.
     """
-    segments = _segments(request, selected, slow=any(r.history_origins is not None for r in rules))
     given = request.given_rules(options.interval_level)
+    segments = _segments(request, selected, slow=any(r.history_origins is not None for r in rules))
     parts = [
         retrodict(
             request.series,

@@ -13,7 +13,7 @@ def history(*rows):
             pa.array(variables, pa.string()).dictionary_encode(),
             pa.array(days, pa.int32()).cast(pa.date32()),
             pa.array(values, pa.float64()),
-            pa.nulls(len(rows), pa.date32()),
+            *(pa.nulls(len(rows), field.type) for field in list(HISTORICAL_DATA)[3:]),
         ],
         schema=HISTORICAL_DATA,
     )
