@@ -11,11 +11,14 @@ from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.forecast_days import with_days
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.given_forecasts import GivenForecasts
+from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.lookahead_check import recompute
 from pulse_assets_tests.properties import holds_for_all
-from pulse_assets_tests.stages.one_batch import published
+from pulse_assets_tests.stages.one_batch import published, run_stages
 from pulse_assets_tests.stages.test_causality import (
     CALENDARS,
+    RULES,
     START,
     draw_series,
     forecast,
@@ -139,3 +142,30 @@ def test_what_others_forecast_later_changes_no_bit_of_a_forecast(
     }
     assert key in compared
     assert {k for k in compared if true[k] != false[k]} == set()
+
+
+@holds_for_all(
+    30,
+    1_000,
+    seed=st.integers(0, 2**32 - 1),
+    calendar=st.sampled_from(sorted(CALENDARS)),
+    late=st.sampled_from([0, 0, 3, 45]),
+    revised=st.booleans(),
+    models=st.sets(st.sampled_from(MODELS), min_size=1),
+)
+def test_the_look_ahead_check_computes_the_same_again(seed, calendar, late, revised, models):
+    """What was public on the days of the first and last origins gives the stored forecasts."""
+    rng = np.random.default_rng(seed)
+    days, walk = CALENDARS[calendar][-110:], rng.standard_normal(110)
+    series = draw_series("x", days, rng, late, 0.1, walk, revised=revised)
+    drawn = [draw_forecasts(m, days, np.cumsum(walk), rng) for m in sorted(models)]
+    start = (days[-1] - 40).astype(date)
+    batch = TrainingBatch("batch", start, start + timedelta(days=41), ("x",))
+    frequencies = {"x": frequency_of(calendar)}
+    options = TrainingOptions(horizons=[1, 2, 5], frequencies=frequencies, history_days=36500)
+    rules = resolve_rules(RULES)
+    stages = run_stages(batch, {"x": replace(series, forecasts=tuple(drawn))}, rules, options)
+    assume(stages.retrodictions.num_rows)
+    again = recompute(stages.tables, rules, options)
+    assert again.forecasts > 0
+    assert again.difference == 0.0, again
