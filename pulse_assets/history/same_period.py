@@ -30,16 +30,16 @@ def rows_of(labels: Dates, dates: Dates, frequency: Frequency) -> tuple[Ints, Bo
         >>> rows.tolist(), found.tolist()
         ([1, 2, 3], [True, True, False])
     """
-    rows, found = _search(labels, dates)
+    rows, same_label = _search(labels, dates)
     calendar = frequency.calendar
     if calendar is None or isinstance(calendar, EveryDay | WorkingDays) or not len(labels):
-        return rows, found
+        return rows, same_label
     ends, wanted = _last_days(labels, frequency), _last_days(dates, frequency)
     periods, period = (
         calendar.steps(np.broadcast_to(ends[0], days.shape), days) for days in (ends, wanted)
     )
     by_period, same_period = _search(periods, period)
-    return np.where(found, rows, by_period), found | same_period
+    return np.where(same_label, rows, by_period), same_label | same_period
 
 
 def _search(ordered: Dates | Ints, values: Dates | Ints) -> tuple[Ints, Bools]:

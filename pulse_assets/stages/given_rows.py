@@ -139,10 +139,10 @@ def given_rules(given: GivenRows, steps: Steps, start: int, level: float) -> dic
         return {}
     find, rules = _Finder.of(given, steps), {}
     for code, model in enumerate(given.models):
-        point, made = find(code, np.nan)
+        point, made_at = find(code, np.nan)
         (lower, first), (upper, last) = (find(code, (1.0 + sign * level) / 2.0) for sign in (-1, 1))
         # Quantiles of another day belong to another forecast.
-        both = (first == made) & (last == made) & (lower <= upper)
+        both = (first == made_at) & (last == made_at) & (lower <= upper)
         bounds = (np.where(both, bound, np.nan) for bound in (lower, upper))
         rules[model] = GivenRule(model, point, *bounds, start)
     return rules
@@ -166,8 +166,8 @@ class _Finder(NamedTuple):
     @classmethod
     def of(cls, given: GivenRows, steps: Steps) -> Self:
         """Find which label each forecast predicts."""
-        rows, found = rows_of(steps.extended_labels, given.targets, steps.frequency)
-        return cls(given, np.where(found, rows, -1), steps, steps.places)
+        rows, has_row = rows_of(steps.extended_labels, given.targets, steps.frequency)
+        return cls(given, np.where(has_row, rows, -1), steps, steps.places)
 
     def __call__(self, code: int, quantile: float) -> tuple[Floats, Dates]:
         """Return the forecasts of a model and level, and the day on which each was made, [T, S].

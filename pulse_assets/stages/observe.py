@@ -205,9 +205,9 @@ def _forecasts(
     """
     for series in (cut.series for cut in cuts):
         for given in series.forecasts:
-            seen = (given.made_at <= last_day) & (given.target_dates >= first)
-            columns = given.target_dates[seen], given.predicted[seen], given.made_at[seen]
-            used, quantiles = np.ones(len(columns[0]), bool), given.quantiles[seen]
+            visible = (given.made_at <= last_day) & (given.target_dates >= first)
+            columns = given.target_dates[visible], given.predicted[visible], given.made_at[visible]
+            used, quantiles = np.ones(len(columns[0]), bool), given.quantiles[visible]
             yield _Releases(series.variable, *columns, used, given.model, quantiles)
 
 

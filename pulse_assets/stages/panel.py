@@ -125,8 +125,8 @@ class SeriesForecasts:
         rows = np.unique(screening_rows(origins)).tolist()
         names = {name for row in rows for name in self.selected[row]}
         others = {name for chosen in self.selected.values() for name in chosen} - names
-        given, known = self.request.given, self.request.known_days[origins.max(initial=0)]
-        others |= {*given.models} - {*given.models_on(known)}
+        given, last_day = self.request.given, self.request.known_days[origins.max(initial=0)]
+        others |= {*given.models} - {*given.models_on(last_day)}
         models = enumerate(self.retrodiction.models)
         return [i for name, i in sorted((name, i) for i, name in models) if name not in others]
 
@@ -250,11 +250,11 @@ def _segments(request: SeriesRequest, selected: Selected, *, slow: bool) -> list
     """
     rows = screening_rows(request.origins)
     first_made = np.array([*request.given.first_made.values()], "M8[D]")
-    known = first_made.searchsorted(request.known_days[request.origins], side="right")
+    counts = first_made.searchsorted(request.known_days[request.origins], side="right")
     by_key: dict[tuple[tuple[str, ...], int, int | None], list[Ints]] = {}
-    for row, count in sorted({*zip(rows.tolist(), known.tolist(), strict=True)}):
+    for row, count in sorted({*zip(rows.tolist(), counts.tolist(), strict=True)}):
         indicators = tuple(sorted(selected[request.name, row]))
-        members = np.flatnonzero((rows == row) & (known == count))
+        members = np.flatnonzero((rows == row) & (counts == count))
         by_key.setdefault((indicators, count, row if slow else None), []).append(members)
     models = [*request.given.first_made]
     return [

@@ -205,8 +205,9 @@ def _forecast(
 
 def _numbers(forecasts: SeriesForecasts) -> Floats:
     """Return forecasts, bounds and weights as they are stored, [4, M, O, S]."""
-    made = forecasts.retrodiction
-    return np.stack([made.predicted, made.lower, made.upper, round_weights(made.weights)])
+    result = forecasts.retrodiction
+    weights = round_weights(result.weights)
+    return np.stack([result.predicted, result.lower, result.upper, weights])
 
 
 def _only_heard(rows: _Rows, alone: _Rows) -> _Rows:
