@@ -41,7 +41,7 @@ import pyarrow as pa
 from benchmarks.setting import RESULTS, publish
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.dagster.instance import open_instance
-from pulse_assets.history.calendars import decide_frequency
+from pulse_assets.history.calendars import decide_frequency, load_series
 from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import TrainingOptions
@@ -224,10 +224,10 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
     names = source.variables()
     first = STAGED - timedelta(days=DAYS - 1)
     batch = TrainingBatch(str(first), first, STAGED + timedelta(days=1), tuple(names))
-    series = {name: source.load(name) for name in names}
-    frequencies = {name: decide_frequency(series[name]) for name in names}
+    frequencies = {name: decide_frequency(source.load(name)) for name in names}
+    series = load_series(source, names, frequencies, source.usual_lag_days())
     options = TrainingOptions(frequencies=frequencies)
-    history = observe(batch, series, options.history_days)
+    history = observe(batch, series, options)
     histories = histories_of(history, options.frequencies)
     planned = plan(batch, histories, options.horizons)
     panel = Panel({name: one.rows for name, one in histories.items()})
@@ -239,7 +239,7 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
 
     made = retrodict()
     return batch, {
-        "historical_data": lambda: observe(batch, series, options.history_days),
+        "historical_data": lambda: observe(batch, series, options),
         "training_batches": lambda: plan(batch, histories, options.horizons),
         "retrodictions": retrodict,
         "batch_metrics": lambda: score(batch.batch_id, planned, variables, made),

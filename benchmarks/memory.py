@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.history.calendars import load_series
 from pulse_assets.history.source import open_source
 from pulse_assets.retrodiction.compilation import compile_kernels
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
@@ -46,10 +47,10 @@ def measure_memory(lengths: Sequence[int] = LENGTHS) -> list[list[float]]:
 
 def compute(days: int) -> tuple[int, float]:
     """Compute and encode a batch; return rows and megabytes of its forecasts."""
-    options = TrainingOptions()
+    options = TrainingOptions(frequencies={NAME: "business_daily"})
+    series = load_series(open_source("sample", AWS), [NAME], options.frequencies, {})
     batch = TrainingBatch("one", LAST - timedelta(days=days), LAST, (NAME,))
-    history = observe(batch, {NAME: open_source("sample", AWS).load(NAME)}, options.history_days)
-    histories = histories_of(history, {NAME: "business_daily"})
+    histories = histories_of(observe(batch, series, options), options.frequencies)
     planned = plan(batch, histories, options.horizons)
     variables = planned_variables(planned, histories, options.horizons)
     panel = Panel({NAME: histories[NAME].rows})

@@ -90,7 +90,7 @@ def test_status_tells_done_stale_failed_and_missing_apart(pulse, source, setting
 def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
     code, out = pulse("status")
     assert code == 0
-    assert out.splitlines()[2].split() == ["4", "0", "0", "0", "0", "4"]
+    assert out.splitlines()[2].split() == ["4", "0", "0", "0", "0", "0", "4"]
     assert re.search(r"^made with numba \S+, numpy \S+: 4$", out, re.MULTILINE)
     assert max(map(len, out.splitlines())) <= 80
 

@@ -9,8 +9,8 @@ from typing import Literal
 BatchOutcome = Literal["completed", "skipped", "failed", "unchanged"]
 
 #: What the store holds of a batch. `stale`: computed from other input, configuration or code, or
-#: damaged; `incomplete`: scored, but a rule failed in it.
-BatchState = Literal["done", "incomplete", "stale", "failed", "missing"]
+#: damaged; `incomplete`: scored, but a rule failed in it; `waiting`: missing, but not due yet.
+BatchState = Literal["done", "incomplete", "stale", "failed", "missing", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)

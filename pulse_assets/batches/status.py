@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
+from pulse_assets.batches.due import Awaited, batches_with_new_outcomes, waiting_batches
 from pulse_assets.batches.fingerprint import (
     FAILED_INPUT,
     INCOMPLETE_INPUT,
@@ -13,7 +15,7 @@ from pulse_assets.batches.fingerprint import (
     input_hash,
     is_current,
 )
-from pulse_assets.batches.grid import batch_keys, batch_of
+from pulse_assets.batches.grid import batch_keys, batch_of, completed_keys
 from pulse_assets.batches.states import BatchState
 from pulse_assets.catalog import BATCH_TABLES, STATUS_TABLE
 from pulse_assets.history.calendars import load_series
@@ -39,18 +41,27 @@ class GridStatus:
         states: state by batch, in order of date.
         versions: number of batches by the package versions that computed them, such as `numba
             0.68.1, numpy 2.4.6`; other versions than today's make nothing stale.
+        waiting: the values that are not public yet, of each batch that waits for some.
     """
 
     states: Mapping[str, BatchState]
     versions: Mapping[str, int] = field(default_factory=dict)
+    waiting: Mapping[str, Sequence[Awaited]] = field(default_factory=dict)
 
 
-def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
+def grid_status(
+    settings: Settings, options: TrainingOptions, today: date | None = None
+) -> GridStatus:
     """Return the state of each batch of the grid, and the versions that computed them.
 
     A skipped batch is done. A batch is done only if all four of its tables are whole and were
     computed by this configuration from the source's present content. Dagster's records do not
     count.
+
+    Args:
+        settings: where data lies and which batches exist.
+        options: the configuration.
+        today: the date (UTC) by which outcomes are public or awaited; default: the current one.
 
     Raises:
         ConfigurationError: a variable is unknown.
@@ -58,14 +69,16 @@ def grid_status(settings: Settings, options: TrainingOptions) -> GridStatus:
         StoreError: the store cannot be read.
     """
     options = resolve_options(settings, options)
-    keys = batch_keys(settings)
+    keys = batch_keys(settings, today)
     fingerprints, expected = _stored_fingerprints(settings, keys), _Expected(settings, options)
+    waiting = waiting_batches(settings, options, keys, today=today)
     states: dict[str, BatchState] = {}
     for key in keys:
         tables = {name: of[key] for name, of in fingerprints.items() if key in of}
-        states[key] = expected.state(key, tables)
+        state = expected.state(key, tables)
+        states[key] = "waiting" if state == "missing" and key in waiting else state
     versions = Counter(map(_in_words, fingerprints[STATUS_TABLE].values()))
-    return GridStatus(states, dict(versions))
+    return GridStatus(states, dict(versions), waiting)
 
 
 def _stored_fingerprints(
@@ -104,17 +117,60 @@ def stored_outcomes(
     return collect_outcomes(tables.parts(OUTCOME_COLUMNS, made_of=made_of))
 
 
-def missing_and_failed(settings: Settings, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+@dataclass(frozen=True)
+class DueBatches:
+    """The batches whose window has ended, and which of them are to be computed.
+
+    Attributes:
+        ended: all of them, in order of date.
+        missing: those that the store lacks, or has damaged.
+        failed: those that failed, or in which a rule failed.
+        outdated: those that were computed before all of their outcomes were public.
+        waiting: the values that are not public yet, of each batch that waits for some.
+    """
+
+    ended: Sequence[str]
+    missing: Sequence[str]
+    failed: Sequence[str]
+    outdated: Sequence[str]
+    waiting: Mapping[str, Sequence[Awaited]]
+
+    @property
+    def keys(self) -> list[str]:
+        """The batches to compute, in order of date."""
+        return sorted([*self.missing, *self.failed, *self.outdated])
+
+
+def due_batches(settings: Settings, options: TrainingOptions, today: date) -> DueBatches:
+    """Return which batches are due on a day and not stored as they should be.
+
+    A batch that waits for outcomes is not due, whatever the store has of it.
+
+    Args:
+        settings: where data lies and which batches exist.
+        options: the configuration.
+        today: the date (UTC).
+
+    Raises:
+        HistoricalDataError: the source cannot be read.
+        StoreError: the store cannot be read.
+    """
+    ended = completed_keys(settings, today)
+    if not ended:
+        return DueBatches((), (), (), (), {})
+    options = resolve_options(settings, options)
+    waiting = waiting_batches(settings, options, ended, today=today)
+    due = [key for key in ended if key not in waiting]
+    missing, failed = _missing_and_failed(settings, due)
+    whole = sorted({*due} - {*missing, *failed})
+    outdated = batches_with_new_outcomes(settings, options, whole)
+    return DueBatches(ended, missing, failed, outdated, waiting)
+
+
+def _missing_and_failed(settings: Settings, keys: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the batches that are missing in the store or damaged, and those that failed.
 
     A batch in which only a rule failed counts as failed too.
-
-    Args:
-        settings: where the store is.
-        keys: keys of the batches to look for.
-
-    Raises:
-        StoreError: the store cannot be read.
     """
     fingerprints = _stored_fingerprints(settings, keys)
     status = fingerprints[STATUS_TABLE]

@@ -67,16 +67,18 @@ def run_command(args: argparse.Namespace, config: TrainingConfig) -> ExitCode:
 
 
 def show_status(config: TrainingConfig, *, as_json: bool) -> ExitCode:
-    """Print the state of each batch; return 0 if all are done, else 1."""
+    """Print the state of each batch; return 0 if all that are due are done, else 1."""
     settings, options = config.settings(), config.options()
     with fresh_hosts():
         status = grid_status(settings, options)
         outcomes = stored_outcomes(settings, options, status.states).to_json()
     if as_json:
-        print_json({"batches": status.states, "versions": status.versions, **outcomes})
+        waiting = {key: [v.to_json() for v in values] for key, values in status.waiting.items()}
+        states = {"batches": status.states, "waiting": waiting, "versions": status.versions}
+        print_json(states | outcomes)
     else:
-        print_status(status.states, outcomes, status.versions)
-    return 0 if set(status.states.values()) <= {"done"} else 1
+        print_status(status, outcomes)
+    return 0 if set(status.states.values()) <= {"done", "waiting"} else 1
 
 
 def forecast(config: TrainingConfig, *, as_json: bool) -> ExitCode:

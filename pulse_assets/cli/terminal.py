@@ -16,6 +16,7 @@ from rich.text import Text
 from pulse_assets.batches.states import BatchState, stretches
 
 if TYPE_CHECKING:
+    from pulse_assets.batches.status import GridStatus
     from pulse_assets.stages.outcome_texts import FailedBatches
 
 #: Lines of the table of variables, half of them for the highest and half for the lowest skill.
@@ -66,28 +67,28 @@ def print_json(content: object) -> None:
 
 
 def print_status(
-    states: Mapping[str, BatchState],
-    outcomes: Mapping[str, Any],
-    versions: Mapping[str, int],
-    console: Console | None = None,
+    status: "GridStatus", outcomes: Mapping[str, Any], console: Console | None = None
 ) -> None:
     """Print the number of batches in each state, stretches of one state, and what they omit.
 
     Args:
-        states: state by batch, in order.
+        status: the states of the batches.
         outcomes: `errors`, `skipped`, `skipped_variables` and `rule_errors` of the stored batches,
             as in `training_results`.
-        versions: number of stored batches by the versions that computed them.
         console: where to print; stdout unless given.
     """
-    console = console or Console()
+    from pulse_assets.batches.due import describe_waiting  # late, as it takes long to import
+
+    console, states = console or Console(), status.states
     counts = Counter(states.values())
     table = new_table(*get_args(BatchState), "total")
     table.add_row(*(str(counts[state]) for state in get_args(BatchState)), str(len(states)))
     console.print(table)
     console.print()
     _print_stretches(console, states)
-    for made_with, count in versions.items():
+    if status.waiting:
+        console.print(plain(describe_waiting(status.waiting)), soft_wrap=True)
+    for made_with, count in status.versions.items():
         console.print(plain(f"made with {made_with}: {count}"), soft_wrap=True)
     _print_outcomes(console, outcomes)
 
@@ -258,10 +259,8 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
     given = describe_given(results.get("given_forecasts", ()))
     print_list(console, "forecasts of others, judged like a rule", given, LISTED_REASONS)
-    revisions = texts.describe_revisions(results["revisions"])
-    print_list(
-        console, "skill of the ensemble where values were revised", revisions, LISTED_REASONS
-    )
+    revised = texts.describe_revisions(results.get("revisions", {}))
+    print_list(console, "skill of the ensemble where values were revised", revised, LISTED_REASONS)
 
 
 def _failed_line(group: "FailedBatches") -> str:

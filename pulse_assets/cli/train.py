@@ -5,9 +5,11 @@ first line is printed, while the processes of the workers start.
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Literal
 
+from pulse_assets.batches.due import describe_waiting, waiting_batches
 from pulse_assets.batches.grid import batch_keys
 from pulse_assets.checked_training import CheckedTraining
 from pulse_assets.cli.progress import TrainingProgress
@@ -35,7 +37,7 @@ def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) 
     with TrainingProgress(began=began) as progress, fresh_hosts():
         with progress.line(describe_start(config), at_most=FIRST_LINE_AFTER):
             training = CheckedTraining.of(config)
-        for line in summarise_source(training.source, training.options):
+        for line in _describe_source(training):
             progress.say(line)
         with _prepared_workers(ClusterSpec.of(config)):
             from pulse_assets.training import train_checked
@@ -74,6 +76,14 @@ def describe_start(config: TrainingConfig) -> str:
         f"{_counted(batches, 'batch', 'batches')} of "
         f"{_counted(len(variables), 'variable', 'variables')}; {_where(ClusterSpec.of(config))}"
     )
+
+
+def _describe_source(training: CheckedTraining) -> Iterator[str]:
+    """Yield what is known of the source, and which batches wait for outcomes."""
+    settings, options, source = training.settings, training.options, training.source
+    yield from summarise_source(source, options)
+    if waiting := waiting_batches(settings, options, batch_keys(settings), source):
+        yield describe_waiting(waiting) + " (they are computed again once these are public)"
 
 
 def _where(cluster: ClusterSpec) -> str:

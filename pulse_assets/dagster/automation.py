@@ -2,24 +2,28 @@
 
 Schedule and sensor request the whole job over a range of batches with `resume`, so stored batches
 with the same input cost almost nothing, however wide the range is. The store of the deployment
-decides which batches are missing, because Dagster's records may be of another store.
+decides which batches are missing, because Dagster's records may be of another store; its source
+decides which are due, see `pulse_assets.batches.due`.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 import dagster as dg
 
+from pulse_assets.batches.due import Awaited, describe_waiting, waiting_batches
 from pulse_assets.batches.grid import batch_keys, completed_keys
-from pulse_assets.batches.status import missing_and_failed
+from pulse_assets.batches.status import DueBatches, due_batches
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.internals import RUN_KEY_TAG
 from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG, store_of
 from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.dagster.run_process import UNFINISHED, fail_dead_runs
 from pulse_assets.dagster.source_watch import Attempt, Memory, decide
-from pulse_assets.settings import Settings
+from pulse_assets.errors import HistoricalDataError
+from pulse_assets.preflight import resolve_options
+from pulse_assets.settings import Settings, TrainingOptions
 
 #: Tag of a run that the sensor requested: the name of the request.
 REQUEST_TAG: Final = "pulse/request"
@@ -30,15 +34,16 @@ _RESUME: Final = {"resources": {"training": {"config": {"resume": True}}}}
 
 
 def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Train, every morning, the batches that have ended and that the store lacks."""
+    """Train, every morning, the batches that are due and that the store lacks."""
 
     @dg.schedule(
         name="train_completed_batches",
         cron_schedule="0 6 * * *",
         job_name=JOB_NAME,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Trains the batches whose window of target dates has ended and that the "
-        "store lacks or that failed. With an open end (`today`) the grid grows by itself.",
+        description="Trains the batches whose window of target dates has ended and whose outcomes "
+        "are public, and that the store lacks, that failed, or that were computed before. With an "
+        "open end (`today`) the grid grows by itself.",
     )
     def train_completed_batches(
         context: dg.ScheduleEvaluationContext,
@@ -52,19 +57,32 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
                     f"run {run.run_id} over {settings.store} is {run.status.value}: the next "
                     "morning tries again (if it is dead, end it in the UI)"
                 )
-            if not (ended := completed_keys(settings, tick.date())):
-                return _nothing_yet(settings)
-            missing, failed = missing_and_failed(settings, ended)
-        due = sorted([*missing, *failed])
-        if not due:
-            return dg.SkipReason(
-                f"all {len(ended)} batches that ended before {tick.date()} are in "
-                f"{settings.store}, and none failed"
-            )
-        counts = {"pulse/missing": str(len(missing)), "pulse/failed": str(len(failed))}
-        return _request(settings, run_key, [due[0], due[-1]], counts)
+            due = due_batches(settings, TrainingOptions(), tick.date())
+        if not due.ended:
+            return _nothing_yet(settings)
+        if not due.keys:
+            return dg.SkipReason(_all_stored(settings, due, tick.date()))
+        if due.waiting:
+            context.log.info(describe_waiting(due.waiting))
+        return _request(settings, run_key, [due.keys[0], due.keys[-1]], _counts(due))
 
     return train_completed_batches
+
+
+def _all_stored(settings: Settings, due: DueBatches, today: date) -> str:
+    """Say that no batch is to be computed, and what is waited for."""
+    count = len(due.ended) - len(due.waiting)
+    stored = f"batches that ended before {today} are in {settings.store}, and none failed"
+    if not due.waiting:
+        return f"all {count} {stored}"
+    others = f"; all {count} other {stored}" if count else ""
+    return describe_waiting(due.waiting) + others
+
+
+def _counts(due: DueBatches) -> dict[str, str]:
+    """Return the tags that count the batches of a request."""
+    counts = {"missing": due.missing, "failed": due.failed, "outdated": due.outdated}
+    return {f"pulse/{name}": str(len(keys)) for name, keys in counts.items()}
 
 
 def _nothing_yet(settings: Settings) -> dg.SkipReason:
@@ -98,15 +116,30 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
         before = Memory.of(context.cursor)
         attempts = [_attempt(context.instance, name, before.at) for name in before.requests]
         decision = decide(before, versions, attempts, datetime.now(UTC))
+        waiting = _waiting(settings, keys) if decision.requests_run else {}
+        due = [key for key in keys if key not in waiting]
+        if not due:
+            yield dg.SkipReason(describe_waiting(waiting))
+            return
         context.update_cursor(decision.memory.cursor())
         if not decision.requests_run:
             yield dg.SkipReason(decision.reason)
             return
         context.log.info(decision.reason)
         request = decision.memory.requests[-1]
-        yield _request(settings, request, [keys[0], keys[-1]], {REQUEST_TAG: request})
+        yield _request(settings, request, [due[0], due[-1]], {REQUEST_TAG: request})
 
     return source_changed
+
+
+def _waiting(settings: Settings, keys: Sequence[str]) -> dict[str, list[Awaited]]:
+    """Return what batches wait for; nothing if the source is faulty, as the run reports that."""
+    with plain_failures():
+        try:
+            options = resolve_options(settings, TrainingOptions())
+            return waiting_batches(settings, options, keys)
+        except HistoricalDataError:
+            return {}
 
 
 def build_condition_sensor() -> dg.AutomationConditionSensorDefinition:

@@ -170,5 +170,5 @@ def measure_revisions(
     rows = real_time.merge(promised, on=["variable", "model"], how="left")
     rows = rows.assign(revision_tax=rows["skill_on_latest"] - rows["skill"])
     rows = rows.sort_values(["variable", "skill", "model"], ascending=[True, False, True])
-    boards = rows.groupby("variable")[[column.name for column in fields(RevisionResult)]]
-    return {str(name): to_records(board) for name, board in boards}
+    columns = [column.name for column in fields(RevisionResult)]
+    return {str(name): to_records(own[columns]) for name, own in rows.groupby("variable")}

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -144,6 +144,71 @@ def test_the_schedule_asks_each_morning_for_what_the_store_lacks(monthly, instan
     assert [one.tags[END] for one in requests] == ["2005-02-01"] * 3
     assert {one.tags["pulse/failed"] for one in requests} == {str(int(failed))}
     assert len({one.run_key for one in requests}) == 3
+
+
+@pytest.fixture
+def quarters(tmp_path):
+    """Quarters from 2024 on without an end, of a rate to September and a growth to June 2024."""
+    folder = tmp_path / "late"
+    folder.mkdir()
+    write_values(folder / "historical_rate.csv", range(2010 * 12, 2024 * 12 + 9))
+    write_values(folder / "historical_growth.csv", range(2010 * 12, 2024 * 12 + 6, 3), 29)
+    return Settings(
+        source=str(folder),
+        store=str(tmp_path / "store"),
+        start_date="2024-01-01",
+        end_date="today",
+        batch_cadence="quarterly",
+    )
+
+
+def write_values(file, months, delay=None):
+    """Write a value for the first day of each month; with days of publication after the quarter."""
+    lines = ["timestamp,value" + (",published_at" if delay else "")]
+    for month in months:
+        label = date(month // 12, month % 12 + 1, 1)
+        over = date((month + 3) // 12, (month + 3) % 12 + 1, 1)
+        day = f",{over + timedelta(days=delay)}" if delay else ""
+        lines.append(f"{label},{month % 7 + month * 0.1:.1f}{day}")
+    file.write_text("\n".join(lines) + "\n")
+
+
+def test_the_schedule_names_the_outcomes_that_it_waits_for(quarters, instance):
+    reason = "1 batch waits for outcomes: growth of 2024-07-01 is expected on 2024-10-30"
+    assert evaluate(quarters, instance, 2024, 10, 15).tags[END] == "2024-04-01"
+    store_batches(quarters, "2024-01-01", "2024-04-01")
+    assert evaluate(quarters, instance, 2024, 10, 15).skip_message == (
+        f"{reason}; all 2 other batches that ended before 2024-10-15 are in {quarters.store}, and "
+        "none failed"
+    )
+    file = Path(quarters.source) / "historical_growth.csv"
+    write_values(file, range(2010 * 12, 2024 * 12 + 9, 3), 29)
+    assert evaluate(quarters, instance, 2024, 10, 29).skip_message.startswith(reason)
+    assert evaluate(quarters, instance, 2024, 10, 30).tags[START] == "2024-07-01"
+
+
+def test_the_schedule_waits_for_no_value_longer_than_a_period(quarters, instance):
+    """A month after its day the growth is still missing; in January its next value is expected."""
+    store_batches(quarters, "2024-01-01", "2024-04-01")
+    assert "growth of 2024-07-01" in evaluate(quarters, instance, 2024, 11, 29).skip_message
+    request = evaluate(quarters, instance, 2025, 1, 30)
+    assert (request.tags[START], request.tags[END]) == ("2024-07-01", "2024-10-01")
+
+
+def test_a_batch_that_lacked_outcomes_is_asked_for_again_when_they_arrive(quarters, instance):
+    early = {START: "2024-01-01", END: "2024-07-01"}
+    assert len(execute(quarters, early, instance)) == 3
+    assert "1 batch waits" in evaluate(quarters, instance, 2024, 10, 15).skip_message
+    file = Path(quarters.source) / "historical_growth.csv"
+    write_values(file, range(2010 * 12, 2024 * 12 + 9, 3), 29)
+    request = evaluate(quarters, instance, 2024, 10, 30)
+    assert (request.tags[START], request.tags[END]) == ("2024-07-01", "2024-07-01")
+    names = ("missing", "failed", "outdated")
+    assert [request.tags[f"pulse/{name}"] for name in names] == ["0", "0", "1"]
+    execute(quarters, request.tags, instance)
+    assert evaluate(quarters, instance, 2024, 10, 30).skip_message == (
+        f"all 3 batches that ended before 2024-10-30 are in {quarters.store}, and none failed"
+    )
 
 
 def test_another_deployment_in_the_same_instance_is_not_taken_for_its_own(
@@ -305,6 +370,23 @@ def test_the_sensor_asks_again_when_a_file_returns_to_earlier_content(watch, lin
     kept.rename(line)
     assert watch.tick().run_key
     assert json.loads(watch.cursor)["count"] == 3
+
+
+def test_the_sensor_asks_for_no_batch_that_waits_for_outcomes(settings, instance, line):
+    """As long as it waits for all of them, it remembers no request."""
+    watch = Watch(Settings(**settings.model_dump() | {"batch_cadence": "monthly"}), instance)
+    rows = line.read_text().splitlines()[1:]
+    lines = ["timestamp,value,published_at"]
+    lines += [f"{row},{'8000-01-01' if row > '2005-06-01' else row[:10]}" for row in rows]
+    line.write_text("\n".join(lines) + "\n")
+    request = watch.tick()
+    assert (request.tags[START], request.tags[END]) == ("2005-01-01", "2005-05-01")
+    watch.end(request, "SUCCESS")
+    assert watch.tick().skip_message == "none of 2 series has changed"
+    line.write_text("\n".join([lines[0], *(f"{row},8000-01-01" for row in rows)]) + "\n")
+    before = watch.cursor
+    assert "batches wait for outcomes: line of 2005-01-01 is" in watch.tick().skip_message
+    assert watch.cursor == before
 
 
 def test_the_sensor_does_not_ask_twice_while_its_run_is_under_way(watch, line):
