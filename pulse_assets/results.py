@@ -313,6 +313,24 @@ class RevisionResult(_Record):
     """Verified pairs with a forecast."""
 
 
+@dataclass(frozen=True, config=_CONFIG)
+class GivenModel(_Record):
+    """A model whose forecasts somebody else has made; it is judged like a rule."""
+
+    model: _Name
+    """Name of the model, in leaderboards too."""
+    file: _Name
+    """File of the source that holds the forecasts."""
+    rows: _Count
+    """Forecasts in the file, quantiles included."""
+    variables: _Count
+    """Variables that it predicts."""
+    first_target: _Date
+    """First date that it predicts, ISO 8601."""
+    last_target: _Date
+    """Last date that it predicts, ISO 8601."""
+
+
 class ResultsDocument(BaseModel):
     """The `training_results` object: all batches of one training in one document.
 
@@ -364,6 +382,8 @@ class ResultsDocument(BaseModel):
     """
     publication: dict[str, VariablePublication] = Field(default_factory=dict)
     """When the values of each variable were public, and how often they were revised."""
+    given_forecasts: list[GivenModel] = Field(default_factory=list)
+    """Models whose forecasts somebody else has made, from files of the source, in order of name."""
     configuration: dict[str, Any]
     """Settings of the run, by name."""
     versions: dict[str, str]

@@ -91,12 +91,13 @@ def with_releases(name, dates, values, published, rows, rng):
     return Series(name, dates, values, published, revisions=Revisions(rows, new + 0.1, days))
 
 
-def poison(series, calendar, day, rng, spared, frequency):
+def poison(series, calendar, day, rng, spared, frequency, *, remaining=0.7):
     """Return the series with everything changed that is not public on a day.
 
-    Rows and releases that are not public get other values and days of publication; some are removed
-    and some are added. No row is added or removed between the two `spared` days, and the last of
-    them has a value. So the forecast from the one to the other exists in both series.
+    Rows and releases that are not public get other values and days of publication; some are added,
+    and some removed: a share `remaining` of the rows is not. No row is added or removed between the
+    two `spared` days, and the last of them has a value. So the forecast from the one to the other
+    exists in both series.
     """
     dates, values, vintage = series.timestamps, series.values, series.published_at is not None
     assumed = with_publication(Series("x", dates, values), frequency).published_at
@@ -107,7 +108,7 @@ def poison(series, calendar, day, rng, spared, frequency):
     if not vintage:
         free = free[frequency.period_over(free) > day]
     free = free[(free < first) | (free > last)]
-    unchanged = (rng.random(len(dates)) < 0.7) | ((dates >= first) & (dates <= last))
+    unchanged = (rng.random(len(dates)) < remaining) | ((dates >= first) & (dates <= last))
     new = np.union1d(dates[~known & unchanged], rng.permutation(free)[:3])
     poisoned = rng.choice([np.nan, 0.0, 1e300, -1e300, 1.0, -7.5], len(new))
     poisoned = np.where((new == last) & np.isnan(poisoned), -7.5, poisoned)
