@@ -211,7 +211,7 @@ def _revisions(
     series = load_series(run.open_source(), names, options.frequencies, lags)
     if not (revised := revised_variables(series)):
         return {}
-    stored = PartitionedTables(
+    retrodictions = PartitionedTables(
         open_store(run.store, run.s3), "retrodictions", run.batch_length, keys
     ).parts(FORECAST_COLUMNS, made_of={"configuration": configuration_fingerprint(run, options)})
     blocks = group_batches([batch_of(run, key, tuple(names)) for key in keys], options, threads=1)
@@ -221,7 +221,7 @@ def _revisions(
     promised = skills(again, series, revised)
     if len(rules) < len(models):  # an ensemble without users' rules is another one
         promised = promised[~promised["model"].isin(ENSEMBLES)]
-    real_time = skills(stored, series, revised)
+    real_time = skills(retrodictions, series, revised)
     return measure_revisions(results["models_by_variable"], real_time, promised)
 
 
