@@ -292,6 +292,27 @@ class RuleErrors(_Record):
     """The first of these origins, ISO 8601."""
 
 
+@dataclass(frozen=True, config=_CONFIG)
+class RevisionResult(_Record):
+    """What revisions of a variable do to the skill of one rule."""
+
+    model: _Model
+    skill: _Skill
+    """Skill in real time: from what was public when each forecast could be made, against the
+    release that score_against names.
+    """
+    skill_against_latest: _Skill
+    """Skill of the same forecasts against the newest release of each outcome."""
+    skill_on_latest: _Skill
+    """Skill that a test promises which knows the newest releases alone: forecasts from them,
+    against them. Null for rules that are not built in, and for ensembles of such rules.
+    """
+    revision_tax: float | None
+    """skill_on_latest - skill: what such a test promises too much."""
+    n: _Count
+    """Verified pairs with a forecast."""
+
+
 class ResultsDocument(BaseModel):
     """The `training_results` object: all batches of one training in one document.
 
@@ -339,6 +360,10 @@ class ResultsDocument(BaseModel):
     """Errors that rules raised, one entry per rule and error, the most frequent first."""
     publication: dict[str, VariablePublication] = Field(default_factory=dict)
     """When the values of each variable were public, and how often they were revised."""
+    revisions: dict[str, list[RevisionResult]]
+    """What revisions do to the skill of each rule, by variable; only variables of which the source
+    has several releases.
+    """
     configuration: dict[str, Any]
     """Settings of the run, by name."""
     versions: dict[str, str]

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pulse_assets.checked_training import CheckedTraining
 from pulse_assets.errors import TrainingError
 from pulse_assets.execution.cluster import ClusterSpec, open_cluster
-from pulse_assets.execution.phases import begin_phase
+from pulse_assets.execution.kernels import prepare_kernels
 from pulse_assets.execution.tally import NoProgress, Progress
-from pulse_assets.retrodiction.compilation import are_compiled, compile_kernels
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, dagster_home
 from pulse_assets.storage.layout import object_path
@@ -188,10 +187,7 @@ def train_checked(training: CheckedTraining, progress: Progress) -> TrainingResu
 
     training.save_source()
     cluster = ClusterSpec.of(training.config)
-    if cluster.kind == "local" and not are_compiled():
-        begin_phase(progress, "kernels")
-        compile_kernels()  # once, here, so that no worker of this machine has to
-        begin_phase(progress, "start")
+    prepare_kernels(cluster, progress)
     with open_cluster(cluster), open_instance(dagster_home()) as instance:
         fail_dead_runs(instance)
         outcome = execute_training(training.settings, training.options, instance, progress)

@@ -12,6 +12,9 @@ from pulse_assets.settings import Settings, TrainingOptions
 hypothesis_settings.register_profile("pulse", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("pulse")
 
+#: Imported by other processes, under a name that this one may use.
+collect_ignore = ["quick_daemon"]
+
 #: The files whose slow tests take longest, which begin first: at the end one would be waited for.
 LONGEST = [
     f"pulse_assets_tests/{name}.py"

@@ -22,6 +22,7 @@ from pulse_assets_tests.test_four_ways import (
     UserInterface,
     deployment,
     free_port,
+    quick_daemon,
     wait_for,
 )
 
@@ -63,6 +64,7 @@ def dagster_ui(settings, report_url, tmp_path):
         process = subprocess.Popen(
             [*command, "-h", "127.0.0.1", "-p", str(port)],
             env=deployment(settings)
+            | quick_daemon()
             | {"PULSE_REPORT_URL": report_url, "BROKEN_VALUES": " ".join(BROKEN)},
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -17,7 +17,7 @@ from pulse_assets.execution.cluster import LOCAL_SETTINGS
 from pulse_assets_tests.conftest import MODELS, stored
 from pulse_assets_tests.execution.clusters import wait_until
 from pulse_assets_tests.postgres import free_port, programs
-from pulse_assets_tests.test_four_ways import UserInterface, deployment
+from pulse_assets_tests.test_four_ways import UserInterface, deployment, quick_daemon
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -47,7 +47,7 @@ def test_everything_on_one_machine(source, tmp_path, folder):
     ports = ("--ui-port", ui, "--scheduler-port", scheduler, "--postgres-port", database)
     with subprocess.Popen(
         [str(part) for part in (*command, *ports)],
-        env=deployment(chosen),
+        env=deployment(chosen) | quick_daemon(),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:

@@ -22,6 +22,7 @@ from distributed import Client
 from pulse_assets import TrainingConfig, train
 from pulse_assets.dagster.instance import open_instance
 from pulse_assets.dagster.run_process import PROCESS_TAG
+from pulse_assets.execution.tally import NoProgress
 from pulse_assets.settings import dagster_home
 from pulse_assets_tests.conftest import stored
 from pulse_assets_tests.execution.clusters import StandingCluster, standing_cluster, wait_until
@@ -166,12 +167,21 @@ def check_no_half_objects(config, undisturbed):
     assert found.items() <= undisturbed.items()
 
 
-def check_resumes(command, config, undisturbed, *options, finished, at_most=BATCHES - 1):
-    """A resumed run computes the rest only."""
-    code, said = command("--resume", *options, seconds="0").finish()
-    assert code == 0, said
-    kept = int(re.findall(r"(\d+) unchanged", said)[-1])
-    assert finished <= kept <= at_most
+class Unchanged(NoProgress):
+    """Counts the batches that are left as they are."""
+
+    count = 0
+
+    def update(self, status, batch):
+        self.count += status == "unchanged"
+
+
+def check_resumes(config, undisturbed, *, finished, at_most=BATCHES - 1):
+    """A resumed run, in this process, computes the rest only."""
+    again = config.model_copy(update={"resume": True, "max_workers": 1})
+    results = train(again, progress=(unchanged := Unchanged()))
+    assert results.success, results.message
+    assert finished <= unchanged.count <= at_most
     check_whole(config, undisturbed)
 
 
@@ -230,7 +240,7 @@ def test_a_killed_scheduler(command, config, undisturbed, tmp_path):
         assert "Traceback" not in said
     assert runs()[0].status == dg.DagsterRunStatus.FAILURE
     check_no_half_objects(config, undisturbed)
-    check_resumes(command, config, undisturbed, finished=10)
+    check_resumes(config, undisturbed, finished=10)
 
 
 def test_a_killed_run(command, config, undisturbed):
@@ -244,7 +254,10 @@ def test_a_killed_run(command, config, undisturbed):
     check_no_half_objects(config, undisturbed)
     (dead,) = runs()
     assert dead.status == dg.DagsterRunStatus.STARTED
-    check_resumes(command, config, undisturbed, finished=10)
+    code, said = command("--resume", seconds="0").finish()
+    assert code == 0, said
+    assert 10 <= int(re.findall(r"(\d+) unchanged", said)[-1]) < BATCHES
+    check_whole(config, undisturbed)
     assert [run.status.value for run in runs()] == ["SUCCESS", "FAILURE"]
 
 
@@ -264,7 +277,7 @@ def test_an_interrupt(command, config, undisturbed, how):
     assert not any(worker.is_running() for worker in workers)
     assert runs()[0].status == dg.DagsterRunStatus.FAILURE
     check_no_half_objects(config, undisturbed)
-    check_resumes(command, config, undisturbed, finished=10)
+    check_resumes(config, undisturbed, finished=10)
 
 
 @pytest.mark.parametrize("when", ["the cluster starts", "the run is planned"])
@@ -342,7 +355,7 @@ def test_terminate_in_the_ui_and_a_killed_run_of_the_ui(page, config, undisturbe
         wait_until(lambda: status(killed) == "FAILURE", 60)
         wait_until(lambda: tasks_of_fan_outs(client) in (["pulse-theirs"], []), 60)
         check_no_half_objects(config, undisturbed)
-    check_resumes(command, config, undisturbed, finished=10)
+    check_resumes(config, undisturbed, finished=10)
 
 
 def test_a_batch_that_kills_its_worker_fails_alone(command, config, undisturbed, tmp_path):
@@ -356,7 +369,7 @@ def test_a_batch_that_kills_its_worker_fails_alone(command, config, undisturbed,
     assert error["type"] == "LostWorkerError"
     assert error["batch"] in said
     assert results(config)["batches"]["completed"] == BATCHES - 1
-    check_resumes(command, config, undisturbed, finished=BATCHES - 1)
+    check_resumes(config, undisturbed, finished=BATCHES - 1)
 
 
 def keep_records_in(server):
@@ -383,7 +396,7 @@ def test_postgresql_is_lost_for_good(command, config, undisturbed):
         assert "--resume computes the others" in line
         check_no_half_objects(config, undisturbed)
         server.control("start")
-        check_resumes(command, config, undisturbed, finished=10, at_most=BATCHES)
+        check_resumes(config, undisturbed, finished=10, at_most=BATCHES)
 
 
 @pytest.mark.parametrize("seconds", [0, 20])
@@ -407,5 +420,5 @@ def test_postgresql_is_restarted(command, config, undisturbed, seconds):
             ), said
             check_no_half_objects(config, undisturbed)
             # Batches need no records: all may be stored before the run finds the records gone.
-            check_resumes(command, config, undisturbed, finished=10, at_most=BATCHES)
+            check_resumes(config, undisturbed, finished=10, at_most=BATCHES)
             assert [run.status.value for run in runs()] == ["SUCCESS", "FAILURE"]

@@ -113,8 +113,8 @@ def check_all_listed(store, keys, names, data):
 
 
 @holds_for_all(
-    4,
-    60,
+    3,
+    20,
     seed=st.integers(0, 2**32 - 1),
     drawn=variables,
     rule=st.sampled_from(sorted(RULES)),

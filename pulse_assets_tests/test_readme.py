@@ -15,6 +15,7 @@ import yaml
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.definitions import build_definitions
+from pulse_assets.execution.worker_server import worker_server
 from pulse_assets.retrodiction.rules import RULES
 from pulse_assets.retrodiction.scores import METRICS
 from pulse_assets.run_training import create_config_from_args, main, parse_args
@@ -56,16 +57,18 @@ def buckets(s3_server, credentials, monkeypatch):  # noqa: F811
 
 @pytest.mark.slow
 def test_command_lines_do_what_is_said(tmp_path, monkeypatch, capsys, buckets):
-    """All of them in one place, as a reader would type them."""
+    """All of them in one place, as a reader would type them, over a few years."""
     shutil.copytree(ROOT / "pulse_assets" / "sample_data", tmp_path / "my_data")
     monkeypatch.chdir(tmp_path)
     few = ("--variables", "gdp_growth", "--models", "ses", "--max-partners", "0")
-    assert main([*few]) == 0  # as `make train`, with which the reader begins
-    for words in commands("pulse-train"):
-        code = main([*words, *few])
-        captured = capsys.readouterr()
-        assert code == 0, captured.err
-        assert captured.out
+    few += ("--start-date", "2015-01-01")
+    with worker_server():  # one for all commands
+        assert main([*few]) == 0  # as `make train`, with which the reader begins
+        for words in commands("pulse-train"):
+            code = main([*words, *few])
+            captured = capsys.readouterr()
+            assert code == 0, captured.err
+            assert captured.out
     assert (tmp_path / "my_results" / "training_report").is_dir()
 
 

@@ -14,7 +14,7 @@ import dagster as dg
 
 from pulse_assets.assets.specs import described
 from pulse_assets.batches.blocks import group_batches
-from pulse_assets.batches.fingerprint import code_fingerprint
+from pulse_assets.batches.fingerprint import code_fingerprint, used_calendars
 from pulse_assets.batches.grid import batch_of, check_keys
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
 from pulse_assets.dagster.failures import plain_failures
@@ -143,7 +143,8 @@ def _watch_workers(
 ) -> Watch:
     """Check the workers that the cluster has, and return what to do about those that join."""
     client = remote_client()
-    check = WorkerCheck(client, run, options.variables or ()) if client else None
+    packages = ["holidays"] if used_calendars(options) else []
+    check = WorkerCheck(client, run, options.variables or (), packages) if client else None
     if check:
         check()
 

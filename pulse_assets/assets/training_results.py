@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pulse_assets.assets.specs import aggregate
+from pulse_assets.batches.blocks import group_batches
 from pulse_assets.batches.fingerprint import configuration_fingerprint
-from pulse_assets.batches.grid import batch_keys, batches_of_run
+from pulse_assets.batches.grid import batch_keys, batch_of, batches_of_run
 from pulse_assets.dagster.checks.check import CheckedData, RecordedOutcomes
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
 from pulse_assets.dagster.checks.results import ENSEMBLE_CHECK
@@ -27,16 +28,30 @@ from pulse_assets.dagster.io_managers import to_json
 from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
+from pulse_assets.history.calendars import load_series
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
 from pulse_assets.report.pictures import forecast_picture
 from pulse_assets.results import CheckOutcome, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
-from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
+from pulse_assets.retrodiction.rules import (
+    DEFAULT_MODELS,
+    ENSEMBLE,
+    ENSEMBLES,
+    REFERENCE,
+    resolve_rules,
+)
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.source_check import publication_of
 from pulse_assets.stages.outcome import conclude
 from pulse_assets.stages.results import RESULT_COLUMNS, Summary, summarise
+from pulse_assets.stages.revision_tax import (
+    FORECAST_COLUMNS,
+    forecasts_on_newest_values,
+    measure_revisions,
+    revised_variables,
+    skills,
+)
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.objects import EncodedObject, StoredTable
 from pulse_assets.storage.store import open_store
@@ -149,6 +164,7 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     """
     ledger = inputs.ledger.load()
     results, skill = _summary(run, options, inputs, ledger)
+    results["revisions"] = _revisions(run, options, results, _scored(ledger, results))
     ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, inputs.recorded)
     results = conclude(results, [*earlier, ensemble])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
@@ -182,6 +198,29 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
     publication = publication_of(run.open_source(), options)
     summary.results["publication"] = {name: asdict(each) for name, each in publication.items()}
     return summary
+
+
+def _revisions(
+    run: Settings, options: TrainingOptions, results: Mapping[str, Any], keys: Sequence[str]
+) -> dict[str, Any]:
+    """Return what revisions do to the skill of each rule, by variable that has revisions."""
+    names = options.variables or ()
+    lags = options.publication_lag_days
+    series = load_series(run.open_source(), names, options.frequencies, lags)
+    if not (revised := revised_variables(series)):
+        return {}
+    stored = PartitionedTables(
+        open_store(run.store, run.s3), "retrodictions", run.batch_length, keys
+    ).parts(FORECAST_COLUMNS, made_of={"configuration": configuration_fingerprint(run, options)})
+    blocks = group_batches([batch_of(run, key, tuple(names)) for key in keys], options, threads=1)
+    models = options.models or DEFAULT_MODELS
+    rules = resolve_rules([name for name in models if ":" not in name])
+    again = forecasts_on_newest_values(series, blocks, rules, options)
+    promised = skills(again, series, revised)
+    if len(rules) < len(models):  # an ensemble without users' rules is another one
+        promised = promised[~promised["model"].isin(ENSEMBLES)]
+    real_time = skills(stored, series, revised)
+    return measure_revisions(results["models_by_variable"], real_time, promised)
 
 
 def describe(settings: Settings, options: TrainingOptions) -> dict[str, Any]:

@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import SCHEMAS, SORT_KEYS
+from pulse_assets.history.frequency_names import calendar_in
+from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.settings.setting import settings_without_effect
@@ -68,10 +70,12 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
     """Hash everything that decides the numbers in a batch's tables, except input and window.
 
     These are the options, whatever the order of the models; the length of the batches; the columns
-    of the stored tables; the versions of the user's rules; and the source of our numerical code.
-    Batches of one configuration may be aggregated together, others may not.
+    of the stored tables; the versions of the user's rules; the days of the holiday calendars; and
+    the source of our numerical code. Batches of one configuration may be aggregated together,
+    others may not.
 
     Raises:
+        ConfigurationError: a holiday calendar cannot be read.
         RuleError: a user's rule cannot be imported.
     """
     chosen = options.model_dump(mode="json", exclude=settings_without_effect(TrainingOptions))
@@ -81,11 +85,23 @@ def configuration_fingerprint(settings: Settings, options: TrainingOptions) -> s
         "models": models,
         "publication_lag_days": {n: lag for n, lag in options.publication_lag_days.items() if lag},
         "rules": rule_versions(models, options.rule_timeout_seconds),
+        "holidays": {name: _days_of(name) for name in used_calendars(options)},
         "batch_size_days": settings.batch_length,
         "schemas": schema_fingerprint(SCHEMAS),
         "code": code_fingerprint(),
     }
     return _sha256(json.dumps(decisive, sort_keys=True).encode())
+
+
+def used_calendars(options: TrainingOptions) -> list[str]:
+    """Return the names of the holiday calendars that a run uses, in order.
+
+    Example:
+        >>> used_calendars(TrainingOptions(frequencies={"gdp": "monthly", "spx": "B@NYSE"}))
+        ['NYSE']
+    """
+    named = {calendar_in(frequency) for frequency in options.frequencies.values()}
+    return sorted({*named, *options.calendar.values()} - {""})
 
 
 def ledger_fingerprint(settings: Settings, options: TrainingOptions) -> dict[str, str]:
@@ -168,6 +184,11 @@ def _sources(place: Traversable, name: str) -> list[tuple[str, bytes]]:
 
 def _is_source(place: Traversable) -> bool:
     return place.name.endswith(".py") or (place.is_dir() and place.name != "__pycache__")
+
+
+def _days_of(calendar: str) -> str:
+    """Hash the holidays of a calendar, which another version of its package may change."""
+    return _sha256(holidays_of(calendar).tobytes())
 
 
 def _sha256(data: bytes) -> str:

@@ -14,8 +14,9 @@ from pulse_assets.execution.interrupts import lasting_interrupts
 from pulse_assets.execution.process_start import ticks_at_start
 from pulse_assets.execution.worker_server import ONE_THREAD
 
-#: Objects that are created before Python searches the youngest ones for garbage; by default 700.
-_FEW_COLLECTIONS: Final = 200_000
+#: Objects that are created before Python searches the youngest ones for garbage; by default 700. A
+#: short training creates fewer, so it never searches; a longer one keeps 100 MB of garbage at most.
+_FEW_COLLECTIONS: Final = 1_000_000
 
 
 @contextmanager

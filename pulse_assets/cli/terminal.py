@@ -256,6 +256,8 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     print_list(console, "failed rules", rules, LISTED_FAILURES)
     print_list(console, "skipped batches", skipped, LISTED_REASONS)
     print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
+    revised = texts.describe_revisions(results["revisions"])
+    print_list(console, "skill of the ensemble where values were revised", revised, LISTED_REASONS)
 
 
 def _failed_line(group: "FailedBatches") -> str:

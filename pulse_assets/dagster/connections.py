@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
-from pulse_assets.dagster.internals import keep_sqlite_open, sql_connections
+from pulse_assets.dagster.internals import group_postgres_rows, keep_sqlite_open, sql_connections
 
 #: Seconds after which a connection is replaced, as in Dagster's webserver.
 _RECYCLE: Final = 3600
@@ -48,6 +48,7 @@ def keep_connections(instance: dg.DagsterInstance) -> None:
     Connections to other databases are unchanged.
     """
     keep_sqlite_open(instance)
+    group_postgres_rows(instance)
     instance.optimize_for_webserver(statement_timeout=0, pool_recycle=_RECYCLE, max_overflow=20)
     for pool in filter(None, map(_pool, sql_connections(instance))):
         if not event.contains(pool, "checkout", _check_alive):

@@ -6,12 +6,13 @@ Dagster may change them in any release, so no other module imports from `dagster
 """
 
 import logging
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from uuid import uuid4
 
 import dagster as dg
@@ -28,10 +29,24 @@ from sqlalchemy import Connection
 
 from pulse_assets.dagster.sqlite_files import SqliteFiles
 
+if TYPE_CHECKING:
+    from dagster_postgres import PostgresEventLogStorage
+
 __all__ = ["CheckError", "InstanceRef"]
 
 #: The tag in which Dagster stores the `run_key` of a run request.
 RUN_KEY_TAG: Final = "dagster/run_key"
+
+#: The attribute of a storage in PostgreSQL that writes groups of rows.
+_GROUPS: Final = "pulse_groups"
+
+#: What a group holds back: the rows that a batch adds to the event log, and lines of the log.
+_ROWS_OF_BATCHES: Final = frozenset(
+    {
+        dg.DagsterEventType.ASSET_MATERIALIZATION,
+        dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    }
+)
 
 #: Overrides of a `dagster.yaml`, with which Dagster copies nothing of what steps print.
 NO_COMPUTE_LOGS: Final[dict[str, Any]] = {
@@ -238,7 +253,78 @@ def keep_sqlite_open(instance: dg.DagsterInstance) -> None:
             weakref.finalize(storage, files.close)
 
 
-def grouped_rows(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
-    """Write the events of a `with` block in one transaction, where they are in SQLite files."""
+class _PostgresGroups:
+    """Writes the events of a group to Dagster's event log in PostgreSQL in one transaction."""
+
+    def __init__(self, storage: "PostgresEventLogStorage") -> None:
+        self._storage = storage
+        self._store = storage.store_event
+        self._of_thread = threading.local()
+
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Write the events of a `with` block of this thread at its end; an error drops them.
+
+        Of an asset, the latest counts.
+        """
+        if self._held is not None:
+            yield
+            return
+        self._of_thread.held = []
+        try:
+            yield
+            self._write()
+        finally:
+            self._of_thread.held = None
+
+    @property
+    def _held(self) -> list[dg.EventLogEntry] | None:
+        """The events of this thread that are not written yet; None outside of a group."""
+        return getattr(self._of_thread, "held", None)
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store an event, which stands for the method of the storage."""
+        if self._held is None:
+            self._store(event)
+        elif not event.is_dagster_event or event.get_dagster_event().event_type in _ROWS_OF_BATCHES:
+            self._held.append(event)
+        else:  # it may need what is before it
+            self._write()
+            self._store(event)
+
+    def _write(self) -> None:
+        """Write what this thread holds: all rows at once, and the latest of each asset."""
+        if not (events := self._held):
+            return
+        insert = self._storage.prepare_insert_event_batch(events)
+        with self._storage.index_transaction() as connection:
+            ids = connection.execute(insert.returning(insert.table.c.id)).scalars().all()
+            latest: dict[tuple[str, str], tuple[dg.EventLogEntry, int]] = {}
+            for event, row in zip(events, ids, strict=True):
+                if event.is_dagster_event:
+                    self._storage._store_asset_event_tags(connection, [event], [row])
+                    latest[_asset_and_kind(event)] = event, row
+            # Two runs that write the same assets in another order would wait for each other.
+            for place in sorted(latest):
+                self._storage._store_asset_event(connection, *latest[place])
+        events.clear()
+
+
+def _asset_and_kind(event: dg.EventLogEntry) -> tuple[str, str]:
+    what = event.get_dagster_event()
+    return what.asset_key.to_string() if what.asset_key else "", what.event_type_value
+
+
+def group_postgres_rows(instance: dg.DagsterInstance) -> None:
+    """Let `grouped_rows` write in groups to PostgreSQL; other databases are unchanged."""
     storage = instance.event_log_storage
-    return storage.group() if isinstance(storage, _LastingEvents) else nullcontext()
+    if type(storage).__name__ == "PostgresEventLogStorage" and _GROUPS not in vars(storage):
+        groups = _PostgresGroups(cast("PostgresEventLogStorage", storage))
+        vars(storage).update({_GROUPS: groups, "store_event": groups.store_event})
+
+
+def grouped_rows(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
+    """Write the events of a `with` block in one transaction, in SQLite files and PostgreSQL."""
+    storage = instance.event_log_storage
+    groups = storage if isinstance(storage, _LastingEvents) else vars(storage).get(_GROUPS)
+    return groups.group() if groups else nullcontext()

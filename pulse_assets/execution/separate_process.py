@@ -30,8 +30,7 @@ T = TypeVar("T")
 #: Variables of a panel whose steps are computed in the process of the run; with more, each has its
 #: own. With 1,000 monthly series of 240 values in 24 batches that process takes 830 MB, or 350 MB
 #: beside others of at most 670 MB, which cost 8 processor seconds more: they import Dagster, and
-#: read series and tables again. With 10,000 series the run took 2.5 GB, and takes 0.7 GB this way
-#: once the kernels are compiled.
+#: read series and tables again. With 10,000 series the run took 2.5 GB, and takes 0.7 GB this way.
 LARGE_PANEL: Final = 1_000
 
 
@@ -57,7 +56,7 @@ def run_step(
         return compute(*args, **kwargs)
     seconds = options.rule_timeout_seconds
     rules = rule_versions(options.models or (), seconds)
-    return _call(step, _compute, rules, seconds, compute, args, kwargs)
+    return call_in_process(step, _compute, rules, seconds, compute, args, kwargs)
 
 
 def _compute(
@@ -74,8 +73,18 @@ def _compute(
         return compute(*args, **kwargs)
 
 
-def _call(step: str, function: Callable[..., T], *arguments: object) -> T:
-    """Return what a function returns in a process that has ended, or is killed, after it."""
+def call_in_process(step: str, function: Callable[..., T], *arguments: object) -> T:
+    """Return what a function returns in a process that has ended, or is killed, after it.
+
+    Args:
+        step: what it does, for messages.
+        function: a function of a module.
+        arguments: its arguments, which can be pickled, as its result can.
+
+    Raises:
+        LostProcessError: the process ended before it had the result.
+        Exception: whatever the function raises.
+    """
     context = process_context()
     receiver, sender = context.Pipe(duplex=False)
     target = {"target": _answer, "args": (sender, function, arguments)}

@@ -1,7 +1,7 @@
 """Package versions of a cluster, compared with those of the run before any batch runs."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pulse_assets.errors import ClusterError
@@ -21,7 +21,9 @@ _Packages = Mapping[str, str | None]
 _Places = dict[str, tuple[_Packages, tuple[str, ...]]]
 
 
-def check_versions(client: "Client", workers: Collection[str] | None = None) -> None:
+def check_versions(
+    client: "Client", workers: Collection[str] | None = None, more: Sequence[str] = ()
+) -> None:
     """Compare the packages of scheduler and workers with those of this process.
 
     Tasks and results are sent as pickles, which other versions may not read. Other versions of the
@@ -32,11 +34,12 @@ def check_versions(client: "Client", workers: Collection[str] | None = None) -> 
         client: the cluster.
         workers: addresses of the workers to compare; default: the scheduler and all workers. One
             that gives no answer is not compared.
+        more: further packages, which `workers` must have in the same version as this process.
 
     Raises:
         ClusterError: naming each package, its versions and where they are.
     """
-    here, places = _of_all(client) if workers is None else _of_workers(client, workers)
+    here, places = _of_all(client) if workers is None else _of_workers(client, workers, more)
     differing: defaultdict[str, list[str]] = defaultdict(list)
     for place, (there, packages) in places.items():
         for package in packages:
@@ -55,16 +58,19 @@ def _of_all(client: "Client") -> tuple[_Packages, _Places]:
     return versions["client"]["packages"], places
 
 
-def _of_workers(client: "Client", workers: Collection[str]) -> tuple[_Packages, _Places]:
+def _of_workers(
+    client: "Client", workers: Collection[str], more: Sequence[str]
+) -> tuple[_Packages, _Places]:
     from distributed.versions import get_versions
 
-    answers = call_workers(client, workers, get_versions, _NOT_DASK, seconds=ANSWER_SECONDS)
+    packages = (*_NOT_DASK, *more)
+    answers = call_workers(client, workers, get_versions, packages, seconds=ANSWER_SECONDS)
     places: _Places = {
-        f"worker {address}": (answer["packages"], _OF_WORKERS)
+        f"worker {address}": (answer["packages"], (*_OF_WORKERS, *more))
         for address, answer in answers.items()
         if isinstance(answer, dict)
     }
-    return cast("dict[str, Any]", get_versions(_NOT_DASK))["packages"], places
+    return cast("dict[str, Any]", get_versions(packages))["packages"], places
 
 
 def _version(packages: _Packages, name: str) -> str:

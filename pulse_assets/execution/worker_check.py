@@ -17,11 +17,25 @@ if TYPE_CHECKING:
 class WorkerCheck:
     """The workers of a cluster that have the packages, the store and the source of the run."""
 
-    def __init__(self, client: "Client", settings: Settings, variables: Sequence[str]) -> None:
-        """Remember what workers must have; nothing is checked yet."""
+    def __init__(
+        self,
+        client: "Client",
+        settings: Settings,
+        variables: Sequence[str],
+        packages: Sequence[str] = (),
+    ) -> None:
+        """Remember what workers must have; nothing is checked yet.
+
+        Args:
+            client: the cluster.
+            settings: where the data lies.
+            variables: the variables of the run.
+            packages: what this run needs besides what every run needs, in the same version.
+        """
         self._client = client
         self._settings = settings
         self._variables = variables
+        self._packages = packages
         self._passed: frozenset[str] = frozenset()
         self._started: frozenset[str] = frozenset()
         self._lock = Lock()
@@ -47,7 +61,7 @@ class WorkerCheck:
 
     def _check(self, new: Sequence[str], *, first: bool) -> None:
         try:
-            check_versions(self._client, new)
+            check_versions(self._client, new, self._packages)
             check_workers_store(self._client, self._settings, self._variables, new)
         except ClusterError as error:
             if first:

@@ -132,6 +132,16 @@ def without_holidays(text: str) -> str:
     return f"{whole.partition('@')[0]}{since}{day}"
 
 
+def calendar_in(text: str) -> str:
+    """Return the holiday calendar in the name of a frequency; an empty text if it has none.
+
+    Example:
+        >>> calendar_in("business_daily@NYSE since 2000-01-01")
+        'NYSE'
+    """
+    return text.partition(" since ")[0].partition("@")[2]
+
+
 def _named(name: str, holidays: str) -> Frequency | None:
     """Return the frequency of a name without its day of beginning; None if there is none."""
     days = _days(name)

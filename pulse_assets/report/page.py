@@ -62,6 +62,7 @@ def build_report(
             results=results,
             ranked=ranked,
             figured=figured,
+            revised=[name for name in listed if name in results["revisions"]],
             listed=listed,
             level=results["configuration"].get("interval_level"),
             overall=next((row for row in results["models"] if row["model"] == ENSEMBLE), None),

@@ -51,6 +51,8 @@ _DATE_STEPS: Final = (
 )
 #: Width of a character of a date at most, as a share of its height, and the least gap, in points.
 _CHARACTER, _GAP = 0.65, 9.0
+#: Characters of the shortest date, a year.
+_SHORTEST: Final = 4
 
 
 @dataclass(frozen=True)
@@ -209,14 +211,23 @@ def _whole_ticks(start: float, end: float) -> list[tuple[float, str]]:
 def _date_ticks(start: float, end: float, width: float) -> list[tuple[float, str]]:
     """Return the first days of the shortest unit whose texts have room on an axis of a width."""
     first, last = (np.datetime64(round(day), "D") for day in (start, end))
-    ticks: list[tuple[float, str]] = []
+    dates, unit = np.array([], "M8[D]"), "D"
     for unit, step in _DATE_STEPS:
         dates = _multiples(first, last, unit, step)
-        ticks = [(float(day.astype(np.int64)), _date_text(day, unit)) for day in dates]
-        texts = [_CHARACTER * _SMALL_TEXT * len(text) + _GAP for _, text in ticks]
-        if sum(texts) <= width:
+        if _have_room(dates, unit, width):
             break
-    return ticks
+    return [(float(day.astype(np.int64)), _date_text(day, unit)) for day in dates]
+
+
+def _have_room(dates: Dates, unit: str, width: float) -> bool:
+    """Return whether the texts of dates fit into a width; no text is made of very many dates."""
+    if _room(_SHORTEST) * len(dates) > width + 1.0:
+        return False
+    return sum(_room(len(_date_text(day, unit))) for day in dates) <= width
+
+
+def _room(characters: int) -> float:
+    return _CHARACTER * _SMALL_TEXT * characters + _GAP
 
 
 def _multiples(first: np.datetime64, last: np.datetime64, unit: str, step: int) -> Dates:

@@ -102,6 +102,14 @@ class KnownSeries:
             measured[where] = function(values, origins[where])
         return measured
 
+    def newest_value(self, index: int) -> float:
+        """Return the newest release of a value."""
+        if self.revisions is not None:
+            later = np.flatnonzero(self.revisions.indices == index)
+            if len(later):
+                return float(self.revisions.values[later[-1]])
+        return float(self.values[index])
+
     def hides(self, origin: int) -> bool:
         """Return whether there are implausible values up to an origin that are revealed later."""
         places, revealed = self.implausible

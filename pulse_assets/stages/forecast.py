@@ -135,7 +135,7 @@ def _table(
     """Return the [M, 1, H] arrays as rows: all horizons of the first model, then of the next."""
     name, horizons, models = request.name, request.steps_ahead, forecasts.models
     last = int(request.origins[0])
-    origin = request.dates[last], as_of, float(request.series.values[last])
+    origin = request.dates[last], as_of, request.series.newest_value(last)
     targets = dates_ahead(request.dates[: last + 1], horizons, request.frequency)
     steps = len(horizons)
     length = len(models) * steps

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pulse_assets.results import RuleErrors
+from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.stages.outcome import Outcomes
 
 #: Entries of a list that one sentence names.
@@ -95,6 +96,26 @@ def group_skipped(skipped: Sequence[Mapping[str, str]]) -> list[SkippedBatches]:
         batches.setdefault(entry["reason"], []).append(entry["batch"])
     groups = [SkippedBatches(reason, len(b), min(b), max(b)) for reason, b in batches.items()]
     return sorted(groups, key=lambda group: (-group.count, group.first, group.reason))
+
+
+def describe_revisions(revisions: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Say what revisions do to the skill of the ensemble, one line per variable.
+
+    Args:
+        revisions: as `ResultsDocument` describes them.
+    """
+    return [
+        f"{name}: {_percent(row['skill'])} in real time, "
+        f"{_percent(row['skill_against_latest'])} against the newest values; a test on the newest "
+        f"values alone promises {_percent(row['skill_on_latest'])}"
+        for name, board in revisions.items()
+        for row in board
+        if row["model"] == ENSEMBLE
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "an unknown skill" if share is None else f"{100 * share:+.1f} %"
 
 
 def list_some(names: Sequence[str], limit: int = _NAMED, separator: str = ", ") -> str:

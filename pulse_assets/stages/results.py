@@ -83,7 +83,8 @@ def summarise(
         versions: version by package name.
 
     Returns:
-        The object that `ResultsDocument` describes, without checks: `conclude` adds them.
+        The object that `ResultsDocument` describes, without checks, which `conclude` adds, and
+        without revisions, see `revision_tax`.
         Undefined numbers are None. And a table of schema `SKILL_BY_HORIZON`.
 
     Example:
@@ -96,7 +97,7 @@ def summarise(
     skill = _skill_by_horizon(pooled, over_all, ledger)
     outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
     by_variable = _rows_by_variable(pooled, trust)
-    models = _to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
+    models = to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
     del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
     results = {
@@ -109,6 +110,7 @@ def summarise(
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
+        "revisions": {},
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
@@ -246,7 +248,7 @@ def _sorted_by_skill(rows: pd.DataFrame) -> pd.DataFrame:
 def _boards(rows: pd.DataFrame) -> dict[str, Any]:
     """Return the leaderboard of each variable."""
     rows = rows.sort_values("variable", kind="stable")
-    records, names = _to_records(rows[_LEADERBOARD]), rows["variable"].to_numpy()
+    records, names = to_records(rows[_LEADERBOARD]), rows["variable"].to_numpy()
     starts = np.flatnonzero(np.append(True, names[1:] != names[:-1])) if len(names) else []
     ends = [*starts[1:], len(names)]
     return {names[start]: records[start:end] for start, end in zip(starts, ends, strict=False)}
@@ -277,7 +279,7 @@ def _describe_variables(rows: pd.DataFrame) -> dict[str, Any]:
     best = rows[rows["complete"]].dropna(subset="mase").sort_values(["mase", "model"])
     best_model = best.drop_duplicates("variable").set_index("variable")["model"]
     described = ours.assign(best_model=ours["variable"].map(best_model)).sort_values("variable")
-    details = dict(zip(described["variable"], _to_records(described[_DETAILS]), strict=True))
+    details = dict(zip(described["variable"], to_records(described[_DETAILS]), strict=True))
     return {
         "total": rows["variable"].nunique(),
         "trust_scores": {name: entry["trust"] for name, entry in details.items()},
@@ -310,7 +312,7 @@ def _skill_table(rows: pd.DataFrame) -> pa.Table:
     return pa.table(arrays, schema=SKILL_BY_HORIZON)
 
 
-def _to_records(frame: pd.DataFrame) -> list[Any]:
+def to_records(frame: pd.DataFrame) -> list[Any]:
     """Return the rows as JSON has them: plain, rounded numbers, None where undefined."""
     columns = [_plain(frame[name]) for name in frame.columns]
     return [dict(zip(frame.columns, row, strict=True)) for row in zip(*columns, strict=True)]

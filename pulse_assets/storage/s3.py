@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,8 +22,6 @@ from botocore.exceptions import (
     ProxyConnectionError,
     SSLError,
 )
-from botocore.parsers import ResponseParserError
-from botocore.utils import get_environ_proxies
 
 from pulse_assets.errors import ConfigurationError
 
@@ -41,9 +39,6 @@ _PAUSE: Final = 4.0
 _ATTEMPTS: Final = 4
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 10
-
-#: What can go wrong on the way to S3; the parser's error is of none of botocore's families.
-S3_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
 
 #: The start of an address with a user or a password in it, also of one with slashes missing.
 _CREDENTIALS: Final = re.compile(r"(?i)\s*([a-z][a-z0-9+.-]*:[/\\]+|s3[an]?:)[^/\\]*@")
@@ -80,6 +75,15 @@ _RIGHTS: Final = {
 }
 #: How AWS names a right that is missing; it may be one of another service, such as of the key.
 _MISSING_RIGHT: Final = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
+
+
+@cache
+def s3_errors() -> tuple[type[Exception], ...]:
+    """Return what can go wrong on the way to S3."""
+    # The parser's error is of none of botocore's families. Local stores need not pay its import.
+    from botocore.parsers import ResponseParserError
+
+    return ClientError, BotoCoreError, ResponseParserError
 
 
 def refuse_credentials(name: str, address: str) -> None:
@@ -133,7 +137,7 @@ class S3Connection:
         while True:
             try:
                 result = exchange(self.client)
-            except S3_ERRORS as error:
+            except s3_errors() as error:
                 self._answered |= error_code(error) is not None
                 if not self._may_pass(error) or time.monotonic() > until:
                     raise
@@ -222,7 +226,7 @@ def explain(error: Exception, settings: S3Settings) -> str:
         return f"{where} does not speak TLS as expected: {fix} ({_line(error)})"
     if isinstance(error, _BROKEN):
         return f"the connection to {where} fails ({type(error).__name__}): try again later"
-    if isinstance(error, ClientError | ResponseParserError):
+    if isinstance(error, s3_errors()) and not isinstance(error, BotoCoreError):
         code = error_code(error)
         if code is None:
             return f"{where} does not answer as S3 does: {fix}"
@@ -250,6 +254,8 @@ def _is_proxy_fault(error: Exception) -> bool:
 
 def _proxy(settings: S3Settings) -> str | None:
     """Name the proxy on the way to S3 and the variable that sets it, without its credentials."""
+    from botocore.utils import get_environ_proxies  # late, as for `s3_errors`
+
     url = settings.endpoint_url or "https://s3.amazonaws.com"
     scheme = urlsplit(url).scheme
     address = get_environ_proxies(url).get(scheme)  # none where NO_PROXY names the host

@@ -19,13 +19,13 @@ from pulse_assets.errors import ConfigurationError, StoreError, StoreUnavailable
 from pulse_assets.storage.address import address_fault
 from pulse_assets.storage.s3 import (
     AWS,
-    S3_ERRORS,
     S3Connection,
     S3Settings,
     connect,
     error_code,
     explain,
     refuse_credentials,
+    s3_errors,
 )
 
 T = TypeVar("T")
@@ -318,7 +318,7 @@ class S3Store:
         # Needs the right to put objects but makes none, nor a version or delete marker.
         probe = {"Bucket": self.bucket, "Key": self._key(".probe")}
         upload = self._call("", "written", lambda client: client.create_multipart_upload(**probe))
-        with contextlib.suppress(*S3_ERRORS):  # the right to abort is one of its own
+        with contextlib.suppress(*s3_errors()):  # the right to abort is one of its own
             self._connection.client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
 
     def check_usable(self) -> None:
@@ -346,7 +346,7 @@ class S3Store:
         place = f"{self.uri}/{path}"
         try:
             return self._connection.call(exchange)
-        except S3_ERRORS as error:
+        except s3_errors() as error:
             if error_code(error) == "NoSuchKey":
                 raise MissingObjectError(f"{place}: there is no such object") from error
             cause = explain(error, self.settings)

@@ -81,11 +81,14 @@ def without_durations(objects):
     return objects | {"results": results, "seconds": seconds.keys(), "pictures": SVG.findall(page)}
 
 
+@pytest.mark.slow
 def test_a_large_panel_is_stored_and_shown_as_a_small_one(train, monkeypatch):
     together, expected = train("together")
     monkeypatch.setattr(separate_process, "LARGE_PANEL", 0)
-    steps, call = [], separate_process._call
-    monkeypatch.setattr(separate_process, "_call", lambda *of: steps.append(of[0]) or call(*of))
+    steps, call = [], separate_process.call_in_process
+    monkeypatch.setattr(
+        separate_process, "call_in_process", lambda *of: steps.append(of[0]) or call(*of)
+    )
     with worker_server():
         separate, objects = train("separate")
     assert (together.success, separate.success) == (True, True)

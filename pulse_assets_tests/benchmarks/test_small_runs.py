@@ -31,6 +31,7 @@ def test_every_kind_of_source_is_loaded(capfd):
     assert all("720 rows" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_large_panel_is_watched(tmp_path, capsys):
     options = ["--batch-limit", "2", "--max-workers", "1"]
     large_panel.main(["--series", "3", "--folder", str(tmp_path), *options])

@@ -50,7 +50,7 @@ def stamps(home):
     return counts
 
 
-@pytest.mark.parametrize("homes", [5, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("homes", [5, pytest.param(15, marks=pytest.mark.slow)])
 def test_processes_that_are_the_first_at_the_same_moment(tmp_path, homes):
     for number in range(homes):
         home = tmp_path / f"home{number}"

@@ -43,6 +43,11 @@ def parameters(function):
     return [*inspect.signature(function).parameters]
 
 
+def postgres():
+    """The package of Dagster's records in PostgreSQL, an extra that the test tools contain."""
+    return importlib.import_module("dagster_postgres")
+
+
 #: By name, whether this release still has a part of Dagster as `internals.py` uses it.
 CONTRACT = {
     "InstanceRef": lambda _: (
@@ -81,6 +86,19 @@ CONTRACT = {
     ),
     "SqliteEventLogStorage._initialized_dbs": lambda instance: (
         instance.event_log_storage._initialized_dbs >= set()
+    ),
+    "PostgresEventLogStorage": lambda _: (
+        [
+            parameters(getattr(postgres().PostgresEventLogStorage, name))[1:]
+            for name in (
+                *("store_event", "prepare_insert_event_batch", "index_transaction"),
+                *("_store_asset_event_tags", "_store_asset_event"),
+            )
+        ]
+        == [
+            *(["event"], ["events"], []),
+            *(["conn", "events", "event_ids"], ["conn", "event", "event_id"]),
+        ]
     ),
     "SqliteRunStorage": lambda _: parameters(private("SqliteRunStorage").connect) == ["self"],
     "SqliteRunStorage._conn_string": lambda instance: instance.run_storage._conn_string.startswith(

@@ -1,8 +1,11 @@
 """Joining a cluster that is there: encrypted, and only with the same versions as this process."""
 
+import contextlib
 import datetime as dt
 import os
+import re
 
+import numpy as np
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,6 +16,7 @@ from pulse_assets import TrainingConfig
 from pulse_assets.errors import ClusterError, ConfigurationError
 from pulse_assets.execution import cluster as cluster_module
 from pulse_assets.execution.cluster import ClusterSpec, active_client, open_cluster
+from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.run_training import main
 from pulse_assets_tests.conftest import stored
 from pulse_assets_tests.execution.clusters import standing_cluster
@@ -105,23 +109,44 @@ def test_a_certificate_that_is_not_there_is_named():
         TrainingConfig(dask_tls_ca_file="/no/ca.pem")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("package", "version"),
-    [("numpy", "1.0.1"), ("pulse_assets", "0.0.1"), ("pyarrow", "9.9")],
-)
-def test_other_versions_of_a_worker_are_an_error(tmp_path, package, version):
-    """The worker finds another package's metadata first."""
-    metadata = tmp_path / "other" / f"{package}-{version}.dist-info" / "METADATA"
-    metadata.parent.mkdir(parents=True)
-    metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-    environment = os.environ | {"PYTHONPATH": str(tmp_path / "other")}
-    with standing_cluster(tmp_path, 1, env=environment, cwd=tmp_path) as cluster:
+@contextlib.contextmanager
+def cluster_with_versions(folder, **versions):
+    """A cluster whose worker finds the metadata of other versions of packages first."""
+    for package, version in versions.items():
+        metadata = folder / "other" / f"{package}-{version}.dist-info" / "METADATA"
+        metadata.parent.mkdir(parents=True)
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    environment = os.environ | {"PYTHONPATH": str(folder / "other")}
+    with standing_cluster(folder, 1, env=environment, cwd=folder) as cluster:
         cluster.wait_for_workers(1)
+        yield cluster
+
+
+@pytest.mark.slow
+def test_other_versions_of_a_worker_are_an_error(tmp_path):
+    others = {"numpy": "1.0.1", "pulse_assets": "0.0.1", "pyarrow": "9.9"}
+    with cluster_with_versions(tmp_path, **others) as cluster:
         spec = ClusterSpec("existing", {"address": cluster.address})
-        name = package.replace("_", "-")
-        with (
-            pytest.raises(ClusterError, match=f"{name} {version} instead of .* on worker tcp://"),
-            open_cluster(spec),
-        ):
+        with pytest.raises(ClusterError) as caught, open_cluster(spec):
             pytest.fail("it was joined")
+    for package, version in others.items():
+        text = f"{package.replace('_', '-')} {version} instead of .* on worker tcp://"
+        assert re.search(text, str(caught.value))
+
+
+@pytest.mark.slow
+def test_another_version_of_the_holidays_matters_to_runs_that_use_them(tmp_path, capsys):
+    pytest.importorskip("holidays", reason="needs pip install 'pulse-assets[calendars]'")
+    days = np.arange(np.datetime64("2018-01-01"), np.datetime64("2020-01-01"))
+    rows = [f"{day},{i % 7}" for i, day in enumerate(np.setdiff1d(days, holidays_of("NYSE")))]
+    (tmp_path / "source").mkdir()
+    text = "\n".join(["timestamp,value", *rows])
+    (tmp_path / "source" / "historical_spx.csv").write_text(text)
+    with cluster_with_versions(tmp_path, holidays="0.0.1") as cluster:
+        way = ("--use-dask", "--dask-scheduler-address", cluster.address, "--models", "naive")
+        place = ("--source", str(tmp_path / "source"), "--store", str(tmp_path / "store"))
+        command = (*way, *place, "--start-date", "2019-06-01", "--batch-limit", "1")
+        assert main(command) == 0
+        capsys.readouterr()
+        assert main([*command, "--calendar", "spx=NYSE"]) == 1
+    assert "holidays 0.0.1 instead of " in capsys.readouterr().err

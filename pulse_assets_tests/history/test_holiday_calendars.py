@@ -1,11 +1,13 @@
 """A daily series may have a holiday calendar: its next dates keep off the holidays."""
 
 import sys
+from datetime import date
 
 import numpy as np
 import pytest
 
 from pulse_assets import TrainingConfig
+from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
 from pulse_assets.history.calendars import decide_frequency
 from pulse_assets.history.frequency import dates_ahead, steps_between
@@ -126,6 +128,27 @@ def test_a_run_takes_the_calendar_of_its_settings(new_year_only, tmp_path):
     assert resolve_options(training.settings(), options) == options
     declared = training.model_copy(update={"frequencies": {"spx": "B"}})
     assert check_ready(declared.settings(), declared.options()) == options
+
+
+def test_other_holidays_make_the_batches_of_their_calendar_stale(new_year_only, tmp_path):
+    with_calendar = config(tmp_path, working_days(but=NEW_YEARS), calendar={"spx": "NYSE"})
+    named = with_calendar.model_copy(update={"calendar": {}, "frequencies": {"spx": "B@NYSE"}})
+    without = with_calendar.model_copy(update={"calendar": {}})
+    trainings = (with_calendar, named, without)
+
+    def fingerprints():
+        return [configuration_fingerprint(one.settings(), one.options()) for one in trainings]
+
+    before = fingerprints()
+    assert fingerprints() == before
+    read = sys.modules["holidays"].financial_holidays
+    one_more = {date(2024, 7, 4): "Independence Day"}
+    sys.modules["holidays"].financial_holidays = lambda *name, **years: (
+        read(*name, **years) | one_more
+    )
+    holidays_of.cache_clear()
+    changed = [one != other for one, other in zip(before, fingerprints(), strict=True)]
+    assert changed == [True, True, False]
 
 
 def test_an_unknown_calendar_and_variable_are_refused(new_year_only, tmp_path):

@@ -120,13 +120,13 @@ def compare_with_poisoned(y, other, poison, origin, method):
         np.testing.assert_array_equal(true, false[:, : origin + 1])
 
 
-@holds_for_all(220, 5000, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
+@holds_for_all(150, 2500, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
 def test_the_future_changes_no_bit(y, other, poison, origin, method):
     compare_with_poisoned(y, other, poison, origin, method)
 
 
 @holds_for_all(
-    220, 5000, y=interrupted(), other=interrupted(), poison=typed_wrongly(), origin=ORIGINS
+    150, 2500, y=interrupted(), other=interrupted(), poison=typed_wrongly(), origin=ORIGINS
 )
 def test_the_future_does_not_tell_which_values_are_wrong(y, other, poison, origin):
     """The poison undoes the last jump, in the series itself or in its indicator."""

@@ -139,7 +139,7 @@ def poisoned_releases(series, dates, values, published, day, rng):
 
 
 @holds_for_all(
-    200,
+    100,
     10_000,
     seed=st.integers(0, 2**32 - 1),
     calendar=st.sampled_from(sorted(CALENDARS)),

@@ -20,7 +20,7 @@ from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
-from pulse_assets_tests.conftest import stored
+from pulse_assets_tests.conftest import stored, write_source
 from pulse_assets_tests.storage.buckets import new_bucket
 from pulse_assets_tests.storage.examples import history
 from pulse_assets_tests.storage.s3_server import S3Server, after, dropping, overloaded, silent
@@ -37,18 +37,30 @@ RUN = {
 BATCHES = 60
 KEY = "2005-01-31"
 KINDS = ["truncated", "garbage", "schema", "deleted"]
-#: Batches wait for a slow server side by side.
-SIDE_BY_SIDE = {"max_workers": 2, "dask_threads_per_worker": 4}
+#: Twenty batches, which wait for a slow server side by side.
+ON_S3 = {"end_date": "2006-08-24", "max_workers": 2, "dask_threads_per_worker": 4}
 
 
-@pytest.fixture
-def undisturbed(source, tmp_path):
-    """The objects of the same run in a directory."""
-    store = str(tmp_path / "undisturbed")
-    assert train(TrainingConfig(**RUN, source=str(source), store=store)).success
-    objects = stored(store)
+def train_undisturbed(folder, **run):
+    """Return the objects of a run in a directory."""
+    source, store = write_source(folder / "source"), str(folder / "store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        assert train(TrainingConfig(**run, source=str(source), store=store)).success
+    return stored(store)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    objects = train_undisturbed(tmp_path_factory.mktemp("undisturbed"), **RUN)
     assert len(objects) == 4 * BATCHES + 3  # and trust, forecasts and skill
     return objects
+
+
+@pytest.fixture(scope="module")
+def undisturbed_on_disk(tmp_path_factory):
+    """What a run on S3 stores, in a directory."""
+    return train_undisturbed(tmp_path_factory.mktemp("undisturbed"), **RUN | ON_S3)
 
 
 # S3
@@ -63,7 +75,7 @@ def cloud(source, bucket, s3):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["overloaded", "dropping", "silent"])
-def test_a_run_outlasts_what_passes(fault, cloud, s3, s3_server, undisturbed):
+def test_a_run_outlasts_what_passes(fault, cloud, s3, s3_server, undisturbed_on_disk):
     faults = {
         "overloaded": lambda: overloaded(1 / 3),
         "dropping": lambda: dropping(s3_server, 1 / 3),
@@ -76,9 +88,9 @@ def test_a_run_outlasts_what_passes(fault, cloud, s3, s3_server, undisturbed):
         s3_server.fault = silent(60)
 
     with s3_server.failing(faults[fault]()):
-        results = train(TrainingConfig(**RUN | SIDE_BY_SIDE, **cloud))
+        results = train(TrainingConfig(**RUN | ON_S3, **cloud))
     assert results.success
-    assert objects_of(cloud["store"], s3) == undisturbed
+    assert objects_of(cloud["store"], s3) == undisturbed_on_disk
     assert fault != "silent" or begun  # more than 40 exchanges were made
 
 
