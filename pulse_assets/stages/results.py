@@ -110,6 +110,7 @@ def summarise(
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
+        "publication": {},
         "revisions": {},
         "configuration": dict(configuration),
         "versions": dict(versions),
