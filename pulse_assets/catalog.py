@@ -34,12 +34,22 @@ def _table(**columns: tuple[pa.DataType, str]) -> pa.Schema:
 
 HISTORICAL_DATA: Final = _table(
     variable=(_NAME, "name of the series"),
-    timestamp=(pa.date32(), "date of the observation"),
-    value=(pa.float64(), "the observation in its own unit; NaN where the source has none"),
+    timestamp=(pa.date32(), "date of the observation, or date that is predicted"),
+    value=(
+        pa.float64(),
+        "the observation in its own unit; NaN where the source has none; or somebody else's "
+        "forecast of it",
+    ),
     published_at=(
         pa.date32(),
         "first day on which the value was public: as the source says, else the end of the period "
-        "plus publication_lag_days; a row per release of a value",
+        "plus publication_lag_days; a row per release of a value; of a forecast the day on which "
+        "it was made",
+    ),
+    model=(_NAME, "who made the forecast in `value`; null: `value` is an observation"),
+    quantile=(
+        pa.float64(),
+        "level of the quantile in `value`; null: the point forecast, or an observation",
     ),
     used=(
         pa.bool_(),
@@ -254,11 +264,11 @@ CATALOG: Final = (
         "history",
         """Observations that a batch may see: its window and the history before it.
 
-One row per release of an observation. Besides the outcomes it holds nothing published after the day
-on which the last forecast of the batch is made.""",
+One row per release of an observation, and one per forecast that somebody else has made. Besides
+outcomes it holds nothing published after the day on which its last forecast is made.""",
         by_batch=True,
         schema=HISTORICAL_DATA,
-        sort_keys=("variable", "timestamp", "published_at"),
+        sort_keys=("variable", "timestamp", "published_at", "model", "quantile"),
         shared_before="published_at",
     ),
     AssetInfo(

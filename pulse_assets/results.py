@@ -313,6 +313,24 @@ class RevisionResult(_Record):
     """Verified pairs with a forecast."""
 
 
+@dataclass(frozen=True, config=_CONFIG)
+class GivenModel(_Record):
+    """A model whose forecasts somebody else has made; it is judged like a rule."""
+
+    model: _Name
+    """Name of the model, in leaderboards too."""
+    file: _Name
+    """File of the source that holds the forecasts."""
+    rows: _Count
+    """Forecasts in the file, quantiles included."""
+    variables: _Count
+    """Variables that it predicts."""
+    first_target: _Date
+    """First date that it predicts, ISO 8601."""
+    last_target: _Date
+    """Last date that it predicts, ISO 8601."""
+
+
 class ResultsDocument(BaseModel):
     """The `training_results` object: all batches of one training in one document.
 
@@ -358,12 +376,14 @@ class ResultsDocument(BaseModel):
     """
     rule_errors: list[RuleErrors]
     """Errors that rules raised, one entry per rule and error, the most frequent first."""
-    publication: dict[str, VariablePublication] = Field(default_factory=dict)
-    """When the values of each variable were public, and how often they were revised."""
     revisions: dict[str, list[RevisionResult]]
     """What revisions do to the skill of each rule, by variable; only variables of which the source
     has several releases.
     """
+    publication: dict[str, VariablePublication] = Field(default_factory=dict)
+    """When the values of each variable were public, and how often they were revised."""
+    given_forecasts: list[GivenModel] = Field(default_factory=list)
+    """Models whose forecasts somebody else has made, from files of the source, in order of name."""
     configuration: dict[str, Any]
     """Settings of the run, by name."""
     versions: dict[str, str]

@@ -5,7 +5,7 @@ them instead of raising what is wrong with one.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.calendars import explain_frequency, rows_used
 from pulse_assets.history.frequency import steps_between
 from pulse_assets.history.frequency_names import get_frequency
-from pulse_assets.history.given_forecasts import ModelForecasts
+from pulse_assets.history.given_forecasts import GivenForecasts
 from pulse_assets.history.publication import lag_of
 from pulse_assets.history.release_summary import describe_lags, summarise_releases
 from pulse_assets.history.series import Series
@@ -100,7 +100,7 @@ class SeriesReport:
 
 @dataclass(frozen=True)
 class ForecastsReport:
-    """The forecasts that somebody else has made, of one model.
+    """The forecasts that somebody else has made, of one model; also in the results.
 
     Attributes:
         model: its name.
@@ -182,13 +182,26 @@ def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
 def _forecasts(source: Source) -> tuple[list[ForecastsReport], str | None]:
     """Return a report of each model, and why the forecasts cannot be used."""
     try:
-        return [_report_model(*model) for model in sorted(source.forecasts().items())], None
+        return report_models(source, source.variables()), None
     except HistoricalDataError as error:
         return [], str(error)
 
 
-def _report_model(model: str, forecasts: ModelForecasts) -> ForecastsReport:
-    given = list(forecasts.values())
+def report_models(source: Source, variables: Collection[str]) -> list[ForecastsReport]:
+    """Return what each model of somebody else's forecasts says of some variables, sorted by name.
+
+    Raises:
+        HistoricalDataError: see `Source.forecasts`.
+    """
+    models = []
+    for model, forecasts in sorted(source.forecasts().items()):
+        given = [each for name, each in forecasts.items() if name in variables]
+        if given:
+            models.append(_report_model(model, given))
+    return models
+
+
+def _report_model(model: str, given: Sequence[GivenForecasts]) -> ForecastsReport:
     return ForecastsReport(
         model=model,
         file=given[0].file.rpartition("/")[2],
@@ -217,7 +230,11 @@ def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
     line = f"source: {kinds} series in {count:,} file{'s' if count != 1 else ''}, {first} to {last}"
     gaps = f"; {with_gaps:,} with gaps (pulse-train check shows which)" if with_gaps else ""
     publication = publication_of(source, options)
-    return [line + gaps, _describe_publication(publication.values()), *source.notes()]
+    others = describe_given(
+        [asdict(each) for each in report_models(source, options.variables or ())]
+    )
+    given = [f"forecasts of others: {'; '.join(others)}"] if others else []
+    return [line + gaps, _describe_publication(publication.values()), *given, *source.notes()]
 
 
 def publication_of(source: Source, options: TrainingOptions) -> dict[str, VariablePublication]:
@@ -261,6 +278,21 @@ def _describe_publication(variables: Iterable[VariablePublication]) -> str:
     parts[0] = parts[0].replace(" ", " series ", 1)
     line = f"publication: {', '.join(parts)}"
     return f"{line} ({describe_lags(lags)})" if lags else line
+
+
+def describe_given(models: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a line per model whose forecasts somebody else has made, see `ForecastsReport`.
+
+    Example:
+        >>> dates = {"first_target": "2003-06-30", "last_target": "2028-06-30"}
+        >>> describe_given([{"model": "mpr", "variables": 4, **dates}])
+        ['mpr (4 variables, 2003-06-30 to 2028-06-30)']
+    """
+    return [
+        f"{each['model']} ({each['variables']:,} variable{'s' if each['variables'] != 1 else ''}, "
+        f"{each['first_target']} to {each['last_target']})"
+        for each in models
+    ]
 
 
 def count_gaps(series: Series, frequency: str) -> int | None:

@@ -136,7 +136,14 @@ def test_publication_lags_are_one_number_or_one_by_variable(given, lags):
 
 @pytest.mark.parametrize(
     ("given", "release"),
-    [("FIRST", "first"), (" latest ", "latest"), (1, "first"), ("1", "first"), (3, "3")],
+    [
+        ("FIRST", "first"),
+        (" latest ", "latest"),
+        (1, "first"),
+        ("1", "first"),
+        (3, "3"),
+        ("03", "3"),
+    ],
 )
 def test_a_release_is_named_or_numbered(given, release):
     assert TrainingOptions(score_against=given).score_against == release

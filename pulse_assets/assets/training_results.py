@@ -42,7 +42,7 @@ from pulse_assets.retrodiction.rules import (
     resolve_rules,
 )
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.source_check import publication_of
+from pulse_assets.source_check import publication_of, report_models
 from pulse_assets.stages.outcome import conclude
 from pulse_assets.stages.results import RESULT_COLUMNS, Summary, summarise
 from pulse_assets.stages.revision_tax import (
@@ -165,6 +165,8 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     ledger = inputs.ledger.load()
     results, skill = _summary(run, options, inputs, ledger)
     results["revisions"] = _revisions(run, options, results, _scored(ledger, results))
+    others = report_models(run.open_source(), options.variables or ())
+    results["given_forecasts"] = [asdict(each) for each in others]
     ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, inputs.recorded)
     results = conclude(results, [*earlier, ensemble])
     retrodictions = _reported(run, _scored(ledger, results), results, options)

@@ -36,11 +36,13 @@ NUMERICAL_CODE: Final = (
     *(
         f"history/{name}.py"
         for name in (
+            "forecast_days",
             "frequency",
             "frequency_names",
             "holiday_calendars",
             "label_grids",
             "publication",
+            "same_period",
         )
     ),
     "history/step_calendars.py",
@@ -49,6 +51,7 @@ NUMERICAL_CODE: Final = (
         f"stages/{name}.py"
         for name in (
             "columns",
+            "given_rows",
             "observe",
             "panel",
             "plan",

@@ -237,6 +237,7 @@ def new_table(*headers: str) -> Table:
 def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     """Print what failed and what was skipped, equal entries on one line."""
     from pulse_assets.results import RuleErrors  # late, as it takes long to import
+    from pulse_assets.source_check import describe_given
     from pulse_assets.stages import outcome_texts as texts
 
     failed = [_failed_line(group) for group in texts.group_failed(results["errors"])]
@@ -256,7 +257,9 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     print_list(console, "failed rules", rules, LISTED_FAILURES)
     print_list(console, "skipped batches", skipped, LISTED_REASONS)
     print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
-    revised = texts.describe_revisions(results["revisions"])
+    given = describe_given(results.get("given_forecasts", ()))
+    print_list(console, "forecasts of others, judged like a rule", given, LISTED_REASONS)
+    revised = texts.describe_revisions(results.get("revisions", {}))
     print_list(console, "skill of the ensemble where values were revised", revised, LISTED_REASONS)
 
 

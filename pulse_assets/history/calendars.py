@@ -11,12 +11,14 @@ series whose frequency changes is used from the change on, one that fits none is
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final, cast
 
 import numpy as np
 
 from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.errors import HistoricalDataError
+from pulse_assets.history.forecast_days import with_days
 from pulse_assets.history.frequency import Frequency
 from pulse_assets.history.frequency_names import (
     IRREGULAR,
@@ -101,7 +103,8 @@ def load_series(
 ) -> dict[str, Series]:
     """Read variables, each from the day on from which its frequency holds.
 
-    Each value has a day of publication, see `with_publication`.
+    Each value has a day of publication, see `with_publication`. Each series has the forecasts of it
+    that the source holds, with the day on which each was made, see `with_days`.
 
     Args:
         source: has them.
@@ -112,13 +115,16 @@ def load_series(
     Raises:
         HistoricalDataError, StoreUnavailableError: see `Source.load`.
     """
-    texts = {name: frequencies.get(name, IRREGULAR) for name in names}
-    return {
-        name: with_publication(
-            rows_used(source.load(name), text), get_frequency(text), lag_of(name, lag_days)
-        )
-        for name, text in texts.items()
-    }
+    given = source.forecasts()
+    loaded = {}
+    for name in names:
+        text, lag = frequencies.get(name, IRREGULAR), lag_of(name, lag_days)
+        frequency = get_frequency(text)
+        series = with_publication(rows_used(source.load(name), text), frequency, lag)
+        own = [of[name] for _, of in sorted(given.items()) if name in of]
+        forecasts = tuple(with_days(each, series, frequency, lag) for each in own)
+        loaded[name] = replace(series, forecasts=forecasts) if forecasts else series
+    return loaded
 
 
 def rows_used(series: Series, frequency: str) -> Series:

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from pulse_assets.array_types import Dates, Floats, Ints
+from pulse_assets.history.given_forecasts import GivenForecasts
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Series:
         column: the column of the file or the name in it that the series has, for messages; empty if
             the file holds one series.
         revisions: later releases with other values; None if there are none.
+        forecasts: the forecasts of it that the source holds, one per model.
     """
 
     variable: str
@@ -107,6 +109,7 @@ class Series:
     parts: Parts | None = None
     column: str = ""
     revisions: Revisions | None = None
+    forecasts: tuple[GivenForecasts, ...] = ()
 
     def __post_init__(self) -> None:
         """Make the arrays read-only: one series serves all batches of a process."""

@@ -10,6 +10,7 @@ from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.retrodiction.arrays import ascending, first_known
 from pulse_assets.retrodiction.combination import Method, combine
 from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.given_rule import GivenRule
 from pulse_assets.retrodiction.indicators import IndicatorRule
 from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.known_series import KnownSeries, Revisions, versions
@@ -185,6 +186,9 @@ def _retrodict(
     places = np.maximum(at - (len(ordered) - len(usable)), -1)
     indices = np.append(usable, -1)[places]
     arrays = unpack(padded, indices, radius, places, unit, len(models))
+    for model, rule in enumerate(rules):
+        if isinstance(rule, GivenRule):
+            rule.replace_bounds(origins, arrays[1][model], arrays[2][model])
     by_model = unpack_weights(weights, places, len(rules), len(models))
     errors = (failure._replace(origin=failure.origin + start) for failure in failures or ())
     return Retrodiction(models, *arrays, by_model, tuple(errors))
@@ -210,7 +214,7 @@ def _run_rules(
     """
     length, request = len(batch.filled), batch.request
     by_rule = np.empty((len(rules), length, len(request.horizons)))
-    everywhere = batch.at_origins(range(length)) if vintages is None else batch
+    everywhere = batch.at_origins(range(length))
     with np.errstate(over="ignore", invalid="ignore"):
         for rule, forecasts in zip(rules if length else (), by_rule, strict=False):
             origins, wanted = range(length), forecasts
@@ -218,7 +222,9 @@ def _run_rules(
                 forecasts[:] = np.nan
                 origins = slow_origins(first, int(request.origins[-1]), rule.history_origins)
                 wanted = forecasts[origins.start : origins.stop]
-            if vintages is not None:
+            if isinstance(rule, GivenRule):
+                everywhere.fill(rule, wanted, failures)  # it does not depend on the series
+            elif vintages is not None:
                 run_on_vintages(vintages, rule, batch, origins, wanted, failures)
             elif rule.history_origins is None:
                 everywhere.fill(rule, wanted, failures)

@@ -74,8 +74,12 @@ def forecast_next(
 
 
 def _newest_publication(public: Mapping[str, Observations]) -> np.datetime64:
-    """Return the last day on which anything was published."""
-    days = [days for rows in public.values() for days in (rows.published, rows.later.published)]
+    """Return the last day on which anything was published, somebody else's forecasts included."""
+    days = [
+        days
+        for rows in public.values()
+        for days in (rows.published, rows.later.published, rows.given.made_at)
+    ]
     return np.concatenate(days).max()
 
 
@@ -109,11 +113,8 @@ def _request(
     if not len(valued):
         raise HistoricalDataError(f"{name}: no observation has a value: correct its file")
     history = VariableHistory(rows.until(valued[-1]), frequency, as_of)
-    dates = history.available_history.dates
-    horizons, last = np.array(options.horizons, np.int64), np.array([len(dates) - 1])
-    return SeriesRequest(
-        name, dates, history.known_days, history.known_series, frequency, last, horizons
-    )
+    last = np.array([len(history.available_history.dates) - 1])
+    return SeriesRequest.of(name, history, last, np.array(options.horizons, np.int64))
 
 
 def _enough_rows(

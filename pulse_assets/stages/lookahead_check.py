@@ -1,6 +1,6 @@
 """Look-ahead check: recompute stored forecasts without later data, and compare the two."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Final, cast
@@ -73,9 +73,10 @@ def recompute(
         requests = [_request(variable, row, public[variable.name]) for variable, row in origins]
         selected = panel.select_indicators(requests, options.max_partners)
         for (variable, row), request in zip(origins, requests, strict=True):
-            retrodiction = forecast_series(request, panel, selected, rules, options).retrodiction
             rows = retrodictions[variable.name]
-            results.append(_compare(variable, row, request, retrodiction, rows))
+            for own_request, pairs in _by_hearing(variable, row, request):
+                again = forecast_series(own_request, panel, selected, rules, options).retrodiction
+                results.append(_compare(variable, pairs, own_request, again, rows))
     worst = max(results, key=difference_rank, default=Recomputed(0, 0.0))
     failures = {name: text for result in results for name, text in result.failures.items()}
     return replace(worst, forecasts=sum(r.forecasts for r in results), failures=failures)
@@ -110,31 +111,39 @@ def _request(variable: PlannedVariable, row: int, public: Observations) -> Serie
         row: of its available history.
         public: what was public of it on the day on which the row was.
     """
-    frequency = variable.history.frequency
     known = public.until(variable.history.available_history.dates[row])
-    history = VariableHistory(known, frequency)
-    return SeriesRequest(
-        variable.name,
-        history.available_history.dates,
-        history.known_days,
-        history.known_series,
-        frequency,
-        np.array([row]),
-        # All steps of the batch: a rule may forecast a path as a whole.
-        np.unique(variable.pairs.steps_ahead),
-    )
+    history = VariableHistory(known, variable.history.frequency)
+    # All steps of the batch: a rule may forecast a path as a whole.
+    steps = np.unique(variable.pairs.steps_ahead)
+    # Which dates have an observation is known: it says what somebody else's forecasts are of.
+    labels = variable.history.observations.dates
+    return SeriesRequest.of(variable.name, history, np.array([row]), steps, labels)
+
+
+def _by_hearing(
+    variable: PlannedVariable, row: int, request: SeriesRequest
+) -> Iterator[tuple[SeriesRequest, Bools]]:
+    """Yield the request and the pairs from a row for which somebody else's forecasts count; others.
+
+    See `PlannedVariable.heard`.
+    """
+    own = variable.pairs.last_known_row == row
+    heard = own & variable.heard if request.given.models else own
+    if heard.any():
+        yield request, heard
+    if (own & ~heard).any():
+        yield request.without_given(), own & ~heard
 
 
 def _compare(
     variable: PlannedVariable,
-    row: int,
+    selected: Bools,
     request: SeriesRequest,
     retrodiction: Retrodiction,
     retrodictions: pa.Table,
 ) -> Recomputed:
-    """Compare the stored forecasts of a variable whose last known value is at `row`."""
+    """Compare the stored forecasts of the selected pairs of a variable, [P]."""
     pairs = variable.pairs
-    selected = pairs.last_known_row == row
     step_index = request.steps_ahead.searchsorted(pairs.steps_ahead[selected])
     recomputed = dict(
         zip(retrodiction.models, retrodiction.predicted[:, 0, step_index], strict=True)

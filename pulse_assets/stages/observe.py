@@ -1,10 +1,11 @@
 """Stage 1, `historical_data`: what was public when a batch was forecast, and its outcomes.
 
 A batch sees every release that was public on the day on which the last of its forecasts is made,
-and all releases of the values in its window, which are its outcomes.
+and all releases of the values in its window, which are its outcomes. It sees somebody else's
+forecasts likewise, if they were made by that day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Self, cast
 
 import numpy as np
@@ -12,11 +13,12 @@ import pyarrow as pa
 
 from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.batches.windows import TrainingBatch, history_starts
-from pulse_assets.catalog import HISTORICAL_DATA
+from pulse_assets.catalog import HISTORICAL_DATA, SORT_KEYS
 from pulse_assets.history.frequency import Frequency
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.series import Revisions, Series
 from pulse_assets.settings import TrainingOptions
+from pulse_assets.storage.tables import sorted_table
 
 _DAY: Final = np.timedelta64(1, "D")
 #: After all days of publication.
@@ -44,7 +46,8 @@ def observe(
     first = history_starts(days[:1], options.history_days)[0]
     cuts = [_Cut.of(series[name], first, *days) for name in sorted(batch.variables)]
     last_day = _last_forecast_day(cuts, options) or days[0]
-    return _table([cut.releases(last_day, options.score_against) for cut in cuts])
+    parts = [cut.releases(last_day, options.score_against) for cut in cuts]
+    return _table([*parts, *_forecasts(cuts, first, last_day)])
 
 
 def observe_all(series: Mapping[str, Series], history_days: int) -> pa.Table:
@@ -57,17 +60,24 @@ def observe_all(series: Mapping[str, Series], history_days: int) -> pa.Table:
     after = max(x.timestamps[-1] for x in series.values()) + _DAY
     first = history_starts(np.array([after]), history_days)[0]
     cuts = [_Cut.of(series[name], first, after, after) for name in sorted(series)]
-    return _table([cut.releases(_NEVER, "first") for cut in cuts])
+    parts = [cut.releases(_NEVER, "first") for cut in cuts]
+    return _table([*parts, *_forecasts(cuts, first, _NEVER)])
 
 
 class _Releases(NamedTuple):
-    """Rows of one variable, [N], in order of date, then day of publication."""
+    """Rows of one variable, [N], in order of date, then day of publication.
+
+    Of somebody else's forecasts the dates are those of the targets, the days those of making;
+    `quantiles` is NaN for a point forecast. Observations have neither model nor quantiles.
+    """
 
     variable: str
     dates: Dates
     values: Floats
     published: Dates
     used: Bools
+    model: str | None = None
+    quantiles: Floats | None = None
 
 
 class _Cut(NamedTuple):
@@ -183,17 +193,49 @@ def _last_forecast_day(cuts: Sequence[_Cut], options: TrainingOptions) -> np.dat
     return last
 
 
+def _forecasts(
+    cuts: Sequence[_Cut], first: np.datetime64, last_day: np.datetime64
+) -> Iterator[_Releases]:
+    """Yield somebody else's forecasts, by variable and model.
+
+    Args:
+        cuts: the variables.
+        first: the first day of the history; earlier targets teach nothing.
+        last_day: the last day on which a forecast of the batch is made.
+    """
+    for series in (cut.series for cut in cuts):
+        for given in series.forecasts:
+            visible = (given.made_at <= last_day) & (given.target_dates >= first)
+            columns = given.target_dates[visible], given.predicted[visible], given.made_at[visible]
+            used, quantiles = np.ones(len(columns[0]), bool), given.quantiles[visible]
+            yield _Releases(series.variable, *columns, used, given.model, quantiles)
+
+
 def _table(parts: Sequence[_Releases]) -> pa.Table:
+    """Return the rows of all parts, sorted; without forecasts they are in order already."""
     lengths = [len(part.dates) for part in parts]
-    codes = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)
-    names = pa.array([part.variable for part in parts], pa.string())
-    return pa.table(
+    quantiles = np.concatenate([np.empty(0), *(_quantiles(part) for part in parts)])
+    table = pa.table(
         [
-            pa.DictionaryArray.from_arrays(codes, names),
+            _repeated([part.variable for part in parts], lengths),
             np.concatenate([np.empty(0, "M8[D]"), *(part.dates for part in parts)]),
             np.concatenate([np.empty(0), *(part.values for part in parts)]),
             np.concatenate([np.empty(0, "M8[D]"), *(part.published for part in parts)]),
+            _repeated([part.model for part in parts], lengths),
+            pa.array(quantiles, mask=np.isnan(quantiles)),
             np.concatenate([np.empty(0, bool), *(part.used for part in parts)]),
         ],
         schema=HISTORICAL_DATA,
     )
+    given = any(part.model for part in parts)
+    return sorted_table(table, SORT_KEYS["historical_data"]) if given else table
+
+
+def _repeated(names: Sequence[str | None], lengths: Sequence[int]) -> pa.DictionaryArray:
+    """Return each name as often as its part has rows."""
+    encoded = pa.array(names, pa.string()).dictionary_encode()
+    return encoded.take(pa.array(np.repeat(np.arange(len(names)), lengths)))
+
+
+def _quantiles(part: _Releases) -> Floats:
+    return np.full(len(part.dates), np.nan) if part.quantiles is None else part.quantiles

@@ -8,7 +8,7 @@ every `SCREENING_ROWS`th row of a series, whichever origins follow it.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
@@ -16,12 +16,14 @@ from pulse_assets.array_types import Dates, Floats, Ints
 from pulse_assets.history.frequency import Frequency
 from pulse_assets.retrodiction.arrays import first_known
 from pulse_assets.retrodiction.failures import RuleFailure
+from pulse_assets.retrodiction.given_rule import GivenRule
 from pulse_assets.retrodiction.indicators import Candidates, IndicatorRule
 from pulse_assets.retrodiction.known_series import KnownSeries
 from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, INDICATOR_PREFIX, Rule
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.variable_history import Observations
+from pulse_assets.stages.given_rows import GivenRows, Steps, given_rules
+from pulse_assets.stages.variable_history import Observations, VariableHistory
 
 #: Rows from one selection of leading indicators to the next. Slow rules restart there too.
 SCREENING_ROWS: Final = 24
@@ -42,6 +44,9 @@ class SeriesRequest:
         frequency: its frequency.
         origins: rows of the last value known at each origin, ascending, [O].
         steps_ahead: steps from those rows to the targets, ascending, [S].
+        given: somebody else's forecasts of it.
+        labels: dates of its observations, targets after the last row included, see
+            `Steps`.
     """
 
     name: str
@@ -51,11 +56,52 @@ class SeriesRequest:
     frequency: Frequency
     origins: Ints
     steps_ahead: Ints
+    given: GivenRows
+    labels: Dates
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        history: VariableHistory,
+        origins: Ints,
+        steps_ahead: Ints,
+        labels: Dates | None = None,
+    ) -> Self:
+        """Request forecasts of a variable, given its history; see the attributes.
+
+        Args:
+            name: the variable.
+            history: its history.
+            origins: see the attributes.
+            steps_ahead: see the attributes.
+            labels: see the attributes; None: those of the history.
+        """
+        return cls(
+            name,
+            history.available_history.dates,
+            history.known_days,
+            history.known_series,
+            history.frequency,
+            origins,
+            steps_ahead,
+            history.rows.given,
+            history.observations.dates if labels is None else labels,
+        )
 
     @property
     def screening_rows(self) -> list[int]:
         """Rows at which leading indicators are selected."""
         return np.unique(screening_rows(self.origins)).tolist()
+
+    def without_given(self) -> Self:
+        """Return the request as if nobody else had made forecasts."""
+        return replace(self, given=GivenRows.none())
+
+    def given_rules(self, level: float) -> dict[str, GivenRule]:
+        """Return the rules that repeat somebody else's forecasts, by name."""
+        steps = Steps(self.dates, self.known_days, self.labels, self.frequency, self.steps_ahead)
+        return given_rules(self.given, steps, first_known(self.series.values), level)
 
 
 @dataclass(frozen=True)
@@ -79,6 +125,8 @@ class SeriesForecasts:
         rows = np.unique(screening_rows(origins)).tolist()
         names = {name for row in rows for name in self.selected[row]}
         others = {name for chosen in self.selected.values() for name in chosen} - names
+        given, last_day = self.request.given, self.request.known_days[origins.max(initial=0)]
+        others |= {*given.models} - {*given.models_on(last_day)}
         models = enumerate(self.retrodiction.models)
         return [i for name, i in sorted((name, i) for i, name in models) if name not in others]
 
@@ -152,6 +200,7 @@ def forecast_series(
     Raises:
         RuleError: a rule failed and `on_rule_error` is `fail`.
     """
+    given = request.given_rules(options.interval_level)
     segments = _segments(request, selected, slow=any(r.history_origins is not None for r in rules))
     parts = [
         retrodict(
@@ -159,7 +208,11 @@ def forecast_series(
             np.append(segment.first_row, request.origins[segment.origins]),
             request.steps_ahead,
             request.frequency.season,
-            [*rules, *_indicator_rules(request, panel, segment)],
+            [
+                *rules,
+                *(given[name] for name in segment.given),
+                *_indicator_rules(request, panel, segment),
+            ],
             ensemble=options.ensemble,
             level=options.interval_level,
             strict=options.on_rule_error == "fail",
@@ -174,29 +227,41 @@ def forecast_series(
 
 
 class _Segment(NamedTuple):
-    """Origins that are forecast with the same leading indicators.
+    """Origins that are forecast with the same leading indicators and given forecasts.
 
     Attributes:
         first_row: the first row at which they were selected, and from which slow rules start.
         indicators: names of the leading indicators, ordered.
+        given: names of those whose first forecast was made by then, ordered.
         origins: index of the segment's origins among those requested.
     """
 
     first_row: int
     indicators: tuple[str, ...]
+    given: tuple[str, ...]
     origins: Ints
 
 
 def _segments(request: SeriesRequest, selected: Selected, *, slow: bool) -> list[_Segment]:
-    """Split the origins by their leading indicators; with `slow` rules also at each screening."""
+    """Split the origins by their rules; with `slow` rules also at each screening.
+
+    How many rules run together decides in which order their forecasts are added, so no origin may
+    run with the forecasts of somebody who spoke only after it.
+    """
     rows = screening_rows(request.origins)
-    by_key: dict[tuple[tuple[str, ...], int | None], list[int]] = {}
-    for row in request.screening_rows:
+    first_made = np.array([*request.given.first_made.values()], "M8[D]")
+    counts = first_made.searchsorted(request.known_days[request.origins], side="right")
+    by_key: dict[tuple[tuple[str, ...], int, int | None], list[Ints]] = {}
+    for row, count in sorted({*zip(rows.tolist(), counts.tolist(), strict=True)}):
         indicators = tuple(sorted(selected[request.name, row]))
-        by_key.setdefault((indicators, row if slow else None), []).append(row)
+        members = np.flatnonzero((rows == row) & (counts == count))
+        by_key.setdefault((indicators, count, row if slow else None), []).append(members)
+    models = [*request.given.first_made]
     return [
-        _Segment(members[0], indicators, np.flatnonzero(np.isin(rows, members)))
-        for (indicators, _), members in by_key.items()
+        _Segment(
+            int(rows[parts[0][0]]), names, tuple(sorted(models[:count])), np.concatenate(parts)
+        )
+        for (names, count, _), parts in by_key.items()
     ]
 
 

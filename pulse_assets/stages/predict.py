@@ -1,12 +1,12 @@
 """Stage 3, `retrodictions`: every rule's forecast of every target of a batch."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.array_types import Floats, Ints
+from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rounding import round_bounds, round_sums, round_weights
@@ -35,6 +35,18 @@ class PlannedVariable:
     def squared_scale(self) -> Floats:
         """The denominator of rmsse of each pair, [P]."""
         return self.history.squared_scales[self.pairs.last_known_row]
+
+    @property
+    def heard(self) -> Bools:
+        """Whether somebody else's forecasts count for each pair, [P].
+
+        Where rows are steps, as in daily series, the number of steps is not sure from an origin
+        whose own value is not known. Which date such a forecast is of is then unknown.
+        """
+        if self.history.frequency.counts_periods:
+            return np.ones(len(self.pairs.target), bool)
+        known_dates = self.history.available_history.dates[self.pairs.last_known_row]
+        return known_dates == self.history.observations.dates[self.pairs.origin]
 
 
 def planned_variables(
@@ -97,12 +109,9 @@ class _Group:
         """All that the members need."""
         _, first = self.members[0]
         pairs = [variable.pairs for _, variable in self.members]
-        return SeriesRequest(
+        return SeriesRequest.of(
             first.name,
-            first.history.available_history.dates,
-            first.history.known_days,
-            first.history.known_series,
-            first.history.frequency,
+            first.history,
             np.unique(np.concatenate([p.last_known_row for p in pairs])),
             np.unique(np.concatenate([p.steps_ahead for p in pairs])),
         )
@@ -182,11 +191,33 @@ def _forecast(
         for part in group.parts:
             yield from _forecast(part, panel, selected, rules, options)
         return
-    retrodiction = forecasts.retrodiction
-    weights = round_weights(retrodiction.weights)
-    numbers = np.stack([retrodiction.predicted, retrodiction.lower, retrodiction.upper, weights])
+    numbers, alone = _numbers(forecasts), None
+    if group.request.given.models and not all(v.heard.all() for _, v in group.members):
+        request = group.request.without_given()
+        alone = forecast_series(request, panel, selected, rules, options)
     for key, variable in group.members:
-        yield key, _rows(variable, forecasts, numbers)
+        rows = _rows(variable, forecasts, numbers)
+        yield (
+            key,
+            rows if alone is None else _only_heard(rows, _rows(variable, alone, _numbers(alone))),
+        )
+
+
+def _numbers(forecasts: SeriesForecasts) -> Floats:
+    """Return forecasts, bounds and weights as they are stored, [4, M, O, S]."""
+    result = forecasts.retrodiction
+    weights = round_weights(result.weights)
+    return np.stack([result.predicted, result.lower, result.upper, weights])
+
+
+def _only_heard(rows: _Rows, alone: _Rows) -> _Rows:
+    """Return the rows with those of `alone` for pairs for which nobody else's forecasts count."""
+    unheard = np.flatnonzero(~rows.variable.heard)
+    numbers = rows.numbers.copy()
+    numbers[:3, :, unheard], numbers[3, :, unheard] = np.nan, 0.0
+    places = [rows.models.index(name) for name in alone.models]
+    numbers[:, np.array(places)[:, None], unheard] = alone.numbers[:, :, unheard]
+    return replace(rows, numbers=numbers)
 
 
 def _rows(variable: PlannedVariable, forecasts: SeriesForecasts, numbers: Floats) -> _Rows:

@@ -110,8 +110,9 @@ def summarise(
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
-        "publication": {},
         "revisions": {},
+        "publication": {},
+        "given_forecasts": [],
         "configuration": dict(configuration),
         "versions": dict(versions),
     }

@@ -7,7 +7,7 @@ one history share what is computed here.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, partial
 from typing import Final, NamedTuple, Self, cast
@@ -21,6 +21,7 @@ from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.publication import forecast_days
 from pulse_assets.retrodiction.known_series import KnownSeries, Revisions
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
+from pulse_assets.stages.given_rows import GivenRows
 
 _NO_DATES: Final = np.empty(0, "M8[D]")
 #: Smallest number of observations that must be known at an origin to predict from it.
@@ -67,12 +68,14 @@ class Observations:
         values: first value of each row; NaN if missing.
         published: first day on which it was known; NaT for a period without a row.
         later: the later releases of these values.
+        given: the forecasts that somebody else has made of them.
     """
 
     dates: Dates
     values: Floats
     published: Dates
     later: LaterReleases = field(default_factory=LaterReleases.none)
+    given: GivenRows = field(default_factory=GivenRows.none)
 
     @classmethod
     def by_variable(cls, history: pa.Table) -> dict[str, Self]:
@@ -81,6 +84,9 @@ class Observations:
         The rows of a variable are in the order of their dates, then of their days of publication;
         those of several may be mixed.
         """
+        given = GivenRows.by_variable(history)
+        if given:
+            history = history.filter(history["model"].is_null())
         encoded = cast("pa.DictionaryArray", history.unify_dictionaries()["variable"])
         encoded = cast("pa.DictionaryArray", cast("pa.ChunkedArray", encoded).combine_chunks())
         names, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
@@ -92,7 +98,8 @@ class Observations:
         columns = dates, history["value"].to_numpy()[order], published
         bounds = np.searchsorted(codes[order], np.arange(len(names) + 1)).tolist()
         rows = zip(names, bounds[:-1], bounds[1:], strict=True)
-        return {n: cls._of_releases(*(c[first:end] for c in columns)) for n, first, end in rows}
+        parts = {n: cls._of_releases(*(c[first:end] for c in columns)) for n, first, end in rows}
+        return parts | {n: replace(parts.get(n, cls.none()), given=of) for n, of in given.items()}
 
     @classmethod
     def _of_releases(cls, dates: Dates, values: Floats, published: Dates) -> Self:
@@ -109,21 +116,23 @@ class Observations:
         return cls(_NO_DATES, np.empty(0), _NO_DATES)
 
     def public_on(self, day: np.datetime64) -> Self:
-        """Return the rows and releases that were public on a day."""
-        return self._at(self.published <= day, self.later.at(self.later.published <= day))
+        """Return the rows, releases and forecasts that were public on a day."""
+        rows = self._at(self.published <= day, self.later.at(self.later.published <= day))
+        return replace(rows, given=self.given.public_on(day)) if self.given.models else rows
 
     def until(self, day: np.datetime64) -> Self:
-        """Return the rows that are dated on a day or before it, with all their releases."""
+        """Return the rows dated on a day or before it, with their releases, and all forecasts."""
         end = int(self.dates.searchsorted(day, side="right"))
         return self._at(slice(end), self.later.at(self.later.dates <= day))
 
     def _at(self, index: slice | Bools, later: LaterReleases) -> Self:
-        return type(self)(self.dates[index], self.values[index], self.published[index], later)
+        columns = self.dates[index], self.values[index], self.published[index]
+        return type(self)(*columns, later, self.given)
 
     def regular(self, frequency: Frequency) -> Self:
         """Return the observations with a NaN row for each missing period, see `regularise`."""
         columns = regularise(self.dates, self.values, self.published, frequency)
-        return type(self)(*columns, self.later)
+        return type(self)(*columns, self.later, self.given)
 
     def in_publication_order(self) -> Self:
         """Return the rows without those that were published after a later row's value.

@@ -234,7 +234,9 @@ def _sorted_categories(column: pa.Array) -> pa.Array:
 
 
 def _sortable(column: pa.Array) -> np.ndarray:
-    """Return int32 in the order of a column of names, dates or numbers; nulls are last."""
+    """Return numbers in the order of a column of names, dates or numbers; nulls are last."""
+    if pa.types.is_floating(column.type):
+        return column.fill_null(np.inf).to_numpy()
     codes = column.indices if isinstance(column, pa.DictionaryArray) else column.cast(pa.int32())
     return codes.fill_null(_LAST).to_numpy()
 

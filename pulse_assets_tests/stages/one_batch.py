@@ -1,11 +1,13 @@
 """The stages of one batch, one after the other, as a task runs them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.history.forecast_days import with_days
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.publication import lag_of, with_publication
 from pulse_assets.history.series import Series
@@ -40,12 +42,15 @@ class Stages(NamedTuple):
 
 
 def published(series: Mapping[str, Series], options: TrainingOptions) -> dict[str, Series]:
-    """Return the series with days of publication, as `load_series` does."""
-    lags = options.publication_lag_days
-    return {
-        name: with_publication(one, get_frequency(options.frequencies[name]), lag_of(name, lags))
-        for name, one in series.items()
-    }
+    """Return series and forecasts with days of publication, as `load_series` does."""
+    loaded = {}
+    for name, one in series.items():
+        frequency = get_frequency(options.frequencies[name])
+        lag = lag_of(name, options.publication_lag_days)
+        own = with_publication(one, frequency, lag)
+        given = tuple(with_days(each, own, frequency, lag) for each in one.forecasts)
+        loaded[name] = replace(own, forecasts=given)
+    return loaded
 
 
 def run_stages(

@@ -17,7 +17,8 @@ from pulse_assets_tests.properties import holds_for_all
 from pulse_assets_tests.stages.one_batch import run_stages
 
 NUMBERS = ("predicted", "lower", "upper", "weight", "scale")
-RULES = ["naive", "seasonal_naive", "ses", "ar_diff_3", "pulse_assets_tests.own_rules:Plain"]
+RULES = ["naive", "seasonal_naive", "ses", "ar_diff_3"]
+OWN_RULE = "pulse_assets_tests.own_rules:Plain"
 START = np.datetime64("2001-01-01")
 ROWS = 130
 #: Largest publication delay in steps of the calendar. With longer delays few rows would be in
@@ -39,9 +40,9 @@ CALENDARS = {
 }
 
 
-def forecast(series, batch, options):
+def forecast(series, batch, options, rules):
     """Return a batch's numbers as bytes, and made_at and target, by `KEY`."""
-    table = run_stages(batch, series, resolve_rules(RULES), options).retrodictions
+    table = run_stages(batch, series, resolve_rules(rules), options).retrodictions
     numbers = np.stack([table[name].to_numpy() for name in NUMBERS], axis=1)
     keys = list(zip(*(table[name].to_pylist() for name in KEY), strict=True))
     days = zip(table["made_at"].to_pylist(), table["target_date"].to_pylist(), strict=True)
@@ -90,12 +91,13 @@ def with_releases(name, dates, values, published, rows, rng):
     return Series(name, dates, values, published, revisions=Revisions(rows, new + 0.1, days))
 
 
-def poison(series, calendar, day, rng, spared, frequency):
+def poison(series, calendar, day, rng, spared, frequency, *, remaining=0.7):
     """Return the series with everything changed that is not public on a day.
 
-    Rows and releases that are not public get other values and days of publication; some are removed
-    and some are added. No row is added or removed between the two `spared` days, and the last of
-    them has a value. So the forecast from the one to the other exists in both series.
+    Rows and releases that are not public get other values and days of publication; some are added,
+    and some removed: a share `remaining` of the rows is not. No row is added or removed between the
+    two `spared` days, and the last of them has a value. So the forecast from the one to the other
+    exists in both series.
     """
     dates, values, vintage = series.timestamps, series.values, series.published_at is not None
     assumed = with_publication(Series("x", dates, values), frequency).published_at
@@ -106,7 +108,7 @@ def poison(series, calendar, day, rng, spared, frequency):
     if not vintage:
         free = free[frequency.period_over(free) > day]
     free = free[(free < first) | (free > last)]
-    unchanged = (rng.random(len(dates)) < 0.7) | ((dates >= first) & (dates <= last))
+    unchanged = (rng.random(len(dates)) < remaining) | ((dates >= first) & (dates <= last))
     new = np.union1d(dates[~known & unchanged], rng.permutation(free)[:3])
     poisoned = rng.choice([np.nan, 0.0, 1e300, -1e300, 1.0, -7.5], len(new))
     poisoned = np.where((new == last) & np.isnan(poisoned), -7.5, poisoned)
@@ -151,9 +153,10 @@ def poisoned_releases(series, dates, values, published, day, rng):
     holes=st.sampled_from([0.0, 0.1, 0.3]),
     linked=st.booleans(),
     score_against=st.sampled_from(["first", "latest", "2"]),
+    own_rule=st.sampled_from([False, False, False, True]),
 )
 def test_what_is_published_later_changes_no_bit_of_a_forecast(
-    seed, calendar, other, late, revised, chosen, rows, holes, linked, score_against
+    seed, calendar, other, late, revised, chosen, rows, holes, linked, score_against, own_rule
 ):
     """Forecasts, weights and intervals of an origin use nothing that is published after made_at."""
     rng = np.random.default_rng(seed)
@@ -179,7 +182,8 @@ def test_what_is_published_later_changes_no_bit_of_a_forecast(
         history_days=36500,
         score_against=score_against,
     )
-    true, days = forecast(series, batch, options)
+    rules = [*RULES, OWN_RULE] if own_rule else RULES
+    true, days = forecast(series, batch, options, rules)
     # Indicators that were selected at later rows alone may differ, so none of them is the key.
     own = sorted(key for key in true if not key[1].startswith("ar_with_"))
     assume(own)
@@ -191,7 +195,7 @@ def test_what_is_published_later_changes_no_bit_of_a_forecast(
         n: poison(s, calendars[n], made_at, rng, spared[n], get_frequency(frequencies[n]))
         for n, s in series.items()
     }
-    false, new_days = forecast(changed, batch, options)
+    false, new_days = forecast(changed, batch, options, rules)
     compared = {k for k in true.keys() & false.keys() if days[k][0] <= made_at.astype(date)}
     assert key in compared
     assert {k for k in compared if true[k] != false[k]} == set()

@@ -14,6 +14,7 @@ def history(*rows):
             pa.array(days, pa.int32()).cast(pa.date32()),
             pa.array(values, pa.float64()),
             pa.array(days, pa.int32()).cast(pa.date32()),
+            *(pa.nulls(len(rows), HISTORICAL_DATA.field(n).type) for n in ("model", "quantile")),
             pa.array([True] * len(rows)),
         ],
         schema=HISTORICAL_DATA,
