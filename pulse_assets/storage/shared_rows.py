@@ -54,7 +54,8 @@ class SharedRows:
             StoreUnavailableError: the object cannot be written.
         """
         column = SHARED.get(self.asset, "")
-        if column not in table.column_names or table.num_rows < _FEWEST:
+        needed = {column, *SORT_KEYS[self.asset]}
+        if not needed.issubset(table.column_names) or table.num_rows < _FEWEST:
             return SplitTable(table, "")
         table = sorted_table(table, SORT_KEYS[self.asset])
         before = table[column].to_numpy().astype("datetime64[D]") < np.datetime64(key[:4], "Y")

@@ -6,14 +6,15 @@ from pulse_assets.catalog import HISTORICAL_DATA
 
 
 def history(*rows):
-    """A `historical_data` table of (variable, days since 1970, value) rows."""
+    """A `historical_data` table of (variable, days since 1970, value) rows, public that day."""
     variables, days, values = zip(*rows, strict=True) if rows else ((), (), ())
     return pa.table(
         [
             pa.array(variables, pa.string()).dictionary_encode(),
             pa.array(days, pa.int32()).cast(pa.date32()),
             pa.array(values, pa.float64()),
-            *(pa.nulls(len(rows), field.type) for field in list(HISTORICAL_DATA)[3:]),
+            pa.array(days, pa.int32()).cast(pa.date32()),
+            *(pa.nulls(len(rows), field.type) for field in list(HISTORICAL_DATA)[4:]),
         ],
         schema=HISTORICAL_DATA,
     )
