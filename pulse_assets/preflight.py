@@ -157,12 +157,15 @@ class ExaminedSeries:
         variable: its name.
         series: its observations; None if they cannot be read.
         frequency: its name; empty if it has none.
+        lag_days: days from the end of a period to the publication of its value, where the source
+            does not say when it was.
         problem: why no training can use it, and how to fix it; empty if one can.
     """
 
     variable: str
     series: Series | None
     frequency: str
+    lag_days: int
     problem: str
 
 
@@ -184,6 +187,7 @@ def _examined(
     names = options.variables or ()
     for name in names:
         series, frequency, leave_out = None, "", _leaving_out(name, names)
+        lag = lag_of(name, options.publication_lag_days)
         try:
             series = source.load(name)
             _check_not_to_come(series, leave_out)
@@ -194,11 +198,11 @@ def _examined(
             if grid:
                 _check_usable(used, steps, options, grid, leave_out)
                 _check_horizons(used, steps, options.horizons)
-            yield ExaminedSeries(name, series, frequency, "")
+            yield ExaminedSeries(name, series, frequency, lag, "")
         except StoreUnavailableError:
             raise
         except HistoricalDataError as error:
-            yield ExaminedSeries(name, series, frequency, str(error))
+            yield ExaminedSeries(name, series, frequency, lag, str(error))
 
 
 def _listed(problems: Sequence[str]) -> str:
@@ -333,13 +337,13 @@ def _not_in_real_time(series: Series, frequency: Frequency, target: int) -> tupl
     if given is None or np.isnat(given).all():
         return None
     published = publication_days(series, frequency)
-    known = np.isfinite(series.values)
-    days = forecast_days(published, known, frequency.period_over(series.timestamps))
-    first = published[known].min()
-    origins = np.flatnonzero((days > first) & (np.cumsum(known) >= MINIMUM_HISTORY))
+    has_value = np.isfinite(series.values)
+    days = forecast_days(published, has_value, frequency.period_over(series.timestamps))
+    first = published[has_value].min()
+    origins = np.flatnonzero((days > first) & (np.cumsum(has_value) >= MINIMUM_HISTORY))
     if len(origins) and origins[0] < target:
         return None
-    many = int((published[known] == first).sum())
+    many = int((published[has_value] == first).sum())
     return (
         f"no value up to {series.row(target)} was published after a forecast of it could be made: "
         f"{MINIMUM_HISTORY} values must be public before, and the {many} that were public on "

@@ -142,6 +142,26 @@ class Variables(_Record):
 
 
 @dataclass(frozen=True, config=_CONFIG)
+class VariablePublication(_Record):
+    """When the values of a series were public, and how often they were revised."""
+
+    publication: Literal["published_at", "assumed"]
+    """published_at: the source has the day of publication of some values at least. assumed: of
+    none; a value then counts as public `lag_days` after the end of its period.
+    """
+    assumed: _Count
+    """Dates of the series whose day of publication is assumed."""
+    lag_days: _Count | None
+    """Days from the end of a period to the assumed publication of its value; null where none is
+    assumed.
+    """
+    releases: _Count
+    """Values that were released, later ones that change a value included."""
+    revised: _Count
+    """Dates whose value was changed after its first release."""
+
+
+@dataclass(frozen=True, config=_CONFIG)
 class ModelResult(_Record):
     """A row of a leaderboard: the scores of one rule.
 
@@ -360,6 +380,8 @@ class ResultsDocument(BaseModel):
     """What revisions do to the skill of each rule, by variable; only variables of which the source
     has several releases.
     """
+    publication: dict[str, VariablePublication] = Field(default_factory=dict)
+    """When the values of each variable were public, and how often they were revised."""
     given_forecasts: list[GivenModel] = Field(default_factory=list)
     """Models whose forecasts somebody else has made, from files of the source, in order of name."""
     configuration: dict[str, Any]

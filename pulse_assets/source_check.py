@@ -19,11 +19,12 @@ from pulse_assets.history.calendars import explain_frequency, rows_used
 from pulse_assets.history.frequency import steps_between
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.given_forecasts import GivenForecasts
-from pulse_assets.history.release_summary import summarise_releases
-from pulse_assets.history.samples import bundled_lags
+from pulse_assets.history.publication import lag_of
+from pulse_assets.history.release_summary import describe_lags, summarise_releases
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import ExaminedSeries, examine_all
+from pulse_assets.results import VariablePublication
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.plan import TOO_LITTLE
 from pulse_assets.stages.variable_history import MINIMUM_HISTORY
@@ -157,21 +158,12 @@ class SourceReport:
         }
 
 
-#: Days from the end of a period to the publication of its value: of all variables, or of each.
-Lags = int | Mapping[str, int]
-
-
-def check_source(
-    settings: Settings, options: TrainingOptions, publication_lag_days: Lags | None = None
-) -> SourceReport:
+def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
     """Report every series of a source.
 
     Args:
         settings: the source, and which batches exist.
-        options: the variables; all unless named.
-        publication_lag_days: days from the end of a period to the publication of its value, where
-            the file does not say; variables that are not named have 0. None: the lags of a bundled
-            source, 0 of any other.
+        options: the variables, all unless named, and their publication lags.
 
     Raises:
         ConfigurationError: a variable is unknown, or the range holds no batch.
@@ -180,18 +172,11 @@ def check_source(
     """
     source, windows = settings.open_source(), _Windows.of(settings, options)
     files = source.files()
-    lags = bundled_lags(source.uri) if publication_lag_days is None else publication_lag_days
     examined = examine_all(source, settings, options)
-    series = [
-        _report(each, files[each.variable], windows, _lag(lags, each.variable)) for each in examined
-    ]
+    series = [_report(each, files[each.variable], windows) for each in examined]
     forecasts, problem = _forecasts(source)
     unread, notes = dict(source.unread()), source.notes()
     return SourceReport(source.uri, series, unread, notes, forecasts, problem)
-
-
-def _lag(lags: Lags, variable: str) -> int:
-    return lags if isinstance(lags, int) else lags.get(variable, 0)
 
 
 def _forecasts(source: Source) -> tuple[list[ForecastsReport], str | None]:
@@ -244,11 +229,55 @@ def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
     count = len({files[series.variable] for series in loaded})
     line = f"source: {kinds} series in {count:,} file{'s' if count != 1 else ''}, {first} to {last}"
     gaps = f"; {with_gaps:,} with gaps (pulse-train check shows which)" if with_gaps else ""
+    publication = publication_of(source, options)
     others = describe_given(
         [asdict(each) for each in report_models(source, options.variables or ())]
     )
     given = [f"forecasts of others: {'; '.join(others)}"] if others else []
-    return [line + gaps, *given, *source.notes()]
+    return [line + gaps, _describe_publication(publication.values()), *given, *source.notes()]
+
+
+def publication_of(source: Source, options: TrainingOptions) -> dict[str, VariablePublication]:
+    """Return when the values of each variable were public, and how often they were revised.
+
+    Args:
+        source: the source.
+        options: with all variables and their publication lags named.
+    """
+    publication = {}
+    for name in options.variables or ():
+        series, lag = source.load(name), lag_of(name, options.publication_lag_days)
+        summary = summarise_releases(series, lag)
+        publication[name] = VariablePublication(
+            publication="published_at" if summary.first_published else "assumed",
+            assumed=summary.assumed,
+            lag_days=lag if summary.assumed else None,
+            releases=summary.releases,
+            revised=summary.revised,
+        )
+    return publication
+
+
+def _describe_publication(variables: Iterable[VariablePublication]) -> str:
+    """Say of how many series the days of publication are known, and what is assumed of others.
+
+    Example:
+        >>> given = VariablePublication("published_at", 0, None, 5, 1)
+        >>> _describe_publication([given, VariablePublication("assumed", 9, 30, 9, 0)])
+        'publication: 1 series with published_at, 1 assumed (30 days after the period)'
+    """
+    every = list(variables)
+    lags = [each.lag_days for each in every if each.lag_days is not None]
+    kinds = Counter((each.publication, each.assumed > 0) for each in every)
+    words = {
+        ("published_at", False): "with published_at",
+        ("published_at", True): "with published_at in part",
+        ("assumed", True): "assumed",
+    }
+    parts = [f"{kinds[kind]:,} {text}" for kind, text in words.items() if kinds[kind]]
+    parts[0] = parts[0].replace(" ", " series ", 1)
+    line = f"publication: {', '.join(parts)}"
+    return f"{line} ({describe_lags(lags)})" if lags else line
 
 
 def describe_given(models: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -288,13 +317,11 @@ def _lacks_periods(series: Series, frequency: str) -> bool:
     return get_frequency(frequency).counts_periods and bool(count_gaps(series, frequency))
 
 
-def _report(
-    examined: ExaminedSeries, file: str, windows: "_Windows", lag_days: int
-) -> SeriesReport:
+def _report(examined: ExaminedSeries, file: str, windows: "_Windows") -> SeriesReport:
     series, frequency = examined.series, examined.frequency or None
     used = rows_used(series, frequency) if series and frequency else None
     implausible = _implausible(used, frequency) if used and frequency else []
-    releases = summarise_releases(series, lag_days) if series else None
+    releases = summarise_releases(series, examined.lag_days) if series else None
     return SeriesReport(
         variable=examined.variable,
         file=file,

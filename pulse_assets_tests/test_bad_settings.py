@@ -18,6 +18,16 @@ BEYOND = {
 }
 
 
+#: Values of the right type that one field cannot have.
+PARTICULAR = {
+    "publication_lag_days": (
+        *(-1, 3651, 1.5, "soon", True, None, [1], date(2005, 1, 1)),
+        *({"a": -1}, {"a": "soon"}, {"a": 1.5}, {"a": True}, {"a": None}, {"../x": 1}, {3: 3}),
+    ),
+    "score_against": (0, -1, 1.0, "0", "-1", "zeroth", "", None, ["first"], "99999"),
+}
+
+
 #: No text that anybody could mean: line breaks, control characters, far too long, look-alikes.
 ABSURD = ("a\nb", "a\tb", "\x1b[31mred", "a\u202eb", "a\u200bb", "x" * 10_000, "\uff533://bucket")
 
@@ -44,7 +54,8 @@ def bad_values(name, field):
     if "Literal" in kind:
         yield from ("", "best", "DMSFE ", 3, "x" * 5000)
     if "str" in kind and "list" not in kind and "dict" not in kind:
-        yield from (3, True, 1.5)
+        yield from (True, 1.5, *([] if name == "score_against" else [3]))
+    yield from PARTICULAR.get(name, ())
     if "Path" in kind:
         yield from (3, *([] if name.endswith("_dir") else ["/"]))
     if "str" in kind or "Path" in kind:

@@ -79,12 +79,14 @@ def test_the_report_of_each_series_has_releases_and_the_rule_of_publication(chec
     [
         (None, ["0 days", "0 days"]),
         (1, ["1 day", "1 day"]),
-        ({"plain": 30, "other": 5}, ["30 days", "0 days"]),
+        ({"plain": 30, "*": 5}, ["30 days", "5 days"]),
+        ({"plain": 30, "gdp": 5}, ["30 days", "0 days"]),
     ],
 )
 def test_assumed_days_follow_the_setting(folder, lags, days):
     settings = Settings(source=str(folder), **DATES)
-    report = check_source(settings, TrainingOptions(), lags)
+    lags = {} if lags is None else {"publication_lag_days": lags}
+    report = check_source(settings, TrainingOptions(**lags))
     rules = {each.variable: each.publication for each in report.series}
     assert rules["gdp"] == "published_at in the file"
     assert rules["plain"] == f"assumed: {days[0]} after the period"

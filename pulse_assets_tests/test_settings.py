@@ -124,3 +124,26 @@ class _Kinds(Checked):
 )
 def test_the_form_of_an_option_follows_from_the_type_of_its_field(kind, expected):
     assert settings_of_type(_Kinds, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "lags"),
+    [(30, {"*": 30}), ("30", {"*": 30}), ({"gdp": 45, "*": 9}, {"gdp": 45, "*": 9}), ({}, {})],
+)
+def test_publication_lags_are_one_number_or_one_by_variable(given, lags):
+    assert TrainingOptions(publication_lag_days=given).publication_lag_days == lags
+
+
+@pytest.mark.parametrize(
+    ("given", "release"),
+    [
+        ("FIRST", "first"),
+        (" latest ", "latest"),
+        (1, "first"),
+        ("1", "first"),
+        (3, "3"),
+        ("03", "3"),
+    ],
+)
+def test_a_release_is_named_or_numbered(given, release):
+    assert TrainingOptions(score_against=given).score_against == release

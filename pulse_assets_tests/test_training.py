@@ -281,6 +281,9 @@ def test_copies_of_the_results(trained):
     ("changes", "error", "texts"),
     [
         ({"variables": ["lime"]}, ConfigurationError, ["'lime'", "'line'", "line, wave"]),
+        ({"publication_lag_days": {"lime": 3}}, ConfigurationError, ["'lime'", "line, wave"]),
+        ({"publication_lag_days": -1}, ConfigurationError, ["-1 days", "0 to 3650"]),
+        ({"score_against": "zeroth"}, ConfigurationError, ["'zeroth'", "first, latest"]),
         ({"models": ["naiv"]}, RuleError, ["'naiv'", "'naive'"]),
         ({"models": ["no.such:Rule"]}, RuleError, ["no.such"]),
         ({"source": "/no/such/place"}, HistoricalDataError, ["/no/such/place"]),

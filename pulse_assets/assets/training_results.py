@@ -42,7 +42,7 @@ from pulse_assets.retrodiction.rules import (
     resolve_rules,
 )
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.source_check import report_models
+from pulse_assets.source_check import publication_of, report_models
 from pulse_assets.stages.outcome import conclude
 from pulse_assets.stages.results import RESULT_COLUMNS, Summary, summarise
 from pulse_assets.stages.revision_tax import (
@@ -188,7 +188,7 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
         made_of={"configuration": configuration_fingerprint(run, options)},
         required=inputs.required,
     )
-    return summarise(
+    summary = summarise(
         metrics,
         ledger,
         planned=batch_keys(run),
@@ -197,6 +197,9 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
         configuration=describe(run, options),
         versions=_versions(),
     )
+    publication = publication_of(run.open_source(), options)
+    summary.results["publication"] = {name: asdict(each) for name, each in publication.items()}
+    return summary
 
 
 def _revisions(

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.array_types import Bools, Dates
+from pulse_assets.array_types import Dates
 from pulse_assets.batches.grid import batch_of
 from pulse_assets.history.calendars import rows_used
 from pulse_assets.history.frequency import Frequency, dates_ahead
@@ -112,20 +112,20 @@ def awaited_values(
         >>> awaited_values(gdp, quarterly, 29, np.datetime64("2025-01-30"))[0].tolist()
         []
     """
-    known = np.isfinite(series.values)
-    if not known.any():
+    has_value = np.isfinite(series.values)
+    if not has_value.any():
         return np.empty(0, "M8[D]"), np.empty(0, "M8[D]")
-    dates, given = series.timestamps[known], series.published_at
-    lag = _usual_lag(series, frequency, known, lag_days)
+    dates, given = series.timestamps[has_value], series.published_at
+    lag = _usual_lag(series, frequency, lag_days)
     to_come = _values_to_come(dates, frequency, lag, today)
     if given is None:
         return to_come
-    later = given[known] > today  # NaT is not
-    announced = dates[later], given[known][later]
+    later = given[has_value] > today  # NaT is not
+    announced = dates[later], given[has_value][later]
     return np.append(announced[0], to_come[0]), np.append(announced[1], to_come[1])
 
 
-def _usual_lag(series: Series, frequency: Frequency, known: Bools, lag_days: int) -> np.timedelta64:
+def _usual_lag(series: Series, frequency: Frequency, lag_days: int) -> np.timedelta64:
     """Return the time from the end of a period to the publication of its value.
 
     It is the median of the last values that have a day of publication, else `lag_days`.
@@ -133,7 +133,7 @@ def _usual_lag(series: Series, frequency: Frequency, known: Bools, lag_days: int
     assumed = np.timedelta64(lag_days, "D")
     if series.published_at is None:
         return assumed
-    given = known & ~np.isnat(series.published_at)
+    given = np.isfinite(series.values) & ~np.isnat(series.published_at)
     published = series.published_at[given]
     if not len(published):
         return assumed
@@ -176,11 +176,11 @@ def batches_with_new_outcomes(
     """
     store = open_store(settings.store, settings.s3)
     planned = PartitionedTables(store, "training_batches", settings.batch_length, keys)
-    stored = planned.load(["batch", "variable", "targets"]).to_pandas()
+    before = planned.load(["batch", "variable", "targets"]).to_pandas()
     now = _values_in_windows(settings, options, keys)
-    names = zip(stored["variable"], stored["batch"], strict=True)
+    names = zip(before["variable"], before["batch"], strict=True)
     present = np.array([now.get(name, {}).get(key, 0) for name, key in names], np.int64)
-    return sorted({*stored["batch"][present > stored["targets"]]})
+    return sorted({*before["batch"][present > before["targets"]]})
 
 
 def _values_in_windows(
@@ -213,6 +213,8 @@ def describe_waiting(waiting: Mapping[str, Iterable[Awaited]]) -> str:
     count = len(waiting)
     batches = "1 batch waits" if count == 1 else f"{count:,} batches wait"
     every = sorted({value for values in waiting.values() for value in values})
-    named = [f"{one.variable} of {one.timestamp} is expected on {one.expected}" for one in every]
+    named = [
+        f"{value.variable} of {value.timestamp} is expected on {value.expected}" for value in every
+    ]
     more = f" and {len(named) - _NAMED:,} more" if len(named) > _NAMED else ""
     return f"{batches} for outcomes: {', '.join(named[:_NAMED])}{more}"

@@ -84,8 +84,9 @@ def _pairs(option: str, parts: Sequence[str]) -> dict[str, str]:
                 f"{option} {part}: write VARIABLE={_EXAMPLES.get(option, 'VALUE')}"
             )
         if pairs.setdefault(name, value) != value:
+            shown = "all variables" if name == ALL_OTHERS else name
             raise ConfigurationError(
-                f"{option} gives {name} both {pairs[name]} and {value}: keep one"
+                f"{option} gives {shown} both {pairs[name]} and {value}: keep one"
             )
     return pairs
 

@@ -72,10 +72,10 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
 def _all_stored(settings: Settings, due: DueBatches, today: date) -> str:
     """Say that no batch is to be computed, and what is waited for."""
     count = len(due.ended) - len(due.waiting)
-    stored = f"batches that ended before {today} are in {settings.store}, and none failed"
+    in_store = f"batches that ended before {today} are in {settings.store}, and none failed"
     if not due.waiting:
-        return f"all {count} {stored}"
-    others = f"; all {count} other {stored}" if count else ""
+        return f"all {count} {in_store}"
+    others = f"; all {count} other {in_store}" if count else ""
     return describe_waiting(due.waiting) + others
 
 

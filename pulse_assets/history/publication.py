@@ -56,7 +56,7 @@ def publication_days(series: Series, frequency: Frequency, lag_days: int = 0) ->
     return assumed if given is None else np.where(np.isnat(given), assumed, given)
 
 
-def forecast_days(published: Dates, known: Bools, period_over: Dates) -> Dates:
+def forecast_days(published: Dates, has_value: Bools, period_over: Dates) -> Dates:
     """Return the day on which a forecast can be made from each row as its origin, [T], ascending.
 
     It is the day on which the row's value was first public. A row without a value, or whose value
@@ -65,7 +65,7 @@ def forecast_days(published: Dates, known: Bools, period_over: Dates) -> Dates:
 
     Args:
         published: first day on which the value of each row was public, [T]; NaT where unknown.
-        known: whether each row has a value, [T].
+        has_value: whether each row has a value, [T].
         period_over: first day on which the period of each row is over, [T]: the day of a row that
             no value follows.
 
@@ -75,6 +75,6 @@ def forecast_days(published: Dates, known: Bools, period_over: Dates) -> Dates:
         >>> forecast_days(days, ~np.isnat(days), over).astype(str).tolist()
         ['2020-02-10', '2020-04-10', '2020-04-10']
     """
-    valued = np.where(known, published, np.datetime64("NaT"))
+    valued = np.where(has_value, published, np.datetime64("NaT"))
     from_here_on = np.fmin.accumulate(valued[::-1])[::-1]
     return np.maximum.accumulate(np.where(np.isnat(from_here_on), period_over, from_here_on))

@@ -1,5 +1,6 @@
 """A summary of when the values of a series were public: releases, days, and what is assumed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ class ReleaseSummary:
         revised: number of dates whose value has changed after its first release.
         first_published: first day of publication in the file, ISO 8601; None if it has none.
         last_published: the last one.
+        assumed: number of dates whose day of publication the file does not have.
         publication: whether the days are in the file or assumed, in words.
     """
 
@@ -23,6 +25,7 @@ class ReleaseSummary:
     revised: int
     first_published: str | None
     last_published: str | None
+    assumed: int
     publication: str
 
 
@@ -48,16 +51,33 @@ def summarise_releases(series: Series, lag_days: int) -> ReleaseSummary:
         revised=len(np.unique(later.rows)) if later else 0,
         first_published=str(days.min()) if len(days) else None,
         last_published=str(days.max()) if len(days) else None,
+        assumed=_count_assumed(series),
         publication=_describe(series, lag_days),
     )
 
 
+def describe_lags(lags: Sequence[int]) -> str:
+    """Say how long after the period values are public.
+
+    Example:
+        >>> describe_lags([30, 0, 9]), describe_lags([1])
+        ('0 to 30 days after the period', '1 day after the period')
+    """
+    low, high = min(lags), max(lags)
+    days = f"{low} to {high}" if low < high else str(low)
+    return f"{days} {'day' if high == 1 and low == 1 else 'days'} after the period"
+
+
+def _count_assumed(series: Series) -> int:
+    """Return the number of dates whose day of publication the file does not have."""
+    given = series.published_at
+    return len(series.values) if given is None else int(np.isnat(given).sum())
+
+
 def _describe(series: Series, lag_days: int) -> str:
     """Say whether days of publication are in the file or assumed."""
-    noun = "day" if lag_days == 1 else "days"
-    assumed = f"assumed: {lag_days} {noun} after the period"
-    if series.published_at is None:
+    assumed, count = f"assumed: {describe_lags([lag_days])}", _count_assumed(series)
+    if count == len(series.values):
         return assumed
-    count = int(np.isnat(series.published_at).sum())
     rest = f"; of {count:,} of {len(series.values):,} rows {assumed}" if count else ""
     return f"published_at in the file{rest}"

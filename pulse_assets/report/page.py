@@ -81,6 +81,8 @@ def build_report(
             failed=group_failed(results["errors"]),
             skipped=group_skipped(results["skipped"]),
             absent=group_variables(results["skipped_variables"]),
+            publication=_first_known(results["publication"]),
+            assumed=sum(e["publication"] == "assumed" for e in results["publication"].values()),
         )
     )
 
@@ -189,6 +191,12 @@ def list_starts(forecasts: pa.Table) -> dict[str, Start]:
 
 def _failed(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [check for check in results["checks"] if check["passed"] is False]
+
+
+def _first_known(publication: Mapping[str, Any]) -> dict[str, Any]:
+    """Return when the values of the first variables were known, those in the source first."""
+    order = sorted(publication, key=lambda name: publication[name]["publication"] == "assumed")
+    return {name: publication[name] for name in order[:LISTED_VARIABLES]}
 
 
 def _early(results: Mapping[str, Any]) -> list[str]:

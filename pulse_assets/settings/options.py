@@ -178,14 +178,20 @@ class TrainingOptions(Checked):
     @field_validator("publication_lag_days", mode="before")
     @classmethod
     def _one_lag_for_all(cls, value: object) -> object:
-        return value if isinstance(value, dict) else {ALL_OTHERS: value}
+        lags = value if isinstance(value, dict) else {ALL_OTHERS: value}
+        if any(isinstance(days, bool) for days in lags.values()):
+            raise ValueError("must be a whole number of days")
+        return lags
 
     @field_validator("publication_lag_days")
     @classmethod
     def _possible_lags(cls, value: dict[str, int]) -> dict[str, int]:
-        for name, days in value.items():
-            if name != ALL_OTHERS:
+        try:
+            for name in value.keys() - {ALL_OTHERS}:
                 check_variable_name(name)
+        except ConfigurationError as error:
+            raise ValueError(f"cannot be used: {error}") from error
+        for days in value.values():
             if not 0 <= days <= _LONGEST_LAG:
                 raise ValueError(f"holds {days} days: choose 0 to {_LONGEST_LAG}")
         return value
@@ -196,7 +202,7 @@ class TrainingOptions(Checked):
         text = str(value).strip().lower()
         if text in ("first", "latest"):
             return text
-        if isinstance(value, bool) or not text.isdecimal() or int(text) < 1:
+        if not (isinstance(value, int | str) and text.isdecimal() and len(text) <= 4 and int(text)):
             raise ValueError("must be first, latest or the number of a release, such as 3")
         return "first" if int(text) == 1 else str(int(text))
 

@@ -53,15 +53,14 @@ class SharedRows:
         Raises:
             StoreUnavailableError: the object cannot be written.
         """
-        column = SHARED.get(self.asset, "")
-        needed = {column, *SORT_KEYS[self.asset]}
-        if not needed.issubset(table.column_names) or table.num_rows < _FEWEST:
+        column, keys = SHARED.get(self.asset, ""), SORT_KEYS[self.asset]
+        if not {column, *keys} <= {*table.column_names} or table.num_rows < _FEWEST:
             return SplitTable(table, "")
-        table = sorted_table(table, SORT_KEYS[self.asset])
+        table = sorted_table(table, keys)
         before = table[column].to_numpy().astype("datetime64[D]") < np.datetime64(key[:4], "Y")
         if before.sum() < _FEWEST:
             return SplitTable(table, "")
-        shared = sorted_table(table.filter(pa.array(before)), SORT_KEYS[self.asset])
+        shared = sorted_table(table.filter(pa.array(before)), keys)
         name = content_hash(shared)
         if not self._is_intact(name):
             data = encode_table(shared, self.asset, fingerprint={})

@@ -452,6 +452,10 @@ OUT_OF_BOUNDS = [
     ({"interval_level": 1.5}, "interval_level = 1.5 must be less than 1"),
     ({"max_partners": -1}, "max_partners = -1 must be at least 0"),
     ({"frequencies": {"line": "hourly"}}, "'hourly'} cannot be used: frequency 'hourly' is"),
+    ({"publication_lag_days": {"line": -1}}, "holds -1 days: choose 0 to 3650"),
+    ({"publication_lag_days": {"../x": 1}}, "'../x'"),
+    ({"score_against": "zeroth"}, "must be first, latest or the number of a release"),
+    ({"score_against": "0"}, "must be first, latest or the number of a release"),
     ({"trust_discount": 0}, "trust_discount = 0.0 must be greater than 0"),
     ({"trust_discount": 1.01}, "trust_discount = 1.01 must be at most 1"),
     ({"max_failed_batches": -1}, "max_failed_batches = -1 must be at least 0"),
@@ -462,6 +466,9 @@ OF_ANOTHER_SHAPE = [
     ({"ensemble": "best"}, "ensemble"),
     ({"history_days": "many"}, "history_days"),
     ({"horizons": 3}, "horizons"),
+    ({"publication_lag_days": "soon"}, "publication_lag_days"),
+    ({"publication_lag_days": {"line": "soon"}}, "publication_lag_days"),
+    ({"score_against": 0}, "score_against"),
     ({"resume": "maybe"}, "resume"),
 ]
 
@@ -473,6 +480,13 @@ def test_an_unknown_variable_fails_the_first_step_with_a_plain_message(run, sett
     message = failure(result)
     assert "variable 'lime' is not in source" in message
     assert len(message.splitlines()) == 1
+    assert not Path(settings.store).exists()
+
+
+def test_a_lag_of_an_unknown_variable_fails_the_first_step_too(run, settings):
+    result = run(publication_lag_days={"lime": 3})
+    assert not result.success
+    assert "--publication-lag-days: 'lime' is not in source" in failure(result)
     assert not Path(settings.store).exists()
 
 

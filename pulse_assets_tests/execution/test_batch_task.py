@@ -130,6 +130,8 @@ def test_a_failure_that_cannot_be_stored_is_raised(task):
         {"max_partners": 0},
         {"frequencies": {"line": "monthly"}},
         {"calendar": {"line": "NYSE"}},
+        {"publication_lag_days": {"line": 1}},
+        {"score_against": "latest"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -154,6 +156,8 @@ def test_the_length_of_a_batch_changes_the_configuration(task):
         ({}, {"resume": True}),
         ({}, {"on_rule_error": "fail"}),
         ({}, {"rule_timeout_seconds": 1.5}),
+        ({}, {"publication_lag_days": {"line": 0}}),
+        ({}, {"score_against": 1}),
         ({"store": "/elsewhere"}, {}),
         ({"source": "/elsewhere"}, {}),  # the input has a fingerprint of its own
         ({"end_date": "2006-01-01"}, {}),
@@ -173,7 +177,8 @@ def test_every_option_is_either_decisive_or_without_effect():
     assert set(TrainingOptions.model_fields) == {
         *("variables", "horizons", "models", "history_days", "interval_level", "ensemble"),
         *("max_partners", "frequencies", "trust_discount", "max_failed_batches", "resume"),
-        *("on_rule_error", "rule_timeout_seconds", "calendar"),
+        *("on_rule_error", "rule_timeout_seconds", "calendar", "publication_lag_days"),
+        "score_against",
     }
 
 

@@ -12,6 +12,13 @@ from pulse_assets.stages.results import summarise
 
 BATCHES = ("2020-01-01", "2020-01-31", "2020-03-01", "2020-03-31")
 MODELS = ("naive", "drift", "mean", "ensemble", "ensemble_equal")
+PUBLICATION = {
+    "publication": "assumed",
+    "assumed": 9,
+    "lag_days": 30,
+    "releases": 9,
+    "revised": 0,
+}
 KEY = ["batch", "variable", "model", "horizon"]
 
 
@@ -146,7 +153,10 @@ def summarise_made(metrics, ledger, planned=BATCHES, **changes):
         "configuration": {"horizons": [1, 3], "source": "sample", "interval_level": 0.8},
         "versions": {"numpy": "2.0.0"},
     }
-    return summarise([metrics], ledger, **(described | changes))
+    summary = summarise([metrics], ledger, **(described | changes))
+    names = ledger["variable"].unique().to_pylist()
+    summary.results["publication"] = dict.fromkeys(names, PUBLICATION)
+    return summary
 
 
 def make_summary(pairs):

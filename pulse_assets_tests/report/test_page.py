@@ -16,6 +16,7 @@ from pulse_assets.report.page import (
 )
 from pulse_assets_tests.report.made import (
     BATCHES,
+    PUBLICATION,
     make_forecasts,
     make_ledger,
     make_pairs,
@@ -156,7 +157,7 @@ def test_the_first_screen_answers_the_question(html, pairs):
         row = f"{name} {100 * entry['skill']:+.1f} % {' '.join(trusted) or 'none beats naive'}"
         assert row.replace("-", "\N{MINUS SIGN}") in table
         assert f"{entry['trust']:.2f} ({entry['trust_lower']:.2f}\N{EN DASH}" in table
-    assert "latest vintage, not the values known on the day" in text
+    assert "does not say when the values of 2 of 2 variables were public" in text
 
 
 def test_the_next_forecasts_stand_beside_what_was_retrodicted(html):
@@ -295,3 +296,15 @@ def test_tables_in_several_chunks_read_alike(html, pairs):
     parts = pa.concat_tables([make_retrodictions(pairs[half:]), make_retrodictions(pairs[:half])])
     assert parts.num_rows == rows.num_rows
     assert build_report(*make_summary(pairs), ledger, parts, make_forecasts()) == html
+
+
+def test_the_report_says_which_days_of_publication_are_assumed(pairs):
+    given = {"publication": "published_at", "assumed": 0, "lag_days": None, "releases": 1200}
+    some = given | {"assumed": 2, "lag_days": 1, "revised": 0}
+    text = text_of(build(pairs, publication={"b": PUBLICATION, "a": given | {"revised": 7}}))
+    assert "does not say when the values of 1 of 2 variables were public" in text
+    rows = "a in the source 1 200 7 b assumed: 30 days after the period 9 0"
+    assert rows in text.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    text = text_of(build(pairs, publication={"a": some}))
+    assert "a in the source; of 2 dates assumed, 1 day after the period" in text
+    assert "Read with care" not in text

@@ -17,7 +17,8 @@ from pulse_assets_tests.properties import holds_for_all
 from pulse_assets_tests.stages.one_batch import run_stages
 
 NUMBERS = ("predicted", "lower", "upper", "weight", "scale")
-RULES = ["naive", "seasonal_naive", "ses", "ar_diff_3", "pulse_assets_tests.own_rules:Plain"]
+RULES = ["naive", "seasonal_naive", "ses", "ar_diff_3"]
+OWN_RULE = "pulse_assets_tests.own_rules:Plain"
 START = np.datetime64("2001-01-01")
 ROWS = 130
 #: Largest publication delay in steps of the calendar. With longer delays few rows would be in
@@ -39,9 +40,9 @@ CALENDARS = {
 }
 
 
-def forecast(series, batch, options):
+def forecast(series, batch, options, rules):
     """Return a batch's numbers as bytes, and made_at and target, by `KEY`."""
-    table = run_stages(batch, series, resolve_rules(RULES), options).retrodictions
+    table = run_stages(batch, series, resolve_rules(rules), options).retrodictions
     numbers = np.stack([table[name].to_numpy() for name in NUMBERS], axis=1)
     keys = list(zip(*(table[name].to_pylist() for name in KEY), strict=True))
     days = zip(table["made_at"].to_pylist(), table["target_date"].to_pylist(), strict=True)
@@ -152,9 +153,10 @@ def poisoned_releases(series, dates, values, published, day, rng):
     holes=st.sampled_from([0.0, 0.1, 0.3]),
     linked=st.booleans(),
     score_against=st.sampled_from(["first", "latest", "2"]),
+    own_rule=st.sampled_from([False, False, False, True]),
 )
 def test_what_is_published_later_changes_no_bit_of_a_forecast(
-    seed, calendar, other, late, revised, chosen, rows, holes, linked, score_against
+    seed, calendar, other, late, revised, chosen, rows, holes, linked, score_against, own_rule
 ):
     """Forecasts, weights and intervals of an origin use nothing that is published after made_at."""
     rng = np.random.default_rng(seed)
@@ -180,7 +182,8 @@ def test_what_is_published_later_changes_no_bit_of_a_forecast(
         history_days=36500,
         score_against=score_against,
     )
-    true, days = forecast(series, batch, options)
+    rules = [*RULES, OWN_RULE] if own_rule else RULES
+    true, days = forecast(series, batch, options, rules)
     # Indicators that were selected at later rows alone may differ, so none of them is the key.
     own = sorted(key for key in true if not key[1].startswith("ar_with_"))
     assume(own)
@@ -192,7 +195,7 @@ def test_what_is_published_later_changes_no_bit_of_a_forecast(
         n: poison(s, calendars[n], made_at, rng, spared[n], get_frequency(frequencies[n]))
         for n, s in series.items()
     }
-    false, new_days = forecast(changed, batch, options)
+    false, new_days = forecast(changed, batch, options, rules)
     compared = {k for k in true.keys() & false.keys() if days[k][0] <= made_at.astype(date)}
     assert key in compared
     assert {k for k in compared if true[k] != false[k]} == set()

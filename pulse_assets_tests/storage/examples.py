@@ -6,7 +6,7 @@ from pulse_assets.catalog import HISTORICAL_DATA
 
 
 def history(*rows):
-    """A `historical_data` table of (variable, days since 1970, value) rows, public that day."""
+    """A `historical_data` table of (variable, days since 1970, value) rows, public at once."""
     variables, days, values = zip(*rows, strict=True) if rows else ((), (), ())
     return pa.table(
         [
@@ -14,7 +14,8 @@ def history(*rows):
             pa.array(days, pa.int32()).cast(pa.date32()),
             pa.array(values, pa.float64()),
             pa.array(days, pa.int32()).cast(pa.date32()),
-            *(pa.nulls(len(rows), field.type) for field in list(HISTORICAL_DATA)[4:]),
+            *(pa.nulls(len(rows), HISTORICAL_DATA.field(n).type) for n in ("model", "quantile")),
+            pa.array([True] * len(rows)),
         ],
         schema=HISTORICAL_DATA,
     )

@@ -26,7 +26,8 @@ def test_rows_come_back_in_the_order_of_the_sort_keys():
     assert table["variable"].to_pylist() == ["cpi", "cpi", "gdp"]
     assert [day.day for day in table["timestamp"].to_pylist()] == [11, 12, 11]
     np.testing.assert_array_equal(table["value"].to_numpy(), [-2.0, np.nan, 1.5])
-    assert table["model"].null_count == 3
+    assert table["published_at"].to_pylist() == table["timestamp"].to_pylist()
+    assert table["used"].to_pylist() == [True] * 3
 
 
 @pytest.mark.parametrize("asset", SCHEMAS)
