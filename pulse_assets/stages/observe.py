@@ -13,12 +13,11 @@ import pyarrow as pa
 
 from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.batches.windows import TrainingBatch, history_starts
-from pulse_assets.catalog import HISTORICAL_DATA, SORT_KEYS
+from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.frequency import Frequency
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.series import Revisions, Series
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.storage.tables import sorted_table
 
 _DAY: Final = np.timedelta64(1, "D")
 #: After all days of publication.
@@ -40,7 +39,8 @@ def observe(
         options: frequencies, horizons, the length of the history and which release is scored.
 
     Returns:
-        A table of schema `HISTORICAL_DATA`, sorted.
+        A table of schema `HISTORICAL_DATA`: the observations by variable, date and day of
+        publication, then the forecasts.
     """
     days = np.array([batch.start, batch.end], "M8[D]")
     first = history_starts(days[:1], options.history_days)[0]
@@ -212,10 +212,10 @@ def _forecasts(
 
 
 def _table(parts: Sequence[_Releases]) -> pa.Table:
-    """Return the rows of all parts, sorted; without forecasts they are in order already."""
+    """Return the rows of all parts, one after the other."""
     lengths = [len(part.dates) for part in parts]
     quantiles = np.concatenate([np.empty(0), *(_quantiles(part) for part in parts)])
-    table = pa.table(
+    return pa.table(
         [
             _repeated([part.variable for part in parts], lengths),
             np.concatenate([np.empty(0, "M8[D]"), *(part.dates for part in parts)]),
@@ -227,8 +227,6 @@ def _table(parts: Sequence[_Releases]) -> pa.Table:
         ],
         schema=HISTORICAL_DATA,
     )
-    given = any(part.model for part in parts)
-    return sorted_table(table, SORT_KEYS["historical_data"]) if given else table
 
 
 def _repeated(names: Sequence[str | None], lengths: Sequence[int]) -> pa.DictionaryArray:

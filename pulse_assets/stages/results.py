@@ -112,7 +112,6 @@ def summarise(
         "revisions": {},
         "publication": {},
         "given_forecasts": [],
-        "given_forecasts": [],
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
