@@ -83,8 +83,9 @@ def summarise(
         versions: version by package name.
 
     Returns:
-        The object that `ResultsDocument` describes, without checks, which `conclude` adds, and
-        without what the source alone tells: revisions, publication, others' forecasts. Undefined numbers are None. And a table of schema `SKILL_BY_HORIZON`.
+        The object that `ResultsDocument` describes, without what others add to it: `conclude` the
+        checks, and the step what the source tells of revisions, publication and others' forecasts.
+        Undefined numbers are None. And a table of schema `SKILL_BY_HORIZON`.
 
     Example:
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
