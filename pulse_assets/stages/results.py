@@ -111,6 +111,7 @@ def summarise(
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
         "revisions": {},
+        "publication": {},
         "given_forecasts": [],
         "configuration": dict(configuration),
         "versions": dict(versions),
