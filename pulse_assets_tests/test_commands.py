@@ -95,6 +95,28 @@ def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_status_and_training_name_the_outcomes_that_are_waited_for(pulse, source):
+    line = source / "historical_line.csv"
+    rows = line.read_text().splitlines()[1:]
+    later = [f"{row},{'8000-01-01' if row > '2005-04-01' else row[:10]}" for row in rows]
+    line.write_text("\n".join(["timestamp,value,published_at", *later]) + "\n")
+    waits = "1 batch waits for outcomes: line of 2005-04-01 is expected on 8000-01-01"
+    assert pulse("train", "--batch-limit", "3")[0] == 0
+    code, out = pulse("status")
+    assert (code, waits in out) == (0, True)
+    assert out.splitlines()[2].split() == ["3", "0", "0", "0", "0", "1", "4"]
+    status = json.loads(pulse("status", "--json")[1])
+    assert status["batches"]["2005-04-01"] == "waiting"
+    assert status["waiting"] == {
+        "2005-04-01": [
+            {"variable": "line", "timestamp": "2005-04-01", "expected": "8000-01-01"},
+        ]
+    }
+    assert pulse("train")[0] == 0
+    assert f"{waits}: computed without them now, and again by --resume\n" in pulse.errors
+    assert pulse("status")[1].splitlines()[2].split() == ["4", "0", "0", "0", "0", "0", "4"]
+
+
 def test_training_prints_json_for_machines(pulse):
     code, out = pulse("--json")
     assert code == 0

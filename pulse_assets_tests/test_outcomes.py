@@ -56,9 +56,10 @@ def peeking(tmp_path, monkeypatch):
 
 @pytest.fixture
 def late(source):
-    """A third series, published a day before its last target, but after each origin."""
+    """A third series, whose values before 2005 are published after those of 2005."""
     months = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01" for i in range(120)]
-    rows = "".join(f"{month},{i % 7},2005-11-30\n" for i, month in enumerate(months))
+    days = ["2007-01-01" if month < "2005" else month for month in months]
+    rows = "".join(f"{months[i]},{i % 7},{days[i]}\n" for i in range(120))
     (source / "historical_late.csv").write_text("timestamp,value,published_at\n" + rows)
     return source
 

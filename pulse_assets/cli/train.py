@@ -83,7 +83,7 @@ def _describe_source(training: CheckedTraining) -> Iterator[str]:
     settings, options, source = training.settings, training.options, training.source
     yield from summarise_source(source, options)
     if waiting := waiting_batches(settings, options, batch_keys(settings), source):
-        yield describe_waiting(waiting) + " (they are computed again once these are public)"
+        yield f"{describe_waiting(waiting)}: computed without them now, and again by --resume"
 
 
 def _where(cluster: ClusterSpec) -> str:
