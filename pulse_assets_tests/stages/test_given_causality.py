@@ -114,7 +114,7 @@ def test_what_others_forecast_later_changes_no_bit_of_a_forecast(
     start = (days[-1] - 40).astype(date)
     batch = TrainingBatch("batch", start, start + timedelta(days=41), ("x",))
     options = TrainingOptions(horizons=[1, 2, 5], frequencies={"x": frequency}, history_days=36500)
-    true, known_days = forecast({"x": series}, batch, options)
+    true, known_days = forecast({"x": series}, batch, options, RULES)
     assume(true)
     key = sorted(true)[chosen % len(true)]
     made_at, target = map(np.datetime64, known_days[key])
@@ -133,7 +133,7 @@ def test_what_others_forecast_later_changes_no_bit_of_a_forecast(
     if more:
         later.append(given_forecasts("newcomer", *later_forecasts(days, made_at, rng)))
     changed = replace(changed, forecasts=tuple(later))
-    false, new_days = forecast({"x": changed}, batch, options)
+    false, new_days = forecast({"x": changed}, batch, options, RULES)
     # Where rows are steps, another row before the target makes another target.
     compared = {
         k
