@@ -56,9 +56,10 @@ def peeking(tmp_path, monkeypatch):
 
 @pytest.fixture
 def late(source):
-    """A third series, published a day before its last target, but after each origin."""
+    """A third series, of which one value alone is public before that of its last target is."""
     months = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01" for i in range(120)]
-    rows = "".join(f"{month},{i % 7},2005-11-30\n" for i, month in enumerate(months))
+    late = {month: "2006-01-15" for month in months[1:] if month < "2005-12-01"}
+    rows = "".join(f"{m},{i % 7},{late.get(m, m)}\n" for i, m in enumerate(months))
     (source / "historical_late.csv").write_text("timestamp,value,published_at\n" + rows)
     return source
 
