@@ -87,13 +87,21 @@ def check_ready(
 
 
 def _check_forecasts(source: Source, rules: Sequence[str]) -> None:
-    """Refuse forecasts that cannot be read, or whose model has the name of a rule."""
+    """Refuse forecasts that cannot be read or made, or whose model has the name of a rule."""
     twice = [model for model in source.forecasts() if model in rules]
     if twice:
         raise HistoricalDataError(
             f"source {source.uri} has forecasts of {twice[0]}, which is the name of one of the "
             "rules: rename the file or the rule"
         )
+    for given in (each for of in source.forecasts().values() for each in of.values()):
+        after = np.flatnonzero(given.made_at > _latest_day())
+        if len(after):
+            at = int(after[0])
+            raise HistoricalDataError(
+                f"{given.file}: {given.unit} {given.places[at]}, {given.variable}: made_at "
+                f"{given.made_at[at]} lies more than a year after today: correct it"
+            )
 
 
 def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
@@ -240,14 +248,18 @@ def _check_not_to_come(series: Series, leave_out: str) -> None:
     With one such date all other series would end centuries before it, and have no next forecast. A
     value may be labelled with the end of its year before that year has ended.
     """
-    latest = np.datetime64(datetime.now(UTC).date() + _LABELLED_AHEAD)
-    after = np.flatnonzero(series.timestamps > latest)
+    after = np.flatnonzero(series.timestamps > _latest_day())
     if after.size:
         fixes = ["correct the date", *([leave_out] if leave_out else [])]
         raise HistoricalDataError(
             f"{series.source}: {series.row(int(after[0]))} lies more than a year after today: "
             f"{', or '.join(fixes)}"
         )
+
+
+def _latest_day() -> np.datetime64:
+    """Return the last day that is no typing error."""
+    return np.datetime64(datetime.now(UTC).date() + _LABELLED_AHEAD)
 
 
 def _check_usable(

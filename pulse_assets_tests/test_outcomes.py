@@ -56,10 +56,10 @@ def peeking(tmp_path, monkeypatch):
 
 @pytest.fixture
 def late(source):
-    """A third series, of which one value alone is public before that of its last target is."""
+    """A third series, whose values before 2005 are published after those of 2005."""
     months = [f"{2000 + i // 12}-{i % 12 + 1:02d}-01" for i in range(120)]
-    late = {month: "2006-01-15" for month in months[1:] if month < "2005-12-01"}
-    rows = "".join(f"{m},{i % 7},{late.get(m, m)}\n" for i, m in enumerate(months))
+    days = ["2007-01-01" if month < "2005" else month for month in months]
+    rows = "".join(f"{months[i]},{i % 7},{days[i]}\n" for i in range(120))
     (source / "historical_late.csv").write_text("timestamp,value,published_at\n" + rows)
     return source
 

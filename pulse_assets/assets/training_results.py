@@ -164,9 +164,7 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     """
     ledger = inputs.ledger.load()
     results, skill = _summary(run, options, inputs, ledger)
-    results["revisions"] = _revisions(run, options, results, _scored(ledger, results))
-    others = report_models(run.open_source(), options.variables or ())
-    results["given_forecasts"] = [asdict(each) for each in others]
+    results |= _of_source(run, options, results, _scored(ledger, results))
     ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, inputs.recorded)
     results = conclude(results, [*earlier, ensemble])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
@@ -188,7 +186,7 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
         made_of={"configuration": configuration_fingerprint(run, options)},
         required=inputs.required,
     )
-    summary = summarise(
+    return summarise(
         metrics,
         ledger,
         planned=batch_keys(run),
@@ -197,9 +195,26 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
         configuration=describe(run, options),
         versions=_versions(),
     )
-    publication = publication_of(run.open_source(), options)
-    summary.results["publication"] = {name: asdict(each) for name, each in publication.items()}
-    return summary
+
+
+def _of_source(
+    run: Settings, options: TrainingOptions, results: Mapping[str, Any], keys: Sequence[str]
+) -> dict[str, Any]:
+    """Return the parts of the results that the source tells: releases and others' forecasts.
+
+    Args:
+        run: where data lies.
+        options: the resolved configuration.
+        results: the others.
+        keys: keys of the batches that have scores.
+    """
+    source = run.open_source()
+    publication = publication_of(source, options)
+    return {
+        "revisions": _revisions(run, options, results, keys),
+        "publication": {name: asdict(each) for name, each in publication.items()},
+        "given_forecasts": [asdict(m) for m in report_models(source, options.variables or ())],
+    }
 
 
 def _revisions(
@@ -211,7 +226,7 @@ def _revisions(
     series = load_series(run.open_source(), names, options.frequencies, lags)
     if not (revised := revised_variables(series)):
         return {}
-    stored = PartitionedTables(
+    retrodictions = PartitionedTables(
         open_store(run.store, run.s3), "retrodictions", run.batch_length, keys
     ).parts(FORECAST_COLUMNS, made_of={"configuration": configuration_fingerprint(run, options)})
     blocks = group_batches([batch_of(run, key, tuple(names)) for key in keys], options, threads=1)
@@ -221,7 +236,7 @@ def _revisions(
     promised = skills(again, series, revised)
     if len(rules) < len(models):  # an ensemble without users' rules is another one
         promised = promised[~promised["model"].isin(ENSEMBLES)]
-    real_time = skills(stored, series, revised)
+    real_time = skills(retrodictions, series, revised)
     return measure_revisions(results["models_by_variable"], real_time, promised)
 
 

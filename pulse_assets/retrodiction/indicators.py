@@ -326,8 +326,10 @@ class IndicatorRule:
 
     def starting_at(self, index: int) -> Self:
         """Return the rule for the same variable from a later or, if negative, earlier value on."""
-        known = KnownSeries(self.indicator, (_NO_INDICES, _NO_INDICES)).shifted(-index)
-        return replace(self, indicator=known.values, implausible=None) if index else self
+        if not index:
+            return self
+        shifted = KnownSeries(self.indicator, (_NO_INDICES, _NO_INDICES)).shifted(-index)
+        return replace(self, indicator=shifted.values, implausible=None)
 
     def known_indicator(self, start: int) -> KnownSeries:
         """Return the indicator at the dates of a series whose first known value is at `start`."""

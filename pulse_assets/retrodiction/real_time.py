@@ -56,13 +56,13 @@ def vintages_of(first_releases: Floats, revisions: Revisions, season: int) -> li
     values, length = np.array(first_releases, np.float64), len(first_releases)
     order = np.argsort(revisions.known_from, kind="stable")
     indices, known_from = revisions.indices[order], revisions.known_from[order]
-    begins = np.unique(known_from[known_from < length]).tolist()
+    firsts = np.unique(known_from[known_from < length]).tolist()
     vintages = []
-    for first, end in itertools.pairwise([*sorted({0, *begins}), length]):
+    for first, end in itertools.pairwise([*sorted({0, *firsts}), length]):
         new = slice(*known_from.searchsorted([first, first + 1]))
         values[indices[new]] = revisions.values[order[new]]
-        known = KnownSeries.of(values[: first + 1], season).at(first)
-        whole = np.append(known, values[first + 1 : end])
+        plausible = KnownSeries.of(values[: first + 1], season).at(first)
+        whole = np.append(plausible, values[first + 1 : end])
         vintages.append(Vintage(whole, np.arange(first, end)))
     return vintages
 
@@ -93,8 +93,8 @@ def run_on_vintages(
     for chosen in _together(vintages, rule, range(origins.start + start, origins.stop + start)):
         values, own_origins = zip(*chosen, strict=True)
         own = SeriesBatch.of(values, own_origins, batch.request.horizons, batch.request.season)
-        begin = first_known(chosen[0].values)
-        aligned = rule.starting_at(begin - start) if isinstance(rule, IndicatorRule) else rule
+        later = first_known(chosen[0].values) - start
+        aligned = rule.starting_at(later) if isinstance(rule, IndicatorRule) else rule
         places = np.concatenate(own_origins) - start
         _fill(own, aligned, places, batch.units[0], origins.start, forecasts, failures)
 

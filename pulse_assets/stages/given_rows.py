@@ -73,10 +73,15 @@ class GivenRows:
 
     def at(self, index: Bools | Ints) -> Self:
         """Return some of the forecasts, and the models that made one of them."""
-        columns = (self.targets, self.values, self.made_at, self.quantiles)
         used, codes = np.unique(self.codes[index], return_inverse=True)
-        models = tuple(self.models[code] for code in used.tolist())
-        return type(self)(models, codes, *(column[index] for column in columns))
+        return type(self)(
+            tuple(self.models[code] for code in used.tolist()),
+            codes,
+            self.targets[index],
+            self.values[index],
+            self.made_at[index],
+            self.quantiles[index],
+        )
 
     @cached_property
     def first_made(self) -> Mapping[str, np.datetime64]:
@@ -143,8 +148,8 @@ def given_rules(given: GivenRows, steps: Steps, start: int, level: float) -> dic
         (lower, first), (upper, last) = (find(code, (1.0 + sign * level) / 2.0) for sign in (-1, 1))
         # Quantiles of another day belong to another forecast.
         both = (first == made_at) & (last == made_at) & (lower <= upper)
-        bounds = (np.where(both, bound, np.nan) for bound in (lower, upper))
-        rules[model] = GivenRule(model, point, *bounds, start)
+        lower, upper = (np.where(both, bound, np.nan) for bound in (lower, upper))
+        rules[model] = GivenRule(model, point, lower, upper, start)
     return rules
 
 

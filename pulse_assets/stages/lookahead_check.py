@@ -111,8 +111,8 @@ def _request(variable: PlannedVariable, row: int, public: Observations) -> Serie
         row: of its available history.
         public: what was public of it on the day on which the row was.
     """
-    known = public.until(variable.history.available_history.dates[row])
-    history = VariableHistory(known, variable.history.frequency)
+    rows = public.until(variable.history.available_history.dates[row])
+    history = VariableHistory(rows, variable.history.frequency)
     # All steps of the batch: a rule may forecast a path as a whole.
     steps = np.unique(variable.pairs.steps_ahead)
     # Which dates have an observation is known: it says what somebody else's forecasts are of.

@@ -13,12 +13,11 @@ import pyarrow as pa
 
 from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.batches.windows import TrainingBatch, history_starts
-from pulse_assets.catalog import HISTORICAL_DATA, SORT_KEYS
+from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.frequency import Frequency
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.series import Revisions, Series
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.storage.tables import sorted_table
 
 _DAY: Final = np.timedelta64(1, "D")
 #: After all days of publication.
@@ -40,7 +39,8 @@ def observe(
         options: frequencies, horizons, the length of the history and which release is scored.
 
     Returns:
-        A table of schema `HISTORICAL_DATA`, sorted.
+        A table of schema `HISTORICAL_DATA`: the observations by variable, date and day of
+        publication, then the forecasts.
     """
     days = np.array([batch.start, batch.end], "M8[D]")
     first = history_starts(days[:1], options.history_days)[0]
@@ -86,7 +86,7 @@ class _Cut(NamedTuple):
     Attributes:
         series: the whole series.
         published: the day of publication of each value, [T].
-        rows: the first row of the history, the first of the window and the one after the window.
+        rows: the first row of the history, the first of the window and the next after it.
     """
 
     series: Series
@@ -105,8 +105,8 @@ class _Cut(NamedTuple):
         if series.published_at is None:
             raise ValueError(f"{series.variable} has no days of publication")
         days = np.array([first, start, end])
-        begin, window, after = np.searchsorted(series.timestamps, days).tolist()
-        return cls(series, series.published_at, (begin, window, after))
+        first_row, window, after = np.searchsorted(series.timestamps, days).tolist()
+        return cls(series, series.published_at, (first_row, window, after))
 
     def last_forecast_day(self, frequency: Frequency, horizon: int) -> np.datetime64 | None:
         """Return the day on which the last forecast of the window is made; None: it has none.
@@ -117,8 +117,8 @@ class _Cut(NamedTuple):
             frequency: of the variable.
             horizon: the smallest number of steps ahead.
         """
-        begin, start, end = self.rows
-        valued = begin + np.flatnonzero(np.isfinite(self.series.values[begin:end]))
+        first_row, start, end = self.rows
+        valued = first_row + np.flatnonzero(np.isfinite(self.series.values[first_row:end]))
         if not len(valued) or valued[-1] < start:
             return None
         target = valued[-1]
@@ -142,9 +142,9 @@ class _Cut(NamedTuple):
             last_day: the last day on which a forecast of the batch is made.
             score_against: which release of the values in the window is scored.
         """
-        begin, _, end = self.rows
+        first_row, _, end = self.rows
         after = end + np.flatnonzero(self.published[end:] <= last_day)
-        rows = np.append(np.arange(begin, end), after) if len(after) else slice(begin, end)
+        rows = np.append(np.arange(first_row, end), after) if len(after) else slice(first_row, end)
         series = self.series
         columns = series.timestamps[rows], series.values[rows], self.published[rows]
         first = _Releases(series.variable, *columns, np.ones(len(columns[0]), bool))
@@ -156,16 +156,16 @@ class _Cut(NamedTuple):
         self, first: _Releases, later: Revisions, last_day: np.datetime64, score_against: str
     ) -> _Releases:
         """Add the later releases."""
-        begin, start, end = self.rows
-        seen = later.published_at <= last_day
+        first_row, start, end = self.rows
+        public = later.published_at <= last_day
         outcome = (later.rows >= start) & (later.rows < end)
-        kept = (seen | outcome) & (later.rows >= begin)
-        used = seen | (outcome & _scored(later.rows, score_against))
-        dates = np.append(first.dates, self.series.timestamps[later.rows[kept]])
-        published = np.append(first.published, later.published_at[kept])
+        chosen = (public | outcome) & (later.rows >= first_row)
+        used = public | (outcome & _scored(later.rows, score_against))
+        dates = np.append(first.dates, self.series.timestamps[later.rows[chosen]])
+        published = np.append(first.published, later.published_at[chosen])
         order = np.lexsort((published, dates))
-        values = np.append(first.values, later.values[kept])
-        used = np.append(first.used, used[kept])
+        values = np.append(first.values, later.values[chosen])
+        used = np.append(first.used, used[chosen])
         return _Releases(first.variable, dates[order], values[order], published[order], used[order])
 
 
@@ -212,10 +212,10 @@ def _forecasts(
 
 
 def _table(parts: Sequence[_Releases]) -> pa.Table:
-    """Return the rows of all parts, sorted; without forecasts they are in order already."""
+    """Return the rows of all parts, one after the other."""
     lengths = [len(part.dates) for part in parts]
     quantiles = np.concatenate([np.empty(0), *(_quantiles(part) for part in parts)])
-    table = pa.table(
+    return pa.table(
         [
             _repeated([part.variable for part in parts], lengths),
             np.concatenate([np.empty(0, "M8[D]"), *(part.dates for part in parts)]),
@@ -227,8 +227,6 @@ def _table(parts: Sequence[_Releases]) -> pa.Table:
         ],
         schema=HISTORICAL_DATA,
     )
-    given = any(part.model for part in parts)
-    return sorted_table(table, SORT_KEYS["historical_data"]) if given else table
 
 
 def _repeated(names: Sequence[str | None], lengths: Sequence[int]) -> pa.DictionaryArray:

@@ -125,7 +125,7 @@ class SeriesForecasts:
         rows = np.unique(screening_rows(origins)).tolist()
         names = {name for row in rows for name in self.selected[row]}
         others = {name for chosen in self.selected.values() for name in chosen} - names
-        given, last_day = self.request.given, self.request.known_days[origins.max(initial=0)]
+        given, last_day = self.request.given, self.request.known_days[origins].max()
         others |= {*given.models} - {*given.models_on(last_day)}
         models = enumerate(self.retrodiction.models)
         return [i for name, i in sorted((name, i) for i, name in models) if name not in others]

@@ -80,7 +80,7 @@ def _describe(batch: TrainingBatch, history: VariableHistory, horizons: Sequence
 
 def _why_no_pairs(history: VariableHistory, window: slice) -> str:
     """Return why no target of a window has an origin to be predicted from."""
-    if history.made_at[max(window.stop - 2, 0)] <= history.archive_begins:
+    if history.made_at[max(window.stop - 2, 0)] <= history.archive_start:
         return IN_ARCHIVE
     return TOO_LITTLE
 

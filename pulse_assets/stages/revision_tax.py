@@ -42,7 +42,7 @@ _KEY: Final = ["variable", "model", "horizon"]
 
 def revised_variables(series: Mapping[str, Series]) -> list[str]:
     """Return the variables of which some value has a later release, sorted."""
-    return sorted(name for name, one in series.items() if one.revisions is not None)
+    return sorted(name for name, each in series.items() if each.revisions is not None)
 
 
 def newest_values(series: Series) -> Series:
@@ -81,7 +81,7 @@ def forecasts_on_newest_values(
         A table of schema `RETRODICTIONS` for each batch.
     """
     revised = set(revised_variables(series))
-    newest = {name: newest_values(one) for name, one in series.items()}
+    newest = {name: newest_values(each) for name, each in series.items()}
     for block in blocks:
         together = replace(block[-1], start=block[0].start)
         histories = histories_of(observe(together, newest, options), options.frequencies)

@@ -308,13 +308,13 @@ class VariableHistory:
         That is the day on which a forecast can be made from it. All values that an archive holds
         from its first day on became public long before: theirs is the end of the period.
         """
-        days, first = self._available_made_at, self.archive_begins
+        days, first = self._available_made_at, self.archive_start
         over = self.frequency.period_over(self.available_history.dates)
-        known = np.where(days == first, np.fmin(over, first), days)
-        return np.maximum.accumulate(known)
+        as_of = np.where(days == first, np.fmin(over, first), days)
+        return np.maximum.accumulate(as_of)
 
     @property
-    def archive_begins(self) -> np.datetime64:
+    def archive_start(self) -> np.datetime64:
         """The day on which the first value was published; NaT if there is none."""
         published = self._in_publication_order.published
         return np.fmin.reduce(published, initial=np.datetime64("NaT", "D"))
@@ -413,7 +413,7 @@ class VariableHistory:
         known_dates = np.append(available.dates, np.datetime64("NaT"))[last_known]
         # Comparisons with NaT are false: a series that is too short has no pairs.
         enough = (last_known >= 0) & (known_dates >= self._first_origin)
-        enough &= self.made_at[target - horizon] > self.archive_begins
+        enough &= self.made_at[target - horizon] > self.archive_start
         steps_ahead = np.zeros(len(target), np.int64)
         steps_ahead[enough] = steps_since(
             available.dates, last_known[enough], origin_dates[enough], self.frequency

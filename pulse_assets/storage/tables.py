@@ -85,6 +85,8 @@ def decode_table(
         _check_schema(file.schema_arrow, schema, name)
         table = file.read(columns=columns)
         table.validate(full=True)
+        if table.num_rows != file.metadata.num_rows:
+            raise ValueError(f"{table.num_rows} of {file.metadata.num_rows} rows can be read")
     chosen = pa.schema([schema.field(column) for column in table.column_names])
     return table.cast(chosen).unify_dictionaries().combine_chunks()
 
@@ -130,8 +132,15 @@ def fingerprint_of(table: pa.Table) -> dict[str, str]:
 
 
 def _open(data: bytes, categorical: list[str] | None = None) -> pq.ParquetFile:
+    file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+    if not categorical:
+        return file
+    present = [name for name in categorical if name in file.schema_arrow.names]
     return pq.ParquetFile(
-        pa.BufferReader(data), read_dictionary=categorical, page_checksum_verification=True
+        pa.BufferReader(data),
+        metadata=file.metadata,
+        read_dictionary=present,
+        page_checksum_verification=True,
     )
 
 

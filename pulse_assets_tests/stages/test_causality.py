@@ -40,7 +40,7 @@ CALENDARS = {
 }
 
 
-def forecast(series, batch, options, rules):
+def forecast(series, batch, options, rules=(*RULES, OWN_RULE)):
     """Return a batch's numbers as bytes, and made_at and target, by `KEY`."""
     table = run_stages(batch, series, resolve_rules(rules), options).retrodictions
     numbers = np.stack([table[name].to_numpy() for name in NUMBERS], axis=1)

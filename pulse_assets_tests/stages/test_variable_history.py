@@ -42,6 +42,8 @@ def test_observations_of_one_variable_are_selected():
             "timestamp": pa.array([date(2020, 1, 1), date(2020, 1, 2)]),
             "value": [1.0, 2.0],
             "published_at": pa.array([date(2020, 1, 1), date(2020, 2, 1)], pa.date32()),
+            "model": pa.nulls(2, HISTORICAL_DATA.field("model").type),
+            "quantile": pa.nulls(2, pa.float64()),
             "used": [True, True],
         }
     ).cast(HISTORICAL_DATA)

@@ -82,7 +82,10 @@ def test_every_difference_to_the_schema_is_listed_when_writing():
 
 def test_columns_in_another_order_are_refused():
     with pytest.raises(StoreError, match="order value, variable"):
-        encode(history(*ROWS).select(["value", "variable", "timestamp", "published_at", "used"]))
+        table = history(*ROWS)
+        encode(
+            table.select(["value", "variable", *table.column_names[1:2], *table.column_names[3:]])
+        )
 
 
 def test_an_object_of_another_schema_is_refused_when_reading():
