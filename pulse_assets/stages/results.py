@@ -84,7 +84,8 @@ def summarise(
 
     Returns:
         The object that `ResultsDocument` describes, without checks, which `conclude` adds, and
-        without what the source alone tells: revisions, publication, others' forecasts. Undefined numbers are None. And a table of schema `SKILL_BY_HORIZON`.
+        without what the source alone tells: revisions, publication, others' forecasts. Undefined
+        numbers are None. And a table of schema `SKILL_BY_HORIZON`.
 
     Example:
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
