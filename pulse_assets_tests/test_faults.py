@@ -125,7 +125,7 @@ class Command:
 
 def unexpected(said):
     """The lines of a run's output but for those of its start, its batches and its phases."""
-    known = re.compile(r"\d+ batch(es)? of |source: |batches \d|.* \.\.\.$")
+    known = re.compile(r"\d+ batch(es)? of |source: |publication: |batches \d|.* \.\.\.$")
     return [line for line in said.splitlines() if not known.match(line)]
 
 

@@ -200,19 +200,20 @@ def test_a_column_whose_frequency_changes_is_used_from_the_change_on(tmp_path, p
     assert "rows before are not used" in b["note"]
 
 
-def test_a_training_says_in_two_lines_what_hundreds_of_series_are(tmp_path, pulse):
+def test_a_training_says_in_a_few_lines_what_hundreds_of_series_are(tmp_path, pulse):
     columns = {f"v{i}": LINE for i in range(300)} | {"S&P 500": LINE[:60] + [None] * 3 + LINE[63:]}
     source = write_wide(tmp_path / "source", columns)
     words = ("--batch-limit", "1", "--models", "naive", "--horizons", "1")
     code, _, err = pulse("train", "--source", source / "wide.csv", *DATES, *words)
     assert code == 0
-    first, second, third, *_ = err.splitlines()
+    first, second, third, fourth, *_ = err.splitlines()
     assert first.startswith("1 batch of 301 variables;")
     assert second == (
         "source: 301 monthly series in 1 file, 2000-01-01 to 2009-12-01; 1 with gaps (pulse-train "
         "check shows which)"
     )
-    assert third == "wide.csv: 'S&P 500' is read as S_P_500"
+    assert third == "publication: 301 series assumed (0 days after the period)"
+    assert fourth == "wide.csv: 'S&P 500' is read as S_P_500"
 
 
 @pytest.fixture

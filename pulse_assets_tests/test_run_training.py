@@ -91,9 +91,10 @@ def test_a_training_prints_its_summary_on_stdout_and_progress_on_stderr(command,
         assert path == str(tmp_path / "store" / Path(file).stem / file)
         assert Path(path).is_file()
     assert re.search(r" start \d+\.\d s, batches \d.*, end \d+\.\d s ", " ".join(ran.out.split()))
-    first, second, *others = ran.err.splitlines()
+    first, second, third, *others = ran.err.splitlines()
     assert first == "12 batches of 2 variables; computing in this process"
     assert second == "source: 2 monthly series in 2 files, 2000-01-01 to 2009-12-01"
+    assert third == "publication: 2 series assumed (0 days after the period)"
     progress = [line for line in others if not line.endswith(" ...")]  # phases that took long
     assert all(line.startswith("batches ") for line in progress)
     assert progress[-1].startswith("batches 12/12, 0 failed, 1 skipped")
@@ -245,9 +246,10 @@ def test_the_console_script_keeps_stdout_and_stderr_apart(small, tmp_path):
     assert ran.returncode == 0
     assert ran.stdout.splitlines()[-1].startswith("report: ")
     lines = [line for line in ran.stderr.splitlines() if not line.endswith(" ...")]
-    first, source, line = lines  # no warning, no line of Dask's or Dagster's
+    first, source, publication, line = lines  # no warning, no line of Dask's or Dagster's
     assert first == "3 batches of 2 variables; starting 2 workers"
     assert source.startswith("source: 2 ")
+    assert publication.startswith("publication: 2 ")
     assert line.startswith("batches 3/3, 0 failed, 1 skipped")
 
 
@@ -374,7 +376,7 @@ def test_an_unreachable_scheduler_is_named(command, small, tmp_path, monkeypatch
     monkeypatch.setattr("pulse_assets.execution.cluster.CONNECT_SECONDS", 1)
     address = "tcp://127.0.0.1:9"
     ran = command(*small, "--use-dask", "--dask-scheduler-address", address)
-    first, _, error = ran.err.splitlines(keepends=True)
+    first, _, _, error = ran.err.splitlines(keepends=True)
     assert first == f"12 batches of 2 variables; joining the Dask scheduler {address}\n"
     assert_refused(ran._replace(err=error), [address, "no Dask scheduler answers"], tmp_path)
 
