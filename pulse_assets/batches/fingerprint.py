@@ -52,6 +52,7 @@ NUMERICAL_CODE: Final = (
         for name in (
             "columns",
             "given_rows",
+            "observations",
             "observe",
             "panel",
             "plan",

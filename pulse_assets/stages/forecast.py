@@ -15,9 +15,10 @@ from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import constant
+from pulse_assets.stages.observations import Observations
 from pulse_assets.stages.observe import observe_all
 from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
-from pulse_assets.stages.variable_history import MINIMUM_HISTORY, Observations, VariableHistory
+from pulse_assets.stages.variable_history import MINIMUM_HISTORY, VariableHistory
 
 #: Returns a variable's trust after the last batch by (model, horizon), see `LatestTrust`.
 Trust = Callable[[str], Mapping[tuple[str, int], float]]

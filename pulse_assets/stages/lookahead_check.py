@@ -13,9 +13,10 @@ from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.columns import split_by
+from pulse_assets.stages.observations import Observations
 from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
 from pulse_assets.stages.predict import PlannedVariable, planned_variables
-from pulse_assets.stages.variable_history import Observations, VariableHistory, histories_of
+from pulse_assets.stages.variable_history import VariableHistory, histories_of
 
 Tables = Mapping[str, pa.Table]
 

@@ -23,7 +23,8 @@ from pulse_assets.retrodiction.retrodict import Retrodiction, retrodict
 from pulse_assets.retrodiction.rules import ENSEMBLES, INDICATOR_PREFIX, Rule
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.given_rows import GivenRows, Steps, given_rules
-from pulse_assets.stages.variable_history import Observations, VariableHistory
+from pulse_assets.stages.observations import Observations
+from pulse_assets.stages.variable_history import VariableHistory
 
 #: Rows from one selection of leading indicators to the next. Slow rules restart there too.
 SCREENING_ROWS: Final = 24

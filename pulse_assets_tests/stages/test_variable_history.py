@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.frequency_names import FREQUENCIES
-from pulse_assets.stages.variable_history import MINIMUM_HISTORY, Observations, VariableHistory
+from pulse_assets.stages.observations import Observations
+from pulse_assets.stages.variable_history import MINIMUM_HISTORY, VariableHistory
 
 
 def make_observations(dates, values, published=None):
