@@ -37,7 +37,7 @@ def publication_days(series: Series, frequency: Frequency, lag_days: int = 0) ->
     """Return the day on which each observation of a series was public, [T].
 
     The day that the file gives stays. Without one a value is public when its period is over, see
-    `Frequency.period_over`, plus `lag_days`.
+    `Frequency.period_over`, plus `lag_days`, and not later than its first revision.
 
     Args:
         series: the observations.
@@ -52,7 +52,10 @@ def publication_days(series: Series, frequency: Frequency, lag_days: int = 0) ->
         ['2020-05-01', '2020-07-31']
     """
     assumed = frequency.period_over(series.timestamps) + np.timedelta64(lag_days, "D")
-    given = series.published_at
+    given, later = series.published_at, series.revisions
+    if later is not None:
+        rows, first = np.unique(later.rows, return_index=True)
+        assumed[rows] = np.fmin(assumed[rows], later.published_at[first])
     return assumed if given is None else np.where(np.isnat(given), assumed, given)
 
 
