@@ -40,6 +40,8 @@ def count_duplicates(table: pa.Table, key: Sequence[str]) -> int:
     Example:
         >>> count_duplicates(pa.table({"a": [1, 1, 2], "b": [1, 1, 1]}), ["a", "b"])
         1
+        >>> count_duplicates(pa.table({"quantile": [0.05, None, 0.95, None]}), ["quantile"])
+        1
     """
     columns = [_numbers(table[name]) for name in key]
     order = np.lexsort(columns)
@@ -53,4 +55,6 @@ def _numbers(column: pa.ChunkedArray) -> np.ndarray:
     values = whole.indices if isinstance(whole, pa.DictionaryArray) else whole
     if pa.types.is_date32(values.type):
         values = values.cast(pa.int32())
+    if pa.types.is_floating(values.type):
+        return values.fill_null(np.inf).to_numpy()
     return values.cast(pa.int64()).fill_null(np.iinfo(np.int64).min).to_numpy()

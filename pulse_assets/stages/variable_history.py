@@ -144,7 +144,7 @@ class VariableHistory:
     @property
     def archive_start(self) -> np.datetime64:
         """The day on which the first value was published; NaT if there is none."""
-        published = self._in_publication_order.published
+        published = self.rows.published[np.isfinite(self.rows.values)]
         return np.fmin.reduce(published, initial=np.datetime64("NaT", "D"))
 
     @cached_property
@@ -162,7 +162,9 @@ class VariableHistory:
         if not len(later.dates):
             return None
         row = np.minimum(rows.dates.searchsorted(later.dates), len(rows.dates) - 1)
-        known_from = self._available_made_at.searchsorted(later.published)
+        # A first release without a day of its own has that of its revision, which may be the day of
+        # earlier origins, too: they do not reach this row.
+        known_from = np.maximum(self._available_made_at.searchsorted(later.published), row)
         used = (rows.dates[row] == later.dates) & (known_from < len(rows.dates))
         return Revisions(row[used], later.values[used], known_from[used]) if used.any() else None
 

@@ -1,5 +1,6 @@
 """Windows: targets, publication order, and the last value known at each origin."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 
 from pulse_assets.catalog import HISTORICAL_DATA
 from pulse_assets.history.frequency_names import FREQUENCIES
-from pulse_assets.stages.observations import Observations
+from pulse_assets.stages.observations import LaterReleases, Observations
 from pulse_assets.stages.variable_history import MINIMUM_HISTORY, VariableHistory
 
 
@@ -153,3 +154,24 @@ def test_the_values_of_an_archives_first_day_are_no_origins():
     assert pairs.origin.min() == 25
     assert window.history.known_days[:2].tolist() == [date(2000, 2, 1), date(2000, 3, 1)]
     assert window.history.known_days[24:26].tolist() == [date(2002, 1, 31), date(2002, 3, 13)]
+
+
+def test_a_row_without_a_value_begins_no_archive():
+    """A date without a value before an archive makes no real origins of the archive's first day."""
+    dates = months(40)
+    values = [np.nan, *range(1, 40)]
+    published = ["2000-02-01"] + ["2002-01-31"] * 24 + [str(day + 40) for day in dates[25:]]
+    window = make_window(make_observations(dates, values, published), dates[20])
+    assert window.pairs([1, 3]).origin.min() == 25
+
+
+def test_a_revision_on_the_day_of_an_earlier_origin_is_known_from_its_own_row_on():
+    """A first release without a day has that of its revision, on which other origins are made."""
+    dates = months(30)
+    published = [str(day + 40) for day in dates]
+    published[20] = published[19]
+    first = make_observations(dates, range(30), published)
+    revision = LaterReleases(dates[20:21], np.array([5.0]), first.published[20:21])
+    window = make_window(replace(first, later=revision), dates[21])
+    revisions = window.history.known_series.revisions
+    assert (revisions.indices.tolist(), revisions.known_from.tolist()) == ([20], [20])
