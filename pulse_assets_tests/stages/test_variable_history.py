@@ -174,4 +174,5 @@ def test_a_revision_on_the_day_of_an_earlier_origin_is_known_from_its_own_row_on
     revision = LaterReleases(dates[20:21], np.array([5.0]), first.published[20:21])
     window = make_window(replace(first, later=revision), dates[21])
     revisions = window.history.known_series.revisions
+    assert revisions is not None
     assert (revisions.indices.tolist(), revisions.known_from.tolist()) == ([20], [20])
