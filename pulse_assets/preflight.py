@@ -17,7 +17,13 @@ from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.calendars import decide_frequency, rows_used
 from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
 from pulse_assets.history.frequency_names import get_frequency, with_holidays
-from pulse_assets.history.publication import ALL_OTHERS, forecast_days, lag_of, publication_days
+from pulse_assets.history.publication import (
+    ALL_OTHERS,
+    archive_start,
+    forecast_days,
+    lag_of,
+    publication_days,
+)
 from pulse_assets.history.publication_check import check_publication
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
@@ -339,7 +345,7 @@ def _not_in_real_time(series: Series, frequency: Frequency, target: int) -> tupl
     published = publication_days(series, frequency)
     has_value = np.isfinite(series.values)
     days = forecast_days(published, has_value, frequency.period_over(series.timestamps))
-    first = published[has_value].min()
+    first = archive_start(published[has_value], MINIMUM_HISTORY)
     origins = np.flatnonzero((days > first) & (np.cumsum(has_value) >= MINIMUM_HISTORY))
     if len(origins) and origins[0] < target:
         return None

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pulse_assets.array_types import Dates, Ints
+from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts
 from pulse_assets.errors import HistoricalDataError
@@ -19,14 +19,14 @@ from pulse_assets.history.calendars import explain_frequency, rows_used
 from pulse_assets.history.frequency import steps_between
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.given_forecasts import GivenForecasts
-from pulse_assets.history.publication import lag_of
+from pulse_assets.history.publication import archive_start, lag_of
 from pulse_assets.history.release_summary import describe_lags, summarise_releases
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import ExaminedSeries, examine_all
 from pulse_assets.results import VariablePublication
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.plan import TOO_LITTLE
+from pulse_assets.stages.plan import IN_ARCHIVE, TOO_LITTLE
 from pulse_assets.stages.variable_history import MINIMUM_HISTORY
 
 NO_ROWS: Final = "no observation in the window"
@@ -385,12 +385,21 @@ class _Windows:
             NO_ROWS: first == end,
             TOO_LITTLE: first - oldest < MINIMUM_HISTORY,
             NO_VALUES: valued[first] == valued[end],
+            IN_ARCHIVE: self._in_archive(series, end),
         }
         for reason, where in reasons.items():
             at = np.flatnonzero(where & rest)
             rest &= ~where
             if len(at):
                 yield self._stretch(reason, at)
+
+    def _in_archive(self, series: Series, end: Ints) -> Bools:
+        """Tell in which windows no value had a forecast in real time, by the row after each."""
+        published = series.published_at
+        if published is None:
+            return np.zeros(len(end), bool)
+        start = archive_start(published[~np.isnan(series.values)], MINIMUM_HISTORY)
+        return published[np.maximum(end - 2, 0)] <= start
 
     def _stretch(self, reason: str, at: Ints) -> SkippedBatches:
         first, last = self.keys[int(at[0])], self.keys[int(at[-1])]

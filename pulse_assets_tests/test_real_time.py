@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from pulse_assets import TrainingConfig, train
 from pulse_assets.batches.status import grid_status
+from pulse_assets.batches.windows import TrainingBatch
+from pulse_assets.history.series import Revisions, Series
+from pulse_assets.retrodiction.rules import resolve_rules
+from pulse_assets.settings import TrainingOptions
 from pulse_assets_tests.properties import holds_for_all
+from pulse_assets_tests.stages.one_batch import run_stages
 
 MONTHS = (np.datetime64("1998-01") + np.arange(108)).astype("M8[D]")
 NUMBERS = ("predicted", "lower", "upper", "weight")
@@ -188,3 +193,53 @@ def test_a_source_without_revisions_has_no_revision_tax(tmp_path):
     source = write(tmp_path / "source", list(first.values()))
     results = train(config_of(source, tmp_path / "store", **changes))
     assert results.data["revisions"] == {}
+
+
+@pytest.mark.parametrize("calendar", ["business_daily", "monthly"])
+def test_a_missing_value_that_is_released_later_changes_no_earlier_forecast(calendar):
+    """From its release on it is a value like the others."""
+    days = {
+        "business_daily": np.busday_offset("2019-01-01", np.arange(200), roll="forward"),
+        "monthly": (np.datetime64("2003-01") + np.arange(200)).astype("M8[D]"),
+    }[calendar]
+    values = 100 + np.random.default_rng(3).standard_normal(200).cumsum()
+    values[50] = np.nan
+    filled_on = days[-6]
+    again = Revisions(np.array([50]), np.array([101.0]), np.array([filled_on]))
+    start, end = days[[-60, -1]].astype(object).tolist()
+    batch = TrainingBatch("batch", start, end, ("x",))
+    options = TrainingOptions(horizons=[1, 2], frequencies={"x": calendar}, history_days=36500)
+    rules = resolve_rules(["naive", "ar_diff_3", "holt"])
+    tables = []
+    for revisions in (None, again):
+        series = Series("x", days, values, days + 1, revisions=revisions)
+        tables.append(run_stages(batch, {"x": series}, rules, options).retrodictions)
+    before = pc.field("made_at") < filled_on.astype(date)
+    columns = [*KEY, *NUMBERS]
+    plain, filled = (table.filter(before).select(columns).to_pandas() for table in tables)
+    assert len(plain) > 100
+    assert plain.equals(filled)
+    assert not tables[0].select(columns).to_pandas().equals(tables[1].select(columns).to_pandas())
+
+
+def test_an_outcome_that_was_missing_at_first_is_scored_once_it_is_released():
+    days = (np.datetime64("2003-01") + np.arange(60)).astype("M8[D]")
+    values = np.arange(60.0)
+    values[58] = np.nan
+    again = Revisions(np.array([58, 58]), np.array([7.0, 8.0]), days[-2] + np.array([90, 200]))
+    series = Series("x", days, values, days + 40, revisions=again)
+    batch = TrainingBatch("batch", date(2007, 11, 1), date(2008, 1, 1), ("x",))
+    for score_against, observed in (("first", 7.0), ("2", 8.0), ("latest", 8.0)):
+        options = TrainingOptions(
+            horizons=[1],
+            frequencies={"x": "monthly"},
+            history_days=3000,
+            score_against=score_against,
+        )
+        stages = run_stages(batch, {"x": series}, resolve_rules(["naive"]), options)
+        naive = stages.retrodictions.filter(pc.field("model") == "naive").to_pylist()
+        assert {row["target_date"]: row["observed"] for row in naive} == {
+            date(2007, 11, 1): observed,
+            date(2007, 12, 1): 59.0,
+        }
+        assert stages.planned["targets"].to_pylist() == [2]

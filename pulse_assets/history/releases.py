@@ -35,8 +35,9 @@ class DividedReleases:
 def divide_releases(observations: Ints, values: Floats, published: Dates) -> DividedReleases:
     """Find the first release of each observation, and the later ones that change its value.
 
-    Releases are ordered by their day of publication; one without a day is the first. One without a
-    value counts only if the observation has no other.
+    Releases are ordered by their day of publication; one without a day is the first. A later one
+    without a value does not count. A first one does if it has a day: until the next one the value
+    was missing.
 
     Args:
         observations: a number per row that is the same for all releases of one observation, [N].
@@ -58,7 +59,7 @@ def divide_releases(observations: Ints, values: Floats, published: Dates) -> Div
     twice = np.flatnonzero((key[1:] == key[:-1]) & (days[1:] == days[:-1]))
     if len(twice):
         raise SameDayError(int(order[twice[0]]), int(order[twice[0] + 1]))
-    order = order[_counts(key, values[order])]
+    order = order[_counts(key, values[order], ~np.isnat(published[order]))]
     key, released = observations[order], values[order]
     is_first = _starts_observation(key)
     is_later = ~is_first & np.append(False, released[1:] != released[:-1])
@@ -70,8 +71,14 @@ def _starts_observation(key: Ints) -> Bools:
     return np.append(True, key[1:] != key[:-1])
 
 
-def _counts(key: Ints, values: Floats) -> Bools:
-    """Tell which sorted releases count: those with a value, or the first where none has one."""
+def _counts(key: Ints, values: Floats, has_day: Bools) -> Bools:
+    """Tell which sorted releases count: those with a value, and the first of each observation.
+
+    A first one without value and day says nothing, if there is another with a value.
+    """
     valued, is_first = ~np.isnan(values), _starts_observation(key)
-    any_valued = np.logical_or.reduceat(valued, np.flatnonzero(is_first))
-    return valued | (is_first & ~any_valued[np.cumsum(is_first) - 1])
+    number = np.cumsum(is_first) - 1
+    any_valued = np.logical_or.reduceat(valued, np.flatnonzero(is_first))[number]
+    says_nothing = ~valued & ~has_day & any_valued
+    is_first |= np.append(False, says_nothing[:-1] & (number[1:] == number[:-1]))
+    return valued | (is_first & ~says_nothing)

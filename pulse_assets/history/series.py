@@ -80,8 +80,8 @@ def _make_read_only(*arrays: Dates | Floats | Ints | None) -> None:
 class Series:
     """The observations of one variable, in order of date, at most one per day.
 
-    A date may have several releases. `values` and `published_at` are those of the first release
-    that has a value; `revisions` holds the later ones.
+    A date may have several releases. `values` and `published_at` are those of the first release,
+    which may have no value; `revisions` holds the later ones.
 
     Args:
         variable: its name.

@@ -118,22 +118,35 @@ class _Cut(NamedTuple):
             horizon: the smallest number of steps ahead.
         """
         first_row, start, end = self.rows
-        valued = first_row + np.flatnonzero(np.isfinite(self.series.values[first_row:end]))
-        if not len(valued) or valued[-1] < start:
+        targets = start + np.flatnonzero(self._has_outcome(slice(start, end)))
+        if not len(targets):
             return None
-        target = valued[-1]
+        target = targets[-1]
         if frequency.calendar is None or not frequency.counts_periods:
             labels = self.series.timestamps[max(target - horizon, 0)][None]
         else:
-            targets = self.series.timestamps[target : target + 1]
-            labels = frequency.calendar.ahead(targets, np.array([-horizon]))
+            label = self.series.timestamps[target : target + 1]
+            labels = frequency.calendar.ahead(label, np.array([-horizon]))
+        valued = first_row + np.flatnonzero(np.isfinite(self.series.values[first_row:]))
         dates = self.series.timestamps[valued]
         at = int(np.searchsorted(dates, labels, side="right")[0])
         if at == 0:
             return None
+        if dates[at - 1] == labels[0]:
+            return cast("np.datetime64", self.published[valued[at - 1]])
         # A forecast from an origin without a value is made once the next value is public.
-        row = valued[at - 1 if dates[at - 1] == labels[0] else at]
-        return cast("np.datetime64", self.published[row])
+        if at < len(valued):
+            return cast("np.datetime64", self.published[valued[at]])
+        over = frequency.period_over(labels)[0]
+        return max(over, cast("np.datetime64", self.published[valued[at - 1]]))
+
+    def _has_outcome(self, rows: slice) -> Bools:
+        """Tell of which rows a value was ever released."""
+        has_value, later = np.isfinite(self.series.values[rows]), self.series.revisions
+        if later is not None:
+            inside = (later.rows >= rows.start) & (later.rows < rows.stop)
+            has_value[later.rows[inside] - rows.start] = True
+        return has_value
 
     def releases(self, last_day: np.datetime64, score_against: str) -> _Releases:
         """Return what is public on a day, and all releases of the values in the window.
@@ -160,7 +173,8 @@ class _Cut(NamedTuple):
         public = later.published_at <= last_day
         outcome = (later.rows >= start) & (later.rows < end)
         chosen = (public | outcome) & (later.rows >= first_row)
-        used = public | (outcome & _scored(later.rows, score_against))
+        empty_first = np.isnan(self.series.values[later.rows])
+        used = public | (outcome & _scored(later.rows, empty_first, score_against))
         dates = np.append(first.dates, self.series.timestamps[later.rows[chosen]])
         published = np.append(first.published, later.published_at[chosen])
         order = np.lexsort((published, dates))
@@ -169,16 +183,21 @@ class _Cut(NamedTuple):
         return _Releases(first.variable, dates[order], values[order], published[order], used[order])
 
 
-def _scored(rows: Ints, score_against: str) -> Bools:
-    """Tell which later releases, by the row that each revises, decide what counts as the outcome.
+def _scored(rows: Ints, empty_first: Bools, score_against: str) -> Bools:
+    """Tell which later releases decide what counts as the outcome.
+
+    Args:
+        rows: the row that each release revises, ascending.
+        empty_first: whether the first release of that row has no value.
+        score_against: which release is scored.
 
     Example:
-        >>> _scored(np.array([3, 3, 3, 7]), "3").tolist()
+        >>> _scored(np.array([3, 3, 3, 7]), np.zeros(4, bool), "3").tolist()
         [True, True, False, True]
     """
     if score_against == "latest":
         return np.ones(len(rows), bool)
-    number = np.arange(len(rows)) - np.searchsorted(rows, rows) + 2
+    number = np.arange(len(rows)) - np.searchsorted(rows, rows) + 2 - empty_first
     return number <= (1 if score_against == "first" else int(score_against))
 
 

@@ -106,12 +106,19 @@ def describe_revisions(revisions: Mapping[str, Sequence[Mapping[str, Any]]]) -> 
     """
     return [
         f"{name}: {_percent(row['skill'])} in real time, "
-        f"{_percent(row['skill_against_latest'])} against the newest values; a test on the newest "
-        f"values alone promises {_percent(row['skill_on_latest'])}"
+        f"{_percent(row['skill_against_latest'])} against the newest values; {_promise(row)}"
         for name, board in revisions.items()
         for row in board
         if row["model"] == ENSEMBLE
     ]
+
+
+def _promise(row: Mapping[str, Any]) -> str:
+    """Say what a test on the newest values promises, or why there is none."""
+    test = "a test on the newest values alone"
+    if row["skill_on_latest"] is None:
+        return f"{test} is not made with rules that are not built in"
+    return f"{test} promises {_percent(row['skill_on_latest'])}"
 
 
 def _percent(share: float | None) -> str:

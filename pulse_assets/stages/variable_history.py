@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.array_types import Dates, Floats, Ints
+from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.history.frequency import Frequency, steps_since
 from pulse_assets.history.frequency_names import get_frequency
-from pulse_assets.history.publication import forecast_days
+from pulse_assets.history.publication import archive_start, forecast_days
 from pulse_assets.retrodiction.known_series import KnownSeries, Revisions
 from pulse_assets.retrodiction.scores import mase_scale, squared_scale
 from pulse_assets.stages.observations import Observations
@@ -141,11 +141,10 @@ class VariableHistory:
         as_of = np.where(days == first, np.fmin(over, first), days)
         return np.maximum.accumulate(as_of)
 
-    @property
+    @cached_property
     def archive_start(self) -> np.datetime64:
-        """The day on which the first value was published; NaT if there is none."""
-        published = self.rows.published[np.isfinite(self.rows.values)]
-        return np.fmin.reduce(published, initial=np.datetime64("NaT", "D"))
+        """The last day of values that were not forecast in real time; NaT without any value."""
+        return archive_start(self.rows.published[np.isfinite(self.rows.values)], MINIMUM_HISTORY)
 
     @cached_property
     def known_series(self) -> KnownSeries:
@@ -172,23 +171,29 @@ class VariableHistory:
         """Return what counts as the outcome of each row of `observations`, [T].
 
         Args:
-            score_against: `first`, `latest`, or the number of a release; where there are fewer
-                releases it is the last one.
+            score_against: `first`, `latest`, or the number of a release with a value; where there
+                are fewer releases it is the last one.
         """
         values, later = self.observations.values, self.observations.later
-        if score_against == "first" or not len(later.dates):
+        if not len(later.dates):
             return values
         row = self.observations.dates.searchsorted(later.dates)
-        number = np.arange(len(row)) - np.searchsorted(row, row) + 2
-        chosen = number <= (len(row) + 2 if score_against == "latest" else int(score_against))
+        number = np.arange(len(row)) - np.searchsorted(row, row) + 2 - np.isnan(values[row])
+        wanted = {"first": 1, "latest": len(row) + 2}
+        chosen = number <= (wanted.get(score_against) or int(score_against))
         outcomes = values.copy()
         outcomes[row[chosen]] = later.values[chosen]  # of several for one row the last one stays
         return outcomes
 
     @cached_property
+    def _has_outcome(self) -> Bools:
+        """Whether a value of each row of `observations` was ever released, [T]."""
+        return np.isfinite(self.outcomes("first"))
+
+    @cached_property
     def missing(self) -> Ints:
         """The number of observations without a value before each row, and in all, [T + 1]."""
-        return np.append(0, np.cumsum(np.isnan(self.observations.values)))
+        return np.append(0, np.cumsum(~self._has_outcome))
 
     @cached_property
     def mase_scales(self) -> Floats:
@@ -234,7 +239,7 @@ class VariableHistory:
     def _pairs_from(self, first: int, horizons: Ints) -> Pairs:
         """Return the pairs of the targets from a row on, ordered by target."""
         dates, available = self.observations.dates, self.available_history
-        valued = first + np.flatnonzero(np.isfinite(self.observations.values[first:]))
+        valued = first + np.flatnonzero(self._has_outcome[first:])
         target, horizon = (grid.ravel() for grid in np.meshgrid(valued, horizons, indexing="ij"))
         has_origin = target >= horizon
         target, horizon = target[has_origin], horizon[has_origin]

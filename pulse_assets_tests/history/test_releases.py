@@ -145,7 +145,7 @@ def test_a_release_without_a_day_is_the_first(read):
     assert later_of(series) == [(0, 2.0, "2019-01-01")]
 
 
-def test_a_release_without_a_value_counts_only_if_there_is_no_other():
+def test_a_release_without_a_value_counts_only_as_the_first():
     rows = [
         ("2020-01-01", None, "2020-02-01"),
         ("2020-01-01", 1.0, "2020-03-01"),
@@ -155,9 +155,9 @@ def test_a_release_without_a_value_counts_only_if_there_is_no_other():
         ("2020-04-01", None, "2020-08-01"),
     ]
     series = csv(rows)
-    np.testing.assert_array_equal(series.values, [1.0, np.nan])
-    assert series.published_at.astype(str).tolist() == ["2020-03-01", "2020-07-01"]
-    assert series.revisions is None
+    np.testing.assert_array_equal(series.values, [np.nan, np.nan])
+    assert series.published_at.astype(str).tolist() == ["2020-02-01", "2020-07-01"]
+    assert later_of(series) == [(0, 1.0, "2020-03-01")]
 
 
 def test_a_series_with_one_release_per_date_has_no_revisions():
@@ -316,7 +316,9 @@ def plain_releases(rows):
     first, later = [], []
     for row, day in enumerate(sorted({day for day, *_ in rows})):
         own = sorted((on or "", value) for at, value, on in rows if at == day)
-        own = [r for r in own if r[1] is not None] or own[:1]
+        if any(value is not None for _, value in own):
+            own = [r for r in own if r != ("", None)]
+        own = own[:1] + [r for r in own[1:] if r[1] is not None]
         first.append((day, own[0][1], own[0][0] or None))
         last = own[0][1]
         for on, value in own[1:]:
