@@ -76,7 +76,7 @@ def draw_series(name, calendar, rng, late, holes, changes, *, revised):
     if not revised:
         return Series(name, dates, values, published)
     published = np.maximum(published, dates[rng.integers(0, len(dates) // 2)])
-    rows = np.flatnonzero((rng.random(len(dates)) < 0.3) & np.isfinite(values))
+    rows = np.flatnonzero(rng.random(len(dates)) < 0.3)  # missing values, too
     rows = np.sort(np.append(rows, rows[rng.random(len(rows)) < 0.3]))
     return with_releases(name, dates, values, published, rows, rng)
 
@@ -87,7 +87,8 @@ def with_releases(name, dates, values, published, rows, rng):
     again = np.append(False, rows[1:] == rows[:-1])[: len(rows)]
     days = published[rows] + pauses
     days[again] += pauses[np.flatnonzero(again) - 1]
-    new = rng.choice([1.0, 1.1, -1.0, 1e4], len(rows), p=[0.3, 0.5, 0.17, 0.03]) * values[rows]
+    new = rng.choice([1.0, 1.1, -1.0, 1e4], len(rows), p=[0.3, 0.5, 0.17, 0.03])
+    new *= np.where(np.isnan(values[rows]), 3.0, values[rows])
     return Series(name, dates, values, published, revisions=Revisions(rows, new + 0.1, days))
 
 
@@ -130,7 +131,7 @@ def poisoned_releases(series, dates, values, published, day, rng):
         public = later.published_at <= day
         rows = dates.searchsorted(series.timestamps[later.rows[public]])
         releases = list(zip(rows, later.published_at[public], later.values[public], strict=True))
-    for row in rng.permutation(np.flatnonzero(np.isfinite(values)))[:10]:
+    for row in rng.permutation(len(values))[:10]:
         when = max(day, published[row]) + rng.integers(1, 60)
         releases.append((row, when, rng.choice([0.0, 1e300, -7.5])))
     releases = sorted({(row, when): (row, when, value) for row, when, value in releases}.values())
