@@ -112,15 +112,17 @@ def forecasts_by_variable(rows: ForecastRows, model: str, file: str) -> dict[str
         file: name of the file, for messages.
 
     Raises:
-        DefectError: a row has no day of making or a wrong quantile, two rows are one forecast, or
-            there are quantiles without a point forecast and without the median.
+        DefectError: a row has no day of making or a wrong quantile, two rows are one forecast,
+            quantiles cross, or there are quantiles without a point forecast and without the median.
     """
     _check_days(rows)
     _check_quantiles(rows)
     rows = rows.take(~np.isnan(rows.predicted))
     if not len(rows.codes):
         raise DefectError("it holds no forecasts: add rows or remove the file")
-    rows = _with_points(_in_order(rows))
+    rows = _in_order(rows)
+    _check_order_of_quantiles(rows)
+    rows = _with_points(rows)
     used = np.unique(rows.codes)
     variables = variable_names([rows.names[int(code)] for code in used], "variable")
     bounds = np.append(np.searchsorted(rows.codes, used), len(rows.codes))
@@ -167,6 +169,20 @@ def _in_order(rows: ForecastRows) -> ForecastRows:
         first, second = sorted((int(twice[0]), int(twice[0]) + 1), key=lambda i: rows.places[i])
         raise DefectError(_explain_twice(rows, first, second))
     return rows
+
+
+def _check_order_of_quantiles(rows: ForecastRows) -> None:
+    """Refuse a quantile that is smaller than one of a lower level, in sorted rows."""
+    *what, level = _keys(rows)
+    same = np.logical_and.reduce([key[1:] == key[:-1] for key in what]) & (level[:-1] > 0.0)
+    crossed = np.flatnonzero(same & (rows.predicted[1:] < rows.predicted[:-1]))
+    if len(crossed):
+        low, high = int(crossed[0]), int(crossed[0]) + 1
+        raise DefectError(
+            f"{rows.place(high)}: quantile {level[high]:g} of {rows.target_dates[high]} is "
+            f"{rows.predicted[high]:g}, less than quantile {level[low]:g}, which is "
+            f"{rows.predicted[low]:g}: correct one of them"
+        )
 
 
 def _keys(rows: ForecastRows) -> list[Ints | Floats]:

@@ -175,6 +175,9 @@ BAD = {
     f'{HEAD}\ngdp,2020-06-30,"1,5",2020-05-07,\n': "predicted '1,5' is no finite number",
     f"{HEAD}\ngdp,2020-06-30,1,2020-05-07,1\n": "line 2, variable gdp: quantile 1 does not lie "
     "between 0 and 1: write it like 0.9, or leave it empty",
+    f"{HEAD}\ngdp,2020-06-30,2,2020-05-07,0.1\ngdp,2020-06-30,1,2020-05-07,0.5\n": (
+        "line 3, variable gdp: quantile 0.5 of 2020-06-30 is 1, less than quantile 0.1, which is 2"
+    ),
     f"{HEAD}\ngdp,2020-06-30,1,2020-05-07,0\n": "quantile 0 does not lie between 0 and 1",
     f"{HEAD}\ngdp,2020-06-30,1,2020-05-07,-0.1\n": "quantile -0.1 does not lie",
     f"{HEAD}\ngdp,2020-06-30,1,2020-05-07,90%\n": "quantile '90%' is no finite number",
@@ -228,6 +231,8 @@ def _without_value(row):
 def test_order_of_rows_and_format_change_no_forecast(rows):
     points = {row[:2] + row[3:4] for row in rows if row[4] in ("", "0.5")}
     rows = [row for row in rows if row[:2] + row[3:4] in points]
+    # Quantiles of one forecast must not cross: each is drawn as a distance from its level.
+    rows = [(*row[:2], str(int(row[2]) + 40 * float(row[4] or 0.5)), *row[3:]) for row in rows]
     if not rows:
         return
     text, by_row = csv(lines(rows)), csv("\n" + lines(rows[::-1]))
