@@ -49,7 +49,8 @@ def parquet_table(
             pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=True
         )
         _check_unpacked(file, kinds, limit)
-        table = file.read(columns=list(kinds))
+        # Arrow's threads could outlive a short program, whose end they then abort.
+        table = file.read(columns=list(kinds), use_threads=False)
         for name in (name for name in chosen if name not in kinds):
             table = table.append_column(name, _constant(folders[name], file.metadata.num_rows))
         return layout, table.select(chosen).rename_columns(list(layout.names))
