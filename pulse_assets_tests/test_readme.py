@@ -61,11 +61,11 @@ def test_command_lines_do_what_is_said(tmp_path, monkeypatch, capsys, buckets):
     shutil.copytree(ROOT / "pulse_assets" / "sample_data", tmp_path / "my_data")
     monkeypatch.chdir(tmp_path)
     few = ("--variables", "gdp_growth", "--models", "ses", "--max-partners", "0")
-    few += ("--start-date", "2015-01-01")
+    later = ("--start-date", "2014-06-01")  # another grid than that of the first command
     with worker_server():  # one for all commands
-        assert main([*few]) == 0  # as `make train`, with which the reader begins
+        assert main([*few, *later]) == 0  # as `make train`, with which the reader begins
         for words in commands("pulse-train"):
-            code = main([*words, *few])
+            code = main([*words, *few, *(() if "--start-date" in words else later)])
             captured = capsys.readouterr()
             assert code == 0, captured.err
             assert captured.out
