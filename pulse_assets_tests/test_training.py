@@ -363,18 +363,24 @@ def test_an_address_that_is_no_database_is_explained(small):
         train(TrainingConfig(**small))
 
 
+def spawned():
+    """Return the worker processes of this process."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "spawn_main" in str(child.cmdline())]
+
+
 class Interrupts(NoProgress):
     """Presses Ctrl-C when the third batch is done."""
 
     def __init__(self):
         self.finished, self.hooks, self.workers = 0, set(), []
+        self.before = spawned()  # of a cluster that other tests share
 
     def update(self, status, batch):
         self.finished += 1
         self.hooks.add(sys.unraisablehook)
         if self.finished == 3:
-            children = psutil.Process().children(recursive=True)
-            self.workers = [child for child in children if "spawn_main" in str(child.cmdline())]
+            self.workers = [child for child in spawned() if child not in self.before]
             os.kill(os.getpid(), signal.SIGINT)
 
 
