@@ -272,7 +272,7 @@ def _check_usable(
     series: Series, frequency: Frequency, options: TrainingOptions, grid: _Grid, leave_out: str
 ) -> None:
     """Refuse a series that no batch can predict."""
-    count = int(np.isfinite(series.values).sum())
+    count = int(series.has_value.sum())
     if count < MINIMUM_HISTORY:
         fixes = ["add values", *([leave_out] if leave_out else [])]
         raise HistoricalDataError(
@@ -302,7 +302,7 @@ def _never_predicted(
     series: Series, frequency: Frequency, options: TrainingOptions, grid: _Grid
 ) -> tuple[str, str] | None:
     """Return why no batch can predict a series, and what could be done; None if one can."""
-    valued = np.flatnonzero(np.isfinite(series.values))
+    valued = np.flatnonzero(series.has_value)
     dates = series.timestamps
     span = f"{grid.first} to {grid.last}"
     if dates[valued[-1]] < grid.first:

@@ -326,7 +326,7 @@ def _report(examined: ExaminedSeries, file: str, windows: "_Windows") -> SeriesR
         variable=examined.variable,
         file=file,
         rows=len(series.values) if series else 0,
-        missing=int(np.isnan(series.values).sum()) if series else 0,
+        missing=int((~series.has_value).sum()) if series else 0,
         first=str(series.timestamps[0]) if series else None,
         last=str(series.timestamps[-1]) if series else None,
         frequency=frequency,
@@ -376,7 +376,7 @@ class _Windows:
     def skipped(self, series: Series) -> Iterator[SkippedBatches]:
         """Yield the batches that leave a series out, by reason, as far as its dates say."""
         dates = series.timestamps
-        valued = np.append(0, np.cumsum(~np.isnan(series.values)))
+        valued = np.append(0, np.cumsum(series.has_value))
         first, end, oldest = (
             np.searchsorted(dates, days) for days in (self.starts, self.ends, self.histories)
         )

@@ -112,7 +112,7 @@ def awaited_values(
         >>> awaited_values(gdp, quarterly, 29, np.datetime64("2025-01-30"))[0].tolist()
         []
     """
-    has_value = np.isfinite(series.values)
+    has_value = series.has_value
     if not has_value.any():
         return np.empty(0, "M8[D]"), np.empty(0, "M8[D]")
     dates, given = series.timestamps[has_value], series.published_at
@@ -190,7 +190,7 @@ def _values_in_windows(
     source, (starts, ends), counts = settings.open_source(), _windows(settings, keys), {}
     for name in options.variables or ():
         series = rows_used(source.load(name), options.frequencies[name])
-        dates = series.timestamps[np.isfinite(series.values)]
+        dates = series.timestamps[series.has_value]
         many = np.searchsorted(dates, ends) - np.searchsorted(dates, starts)
         counts[name] = {key: n for key, n in zip(keys, many.tolist(), strict=True) if n}
     return counts

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from pulse_assets.array_types import Dates, Floats, Ints
+from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.history.given_forecasts import GivenForecasts
 
 
@@ -124,6 +124,17 @@ class Series:
         return replace(
             self, **columns, published_at=published, places=places[row:], revisions=revisions
         )
+
+    @property
+    def has_value(self) -> Bools:
+        """Whether a value of each observation was ever released, [T].
+
+        A first release may lack the value that a later one has.
+        """
+        released = np.isfinite(self.values)
+        if self.revisions is not None:
+            released[self.revisions.rows] = True
+        return released
 
     @property
     def source(self) -> str:

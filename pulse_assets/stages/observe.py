@@ -118,7 +118,7 @@ class _Cut(NamedTuple):
             horizon: the smallest number of steps ahead.
         """
         first_row, start, end = self.rows
-        targets = start + np.flatnonzero(self._has_outcome(slice(start, end)))
+        targets = start + np.flatnonzero(self.series.has_value[start:end])
         if not len(targets):
             return None
         target = targets[-1]
@@ -139,14 +139,6 @@ class _Cut(NamedTuple):
             return cast("np.datetime64", self.published[valued[at]])
         over = frequency.period_over(labels)[0]
         return max(over, cast("np.datetime64", self.published[valued[at - 1]]))
-
-    def _has_outcome(self, rows: slice) -> Bools:
-        """Tell of which rows a value was ever released."""
-        has_value, later = np.isfinite(self.series.values[rows]), self.series.revisions
-        if later is not None:
-            inside = (later.rows >= rows.start) & (later.rows < rows.stop)
-            has_value[later.rows[inside] - rows.start] = True
-        return has_value
 
     def releases(self, last_day: np.datetime64, score_against: str) -> _Releases:
         """Return what is public on a day, and all releases of the values in the window.

@@ -17,7 +17,7 @@ from pulse_assets.batches.due import (
 from pulse_assets.batches.grid import list_keys
 from pulse_assets.batches.status import due_batches, grid_status
 from pulse_assets.history.frequency_names import get_frequency
-from pulse_assets.history.series import Series
+from pulse_assets.history.series import Revisions, Series
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
 
@@ -198,3 +198,17 @@ def test_status_and_schedule_agree_on_what_waits(late):
     assert [key for key, state in states.items() if state == "waiting"] == ["2024-07-01"]
     assert due.keys == [key for key, state in states.items() if state == "missing"]
     assert due.waiting == status.waiting
+
+
+def test_a_value_that_was_empty_at_first_counts_once_it_is_released():
+    months = (np.datetime64("2020-01") + np.arange(24)).astype("M8[D]")
+    values = np.append(np.arange(23.0), np.nan)
+    again = Revisions(np.array([23]), np.array([7.0]), np.array(["2022-02-04"], "M8[D]"))
+    today = np.datetime64("2022-02-05")
+    plain = Series("x", months, values, months + 40)
+    filled = Series("x", months, values, months + 40, revisions=again)
+    awaited = [
+        awaited_values(x, get_frequency("monthly"), 0, today)[0].astype(str).tolist()
+        for x in (plain, filled)
+    ]
+    assert awaited == [["2021-12-01", "2022-01-01", "2022-02-01"], ["2022-01-01", "2022-02-01"]]
