@@ -346,6 +346,8 @@ def _not_in_real_time(series: Series, frequency: Frequency, target: int) -> tupl
     has_value = np.isfinite(series.values)
     days = forecast_days(published, has_value, frequency.period_over(series.timestamps))
     first = archive_start(published[has_value], MINIMUM_HISTORY)
+    if np.isnat(first):
+        return None
     origins = np.flatnonzero((days > first) & (np.cumsum(has_value) >= MINIMUM_HISTORY))
     if len(origins) and origins[0] < target:
         return None

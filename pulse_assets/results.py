@@ -3,28 +3,21 @@
 `ResultsDocument` is the one description of the object. `training_results.schema.json` is written
 from it by
 
-    python -m pulse_assets.results
+    python -m pulse_assets.results_schema
 
 The stage that computes the results takes its columns from the records below, and `TrainingResults`
 in Python holds one. Undefined numbers (no pair, zero scale, no `naive` to compare with) are
 None. The text below a field is its description in the schema.
 """
 
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import field, fields
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from pydantic.json_schema import GenerateJsonSchema
 
 SCHEMA_VERSION: Final = 3
-
-#: The file that the schema is written to; the wheel contains it.
-SCHEMA_FILE: Final = Path(__file__).with_name("training_results.schema.json")
 
 Severity = Literal["ERROR", "WARN"]
 
@@ -388,35 +381,3 @@ class ResultsDocument(BaseModel):
     """Settings of the run, by name."""
     versions: dict[str, str]
     """Versions of the packages that computed these results, by name."""
-
-
-class _PlainSchema(GenerateJsonSchema):
-    """A schema without a title per field, which would repeat the name of the field."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401
-        return False
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema of the `training_results` object."""
-    schema = ResultsDocument.model_json_schema(schema_generator=_PlainSchema)
-    return {"$schema": GenerateJsonSchema.schema_dialect, **_on_one_line(schema)}
-
-
-def _on_one_line(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a schema without the line breaks of docstrings."""
-    if isinstance(schema, dict):
-        return {name: _on_one_line(part) for name, part in schema.items()}
-    if isinstance(schema, list):
-        return [_on_one_line(part) for part in schema]
-    return " ".join(schema.split()) if isinstance(schema, str) else schema
-
-
-def schema_text() -> str:
-    """Return the text of `training_results.schema.json`."""
-    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
-    sys.stdout.write(f"{SCHEMA_FILE}\n")

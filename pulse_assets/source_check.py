@@ -5,51 +5,28 @@ them instead of raising what is wrong with one.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from pulse_assets.array_types import Bools, Dates, Ints
-from pulse_assets.batches.grid import batch_keys, batch_of
-from pulse_assets.batches.windows import history_starts
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.calendars import explain_frequency, rows_used
 from pulse_assets.history.frequency import steps_between
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.given_forecasts import GivenForecasts
-from pulse_assets.history.publication import archive_start, lag_of
+from pulse_assets.history.publication import lag_of
 from pulse_assets.history.release_summary import describe_lags, summarise_releases
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import ExaminedSeries, examine_all
 from pulse_assets.results import VariablePublication
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.plan import IN_ARCHIVE, TOO_LITTLE
-from pulse_assets.stages.variable_history import MINIMUM_HISTORY
+from pulse_assets.skipped_batches import BatchWindows, SkippedBatches
 
-NO_ROWS: Final = "no observation in the window"
-NO_VALUES: Final = "no observation with a value in the window"
 #: Implausible values of a series that a report names.
 _NAMED: Final = 5
-
-
-@dataclass(frozen=True)
-class SkippedBatches:
-    """Batches that leave a variable out.
-
-    Attributes:
-        reason: why, in the words of `training_batches`.
-        count: how many.
-        first: key of the first of them.
-        last: key of the last of them.
-    """
-
-    reason: str
-    count: int
-    first: str
-    last: str
 
 
 @dataclass(frozen=True)
@@ -170,7 +147,7 @@ def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
         HistoricalDataError: the source cannot be read, or a table of many series.
         StoreUnavailableError: the source cannot be listed.
     """
-    source, windows = settings.open_source(), _Windows.of(settings, options)
+    source, windows = settings.open_source(), BatchWindows.of(settings, options)
     files = source.files()
     examined = examine_all(source, settings, options)
     series = [_report(each, files[each.variable], windows) for each in examined]
@@ -317,7 +294,7 @@ def _lacks_periods(series: Series, frequency: str) -> bool:
     return get_frequency(frequency).counts_periods and bool(count_gaps(series, frequency))
 
 
-def _report(examined: ExaminedSeries, file: str, windows: "_Windows") -> SeriesReport:
+def _report(examined: ExaminedSeries, file: str, windows: BatchWindows) -> SeriesReport:
     series, frequency = examined.series, examined.frequency or None
     used = rows_used(series, frequency) if series and frequency else None
     implausible = _implausible(used, frequency) if used and frequency else []
@@ -349,58 +326,3 @@ def _implausible(series: Series, frequency: str) -> list[tuple[str, float]]:
 
     rows = implausible_values(series.values, get_frequency(frequency).season)
     return [(str(series.timestamps[i]), float(series.values[i])) for i in rows]
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """The windows of all batches: keys, first days, days after them, starts of their histories."""
-
-    keys: Sequence[str]
-    starts: Dates
-    ends: Dates
-    histories: Dates
-
-    @classmethod
-    def of(cls, settings: Settings, options: TrainingOptions) -> "_Windows":
-        """Return the windows.
-
-        Raises:
-            ConfigurationError: the range holds none.
-        """
-        keys = batch_keys(settings)
-        ends = [batch_of(settings, key, ()).end for key in keys]
-        starts = np.array(keys, "M8[D]")
-        histories = history_starts(starts, options.history_days)
-        return cls(keys, starts, np.array(ends, "M8[D]"), histories)
-
-    def skipped(self, series: Series) -> Iterator[SkippedBatches]:
-        """Yield the batches that leave a series out, by reason, as far as its dates say."""
-        dates = series.timestamps
-        valued = np.append(0, np.cumsum(series.has_value))
-        first, end, oldest = (
-            np.searchsorted(dates, days) for days in (self.starts, self.ends, self.histories)
-        )
-        rest = np.ones(len(self.keys), bool)
-        reasons = {
-            NO_ROWS: first == end,
-            TOO_LITTLE: first - oldest < MINIMUM_HISTORY,
-            NO_VALUES: valued[first] == valued[end],
-            IN_ARCHIVE: self._in_archive(series, end),
-        }
-        for reason, where in reasons.items():
-            at = np.flatnonzero(where & rest)
-            rest &= ~where
-            if len(at):
-                yield self._stretch(reason, at)
-
-    def _in_archive(self, series: Series, end: Ints) -> Bools:
-        """Tell in which windows no value had a forecast in real time, by the row after each."""
-        published = series.published_at
-        if published is None:
-            return np.zeros(len(end), bool)
-        start = archive_start(published[~np.isnan(series.values)], MINIMUM_HISTORY)
-        return published[np.maximum(end - 2, 0)] <= start
-
-    def _stretch(self, reason: str, at: Ints) -> SkippedBatches:
-        first, last = self.keys[int(at[0])], self.keys[int(at[-1])]
-        return SkippedBatches(reason, len(at), first, last)

@@ -18,6 +18,7 @@ PACKAGE = Path(pulse_assets.__file__).parent
 #: longest name that a module's name begins with decides.
 LAYERS = [
     ["array_types", "errors", "results"],
+    ["results_schema"],
     ["retrodiction", "batches.windows", "batches.states"],
     ["catalog"],
     ["storage"],
@@ -25,7 +26,7 @@ LAYERS = [
     ["settings"],
     ["batches.grid"],
     ["stages"],
-    ["preflight", "checked_training", "source_check"],
+    ["preflight", "checked_training", "skipped_batches", "source_check"],
     ["batches"],
     ["execution", "report"],
     [

@@ -84,26 +84,24 @@ def forecast_days(published: Dates, has_value: Bools, period_over: Dates) -> Dat
 
 
 def archive_start(published: Dates, least: int) -> np.datetime64:
-    """Return the last day on which values were published that nobody forecast in real time.
+    """Return the first day of an archive, whose values nobody forecast in real time.
 
-    It is the first day of an archive, on which it holds many values at once; without an archive the
-    day of the very first value, which follows no other.
+    On it an archive holds many values at once, perhaps after a few stray ones.
 
     Args:
         published: first day on which each value was public, [N]; NaT where unknown.
         least: number of values from which on there are forecasts.
 
     Returns:
-        The day on which the first `least` values were public, if that is the day of several values,
-        else the first day; NaT if there is no value.
+        The day on which the first `least` values were public, if that is the day of several values;
+        else NaT: there is no archive.
 
     Example:
         >>> days = np.array(["2000-01-31", "2005-11-15", "2005-11-15", "2005-12-15"], "M8[D]")
         >>> str(archive_start(days, 3)), str(archive_start(days[[0, 1, 3]], 3))
-        ('2005-11-15', '2000-01-31')
+        ('2005-11-15', 'NaT')
     """
     ordered = np.sort(published[~np.isnat(published)])
-    if not len(ordered):
+    if len(ordered) < least or (ordered == ordered[least - 1]).sum() == 1:
         return np.datetime64("NaT", "D")
-    enough = ordered[min(least, len(ordered)) - 1]
-    return cast("np.datetime64", enough if (ordered == enough).sum() > 1 else ordered[0])
+    return cast("np.datetime64", ordered[least - 1])

@@ -14,6 +14,10 @@ from pulse_assets.stages.variable_history import MINIMUM_HISTORY, VariableHistor
 
 Row = dict[str, Any]
 
+NO_ROWS: Final = "no observation in the window"
+NO_VALUES: Final = "no observation with a value in the window"
+#: Why nothing is predicted after missing values alone.
+NOTHING_KNOWN: Final = "no observation with a value is known at an origin"
 #: Why the values that an archive holds from its first day on are not predicted.
 IN_ARCHIVE: Final = (
     "public on the first day of its releases: no forecast could be made in real time before"
@@ -30,8 +34,8 @@ def plan(
 ) -> pa.Table:
     """Return one row per variable of a batch: its frequency, counts and target dates.
 
-    A variable is skipped, with the reason, if its window has no values, if too few observations are
-    known before it, or if two of its dates lie in one period.
+    A variable is skipped, with the reason, if its window has no values, if too few observations or
+    only missing values are known before it, or if two of its dates lie in one period.
 
     Args:
         batch: the window of target dates.
@@ -59,17 +63,17 @@ def _identity(batch: TrainingBatch) -> Row:
 def _describe(batch: TrainingBatch, history: VariableHistory, horizons: Sequence[int]) -> Row:
     given = history.rows_dated(batch.start, batch.end)
     if given.start == given.stop:
-        return _given_counts(batch, history) | {"skip_reason": "no observation in the window"}
+        return _given_counts(batch, history) | {"skip_reason": NO_ROWS}
     if given.start < MINIMUM_HISTORY:
         return _given_counts(batch, history) | {"skip_reason": TOO_LITTLE}
     frequency, window = history.frequency, history.window(batch.start, batch.end)
     row = {"frequency": frequency.name, "season": frequency.season}
     row |= _counts(history.missing, window)
     if row["targets"] == 0:
-        return row | {"skip_reason": "no observation with a value in the window"}
+        return row | {"skip_reason": NO_VALUES}
     pairs = history.pairs(window, horizons)
     if not len(pairs.target):
-        return row | {"skip_reason": _why_no_pairs(history, window)}
+        return row | {"skip_reason": _why_no_pairs(history, window.stop - 1 - min(horizons))}
     dates = history.observations.dates
     return row | {
         "first_target": dates[pairs.target.min()].item(),
@@ -78,11 +82,13 @@ def _describe(batch: TrainingBatch, history: VariableHistory, horizons: Sequence
     }
 
 
-def _why_no_pairs(history: VariableHistory, window: slice) -> str:
-    """Return why no target of a window has an origin to be predicted from."""
-    if history.made_at[max(window.stop - 2, 0)] <= history.archive_start:
+def _why_no_pairs(history: VariableHistory, origin: int) -> str:
+    """Return why no target of a window can be predicted from its last origin, or an earlier one."""
+    if origin < 0:
+        return TOO_LITTLE
+    if history.made_at[origin] <= history.archive_start:
         return IN_ARCHIVE
-    return TOO_LITTLE
+    return NOTHING_KNOWN if history.missing[origin + 1] == origin + 1 else TOO_LITTLE
 
 
 def _given_counts(batch: TrainingBatch, history: VariableHistory) -> Row:

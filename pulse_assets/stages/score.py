@@ -68,7 +68,7 @@ def skip_reason(planned: pa.Table) -> str:
     """Return why a batch predicts no variable; a reason that all variables share is given once.
 
     Example:
-        `gdp_growth: no observation in the window; spx_close: 0 observations before the window`.
+        `gdp: no observation in the window; rate: no observation with a value in the window`.
     """
     rows = planned.select(["variable", "skip_reason"]).to_pylist()
     reasons = {row["skip_reason"] for row in rows}

@@ -143,7 +143,7 @@ class VariableHistory:
 
     @cached_property
     def archive_start(self) -> np.datetime64:
-        """The last day of values that were not forecast in real time; NaT without any value."""
+        """The first day of an archive, whose values were not forecast in real time; NaT: none."""
         return archive_start(self.rows.published[np.isfinite(self.rows.values)], MINIMUM_HISTORY)
 
     @cached_property
@@ -248,7 +248,7 @@ class VariableHistory:
         known_dates = np.append(available.dates, np.datetime64("NaT"))[last_known]
         # Comparisons with NaT are false: a series that is too short has no pairs.
         enough = (last_known >= 0) & (known_dates >= self._first_origin)
-        enough &= self.made_at[target - horizon] > self.archive_start
+        enough &= ~(self.made_at[target - horizon] <= self.archive_start)
         steps_ahead = np.zeros(len(target), np.int64)
         steps_ahead[enough] = steps_since(
             available.dates, last_known[enough], origin_dates[enough], self.frequency

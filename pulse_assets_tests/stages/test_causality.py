@@ -97,8 +97,8 @@ def poison(series, calendar, day, rng, spared, frequency, *, remaining=0.7):
 
     Rows and releases that are not public get other values and days of publication; some are added,
     and some removed: a share `remaining` of the rows is not. No row is added or removed between the
-    two `spared` days, and the last of them has a value. So the forecast from the one to the other
-    exists in both series.
+    two `spared` days, and the last of them has a value, in its first release or a later one. So the
+    forecast from the one to the other exists in both series.
     """
     dates, values, vintage = series.timestamps, series.values, series.published_at is not None
     assumed = with_publication(Series("x", dates, values), frequency).published_at
@@ -120,18 +120,19 @@ def poison(series, calendar, day, rng, spared, frequency, *, remaining=0.7):
     dates, values, published = (column[order] for column in columns)
     if not vintage:
         return Series(series.variable, dates, values)
-    releases = poisoned_releases(series, dates, values, published, day, rng)
+    changed = np.append(rng.permutation(len(dates))[:10], np.flatnonzero(dates == last))
+    releases = poisoned_releases(series, dates, published, day, changed, rng)
     return Series(series.variable, dates, values, published, revisions=releases)
 
 
-def poisoned_releases(series, dates, values, published, day, rng):
-    """Return the releases that are public on a day, and others that are not."""
+def poisoned_releases(series, dates, published, day, changed, rng):
+    """Return the releases that are public on a day, and one that is not of each `changed` row."""
     releases = []
     if (later := series.revisions) is not None:
         public = later.published_at <= day
         rows = dates.searchsorted(series.timestamps[later.rows[public]])
         releases = list(zip(rows, later.published_at[public], later.values[public], strict=True))
-    for row in rng.permutation(len(values))[:10]:
+    for row in changed:
         when = max(day, published[row]) + rng.integers(1, 60)
         releases.append((row, when, rng.choice([0.0, 1e300, -7.5])))
     releases = sorted({(row, when): (row, when, value) for row, when, value in releases}.values())

@@ -79,12 +79,24 @@ def test_missing_periods_and_values_are_counted():
         (make_series(monthly("2002-06", 30)), "too few observations before the window: 12"),
         (make_series(monthly("2000-01", 60), [np.nan] * 60), "no observation with a value"),
         (make_series([]), "no observation in the window"),
+        (
+            make_series(monthly("2000-01", 60), np.where(np.arange(60) < 37, np.nan, 1.0)),
+            "no observation with a value is known at an origin",
+        ),
     ],
 )
 def test_a_variable_is_left_out_with_its_reason(series, reason):
     row = describe(series)
     assert reason in row["skip_reason"]
     assert row["first_target"] is None
+
+
+def test_the_first_value_after_missing_ones_is_an_origin():
+    days = monthly("2000-01", 60)
+    values = np.where(days < np.datetime64("2003-01-01"), np.nan, 1.0)
+    row = describe(make_series(days, values))
+    assert (row["history"], row["missing"], row["skip_reason"]) == (36, 36, None)
+    assert row["first_target"] == date(2003, 2, 1)
 
 
 def test_irregular_dates_are_counted_by_the_frequency_that_is_given():

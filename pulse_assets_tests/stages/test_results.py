@@ -9,14 +9,13 @@ import pytest
 
 from pulse_assets.catalog import BATCH_METRICS, SKILL_BY_HORIZON, TRUST_LEDGER
 from pulse_assets.results import (
-    SCHEMA_FILE,
     BatchCounts,
     ModelResult,
     Performance,
     ResultsDocument,
     VariableResult,
-    schema_text,
 )
+from pulse_assets.results_schema import SCHEMA_FILE, schema_text
 from pulse_assets.stages.outcome_texts import group_skipped
 from pulse_assets_tests.report.made import (
     BATCHES,
@@ -88,7 +87,7 @@ def test_the_results_satisfy_the_schema_as_json_without_nan(results):
 
 
 def test_the_file_of_the_schema_is_that_of_the_model():
-    """Write it with `python -m pulse_assets.results` after a change of the model."""
+    """Write it with `python -m pulse_assets.results_schema` after a change of the model."""
     assert SCHEMA_FILE.read_text("utf-8") == schema_text()
 
 
