@@ -200,7 +200,9 @@ def _add_option(group: argparse._ActionsContainer, name: str, *, hidden: bool) -
     if name in _SWITCHES:
         group.add_argument(flag(name), action="store_true", help=text)
     elif name in LISTS | MAPPINGS:
-        group.add_argument(flag(name), nargs="+", metavar=metavar.removesuffix("S"), help=text)
+        word = metavar.removesuffix("S")
+        # An option that is given again adds to its list.
+        group.add_argument(flag(name), nargs="+", action="extend", metavar=word, help=text)
     else:
         group.add_argument(flag(name), metavar=metavar, help=text)
 

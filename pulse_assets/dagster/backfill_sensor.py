@@ -3,8 +3,9 @@
 A failed batch makes the run of its backfill fail, so that Dagster shows the batch as failed.
 Dagster then leaves out everything that depends on the batch: trust, results, forecasts and report,
 which say what failed. *Re-execute from failure* selects the failed batches without their status
-table, so Dagster computes the aggregates beside them and not after them. The sensor requests the
-aggregates in both cases once the backfill has ended. It requests nothing for a backfill if one of
+table, so Dagster computes the aggregates beside them and not after them; or not at all, if it had
+requested them while the run of the batches was about to fail. The sensor requests the
+aggregates in all cases once the backfill has ended. It requests nothing for a backfill if one of
 its runs was killed or terminated before it had computed its batches.
 """
 
@@ -15,7 +16,7 @@ from typing import Final
 import dagster as dg
 
 from pulse_assets.catalog import AGGREGATES, BATCH_TABLES, STATUS_TABLE
-from pulse_assets.dagster.internals import Backfill, ended_backfills
+from pulse_assets.dagster.internals import Backfill, ended_backfills, first_backfill
 from pulse_assets.dagster.jobs import COMPUTED_TAG, store_of
 from pulse_assets.settings import Settings
 
@@ -62,9 +63,14 @@ def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
 
 
 def _left_out(instance: dg.DagsterInstance, backfill: Backfill, store: str) -> set[dg.AssetKey]:
-    """Return the aggregates that were selected for a backfill and that no later run computed."""
+    """Return the aggregates that were selected for a backfill and that no later run computed.
+
+    A backfill that computes batches again needs those of the first one, too.
+    """
     selected = {*(backfill.asset_selection or ())}
     missing = selected & _AGGREGATES
+    if selected & _BATCHES:
+        missing |= {*(first_backfill(instance, backfill).asset_selection or ())} & _AGGREGATES
     if not missing:
         return missing
     runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill.backfill_id}))

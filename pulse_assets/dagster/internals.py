@@ -36,6 +36,8 @@ __all__ = ["CheckError", "InstanceRef"]
 
 #: The tag in which Dagster stores the `run_key` of a run request.
 RUN_KEY_TAG: Final = "dagster/run_key"
+#: Tag of a re-execution: the id of the backfill that was launched first.
+ROOT_TAG: Final = "dagster/root_backfill_id"
 
 #: The attribute of a storage in PostgreSQL that writes groups of rows.
 _GROUPS: Final = "pulse_groups"
@@ -84,6 +86,7 @@ class Backfill(Protocol):
         backfill_id: its id.
         asset_selection: the selected assets; None if it is one of a job.
         run_config: configuration of its runs.
+        tags: of its runs; a re-execution names the first backfill.
     """
 
     @property
@@ -92,6 +95,8 @@ class Backfill(Protocol):
     def asset_selection(self) -> Sequence[dg.AssetKey] | None: ...
     @property
     def run_config(self) -> Mapping[str, Any] | None: ...
+    @property
+    def tags(self) -> Mapping[str, str] | None: ...
 
 
 def new_run_id() -> str:
@@ -113,6 +118,12 @@ def ended_backfills(instance: dg.DagsterInstance, since: datetime) -> Iterator[B
     """Yield the backfills launched since then that have ended by themselves, the latest first."""
     statuses = [BulkActionStatus.COMPLETED_FAILED, BulkActionStatus.COMPLETED_SUCCESS]
     yield from instance.get_backfills(BulkActionsFilter(statuses=statuses, created_after=since))
+
+
+def first_backfill(instance: dg.DagsterInstance, backfill: Backfill) -> Backfill:
+    """Return the backfill that one re-executes, perhaps through others; itself if it is no such."""
+    root = (backfill.tags or {}).get(ROOT_TAG)
+    return (instance.get_backfill(root) if root else None) or backfill
 
 
 def check_evaluations(

@@ -19,7 +19,7 @@ import numpy as np
 from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.forecast_days import with_days
-from pulse_assets.history.frequency import Frequency
+from pulse_assets.history.frequency import Frequency, StepCalendar
 from pulse_assets.history.frequency_names import (
     IRREGULAR,
     WORDS,
@@ -27,6 +27,7 @@ from pulse_assets.history.frequency_names import (
     with_holidays,
     without_holidays,
 )
+from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.history.label_choice import (
     days_of_months,
     equal_gaps,
@@ -90,9 +91,9 @@ def decide_frequency(
         text = _inferred(series)
     if holidays is None:
         return text
-    text = with_holidays(text, holidays, series.variable)
-    _check_holidays(series, get_frequency(text), holidays)
-    return text
+    named = with_holidays(text, holidays, series.variable)
+    _check_holidays(series, text, holidays)
+    return named
 
 
 def load_series(
@@ -301,11 +302,19 @@ def _may_be(dates: Dates, frequency: Frequency) -> bool:
     return weeks_only and share >= _TYPICAL_SHARE
 
 
-def _check_holidays(series: Series, frequency: Frequency, holidays: str) -> None:
-    """Refuse a holiday calendar of which a series has values on most holidays."""
-    days = frequency.calendar.calendar.holidays  # type: ignore[union-attr]
-    dates = rows_used(series, frequency.text).timestamps
-    days = days[(days >= dates[0]) & (days <= dates[-1])]
+def _check_holidays(series: Series, text: str, holidays: str) -> None:
+    """Refuse a holiday calendar of which a series has values on most holidays.
+
+    Args:
+        series: the whole series.
+        text: its frequency without the holidays.
+        holidays: the calendar.
+    """
+    dates = rows_used(series, text).timestamps
+    calendar = cast("StepCalendar", get_frequency(text).calendar)
+    count = int(calendar.steps(dates[:1], dates[-1:])[0]) + 1
+    labels = calendar.ahead(np.repeat(dates[:1], count), np.arange(count))
+    days = np.intersect1d(labels, holidays_of(holidays))
     open_days = np.flatnonzero(np.isin(series.timestamps, days))
     if len(open_days) > 0.5 * len(days):
         raise HistoricalDataError(

@@ -8,8 +8,9 @@
     REM-L-JAN-SAT-4-445                  months of 4, 4 and 5 weeks of pandas' RE-L-JAN-SAT
     irregular                            steps are observations
 
-`@NYSE` after a daily name leaves out the holidays of a calendar; ` since 2000-01-01` is the day
-from which the frequency holds.
+`@NYSE` after a daily name leaves out the holidays of a calendar, and after the name of a week or of
+working days of the month moves their labels off them; ` since 2000-01-01` is the day from which the
+frequency holds.
 """
 
 import re
@@ -25,6 +26,7 @@ from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.frequency import Frequency, StepCalendar
 from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.history.label_grids import (
+    LabelGrid,
     Roll,
     days_of_month,
     fiscal_labels,
@@ -60,6 +62,8 @@ _OFFSETS: Final = (
 )
 #: Names of frequencies whose labels are the ends of their periods.
 _AT_END: Final = re.compile(r"\d*(W-(FRI|SAT|SUN)|BME|SME|BQE|BYE|BHYE|RE|M(-\d+)*-31\b)")
+#: Names of grids whose labels are working days or weekdays, each of one period.
+_ON_WORKING_DAYS: Final = re.compile(r"\d*(W-|B[MQYH]|M(-\d+)+-(preceding|following))")
 #: How far from a whole number the steps per year may be, relative to it, to be a season.
 _SEASON_TOLERANCE: Final = 0.01
 
@@ -97,7 +101,7 @@ def _unknown(text: str) -> Frequency:
 
 
 def with_holidays(text: str, calendar: str, variable: str = "x") -> str:
-    """Return the name of a daily frequency without the holidays of a calendar.
+    """Return the name of a frequency of working days or weeks without the holidays of a calendar.
 
     Args:
         text: the frequency.
@@ -105,20 +109,29 @@ def with_holidays(text: str, calendar: str, variable: str = "x") -> str:
         variable: whose frequency it is, for messages.
 
     Raises:
-        ConfigurationError: the frequency is not daily, or the calendar cannot be read.
+        ConfigurationError: labels of the frequency may lie on any day, or the calendar cannot be
+            read.
 
     Example:
         >>> with_holidays("monthly", "NYSE", "gdp")
         Traceback (most recent call last):
-        pulse_assets.errors.ConfigurationError: --calendar gdp=NYSE: gdp is monthly, not daily
+        pulse_assets.errors.ConfigurationError: --calendar gdp=NYSE: gdp is monthly, whose dates ...
     """
     whole, since, day = without_holidays(text).partition(" since ")
-    frequency = get_frequency(whole)
-    if not isinstance(frequency.calendar, EveryDay | WorkingDays):
+    if not _moves_off_holidays(get_frequency(whole)):
         raise ConfigurationError(
-            f"--calendar {variable}={calendar}: {variable} is {frequency.name}, not daily"
+            f"--calendar {variable}={calendar}: {variable} is {whole}, whose dates may be "
+            "holidays: only those of daily, business_daily, weekly and offsets of working days "
+            "such as BME are moved off them"
         )
     return get_frequency(f"{whole}@{calendar}{since}{day}").text
+
+
+def _moves_off_holidays(frequency: Frequency) -> bool:
+    """Return whether the labels of a frequency are working days or weekdays."""
+    if isinstance(frequency.calendar, EveryDay | WorkingDays):
+        return True
+    return frequency.name == "weekly" or bool(_ON_WORKING_DAYS.match(frequency.name))
 
 
 def without_holidays(text: str) -> str:
@@ -144,20 +157,29 @@ def calendar_in(text: str) -> str:
 
 def _named(name: str, holidays: str) -> Frequency | None:
     """Return the frequency of a name without its day of beginning; None if there is none."""
-    days = _days(name)
-    if days:
-        return _with_holidays(name, days, holidays) if holidays else days
     frequency = next(filter(None, (read(name) for read in _READERS)), None)
-    if frequency and holidays:
+    return _with_holidays(frequency, holidays) if frequency and holidays else frequency
+
+
+def _with_holidays(frequency: Frequency, holidays: str) -> Frequency:
+    """Return a frequency without the holidays of a calendar.
+
+    Raises:
+        ConfigurationError: its labels may lie on any day, or the calendar cannot be read.
+    """
+    name, plain = f"{frequency.name}@{holidays}", frequency.calendar
+    if not _moves_off_holidays(frequency):
         raise ConfigurationError(f"a holiday calendar needs working days, not {frequency.name}")
-    return frequency
-
-
-def _with_holidays(name: str, frequency: Frequency, holidays: str) -> Frequency:
-    week = cast("WorkingDays | EveryDay", frequency.calendar)
-    days = week.days if isinstance(week, WorkingDays) else " ".join(map(str.title, WEEKDAYS))
-    calendar = WorkingDays(days, holidays_of(holidays))
-    return replace(frequency, name=f"{frequency.name}@{holidays}", calendar=calendar)
+    if isinstance(plain, LabelGrid):
+        back = plain.at_end or frequency.name.endswith("preceding")
+        moved = plain.without(holidays_of(holidays), "preceding" if back else "following")
+        return replace(frequency, name=name, calendar=moved)
+    if isinstance(plain, FixedDays):
+        return replace(
+            frequency, name=name, calendar=replace(plain, holidays=holidays_of(holidays))
+        )
+    days = plain.days if isinstance(plain, WorkingDays) else " ".join(map(str.title, WEEKDAYS))
+    return replace(frequency, name=name, calendar=WorkingDays(days, holidays_of(holidays)))
 
 
 def _days(name: str) -> Frequency | None:
@@ -256,7 +278,7 @@ def _fiscal(name: str) -> Frequency | None:
 
 
 _READERS: Final[tuple[Callable[[str], Frequency | None], ...]] = (
-    *(_irregular, _weeks_or_months, _fixed_days, _offset, _of_month, _fiscal),
+    *(_days, _irregular, _weeks_or_months, _fixed_days, _offset, _of_month, _fiscal),
 )
 
 

@@ -71,6 +71,16 @@ class LabelGrid:
             return dates
         return np.maximum(self.ahead(dates, np.ones(len(dates), np.int64)), dates)
 
+    def without(self, holidays: Dates, roll: Literal["preceding", "following"]) -> "LabelGrid":
+        """Return the calendar whose labels are moved off holidays and weekends.
+
+        Args:
+            holidays: in order.
+            roll: whether such a label moves to the working day before or after.
+        """
+        labels = np.busday_offset(_START + self.labels, 0, roll=roll, holidays=holidays)
+        return grid_of(labels, self.every, at_end=self.at_end)
+
     @cached_property
     def _middles(self) -> Ints:
         """The first day that is nearer to each label than to that before, [G + 1]."""

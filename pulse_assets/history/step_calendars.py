@@ -64,9 +64,15 @@ class WorkingDays:
 
 @dataclass(frozen=True)
 class FixedDays:
-    """Each step has a number of days, such as two weeks; a label may have moved by some days."""
+    """Each step has a number of days, such as two weeks; a label may have moved by some days.
+
+    Args:
+        length: of a step, in days.
+        holidays: days without an observation, in order; the label is then a day before.
+    """
 
     length: int
+    holidays: Dates = field(default_factory=lambda: np.empty(0, "M8[D]"), repr=False, compare=False)
 
     @property
     def per_year(self) -> float:
@@ -78,8 +84,11 @@ class FixedDays:
         return ((later - earlier).astype(np.int64) + self.length // 2) // self.length
 
     def ahead(self, dates: Dates, steps: Ints) -> Dates:
-        """Return the dates some steps later."""
-        return dates + self.length * steps
+        """Return the dates some steps later, or the days before them that are no holidays."""
+        later = dates + self.length * steps
+        if not len(self.holidays):
+            return later
+        return np.busday_offset(later, 0, "backward", weekmask="1111111", holidays=self.holidays)
 
     def period_over(self, dates: Dates) -> Dates:
         """Return the first day on which the period of each label is over.

@@ -84,9 +84,9 @@ class TrainingOptions(Checked):
     calendar: dict[str, str] = setting(
         default={},
         group=PREDICT,
-        description="holidays of a daily variable, on which it has no value, such as "
-        "spx_close=NYSE: a market or a country of the package holidays (pip install "
-        "'pulse-assets[calendars]')",
+        description="holidays of a variable that has values on working days: none on each of them "
+        "if it is daily, else on the working day before, such as spx_close=NYSE: a market or a "
+        "country of the package holidays (pip install 'pulse-assets[calendars]')",
     )
     publication_lag_days: dict[str, int] = setting(
         default={},

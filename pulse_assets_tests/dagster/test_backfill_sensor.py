@@ -14,6 +14,7 @@ from pulse_assets.dagster.backfill_sensor import (
     REQUEST_TAG,
     build_backfill_sensor,
 )
+from pulse_assets.dagster.internals import ROOT_TAG
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.definitions import defs
 from pulse_assets.settings import Settings
@@ -32,20 +33,26 @@ def instance():
 
 
 def backfill(
-    instance, status=BulkActionStatus.COMPLETED_FAILED, assets=ALL, days_ago=0, tags=COMPUTED
+    instance,
+    status=BulkActionStatus.COMPLETED_FAILED,
+    assets=ALL,
+    days_ago=0,
+    tags=COMPUTED,
+    backfill_tags=(),
 ):
-    """Record a backfill whose first run computed the batches."""
+    """Record a backfill whose first run, if it has `tags`, computed the batches."""
     one = PartitionBackfill(
         backfill_id=f"{status.value}-{days_ago}",
         status=status,
         from_failure=False,
-        tags={},
+        tags=dict(backfill_tags),
         backfill_timestamp=time.time() - 86400 * days_ago,
         asset_selection=assets,
         run_config=CONFIG,
     )
     instance.add_backfill(one)
-    made_by(instance, BACKFILL_TAG, one, BATCHES, tags)
+    if tags is not None:
+        made_by(instance, BACKFILL_TAG, one, BATCHES, tags)
     return one
 
 
@@ -106,6 +113,31 @@ def test_aggregates_made_beside_the_batches_are_requested_again_once(instance, s
     (request,) = requested(instance)
     assert {*request.asset_selection} == AGGREGATES
     made_by(instance, REQUEST_TAG, one, AGGREGATES)
+    assert requested(instance) == []
+
+
+def test_batches_computed_again_need_the_aggregates_of_their_first_backfill(instance):
+    """Dagster may have made the aggregates before the run of the batches failed."""
+    first = backfill(instance, days_ago=2)
+    made_by(instance, BACKFILL_TAG, first, AGGREGATES)
+    of_first = {ROOT_TAG: first.backfill_id}
+    one = backfill(instance, assets=BATCHES[:3], days_ago=1, backfill_tags=of_first)
+    (request,) = requested(instance)
+    assert request.run_key == one.backfill_id
+    assert {*request.asset_selection} == AGGREGATES
+    made_by(instance, REQUEST_TAG, one, AGGREGATES)
+    assert requested(instance) == []
+
+
+def test_aggregates_computed_again_alone_need_no_others(instance):
+    first = backfill(instance, days_ago=2)
+    made_by(instance, BACKFILL_TAG, first, AGGREGATES)
+    results, of_first = (
+        dg.AssetKey("training_results"),
+        {ROOT_TAG: first.backfill_id},
+    )
+    one = backfill(instance, assets=[results], days_ago=1, tags=None, backfill_tags=of_first)
+    made_by(instance, BACKFILL_TAG, one, [results])
     assert requested(instance) == []
 
 

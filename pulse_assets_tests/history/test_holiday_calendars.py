@@ -1,4 +1,4 @@
-"""A daily series may have a holiday calendar: its next dates keep off the holidays."""
+"""A series of working days or weeks may have a holiday calendar: next dates keep off holidays."""
 
 import sys
 from datetime import date
@@ -73,6 +73,18 @@ def series(days):
         ("business_daily@ECB", "2024-04-30", "2024-05-02 2024-05-03 2024-05-06"),
         ("business_daily@DE-BY", "2025-01-03", "2025-01-07 2025-01-08 2025-01-09"),
         ("C-MON-TUE-WED-THU-SUN@SA", "2024-09-22", "2024-09-24 2024-09-25 2024-09-26"),
+        # Good Friday at the end of March; Memorial Day on the last day of May.
+        ("BME@NYSE", "2024-02-29", "2024-03-28 2024-04-30 2024-05-31"),
+        ("BME@NYSE", "2021-03-31", "2021-04-30 2021-05-28 2021-06-30"),
+        ("BME@NYSE", "2024-03-28", "2024-04-30 2024-05-31 2024-06-28"),
+        ("BMS@NYSE", "2023-12-01", "2024-01-02 2024-02-01 2024-03-01"),
+        ("M-1-following@NYSE", "2023-12-01", "2024-01-02 2024-02-01 2024-03-01"),
+        ("M-15-preceding@NYSE", "2024-01-12", "2024-02-15 2024-03-15 2024-04-15"),
+        ("BQE-DEC@NYSE", "2023-12-29", "2024-03-28 2024-06-28 2024-09-30"),
+        ("BYS-JAN@NYSE", "2023-01-03", "2024-01-02 2025-01-02 2026-01-02"),
+        ("weekly@NYSE", "2024-03-22", "2024-03-28 2024-04-05 2024-04-12"),
+        ("W-FRI@NYSE", "2024-03-22", "2024-03-28 2024-04-05 2024-04-12"),
+        ("W-WED@NYSE", "2024-06-12", "2024-06-20 2024-06-26 2024-07-03"),
     ],
 )
 def test_next_dates_keep_off_holidays(market, name, last, expected):
@@ -105,10 +117,39 @@ def test_a_calendar_that_the_dates_contradict_is_refused(new_year_only):
         decide_frequency(series(working_days()), None, "NYSE")
 
 
+def test_the_last_trading_days_of_months_weeks_and_years_have_holidays(market):
+    """The whole history fits the calendar, and it names the dates that follow."""
+    days = get_frequency("business_daily@NYSE").calendar.ahead(
+        np.repeat(np.datetime64("1995-01-03"), 7000), np.arange(7000)
+    )
+    last_of = {
+        "BME@NYSE": days.astype("M8[M]"),
+        "BYE-DEC@NYSE": days.astype("M8[Y]"),
+        "weekly@NYSE": (days.astype(int) + 3) // 7,
+    }
+    for name, period in last_of.items():
+        ends = days[:-1][period[1:] != period[:-1]]
+        text = decide_frequency(series(ends[:-1]), None, "NYSE")
+        assert text == name
+        ahead = dates_ahead(ends[:-8], np.arange(1, 9), get_frequency(text))
+        assert ahead.tolist() == ends[-8:].tolist()
+
+
+def test_a_calendar_that_the_labels_contradict_is_refused(market):
+    fridays = series(np.arange(np.datetime64("2010-01-01"), np.datetime64("2020-01-01"), 7))
+    with pytest.raises(HistoricalDataError, match=r"holidays of NYSE.*: correct or remove"):
+        decide_frequency(fridays, None, "NYSE")
+
+
 def test_only_working_days_have_holidays(new_year_only):
     months = np.arange(np.datetime64("2010-01"), np.datetime64("2020-01")).astype("M8[D]")
-    with pytest.raises(ConfigurationError, match="--calendar spx=NYSE: spx is monthly, not daily"):
+    with pytest.raises(
+        ConfigurationError,
+        match="--calendar spx=NYSE: spx is monthly, whose dates may be holidays: only those of",
+    ):
         decide_frequency(series(months), None, "NYSE")
+    with pytest.raises(ConfigurationError, match="needs working days, not monthly"):
+        get_frequency("monthly@NYSE")
 
 
 def config(folder, days, **values):
