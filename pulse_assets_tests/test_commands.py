@@ -274,6 +274,11 @@ def test_options_before_and_after_the_command_add_up():
     assert parse_args(["train", "--resume"]) == parse_args(["--resume"])
 
 
+def test_an_option_that_is_given_again_adds_to_its_list():
+    given = parse_args(["check", "--calendar", "a=US", "--models", "ses", "--calendar", "b=US"])
+    assert (given.calendar, given.models) == (["a=US", "b=US"], ["ses"])
+
+
 def help_of(capsys, *words):
     with pytest.raises(SystemExit) as stopped:
         parse_args([*words, "--help"])

@@ -24,8 +24,8 @@ from pulse_assets.stages.forecast import forecast_next
 from pulse_assets.stages.ledger import LatestTrust
 from pulse_assets.stages.series_ends import (
     early_ends,
-    last_observations,
     left_out,
+    observed_dates,
 )
 from pulse_assets.storage.objects import EncodedObject, StoredTable
 from pulse_assets.storage.tables import fingerprint_of
@@ -74,7 +74,7 @@ def compute_forecasts(
     result = forecast_next(series, rules, options, LatestTrust(ledger))
     forecasts = Forecasts(
         left_out(result.table),
-        early_ends(last_observations(result.table), options.frequencies),
+        early_ends(observed_dates(series, result.table), options.frequencies),
         result.rule_errors,
         trust_fits=fingerprint_of(ledger) == ledger_fingerprint(run, options),
     )

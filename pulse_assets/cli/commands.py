@@ -28,21 +28,20 @@ from pulse_assets.cli.terminal import (
 from pulse_assets.dagster.run_errors import failure_message
 from pulse_assets.dagster.runs import materialize
 from pulse_assets.errors import ConfigurationError, TrainingError
-from pulse_assets.preflight import resolve_options
 from pulse_assets.report.serve import report_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.settings import TrainingConfig, dagster_home
 from pulse_assets.stages.outcome import warnings_of
-from pulse_assets.stages.series_ends import early_ends, last_observations, left_out
+from pulse_assets.stages.series_ends import left_out
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
 from pulse_assets.storage.tables import decode_table
 
 _REPORT: Final = object_path("training_report", suffix="html")
 
-#: Checks of the next forecasts whose variables a command lists one by one.
-_LISTED: Final = {"every_variable_has_a_forecast", "series_end_together"}
+#: A check of the next forecasts whose variables a command lists one by one.
+_LISTED: Final = "every_variable_has_a_forecast"
 
 #: Success or failure of a command, as its exit code.
 ExitCode = Literal[0, 1]
@@ -98,8 +97,7 @@ def forecast(config: TrainingConfig, *, as_json: bool) -> ExitCode:
     store = open_store(config.store, config.s3)
     table = decode_table(store.read(path), "next_forecasts", name=f"{store.uri}/{path}")
     rows = table.filter(pc.field("model") == ENSEMBLE).drop_columns(["model", "weight"])
-    without, warnings = left_out(table), _warn_early(config, table)
-    warnings += _failed_checks(run, dg.AssetCheckSeverity.WARN)
+    without, warnings = left_out(table), _failed_checks(run, dg.AssetCheckSeverity.WARN)
     if as_json:
         excluded = [{"variable": name, "reason": reason} for name, reason in without.items()]
         messages = {"left_out": excluded, "warnings": warnings, "problems": problems}
@@ -111,13 +109,6 @@ def forecast(config: TrainingConfig, *, as_json: bool) -> ExitCode:
     for problem in problems:
         print_error(problem)
     return 1 if without or problems else 0
-
-
-def _warn_early(config: TrainingConfig, forecasts: pa.Table) -> list[str]:
-    """Return a sentence for each series that ends much earlier than the others."""
-    settings, last = config.settings(), last_observations(forecasts)
-    options = resolve_options(settings, config.options())
-    return list(early_ends(last, options.frequencies).values())
 
 
 def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> ExitCode:
@@ -173,7 +164,7 @@ def _failed_checks(run: dg.ExecuteInProcessResult, severity: dg.AssetCheckSeveri
     return [
         check.description or check.check_name
         for check in run.get_asset_check_evaluations()
-        if not check.passed and check.severity == severity and check.check_name not in _LISTED
+        if not check.passed and check.severity == severity and check.check_name != _LISTED
     ]
 
 

@@ -1,4 +1,4 @@
-"""Last observation dates of the series, and the series that end too early."""
+"""The series that end too early, and those without next forecasts."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -8,46 +8,50 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.array_types import Dates
 from pulse_assets.history.frequency import dates_ahead
 from pulse_assets.history.frequency_names import get_frequency
+from pulse_assets.history.series import Series
 
 #: Number of its own steps that a series may end before the date that it is compared with.
 STALE_AFTER: Final = 4
 
 
-def ends_before(last: Mapping[str, date], frequencies: Mapping[str, str], until: date) -> list[str]:
+def ends_before(
+    dates: Mapping[str, Dates], frequencies: Mapping[str, str], until: date
+) -> list[str]:
     """Return the names of the series that end more than `STALE_AFTER` steps before a date.
 
+    A step of an irregular series is the median gap between its dates.
+
     Args:
-        last: date of the last observation of each series.
-        frequencies: frequency by series; a series without one, or with irregular dates, is
-            not compared.
+        dates: of the observations of each series, in order, [T].
+        frequencies: frequency by series; a series without one is not compared.
         until: the date to compare with.
     """
     names = []
-    for name in sorted(set(last) & set(frequencies)):
-        frequency, end = get_frequency(frequencies[name]), np.array([last[name]], "M8[D]")
-        if frequency.calendar is None:
-            continue
-        (stale_date,) = dates_ahead(end, np.array([STALE_AFTER]), frequency)
+    for name in sorted(set(dates) & set(frequencies)):
+        frequency = get_frequency(frequencies[name])
+        (stale_date,) = dates_ahead(dates[name], np.array([STALE_AFTER]), frequency)
         if stale_date < np.datetime64(until, "D"):
             names.append(name)
     return names
 
 
-def early_ends(last: Mapping[str, date], frequencies: Mapping[str, str]) -> dict[str, str]:
+def early_ends(dates: Mapping[str, Dates], frequencies: Mapping[str, str]) -> dict[str, str]:
     """Return a warning per series that ends much earlier than the latest series.
 
     The forecasts of such a series start earlier too, and most of their dates are in the past.
 
     Args:
-        last: date of the last observation of each series.
+        dates: of the observations of each series, in order, [T].
         frequencies: frequency by series.
     """
-    if not last:
+    if not dates:
         return {}
+    last = {name: of[-1].item() for name, of in dates.items()}
     latest = max(sorted(last), key=lambda name: last[name])
-    early = ends_before(last, frequencies, last[latest])
+    early = ends_before(dates, frequencies, last[latest])
     words = {name: get_frequency(frequencies[name]).name for name in early}
     return {
         name: f"{name} ends on {last[name]}, more than {STALE_AFTER} {words[name]} "
@@ -56,15 +60,18 @@ def early_ends(last: Mapping[str, date], frequencies: Mapping[str, str]) -> dict
     }
 
 
-def last_observations(forecasts: pa.Table) -> dict[str, date]:
-    """Return the origin date of each variable's next forecasts: that of its last observation.
+def observed_dates(series: Mapping[str, Series], forecasts: pa.Table) -> dict[str, Dates]:
+    """Return the dates of each variable up to the origin of its next forecasts, if it has some.
 
     Args:
+        series: by variable.
         forecasts: rows of schema `NEXT_FORECASTS`.
     """
     predicted = forecasts.filter(pc.field("model").is_valid())
     rows = predicted.select(["variable", "origin_date"]).to_pylist()
-    return {row["variable"]: row["origin_date"] for row in rows}
+    last = {row["variable"]: np.datetime64(row["origin_date"]) for row in rows}
+    every = {name: series[name].timestamps for name in last}
+    return {name: dates[dates <= last[name]] for name, dates in every.items()}
 
 
 def left_out(forecasts: pa.Table) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS
+from pulse_assets.history.series import Series
 from pulse_assets.results import CheckOutcome, RuleErrors
 from pulse_assets.stages.outcome import (
     collect_outcomes,
@@ -20,8 +22,8 @@ from pulse_assets.stages.outcome_texts import (
 from pulse_assets.stages.series_ends import (
     early_ends,
     ends_before,
-    last_observations,
     left_out,
+    observed_dates,
 )
 
 
@@ -140,16 +142,22 @@ def test_what_was_never_predicted_is_named_with_the_reason(rows, text):
     ],
 )
 def test_a_series_may_end_four_of_its_own_steps_early(frequency, last, until, early):
-    found = ends_before(
-        {"x": date.fromisoformat(last)}, {"x": frequency}, date.fromisoformat(until)
-    )
+    dates = {"x": np.array([last], "M8[D]")}
+    found = ends_before(dates, {"x": frequency}, date.fromisoformat(until))
     assert found == (["x"] if early else [])
 
 
+def test_a_step_of_an_irregular_series_is_its_median_gap():
+    dates = {"x": np.array(["2020-01-01", "2020-01-11", "2020-02-20", "2020-03-01"], "M8[D]")}
+    for until, early in ((date(2020, 4, 10), []), (date(2020, 4, 11), ["x"])):
+        assert ends_before(dates, {"x": "irregular"}, until) == early
+
+
 def test_series_are_compared_with_the_latest_of_all():
-    last = {"gdp": date(2019, 10, 1), "spx": date(2022, 12, 30), "odd": date(1999, 1, 1)}
+    ends = {"gdp": "2019-10-01", "spx": "2022-12-30", "odd": "1999-01-01"}
+    dates = {name: np.array([last], "M8[D]") for name, last in ends.items()}
     frequencies = {"gdp": "quarterly", "spx": "business_daily"}
-    assert early_ends(last, frequencies) == {
+    assert early_ends(dates, frequencies) == {
         "gdp": "gdp ends on 2019-10-01, more than 4 quarterly steps before spx (2022-12-30): its "
         "forecasts start that much earlier"
     }
@@ -160,7 +168,10 @@ def test_the_rows_of_left_out_variables_are_told_apart():
     made = {"variable": "gdp", "model": "naive", "origin_date": date(2020, 1, 1)}
     forecasts = pa.Table.from_pylist([made, {"variable": "cpi", "error": "short"}], NEXT_FORECASTS)
     assert left_out(forecasts) == {"cpi": "short"}
-    assert last_observations(forecasts) == {"gdp": date(2020, 1, 1)}
+    days = np.array(["2019-10-01", "2020-01-01", "2020-04-01"], "M8[D]")
+    series = {name: Series(name, days, np.ones(3)) for name in ("gdp", "cpi")}
+    dates = observed_dates(series, forecasts)
+    assert {name: str(of[-1]) for name, of in dates.items()} == {"gdp": "2020-01-01"}
 
 
 def test_only_failed_errors_are_problems_and_each_is_named_once():

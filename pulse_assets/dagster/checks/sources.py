@@ -13,9 +13,10 @@ from pulse_assets.stages.series_ends import STALE_AFTER, ends_before
 
 def sources_are_fresh(batches: StoredBatches) -> Finding:
     """Each series ends at most a few of its own steps before the last day to predict."""
-    last = {name: series.timestamps[-1].item() for name, series in batches.series.items()}
+    dates = {name: series.timestamps for name, series in batches.series.items()}
+    last = {name: of[-1].item() for name, of in dates.items()}
     last_day = batches.settings.last_day
-    stale = ends_before(last, batches.options.frequencies, last_day)
+    stale = ends_before(dates, batches.options.frequencies, last_day)
     values = {"stale": stale, "last_observation": last, "last_day": str(last_day)}
     named = [f"{name} (on {last[name]})" for name in stale]
     verb, whose = ("ends", "its") if len(stale) == 1 else ("end", "their")
