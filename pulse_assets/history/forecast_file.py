@@ -21,7 +21,7 @@ from pulse_assets.history.given_forecasts import (
     GivenForecasts,
     forecasts_by_variable,
 )
-from pulse_assets.history.layouts import Layout
+from pulse_assets.history.layouts import Layout, columns_by_role
 from pulse_assets.history.observed import NotPlainError
 from pulse_assets.history.parquet_file import parquet_table, table_records
 from pulse_assets.history.records import DefectError, Records, plain_column
@@ -85,18 +85,10 @@ def find_forecast_layout(names: Sequence[str]) -> Layout:
         ('variable', 'target_date', 'value', 'origin_date')
     """
     names = [name.strip() for name in names]
-    columns: dict[str, int] = {}
-    for role, choices in NAMES.items():
-        places = [i for i, name in enumerate(names) if name in choices]
-        if len(places) > 1:
-            both = " and ".join(names[i] for i in places[:2])
-            raise DefectError(f"it has two columns for one thing, {both}: keep one")
-        if places:
-            columns[role] = places[0]
+    columns = columns_by_role(names, NAMES)
     _check_misnamed(names, columns)
     _check_missing(names, columns)
-    titles = tuple(names[position] for position in columns.values())
-    return Layout("long", tuple(columns), tuple(columns.values()), titles)
+    return Layout.long(names, columns)
 
 
 def _check_misnamed(names: Sequence[str], columns: Mapping[str, int]) -> None:

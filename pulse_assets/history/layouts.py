@@ -47,6 +47,12 @@ class Layout:
     positions: tuple[int, ...]
     titles: tuple[str, ...] = ()
 
+    @classmethod
+    def long(cls, names: Sequence[str], columns: Mapping[str, int]) -> "Layout":
+        """Return the layout of a long table; `columns` has positions by what they hold."""
+        titles = tuple(names[position] for position in columns.values())
+        return cls("long", tuple(columns), tuple(columns.values()), titles)
+
     @property
     def us_dates(self) -> bool:
         """Whether dates like 1/31/2020 are read: in the tables that FRED publishes."""
@@ -89,20 +95,38 @@ def _has(names: Sequence[str], *roles: str) -> bool:
     return all(any(name in names for name in LONG_NAMES[role]) for role in roles)
 
 
-def _long(names: Sequence[str]) -> Layout:
-    columns: dict[str, int] = {}
-    for role, choices in LONG_NAMES.items():
-        places = [i for i, name in enumerate(names) if name in choices]
+def columns_by_role(names: Sequence[str], choices: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Return the positions of the columns of a table by what they hold, as far as they are there.
+
+    Args:
+        names: of all columns.
+        choices: the names that a column may have, by what it holds.
+
+    Raises:
+        DefectError: two columns hold the same.
+
+    Example:
+        >>> columns_by_role(["note", "ds"], {"timestamp": ["ds", "date"], "value": ["y"]})
+        {'timestamp': 1}
+    """
+    columns = {}
+    for role, titles in choices.items():
+        places = [i for i, name in enumerate(names) if name in titles]
         if len(places) > 1:
             both = " and ".join(names[i] for i in places[:2])
             raise DefectError(f"it has two columns for one thing, {both}: keep one")
         if places:
             columns[role] = places[0]
-        elif role != "published_at":
-            raise DefectError(_explain_missing(names, role))
+    return columns
+
+
+def _long(names: Sequence[str]) -> Layout:
+    columns = columns_by_role(names, LONG_NAMES)
+    missing = [role for role in LONG_NAMES if role not in columns and role != "published_at"]
+    if missing:
+        raise DefectError(_explain_missing(names, missing[0]))
     check_optional(names)
-    titles = tuple(names[position] for position in columns.values())
-    return Layout("long", tuple(columns), tuple(columns.values()), titles)
+    return Layout.long(names, columns)
 
 
 def _explain_missing(names: Sequence[str], role: str) -> str:
