@@ -1,4 +1,4 @@
-"""Rules of a user, for the tests: breakable on chosen dates, slow, and deadly."""
+"""Rules of a user, for the tests: breakable on chosen dates, silent, slow, and deadly."""
 
 import os
 import signal
@@ -23,6 +23,34 @@ class Breakable:
         if y[origins[-1]] in broken and not asked_again(origins):
             raise ValueError(f"no forecast from {y[origins[-1]]:g}")
         return np.repeat(y[origins][:, None], len(horizons), axis=1)
+
+
+class Shy:
+    """The last value, but nothing after one of the largest moves so far."""
+
+    name = "a_shy"
+    silent_above = 0.7
+
+    def forecast(self, y, origins, horizons, season):
+        made = np.repeat(y[origins][:, None], len(horizons), 1).astype(float)
+        for row, origin in enumerate(origins):
+            moves = np.abs(np.diff(y[: origin + 1]))
+            moves = moves[np.isfinite(moves)]
+            if len(moves) and moves[-1] > np.quantile(moves, self.silent_above):
+                made[row] = np.nan
+        return made
+
+
+class ShyOnceIn20(Shy):
+    """The same, after 5 % of the moves."""
+
+    silent_above = 0.95
+
+
+class ShyOnceIn100(Shy):
+    """The same, after 1 % of the moves."""
+
+    silent_above = 0.99
 
 
 class Unhurried:

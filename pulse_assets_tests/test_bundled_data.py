@@ -96,36 +96,12 @@ def test_naive_in_yearly_batches_of_the_bundled_data(config):
     assert_naive_is_plain_arithmetic(yearly, train(yearly))
 
 
-SHY = '''
-import numpy as np
-
-
-class Shy:
-    """Persistence that says nothing after a large move."""
-
-    name = "a_shy"
-
-    def forecast(self, y, origins, horizons, season):
-        made = np.repeat(y[origins][:, None], len(horizons), 1).astype(float)
-        for row, origin in enumerate(origins):
-            moves = np.abs(np.diff(y[: origin + 1]))
-            if len(moves) > 20 and moves[-1] > np.nanquantile(moves, SILENT_ABOVE):
-                made[row] = np.nan
-        return made
-'''
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("silent_above", "partial"), [(0.95, True), (0.99, False)])
-def test_a_rule_that_repeats_naive_gains_nothing_by_silence(
-    config, tmp_path, monkeypatch, silent_above, partial
-):
-    module = f"shy_above_{round(100 * silent_above)}"
-    (tmp_path / f"{module}.py").write_text(SHY.replace("SILENT_ABOVE", str(silent_above)))
-    monkeypatch.syspath_prepend(str(tmp_path))
+@pytest.mark.parametrize(("rule", "partial"), [("ShyOnceIn20", True), ("ShyOnceIn100", False)])
+def test_a_rule_that_repeats_naive_gains_nothing_by_silence(config, rule, partial):
     changes = {
         "variables": ["spx_close", "fed_funds_rate"],
-        "models": ["naive", f"{module}:Shy"],
+        "models": ["naive", f"pulse_assets_tests.own_rules:{rule}"],
         "start_date": "2000-01-01",
         "end_date": "2009-12-31",
         "batch_size_days": 365,

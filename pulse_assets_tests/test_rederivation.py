@@ -25,24 +25,6 @@ HORIZONS = [1, 3, 12]
 DISCOUNT = 0.98
 LEVEL = 0.8
 HISTORY_DAYS = 7305
-SHY = '''
-import numpy as np
-
-
-class Shy:
-    """Persistence that says nothing after a large move."""
-
-    name = "a_shy"
-
-    def forecast(self, y, origins, horizons, season):
-        made = np.repeat(y[origins][:, None], len(horizons), 1).astype(float)
-        for row, origin in enumerate(origins):
-            moves = np.abs(np.diff(y[: origin + 1]))
-            moves = moves[np.isfinite(moves)]
-            if len(moves) and moves[-1] > np.quantile(moves, 0.7):
-                made[row] = np.nan
-        return made
-'''
 
 
 def write_source(folder):
@@ -64,14 +46,13 @@ class Training:
     def __init__(self, folder):
         self.source = write_source(folder / "source")
         self.store = folder / "store"
-        (folder / "rule_that_is_shy.py").write_text(SHY)
         results = train(
             TrainingConfig(
                 source=str(self.source),
                 store=str(self.store),
                 start_date="1999-01-01",
                 end_date="2001-06-30",
-                models=["naive", "ses", "drift", "ar_diff_3", "rule_that_is_shy:Shy"],
+                models=["naive", "ses", "drift", "ar_diff_3", "pulse_assets_tests.own_rules:Shy"],
                 horizons=HORIZONS,
                 interval_level=LEVEL,
                 trust_discount=DISCOUNT,
@@ -99,10 +80,7 @@ class Training:
 
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rederivation")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        yield Training(folder)
+    return Training(tmp_path_factory.mktemp("rederivation"))
 
 
 def periods(source, name, batch):
