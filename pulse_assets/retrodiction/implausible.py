@@ -37,19 +37,17 @@ RECURRENCES: Final = (4, 5, 7, 12, 52)
 
 
 class Changes(NamedTuple):
-    """The changes so far.
+    """What is counted of the changes so far; the sizes of the nonzero ones are in an array.
 
     Attributes:
-        sizes: absolute values of the nonzero changes `[T]`, of which the first ones are used.
-        nonzero: number of nonzero changes `[1]`.
-        zero: number of zero changes `[1]`.
-        largest: the largest size `[1]`.
+        nonzero: number of nonzero changes.
+        zero: number of zero changes.
+        largest: the largest size.
     """
 
-    sizes: Floats
-    nonzero: Floats
-    zero: Floats
-    largest: Floats
+    nonzero: int
+    zero: int
+    largest: float
 
 
 def implausible_values(values: Floats, season: int = 1) -> Ints:
@@ -127,11 +125,11 @@ def _find(values: Floats, lag: int) -> Ints:
     """
     length = len(values)
     revealed, filled, last = np.full(length, -1), values.copy(), lag
-    changes = Changes(np.empty(length), np.zeros(1), np.zeros(1), np.zeros(1))
+    sizes, changes = np.empty(length), Changes(0, 0, 0.0)
     if lag == 0:
         for count in range(MIN_CHANGES + 1, min(length, HEAD) + 1):
-            _test_head(values[:count], changes, revealed)
-        last = _add_changes(values[: HEAD - 1], changes, revealed)
+            _test_head(values[:count], sizes, revealed)
+        changes, last = _changes_among(values[: HEAD - 1], sizes, revealed)
     jumps = revealed >= 0
     # The values from `first` on are undecided until later values show what becomes of their change.
     first, lowest = -1, 0.0
@@ -139,22 +137,22 @@ def _find(values: Floats, lag: int) -> Ints:
         size = _change(filled, last, t, lag)
         if first >= 0:
             undone = size <= UNDONE * lowest
-            if not undone and t - first < LONGEST_RUN and _is_jump(size, changes):
+            if not undone and t - first < LONGEST_RUN and _is_jump(size, sizes, changes):
                 lowest = min(lowest, size)
                 continue
-            if undone and (t - first == 1 or _is_jump(lowest / STRICTER, changes)):
+            if undone and (t - first == 1 or _is_jump(lowest / STRICTER, sizes, changes)):
                 jumps[first] = True
                 if _recurs(jumps, first):
-                    _add(lowest, changes)
+                    changes = _with(sizes, changes, lowest)
                 else:
                     _replace(filled, first, t, last, lag, revealed)
             else:
-                last = _accept(filled, first, t, last, lag, changes)
+                changes, last = _accept(filled, first, t, last, lag, sizes, changes)
             first, size = -1, _change(filled, last, t, lag)
-        if _is_jump(size, changes):
+        if _is_jump(size, sizes, changes):
             first, lowest = t, size
         else:
-            _add(size, changes)
+            changes = _with(sizes, changes, size)
             last = t
     return revealed
 
@@ -182,39 +180,47 @@ def _replace(filled: Floats, first: int, end: int, last: int, lag: int, revealed
 
 
 @kernel  # pragma: no cover
-def _accept(filled: Floats, first: int, end: int, last: int, lag: int, changes: Changes) -> int:
-    """Add the changes of undecided values, which are plausible; return the place of the last."""
+def _accept(
+    filled: Floats,
+    first: int,
+    end: int,
+    last: int,
+    lag: int,
+    sizes: Floats,
+    changes: Changes,
+) -> tuple[Changes, int]:
+    """Add the changes of undecided values, which are plausible; return also the last's place."""
     for s in range(first, end):
-        _add(_change(filled, last, s, lag), changes)
+        changes = _with(sizes, changes, _change(filled, last, s, lag))
         last = s
-    return last
+    return changes, last
 
 
 @kernel  # pragma: no cover
-def _test_head(head: Floats, changes: Changes, revealed: Ints) -> None:
+def _test_head(head: Floats, sizes: Floats, revealed: Ints) -> None:
     """Test the first values by the changes among those not yet revealed to be implausible."""
     last, end = -1, len(head) - 1
-    _add_changes(head, changes, revealed)
+    changes, _ = _changes_among(head, sizes, revealed)
     for i in range(end):
         if revealed[i] >= 0:
             continue
         if last >= 0:
             size = abs(head[i] - head[last])
             undone = abs(head[i + 1] - head[last]) <= UNDONE * size
-            if undone and _is_jump(size, changes):
+            if undone and _is_jump(size, sizes, changes):
                 revealed[i] = end
                 continue
         last = i
     if len(head) == HEAD:
-        _test_first(head, changes, revealed)
+        _test_first(head, sizes, changes, revealed)
 
 
 @kernel  # pragma: no cover
-def _test_first(head: Floats, changes: Changes, revealed: Ints) -> None:
+def _test_first(head: Floats, sizes: Floats, changes: Changes, revealed: Ints) -> None:
     """Test the very first values, which follow no other, by the jump that leads away from them."""
     for run in range(LONGEST_RUN, 0, -1):
         plausible = revealed[run] < 0 and revealed[run - 1] < 0
-        if plausible and _is_jump(abs(head[run] - head[run - 1]), changes):
+        if plausible and _is_jump(abs(head[run] - head[run - 1]), sizes, changes):
             for i in range(run):
                 # A value that was revealed earlier stays revealed by that one.
                 revealed[i] = len(head) - 1 if revealed[i] < 0 else revealed[i]
@@ -222,51 +228,54 @@ def _test_first(head: Floats, changes: Changes, revealed: Ints) -> None:
 
 
 @kernel  # pragma: no cover
-def _add_changes(values: Floats, changes: Changes, revealed: Ints) -> int:
-    """Reset `changes` to those among the plausible first values; return the place of the last."""
-    changes.nonzero[0], changes.zero[0], changes.largest[0] = 0.0, 0.0, 0.0
-    last = -1
+def _changes_among(values: Floats, sizes: Floats, revealed: Ints) -> tuple[Changes, int]:
+    """Return the changes among the plausible first values, and the place of the last of these.
+
+    Args:
+        values: the first values.
+        sizes: the array to fill with the sizes of the nonzero changes.
+        revealed: see `_find`.
+    """
+    changes, last = Changes(0, 0, 0.0), -1
     for i in range(len(values)):
         if revealed[i] < 0:
             if last >= 0:
-                _add(abs(values[i] - values[last]), changes)
+                changes = _with(sizes, changes, abs(values[i] - values[last]))
             last = i
-    return last
+    return changes, last
 
 
 @kernel  # pragma: no cover
-def _add(size: float, changes: Changes) -> None:
+def _with(sizes: Floats, changes: Changes, size: float) -> Changes:
     """Add the size of a change."""
     if size == 0.0:
-        changes.zero[0] += 1.0
-        return
-    changes.sizes[int(changes.nonzero[0])] = size
-    changes.nonzero[0] += 1.0
-    changes.largest[0] = max(changes.largest[0], size)
+        return Changes(changes.nonzero, changes.zero + 1, changes.largest)
+    sizes[changes.nonzero] = size
+    return Changes(changes.nonzero + 1, changes.zero, max(changes.largest, size))
 
 
 @kernel  # pragma: no cover
-def _is_jump(size: float, changes: Changes) -> bool:
+def _is_jump(size: float, sizes: Floats, changes: Changes) -> bool:
     """Return whether a change of this size is far beyond the usual ones."""
-    nonzero, median_below = int(changes.nonzero[0]), size / JUMP
+    nonzero, median_below = changes.nonzero, size / JUMP
     if nonzero < MIN_CHANGES:
         return False
-    if changes.zero[0] > nonzero and size <= LARGEST_CHANGE_FACTOR * changes.largest[0]:
+    if changes.zero > nonzero and size <= LARGEST_CHANGE_FACTOR * changes.largest:
         return False
-    latest = changes.sizes[max(nonzero - LATEST_CHANGES, 0) : nonzero]
+    start = max(nonzero - LATEST_CHANGES, 0)
     # Most changes end here: medians take time.
-    if 2.0 * _count_from(latest, median_below) > len(latest):
+    if 2.0 * _count_from(sizes, start, nonzero, median_below) > nonzero - start:
         return False
-    if np.median(latest) < median_below:
-        return bool(np.median(changes.sizes[:nonzero]) < median_below)
+    if np.median(sizes[start:nonzero]) < median_below:
+        return bool(np.median(sizes[:nonzero]) < median_below)
     return False
 
 
 @summing_kernel  # pragma: no cover
-def _count_from(sizes: Floats, smallest: float) -> float:
-    """Return the number of sizes that are not below `smallest`."""
+def _count_from(sizes: Floats, start: int, end: int, smallest: float) -> float:
+    """Return how many of the sizes from `start` to before `end` are not below `smallest`."""
     count = 0.0
-    for i in range(len(sizes)):
+    for i in range(start, end):
         count += 1.0 if sizes[i] >= smallest else 0.0
     return count
 
