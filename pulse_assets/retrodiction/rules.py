@@ -11,6 +11,7 @@ from pulse_assets.array_types import Floats
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction import baselines, smoothing
 from pulse_assets.retrodiction.autoregression import ar_diff, ar_level
+from pulse_assets.retrodiction.classical_adjustment import classically_adjusted
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT, HostedRule
 from pulse_assets.retrodiction.request import ForecastRequest, History, RuleFunction
 from pulse_assets.retrodiction.seasonal_smoothing import seasonal_holt_winters
@@ -123,6 +124,9 @@ RULES: Final[dict[str, Rule]] = {
         BuiltIn("damped_holt", smoothing.damped_holt, robust=True),
         BuiltIn("theta", smoothing.theta),
         BuiltIn("seasonal_holt_winters", seasonal_holt_winters, robust=True),
+        BuiltIn("ses_adjusted", partial(classically_adjusted, rule=smoothing.ses)),
+        BuiltIn("damped_holt_adjusted", partial(classically_adjusted, rule=smoothing.damped_holt)),
+        BuiltIn("theta_adjusted", partial(classically_adjusted, rule=smoothing.theta)),
         BuiltIn("ar_diff_3", AR_3, robust=True),
         BuiltIn("ar_level_1", partial(ar_level, order=1), robust=True),
         BuiltIn("ar_drift_3", partial(drift_adjusted, rule=AR_3), robust=True),
