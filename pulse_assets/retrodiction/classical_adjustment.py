@@ -21,7 +21,7 @@ from pulse_assets.retrodiction.seasonal_smoothing import next_place
 from pulse_assets.retrodiction.transformations import no_forecasts
 
 #: The indices are estimated anew when a history has grown by this share.
-GROWTH: Final = 0.04
+GROWTH: Final = 0.1
 #: Seasons that must be known for indices.
 LEAST_SEASONS: Final = 3
 #: The autocorrelation at one season must be larger than that of noise in 90 % of series.
@@ -74,7 +74,11 @@ def estimates(request: ForecastRequest) -> tuple[Ints, Ints, Ints]:
         estimated, and the first row of origins that uses it.
     """
     most = len(request.origins)
-    firsts, sizes, rows = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    firsts, sizes, rows = (
+        np.empty(most, np.int64),
+        np.empty(most, np.int64),
+        np.empty(most, np.int64),
+    )
     count = 0
     for s in range(len(request.series_offsets)):
         first, size, due = request.series_offsets[s], 0, 1
@@ -190,9 +194,7 @@ def is_seasonal(values: Floats, season: int) -> bool:
 
 
 @kernel  # pragma: no cover
-def put_back(
-    forecasts: Floats, request: ForecastRequest, indices: Floats, by_ratio: Bools
-) -> None:
+def put_back(forecasts: Floats, request: ForecastRequest, indices: Floats, by_ratio: Bools) -> None:
     """Multiply forecasts `[O, H]` by the indices of their places, or add them, in place."""
     season = request.season
     for e in range(len(request.series_offsets)):
