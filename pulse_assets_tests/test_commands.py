@@ -274,9 +274,10 @@ def test_options_before_and_after_the_command_add_up():
     assert parse_args(["train", "--resume"]) == parse_args(["--resume"])
 
 
-def test_an_option_that_is_given_again_adds_to_its_list():
-    given = parse_args(["check", "--calendar", "a=US", "--models", "ses", "--calendar", "b=US"])
-    assert (given.calendar, given.models) == (["a=US", "b=US"], ["ses"])
+def test_a_mapping_that_is_given_again_adds_up_and_of_others_the_last_counts():
+    words = ["--calendar", "a=US", "--models", "ses", "--calendar", "b=US", "--models", "naive"]
+    given = parse_args(["check", *words])
+    assert (given.calendar, given.models) == (["a=US", "b=US"], ["naive"])
 
 
 def help_of(capsys, *words):

@@ -200,9 +200,10 @@ def _add_option(group: argparse._ActionsContainer, name: str, *, hidden: bool) -
     if name in _SWITCHES:
         group.add_argument(flag(name), action="store_true", help=text)
     elif name in LISTS | MAPPINGS:
-        word = metavar.removesuffix("S")
-        # An option that is given again adds to its list.
-        group.add_argument(flag(name), nargs="+", action="extend", metavar=word, help=text)
+        # A mapping that is given again adds to it; of other options the last one counts.
+        action = "extend" if name in MAPPINGS else "store"
+        word = metavar if name in MAPPINGS else metavar.removesuffix("S")
+        group.add_argument(flag(name), nargs="+", action=action, metavar=word, help=text)
     else:
         group.add_argument(flag(name), metavar=metavar, help=text)
 

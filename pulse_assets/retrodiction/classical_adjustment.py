@@ -1,6 +1,6 @@
 """Rules on a series that is seasonally adjusted by the classical indices of its places.
 
-The indices are estimated from what is known: anew whenever the history has grown by a share. All
+The indices are estimated from what is length: anew whenever the history has grown by a share. All
 values before are then adjusted by the new indices, as a statistician would who adjusts today. So a
 history is a few dozen adjusted series, of which each serves the origins until the next estimate.
 
@@ -22,7 +22,7 @@ from pulse_assets.retrodiction.transformations import no_forecasts
 
 #: The indices are estimated anew when a history has grown by this share.
 GROWTH: Final = 0.1
-#: Seasons that must be known for indices.
+#: Seasons that must be length for indices.
 LEAST_SEASONS: Final = 3
 #: The autocorrelation at one season must be larger than that of noise in 90 % of series.
 CRITICAL: Final = 1.645
@@ -43,20 +43,20 @@ def classically_adjusted(
         rule: of the adjusted series.
 
     Example:
-        With a season of 2 the series 1, 3, 1, 3, 1, 3 has the indices 0.5 and 1.5; adjusted it is 2,
-        so any rule for levels forecasts 1 and then 3.
+        With a season of 2 the series 1, 3, 1, 3, 1, 3 has the indices 0.5 and 1.5; adjusted it is
+        2, so any rule for levels forecasts 1 and then 3.
     """
     if request.season < 2:
         return no_forecasts(request)
-    firsts, sizes, rows = estimates(request)
-    row_ends = np.append(rows[1:], len(request.origins))
+    firsts, sizes, first_rows = estimates(request)
+    row_ends = np.append(first_rows[1:], len(request.origins))
     lengths = request.origins[row_ends - 1] + 1 - firsts
     offsets = np.append(0, np.cumsum(lengths))
     adjusted, indices, by_ratio = adjust(history.y, firsts, sizes, offsets, request.season)
     moved = request._replace(
         series_offsets=offsets[:-1],
-        origin_offsets=np.append(rows, len(request.origins)),
-        origins=request.origins + np.repeat(offsets[:-1] - firsts, row_ends - rows),
+        origin_offsets=np.append(first_rows, len(request.origins)),
+        origins=request.origins + np.repeat(offsets[:-1] - firsts, row_ends - first_rows),
     )
     forecasts = rule(History(adjusted, adjusted), moved)
     put_back(forecasts, moved, indices, by_ratio)
@@ -70,11 +70,11 @@ def estimates(request: ForecastRequest) -> tuple[Ints, Ints, Ints]:
     The sizes of histories at which indices are estimated are the same whatever is requested.
 
     Returns:
-        Of each estimate `[E]`: index of the first value, number of values from which the indices are
-        estimated, and the first row of origins that uses it.
+        Of each estimate `[E]`: index of the first value, number of values from which the indices
+        are estimated, and the first row of origins that uses it.
     """
     most = len(request.origins)
-    firsts, sizes, rows = (
+    firsts, sizes, first_rows = (
         np.empty(most, np.int64),
         np.empty(most, np.int64),
         np.empty(most, np.int64),
@@ -83,13 +83,13 @@ def estimates(request: ForecastRequest) -> tuple[Ints, Ints, Ints]:
     for s in range(len(request.series_offsets)):
         first, size, due = request.series_offsets[s], 0, 1
         for row in range(request.origin_offsets[s], request.origin_offsets[s + 1]):
-            known, used = request.origins[row] + 1 - first, size
-            while due <= known:
+            length, used = request.origins[row] + 1 - first, size
+            while due <= length:
                 size, due = due, int(due * (1.0 + GROWTH)) + 1
             if size > used:
-                firsts[count], sizes[count], rows[count] = first, size, row
+                firsts[count], sizes[count], first_rows[count] = first, size, row
                 count += 1
-    return firsts[:count], sizes[:count], rows[:count]
+    return firsts[:count], sizes[:count], first_rows[:count]
 
 
 @kernel  # pragma: no cover
@@ -199,8 +199,8 @@ def put_back(forecasts: Floats, request: ForecastRequest, indices: Floats, by_ra
     season = request.season
     for e in range(len(request.series_offsets)):
         for row in range(request.origin_offsets[e], request.origin_offsets[e + 1]):
-            known = request.origins[row] - request.series_offsets[e]
+            length = request.origins[row] - request.series_offsets[e]
             for j in range(len(request.horizons)):
-                index = indices[e, (known + request.horizons[j]) % season]
+                index = indices[e, (length + request.horizons[j]) % season]
                 value = forecasts[row, j]
                 forecasts[row, j] = value * index if by_ratio[e] else value + index
