@@ -258,7 +258,7 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     print_list(console, "skipped batches", skipped, LISTED_REASONS)
     print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
     given = describe_given(results.get("given_forecasts", ()))
-    print_list(console, "forecasts of others, judged like a rule", given, LISTED_REASONS)
+    print_list(console, "forecasts of others", given, LISTED_REASONS)
     revised = texts.describe_revisions(results.get("revisions", {}))
     print_list(console, "skill of the ensemble where values were revised", revised, LISTED_REASONS)
 

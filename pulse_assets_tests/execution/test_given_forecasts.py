@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pulse_assets import train
 from pulse_assets.execution.batch_task import BatchTask, run_batches
 from pulse_assets.storage.layout import object_path
 from pulse_assets_tests.execution.test_blocks import batches_of, config_of, run_in_blocks
@@ -92,6 +93,20 @@ def everything(tmp_path_factory):
     source = write(folder / "source", **{name: made() for name, made in MODELS.items()})
     run_in_blocks(config(source, folder / "store"), 12)
     return retrodictions(folder / "store"), source
+
+
+def test_forecasts_that_no_batch_could_use_are_named_with_the_reason(tmp_path):
+    """They are for other dates, or were made after the outcome of the last origin."""
+    early = [row(MONTHS[t], 0.0, PUBLISHED[t - 1]) for t in range(20, 30)]
+    after = [row(MONTHS[t], 0.0, "2012-01-01") for t in range(len(MONTHS))]
+    source = write(tmp_path / "source", early=early, after=after, perfect=perfect())
+    results = train(config(source, tmp_path / "store"))
+    (message,) = [text for text in results.warnings if "forecasts of others" in text]
+    assert message == (
+        "forecasts of others that no batch used: after (none is for a date of a batch and was made "
+        "by the day of one of its origins), early (they are for 1996-09-01 to 1997-06-01, and the "
+        "batches for 2004-03-01 to 2007-01-31)"
+    )
 
 
 def of(rows, model):

@@ -7,6 +7,7 @@ from pulse_assets.batches.grid import batch_keys
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.retrodiction.rules import ENSEMBLE, RULES
+from pulse_assets.source_check import ForecastsReport, report_models
 from pulse_assets.stages.outcome_texts import (
     describe_failed,
     describe_rule_error,
@@ -73,18 +74,38 @@ def every_horizon_predicted(batches: StoredBatches) -> Finding:
 
 
 def every_rule_predicted(batches: StoredBatches) -> Finding:
-    """Each rule of the user has a forecast of some variable, unless it failed.
+    """Each rule of the user, and each model of others, has a forecast of some variable.
 
-    Built-in rules are exempt: some need positive values, or a season.
+    Rules that failed are exempt, because another check names them; built-in rules, because some
+    need positive values, or a season.
     """
     pairs = batches.scores.groupby("model", observed=True)["n"].sum()
-    explained = {*RULES, *(error.model for error in batches.outcomes.rule_errors)}
-    silent = sorted({str(model) for model, count in pairs.items() if not count} - explained)
-    message = (
-        f"rules that returned NaN for every forecast: {list_some(silent)}: they have no part in "
-        "the ensemble"
-    )
-    return Finding(not silent, {"never_predicted": silent}, message)
+    counts = {str(model): int(count) for model, count in pairs.items()}
+    given = report_models(batches.source, batches.options.variables or ())
+    unused = {model.model: _why_unused(model, batches) for model in given}
+    unused = {model: reason for model, reason in unused.items() if not counts.get(model)}
+    explained = {*RULES, *unused, *(error.model for error in batches.outcomes.rule_errors)}
+    silent = sorted({model for model, count in counts.items() if not count} - explained)
+    messages = []
+    if silent:
+        messages.append(
+            f"rules that returned NaN for every forecast: {list_some(silent)}: they have no part "
+            "in the ensemble"
+        )
+    if unused:
+        named = [f"{model} ({reason})" for model, reason in unused.items()]
+        messages.append(f"forecasts of others that no batch used: {list_some(named)}")
+    return Finding(not messages, {"never_predicted": [*silent, *unused]}, "; ".join(messages))
+
+
+def _why_unused(model: ForecastsReport, batches: StoredBatches) -> str:
+    """Return why no batch used the forecasts of a model, as far as their dates say."""
+    keys = batch_keys(batches.settings)
+    first, last = keys[0], str(batches.settings.last_day)
+    if model.last_target < first or model.first_target > last:
+        dates = f"{model.first_target} to {model.last_target}"
+        return f"they are for {dates}, and the batches for {first} to {last}"
+    return "none is for a date of a batch and was made by the day of one of its origins"
 
 
 def every_batch_made(batches: StoredBatches) -> Finding:
