@@ -7,6 +7,7 @@ has its best rules, the ensemble and `naive`.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,9 +64,10 @@ def main() -> None:
     parser.add_argument("--end-date", default="2024-12-31")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["DAGSTER_HOME"] = f"{folder}/home"  # the user's own has the user's runs alone
         config = TrainingConfig(
             source=args.source,
-            store=folder,
+            store=f"{folder}/store",
             start_date=args.start_date,
             end_date=args.end_date,
             batch_cadence="quarterly",

@@ -1,6 +1,7 @@
 """The parser of the command line: the options of `pulse-train` and of each of its subcommands."""
 
 import argparse
+import importlib.metadata
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _METAVARS: Final = {
     "dask_tls_client_key": "FILE",
     "calendar": "VARIABLE=CALENDAR",
     "frequencies": "VARIABLE=FREQUENCY",
+    "on_rule_error": "fail|skip",
+    "score_against": "first|latest|N",
     "publication_lag_days": "DAYS|VARIABLE=DAYS",
 }
 #: Options that only a training uses.
@@ -161,6 +164,8 @@ def _build_parser() -> _Parser:
     commands = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", prog=parser.prog, parser_class=_Parser
     )
+    version = f"%(prog)s {importlib.metadata.version('pulse-assets')}"
+    parser.add_argument("--version", action="version", version=version, help="show the version")
     parser.set_defaults(command="train", json=False, rebuild=False, serve=None)
     for name, command in COMMANDS.items():
         text = f"{command.help[0].upper()}{command.help[1:]}."
@@ -212,7 +217,10 @@ def _help(name: str) -> str:
     """Return the description of a field, with its default."""
     field = TrainingConfig.model_fields[name]
     text = (field.description or "").replace("%", "%%")
-    has_default = not any(field.default is none for none in (None, False, PydanticUndefined))
+    has_default = (
+        not any(field.default is none for none in (None, False, PydanticUndefined))
+        and field.default != {}
+    )
     if has_default and "default:" not in text:
         text += f" (default: {_shown(field.default)})"
     return text

@@ -99,7 +99,7 @@ class TrainingOptions(Checked):
         default="first",
         group=EVALUATE,
         description="which release of a value counts as what happened: first, latest, or the "
-        "number of a release, such as 3",
+        "number of a release, such as 3; where there are fewer, the last one",
     )
     trust_discount: float = setting(
         default=0.98,
