@@ -29,7 +29,9 @@ from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.history.calendars import load_series
+from pulse_assets.history.series import Series
 from pulse_assets.preflight import resolve_options
+from pulse_assets.report.gallery import with_later_observations
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
 from pulse_assets.report.pictures import forecast_picture
 from pulse_assets.results import CheckOutcome, Performance
@@ -164,11 +166,18 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     """
     ledger = inputs.ledger.load()
     results, skill = _summary(run, options, inputs, ledger)
-    results |= _of_source(run, options, results, _scored(ledger, results))
+    series = load_series(
+        run.open_source(),
+        options.variables or (),
+        options.frequencies,
+        options.publication_lag_days,
+    )
+    results |= _of_source(run, options, series, results, _scored(ledger, results))
     ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, inputs.recorded)
     results = conclude(results, [*earlier, ensemble])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
-    report = build_report(results, skill, ledger, retrodictions, inputs.forecasts.load())
+    drawn = with_later_observations(retrodictions, series)
+    report = build_report(results, skill, ledger, drawn, inputs.forecasts.load())
     table = EncodedObject.of_table(skill, "skill_by_horizon")
     text, page = (EncodedObject(part.encode()) for part in (to_json(results), report))
     outputs = (
@@ -198,38 +207,44 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
 
 
 def _of_source(
-    run: Settings, options: TrainingOptions, results: Mapping[str, Any], keys: Sequence[str]
+    run: Settings,
+    options: TrainingOptions,
+    series: Mapping[str, Series],
+    results: Mapping[str, Any],
+    keys: Sequence[str],
 ) -> dict[str, Any]:
     """Return the parts of the results that the source tells: releases and others' forecasts.
 
     Args:
         run: where data lies.
         options: the resolved configuration.
+        series: the series by variable.
         results: the others.
         keys: keys of the batches that have scores.
     """
     source = run.open_source()
     publication = publication_of(source, options)
     return {
-        "revisions": _revisions(run, options, results, keys),
+        "revisions": _revisions(run, options, series, results, keys),
         "publication": {name: asdict(each) for name, each in publication.items()},
         "given_forecasts": [asdict(m) for m in report_models(source, options.variables or ())],
     }
 
 
 def _revisions(
-    run: Settings, options: TrainingOptions, results: Mapping[str, Any], keys: Sequence[str]
+    run: Settings,
+    options: TrainingOptions,
+    series: Mapping[str, Series],
+    results: Mapping[str, Any],
+    keys: Sequence[str],
 ) -> dict[str, Any]:
     """Return what revisions do to the skill of each rule, by variable that has revisions."""
-    names = options.variables or ()
-    lags = options.publication_lag_days
-    series = load_series(run.open_source(), names, options.frequencies, lags)
     if not (revised := revised_variables(series)):
         return {}
     retrodictions = PartitionedTables(
         open_store(run.store, run.s3), "retrodictions", run.batch_length, keys
     ).parts(FORECAST_COLUMNS, made_of={"configuration": configuration_fingerprint(run, options)})
-    blocks = group_batches([batch_of(run, key, tuple(names)) for key in keys], options, threads=1)
+    blocks = group_batches([batch_of(run, key, tuple(series)) for key in keys], options, threads=1)
     models = options.models or DEFAULT_MODELS
     rules = resolve_rules([name for name in models if ":" not in name])
     again = forecasts_on_newest_values(series, blocks, rules, options)
@@ -324,7 +339,7 @@ def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any
             [{"variable": name, **details[name]} for name in list(details)[:ROWS]]
         ),
         "predicted_against_observed": dg.MetadataValue.md(forecast_picture(retrodictions)),
-        "last_retrodictions": as_table(last),
+        "last_retrodictions": as_table(last[::-1]),
     }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.history.series import Series
 from pulse_assets.report.figures import draw_forecasts, draw_next, draw_skill, draw_trust
 from pulse_assets.report.svg import Role
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLE_EQUAL, REFERENCE
@@ -137,6 +138,28 @@ def _skill_figure(
         svg=draw_skill(lines),
         legend=legend,
     )
+
+
+def with_later_observations(retrodictions: pa.Table, series: Mapping[str, Series]) -> pa.Table:
+    """Add the observations after the last one that was predicted, as rows without a forecast.
+
+    Args:
+        retrodictions: what the report draws, see `build_report`.
+        series: the series by variable.
+    """
+    ours = retrodictions.filter(pc.field("model") == ENSEMBLE)
+    last = ours.group_by("variable").aggregate([("target_date", "max"), ("horizon", "max")])
+    rows = []
+    for row in last.to_pylist():
+        of = series[row["variable"]]
+        later = (of.timestamps > np.datetime64(row["target_date_max"])) & np.isfinite(of.values)
+        shared = {"variable": row["variable"], "model": ENSEMBLE, "horizon": row["horizon_max"]}
+        dates, values = of.timestamps[later][-RECENT:].tolist(), of.values[later][-RECENT:].tolist()
+        rows += [
+            shared | {"target_date": date, "observed": value}
+            for date, value in zip(dates, values, strict=True)
+        ]
+    return pa.concat_tables([retrodictions, pa.Table.from_pylist(rows, retrodictions.schema)])
 
 
 def _forecast_figure(name: str, rows: pd.DataFrame) -> CaptionedFigure | None:
