@@ -156,6 +156,19 @@ def test_forecast_prints_the_ensemble_with_interval_and_trust(pulse, settings):
     assert records[0]["lower"] <= records[0]["predicted"] <= records[0]["upper"]
 
 
+@pytest.mark.usefixtures("trained")
+def test_fewer_horizons_have_the_same_trust_and_forecasts(settings, capsys):
+    words = ["forecast", "--json", *words_of(settings), "--models", *MODELS]
+    made = []
+    for horizons in (["1", "3"], ["3"]):
+        assert main([*words, "--horizons", *horizons]) == 0
+        made.append(json.loads(capsys.readouterr().out))
+    every, some = made
+    assert some["warnings"] == []
+    assert some["forecasts"] == [row for row in every["forecasts"] if row["horizon"] == 3]
+    assert len(some["forecasts"]) == 2
+
+
 def test_without_a_training_there_is_nothing_to_forecast_with(pulse, settings):
     code, _ = pulse("forecast")
     assert code == 1
@@ -302,7 +315,8 @@ def test_help_of_a_command_shows_its_own_options_alone(capsys, command):
 
 def test_help_of_train_is_that_of_the_program(capsys):
     program, train = help_of(capsys), help_of(capsys, "train")
-    options = re.findall(r"^  --\S+", program, re.MULTILINE)
+    first, *options = re.findall(r"^  --\S+", program, re.MULTILINE)
+    assert first == "  --version"
     assert re.findall(r"^  --\S+", train, re.MULTILINE) == options
     assert len(options) > 40
 

@@ -76,10 +76,18 @@ def compute_forecasts(
         left_out(result.table),
         early_ends(observed_dates(series, result.table), options.frequencies),
         result.rule_errors,
-        trust_fits=fingerprint_of(ledger) == ledger_fingerprint(run, options),
+        trust_fits=_fits(ledger, run, options),
     )
     encoded = EncodedObject.of_table(result.table, "next_forecasts")
     return dg.Output(encoded, metadata=_metadata(result.table, forecasts)), forecasts
+
+
+def _fits(ledger: pa.Table, run: Settings, options: TrainingOptions) -> bool:
+    """Return whether the configuration computed the trust, perhaps with further horizons."""
+    stored = {*ledger["horizon"].unique().to_pylist()} - {None}  # over all
+    if {*options.horizons} <= stored:
+        options = options.model_copy(update={"horizons": sorted(stored)})
+    return fingerprint_of(ledger) == ledger_fingerprint(run, options)
 
 
 def _metadata(table: pa.Table, forecasts: Forecasts) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from pulse_assets.source_check import (
 )
 from pulse_assets.stages import outcome_texts
 
+#: Lines about skipped batches, unless there are more series.
+MOST_REASONS: Final = 40
+
 _HEADERS: Final = ("variable", "rows", "first", "last", "frequency", "gaps", "odd")
 _RELEASES: Final = ("variable", "releases", "revised", "first published", "last published")
 _FORECASTS: Final = ("model", "forecasts", "variables", "first target", "last target")
@@ -59,7 +62,9 @@ def _print(report: SourceReport, console: Console) -> None:
         console.print()
     every = len(report.series)
     print_list(console, "implausible values", list(_implausible(report.series)), every)
-    print_list(console, "variables not predicted in some batches", _skipped(report.series), every)
+    left_out = "variables not predicted in some batches"
+    most = max(every, MOST_REASONS)
+    print_list(console, left_out, _skipped(report.series), most, rest="--json has all")
     notes = [each.note for each in report.series if each.note]
     print_list(console, "frequencies", notes, every)
     unread = [f"{path}: {reason}" for path, reason in report.unread.items()]
@@ -108,7 +113,7 @@ def _table(series: Sequence[SeriesReport]) -> Table:
     for each in series:
         cells = (
             plain(each.variable),
-            str(each.rows),
+            str(each.rows) if each.first else "-",
             each.first or "-",
             each.last or "-",
             each.frequency or "-",

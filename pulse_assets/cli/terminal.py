@@ -274,15 +274,25 @@ def print_warnings(warnings: Sequence[str], console: Console) -> None:
     print_list(console, "warnings", warnings, LISTED_WARNINGS)
 
 
-def print_list(console: Console, title: str, lines: Sequence[str], limit: int) -> None:
-    """Print the first lines under a title, and the number of further ones; nothing if none."""
+def print_list(
+    console: Console, title: str, lines: Sequence[str], limit: int, *, rest: str = ""
+) -> None:
+    """Print the first lines under a title, and the number of further ones; nothing if none.
+
+    Args:
+        console: where to print.
+        title: above the lines.
+        lines: to print.
+        limit: how many.
+        rest: where the further ones are.
+    """
     if not lines:
         return
     console.print(Text(title, style="bold"))
     for line in lines[:limit]:
         text = str(plain(" ".join(line.splitlines())))
         console.print(Text(textwrap.fill(text, console.width, **_HANGING)))
-    _print_rest(console, len(lines) - limit)
+    _print_rest(console, len(lines) - limit, rest)
     console.print()
 
 
@@ -291,9 +301,9 @@ def _print_paths(console: Console, paths: Mapping[str, str]) -> None:
         console.print(plain(f"{name}: {path}"), soft_wrap=True)  # on one line, to be copied
 
 
-def _print_rest(console: Console, count: int) -> None:
+def _print_rest(console: Console, count: int, rest: str = "") -> None:
     if count > 0:
-        console.print(Text(f"  and {count} more"))
+        console.print(Text(f"  and {count} more{f': {rest}' if rest else ''}"))
 
 
 def plain(text: str) -> Text:

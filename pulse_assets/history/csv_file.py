@@ -37,6 +37,7 @@ def csv_records(data: bytes, find: Find) -> tuple[Layout, Records]:
     decoded(data)
     rows = _csv_rows(data)
     header = next(rows, (0, []))[1]
+    _check_header(header)
     layout = find(header)
     at = layout.positions
 
@@ -46,6 +47,17 @@ def csv_records(data: bytes, find: Find) -> tuple[Layout, Records]:
         return line, [row[i] for i in at]
 
     return layout, Records(layout.names, "line", itertools.starmap(cells, rows))
+
+
+def _check_header(header: list[str]) -> None:
+    """Refuse a file without a header, or with other signs than commas between columns."""
+    if not header:
+        raise DefectError("it is empty: write a line of column names, and rows below it")
+    if len(header) == 1 and (sign := re.search("[;|\t]", header[0])):
+        raise DefectError(
+            f"it has no commas: separate fields by commas, not {sign[0]!r}, and write decimals "
+            "with a point"
+        )
 
 
 def csv_table(data: bytes, find: Find) -> tuple[Layout, pa.Table]:
@@ -64,6 +76,7 @@ def csv_table(data: bytes, find: Find) -> tuple[Layout, pa.Table]:
     line, header = next(_csv_rows(data), (0, []))
     if line != 1:
         raise NotPlainError
+    _check_header(header)
     layout = find(header)
     if len(header) > _MOST_FIELDS and layout.kind != "wide":
         raise NotPlainError

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pulse_assets.array_types import Dates, Floats
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
+from pulse_assets.history.layouts import LONG_NAMES
 from pulse_assets.history.observed import FileContent
 from pulse_assets.history.readers import MAX_TABLE_BYTES, read_frame
 from pulse_assets.history.series import Series
@@ -58,18 +59,32 @@ def read_data(data: Any) -> FileContent:  # noqa: ANN401 - whatever offers the i
         >>> sorted(read_data(table).series)
         ['cpi', 'gdp']
     """
-    if not hasattr(data, "__arrow_c_stream__"):
+    kind = type(data).__name__
+    if not hasattr(data, "__arrow_c_stream__") or kind == "Series":
         raise ConfigurationError(
-            f"data: {type(data).__name__} is no data frame: give one of pandas or Polars, an "
-            "Arrow table, or an object with __arrow_c_stream__"
+            f"data: {kind} is no data frame: give one of pandas or Polars, an Arrow table, or an "
+            "object with __arrow_c_stream__"
         )
     try:
         table = pa.table(_from_pandas(data))
+        _check_dates(table)
         views = [_without_views(column) for column in table.columns]
         return read_frame(pa.table(views, names=table.column_names), NAME)
     except (pa.ArrowException, TypeError) as error:
         cause = str(error).partition("\n")[0]
         raise HistoricalDataError(f"{NAME}: not readable as a table ({cause})") from error
+
+
+def _check_dates(table: pa.Table) -> None:
+    """Refuse a table that is empty, or that has numbers where dates are expected."""
+    if not table.num_columns or not table.num_rows:
+        raise HistoricalDataError(f"{NAME}: it is empty: give rows with dates and values")
+    dated = any(name in LONG_NAMES["timestamp"] for name in table.column_names)
+    if not dated and pa.types.is_floating(table.schema.types[0]):
+        raise HistoricalDataError(
+            f"{NAME}: its first column {table.column_names[0]!r} holds numbers, not dates: make "
+            "the dates the index, or the first column"
+        )
 
 
 def _from_pandas(data: Any) -> Any:  # noqa: ANN401 - see `read_data`

@@ -104,8 +104,6 @@ def check_optional(names: Collection[str]) -> None:
 
 def _column_fix(names: Sequence[str], missing: Sequence[str]) -> str:
     """Say how to fix missing columns."""
-    if len(names) == 1 and (separators := [mark for mark in ";\t|" if mark in names[0]]):
-        return f"separate fields by commas, not {separators[0]!r}, and write decimals with a point"
     if any(map(_is_date, names)):
         return "put a line timestamp,value above the first one"
     meant = {name: _meant(name, names) for name in missing}

@@ -116,5 +116,7 @@ class Checked(BaseModel):
         if item["type"] == "extra_forbidden":
             return f"unknown setting {name!r}: the settings are {', '.join(cls.model_fields)}"
         advice = str(_ADVICE.get(item["type"], item["msg"])).format(**item.get("ctx", {}))
-        described = cls.model_fields[name].description
-        return f"{name} = {_quoted(item['input'])} {advice} ({described})"
+        start = f"{name} = {_quoted(item['input'])} {advice}"
+        if item["type"] == "value_error":  # a validator's own words
+            return start
+        return f"{start} ({cls.model_fields[name].description})"

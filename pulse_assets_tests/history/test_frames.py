@@ -64,7 +64,7 @@ def test_frames_of_polars_are_read(text):
         assert {name: series.values.tolist() for name, series in found.items()} == VALUES
 
 
-@pytest.mark.parametrize("data", [[1, 2], "panel.csv", {"a": [1]}, 3])
+@pytest.mark.parametrize("data", [[1, 2], "panel.csv", {"a": [1]}, 3, pd.Series([1.0])])
 def test_what_is_no_frame_is_refused(data):
     with pytest.raises(ConfigurationError, match=f"data: {type(data).__name__} is no data frame"):
         read_data(data)
@@ -78,7 +78,9 @@ BAD = {
     },
     "row 2: gdp inf is no finite number": {"date": DAYS[:2], "gdp": [1.0, np.inf]},
     "row 1 and row 2 both have the date 2020-01-01": {"date": DAYS[[0, 0]], "gdp": [1.0, 2.0]},
-    "no column of dates and columns of values": {"gdp": [1.0]},
+    "its first column 'gdp' holds numbers, not dates": {"gdp": [1.0]},
+    "it is empty: give rows": {},
+    "no column of dates and columns of values": {"date": DAYS[:1]},
     "row 1: gdp {'a': 1} is no finite number": {"date": DAYS[:1], "gdp": [{"a": 1}]},
 }
 

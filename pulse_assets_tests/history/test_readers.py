@@ -157,10 +157,10 @@ def test_the_date_as_written_counts_whatever_the_time_of_day():
 
 HEAD = "timestamp,value\n"
 BAD_CSV = {
-    "": r"no column timestamp and value \(found: nothing\)",
+    "": "it is empty: write",
     "date,value\n2020-01-01,1\n": r"\(found: \['date', 'value'\]\): rename 'date' to timestamp",
-    "timestamp;value\n2020-01-01;1,5\n": "no column timestamp and value .*by commas, not ';', and",
-    "timestamp\tvalue\n2020-01-01\t1\n": r"no column timestamp and value .*by commas, not '\\t'",
+    "timestamp;value\n2020-01-01;1,5\n": "it has no commas: separate fields by commas, not ';'",
+    "timestamp\tvalue\n2020-01-01\t1\n": r"it has no commas: separate fields by commas, not '\\t'",
     "Timestamp,VALUE\n2020-01-01,1\n": "rename 'Timestamp' to timestamp and rename .VALUE. to",
     "'timestamp','value'\n2020-01-01,1\n": "rename \"'timestamp'\" to timestamp and",
     "ds,y\n2020-01-01,1\n": "rename 'ds' to timestamp and rename 'y' to value",
