@@ -133,15 +133,18 @@ def draw(figure: Any, result: dict[str, Any]) -> None:  # noqa: ANN401 - matplot
     """Draw cost against variables, batches and workers."""
     figure.set_size_inches(13, 3.5)
     variables, *others = figure.subplots(1, 3)
+    counts = list(next(iter(result["variables"].values())))
     for label, seconds in result["variables"].items():
-        variables.loglog(list(seconds), list(seconds.values()), marker="o", label=label)
+        variables.loglog(counts, list(seconds.values()), marker="o", label=label)
     variables.set(xlabel="variables", ylabel="processor seconds per batch")
+    variables.set_xticks(counts, map(str, counts))
+    variables.set_xticks([], minor=True)
     variables.legend()
     for axes, kind in zip(others, ("batches", "workers"), strict=True):
         for unit in ("wall", "processor"):
             taken = [one[unit] for one in result[kind].values()]
             axes.plot(list(result[kind]), taken, marker="o", label=unit)
-        axes.set(xlabel=kind, ylabel="seconds", ylim=(0, None))
+        axes.set(xlabel=kind, ylabel="seconds", ylim=(0, None), xticks=list(result[kind]))
         axes.legend()
 
 
