@@ -84,9 +84,9 @@ def compute_forecasts(
 
 def _fits(ledger: pa.Table, run: Settings, options: TrainingOptions) -> bool:
     """Return whether the configuration computed the trust, perhaps with further horizons."""
-    stored = {*ledger["horizon"].unique().to_pylist()} - {None}  # over all
-    if {*options.horizons} <= stored:
-        options = options.model_copy(update={"horizons": sorted(stored)})
+    horizons = {*ledger["horizon"].unique().to_pylist()} - {None}  # over all
+    if {*options.horizons} <= horizons:
+        options = options.model_copy(update={"horizons": sorted(horizons)})
     return fingerprint_of(ledger) == ledger_fingerprint(run, options)
 
 
