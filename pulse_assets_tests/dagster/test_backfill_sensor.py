@@ -71,6 +71,15 @@ def requested(instance):
     return [one for one in found if isinstance(one, dg.RunRequest)]
 
 
+def assert_requested_once(instance, one):
+    """All aggregates are requested for a backfill, and no longer once a run was launched."""
+    (request,) = requested(instance)
+    assert request.run_key == one.backfill_id
+    assert {*request.asset_selection} == AGGREGATES
+    made_by(instance, REQUEST_TAG, one, AGGREGATES)
+    assert requested(instance) == []
+
+
 def test_it_is_on_by_default():
     sensor = defs().resolve_sensor_def("aggregates_of_failed_backfills")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
@@ -110,10 +119,7 @@ def test_aggregates_made_beside_the_batches_are_requested_again_once(instance, s
     lacking = [key for key in ALL if key != dg.AssetKey("batch_metrics")]
     one = backfill(instance, BulkActionStatus(status), lacking)
     made_by(instance, BACKFILL_TAG, one, AGGREGATES)
-    (request,) = requested(instance)
-    assert {*request.asset_selection} == AGGREGATES
-    made_by(instance, REQUEST_TAG, one, AGGREGATES)
-    assert requested(instance) == []
+    assert_requested_once(instance, one)
 
 
 def test_batches_computed_again_need_the_aggregates_of_their_first_backfill(instance):
@@ -122,11 +128,7 @@ def test_batches_computed_again_need_the_aggregates_of_their_first_backfill(inst
     made_by(instance, BACKFILL_TAG, first, AGGREGATES)
     of_first = {ROOT_TAG: first.backfill_id}
     one = backfill(instance, assets=BATCHES[:3], days_ago=1, backfill_tags=of_first)
-    (request,) = requested(instance)
-    assert request.run_key == one.backfill_id
-    assert {*request.asset_selection} == AGGREGATES
-    made_by(instance, REQUEST_TAG, one, AGGREGATES)
-    assert requested(instance) == []
+    assert_requested_once(instance, one)
 
 
 def test_aggregates_computed_again_alone_need_no_others(instance):

@@ -1,14 +1,19 @@
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from pulse_assets.catalog import RETRODICTIONS
+from pulse_assets.history.series import Series
 from pulse_assets.report.gallery import (
     POINTS,
+    RECENT,
     choose_models,
     forecast_figures,
     keep_extremes,
     skill_figures,
     trust_figures,
+    with_later_observations,
 )
 from pulse_assets_tests.report.made import (
     make_ledger,
@@ -125,3 +130,21 @@ def test_a_daily_series_of_decades_stays_small():
     )
     (figure,) = forecast_figures(["spx"], make_retrodictions(long))
     assert len(figure.svg) < 80_000
+
+
+def test_observations_after_the_last_target_are_drawn_without_a_forecast():
+    days = (np.datetime64("2020-01") + np.arange(60)).astype("M8[D]")
+    values = np.arange(60.0)
+    values[20] = np.nan
+    made = {"variable": "gdp", "horizon": 2, "target_date": days[18].item(), "observed": 18.0}
+    rows = [made | {"model": model, "predicted": 1.0} for model in ("ensemble", "naive")]
+    retrodictions = pa.Table.from_pylist(rows, RETRODICTIONS)
+    drawn = with_later_observations(retrodictions, {"gdp": Series("gdp", days, values)})
+    assert drawn.slice(0, 2).equals(retrodictions)
+    later = drawn.slice(2).to_pylist()
+    assert [row["observed"] for row in later] == [19.0, *range(21, 60)][-RECENT:]
+    assert {(row["model"], row["horizon"], row["predicted"]) for row in later} == {
+        ("ensemble", 2, None)
+    }
+    none = with_later_observations(retrodictions, {"gdp": Series("gdp", days[:19], values[:19])})
+    assert none.equals(retrodictions)
