@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from distributed.comm import CommClosedError
 
 import pulse_assets
 from pulse_assets.errors import ConfigurationError
@@ -557,3 +558,18 @@ def test_no_traceback_of_an_interrupt_is_logged(capsys):
     err = capsys.readouterr().err
     assert "KeyboardInterrupt" not in err
     assert "ValueError: shown" in err
+
+
+@pytest.mark.parametrize(("level", "shown"), [("WARNING", 0), ("INFO", 1)])
+def test_a_connection_that_the_run_closes_is_not_an_error(level, shown, capsys, tmp_path):
+    """Dask logs one that closes while the scheduler writes into it, which an interrupt can do."""
+    setup_logging(TrainingConfig(log_level=level, log_dir=tmp_path))
+    try:
+        raise CommClosedError("closed")
+    except CommClosedError:
+        logging.getLogger("distributed.scheduler").critical("writing", exc_info=True)
+    logging.getLogger("distributed.scheduler").critical("another fault")
+    err = capsys.readouterr().err
+    assert err.count("CommClosedError: closed") == shown
+    assert "another fault" in err
+    assert "CommClosedError: closed" in (tmp_path / "pulse-train.log").read_text()

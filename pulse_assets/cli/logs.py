@@ -1,6 +1,7 @@
 """The log of a command: lines on stderr, and in a file if the configuration names a directory."""
 
 import logging
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ def setup_logging(config: TrainingConfig) -> None:
     screen = logging.StreamHandler()
     screen.setLevel(config.log_level)
     if config.log_level not in ("DEBUG", "INFO"):
-        screen.addFilter(lambda record: record.name not in _REPETITIVE)
+        screen.addFilter(_is_not_repetitive)
     handlers: list[logging.Handler] = [screen]
     if config.log_dir:
         handlers.append(_log_file(config.log_dir))
@@ -40,6 +41,19 @@ def setup_logging(config: TrainingConfig) -> None:
     )
     for name in _WITH_SECRETS:
         logging.getLogger(name).setLevel(logging.INFO)
+
+
+def _is_not_repetitive(record: logging.LogRecord) -> bool:
+    """Drop what the command says itself, in its own words.
+
+    That a connection to the scheduler is closed is one of these: if the run did not close it, the
+    command reports a lost cluster in one line.
+    """
+    if record.name in _REPETITIVE:
+        return False
+    comm = sys.modules.get("distributed.comm")
+    kind = record.exc_info[0] if record.exc_info else None
+    return not (kind and comm and issubclass(kind, comm.CommClosedError))
 
 
 def _reports_no_interrupt(record: logging.LogRecord) -> bool:
