@@ -24,6 +24,7 @@ from pulse_assets.preflight import ExaminedSeries, examine_all
 from pulse_assets.results import VariablePublication
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.skipped_batches import BatchWindows, SkippedBatches
+from pulse_assets.stages.outcome_texts import list_some
 
 #: Implausible values of a series that a report names.
 _NAMED: Final = 5
@@ -211,7 +212,18 @@ def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
         [asdict(each) for each in report_models(source, options.variables or ())]
     )
     given = [f"forecasts of others: {'; '.join(others)}"] if others else []
-    return [line + gaps, _describe_publication(publication.values()), *given, *source.notes()]
+    published = [_describe_publication(publication.values())]
+    unused = [
+        name
+        for name, each in publication.items()
+        if lag_of(name, options.publication_lag_days) and not each.assumed
+    ]
+    if unused:
+        published.append(
+            f"publication_lag_days has no effect on {list_some(unused)}: published_at gives the "
+            "day of each value"
+        )
+    return [line + gaps, *published, *given, *source.notes()]
 
 
 def publication_of(source: Source, options: TrainingOptions) -> dict[str, VariablePublication]:

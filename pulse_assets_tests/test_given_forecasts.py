@@ -117,6 +117,17 @@ def test_the_first_lines_name_the_models(tmp_path, capsys):
     assert line in printed
 
 
+@pytest.mark.parametrize(("days", "told"), [("walk=3", 1), ("0", 0)])
+def test_a_lag_that_changes_nothing_is_told(tmp_path, capsys, days, told):
+    """Each value of the series says when it was published."""
+    source = write(tmp_path / "source")
+    words = ["--source", str(source), "--store", str(tmp_path / "store"), "--models", "naive"]
+    dates = ["--start-date", "2005-01-01", "--end-date", "2005-01-31", "--max-workers", "1"]
+    assert main([*words, *dates, "--publication-lag-days", days]) == 0
+    line = "publication_lag_days has no effect on walk: published_at gives the day of each value"
+    assert capsys.readouterr().err.count(line) == told
+
+
 def test_a_forecast_of_another_variable_changes_nothing(tmp_path):
     """A source with forecasts of one variable stores the same of the others."""
     tables = []

@@ -1,5 +1,6 @@
 """Somebody else's forecasts: judged, weighed and scored like a rule, as known on each day."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,10 @@ import pandas as pd
 import pytest
 
 from pulse_assets import train
+from pulse_assets.dagster.checks.outcomes import every_rule_predicted
+from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.execution.batch_task import BatchTask, run_batches
+from pulse_assets.preflight import resolve_options
 from pulse_assets.storage.layout import object_path
 from pulse_assets_tests.execution.test_blocks import batches_of, config_of, run_in_blocks
 
@@ -239,3 +243,46 @@ def test_a_batch_without_stored_history_reads_what_is_stored(tmp_path):
         run_batches(BatchTask((batch,), settings, options, tables))
         path = object_path("retrodictions", batch.batch_id, "monthly")
         assert (Path(chosen.store) / path).read_bytes() == objects[path]
+
+
+def test_each_variable_of_a_model_is_used_or_named_with_the_reason(tmp_path):
+    """Random models give forecasts of some variables: in time, too late, of other dates, or none.
+
+    What is named is compared with the forecasts that are stored.
+    """
+    random = np.random.default_rng(0)
+    source = write(tmp_path / "source")
+    text = (source / "historical_walk.csv").read_text()
+    names = ["cpi", "gdp", "walk"]
+    for name in names:
+        (source / f"historical_{name}.csv").write_text(text)
+    rows_of = {
+        "in time": lambda name: [row(MONTHS[t], 0.0, PUBLISHED[t - 1]) for t in range(100, 150)],
+        "too late": lambda name: [row(MONTHS[t], 0.0, "2012-01-01") for t in range(len(MONTHS))],
+        "other dates": lambda name: [row(MONTHS[t], 0.0, PUBLISHED[t - 1]) for t in range(20, 30)],
+    }
+    given = {}
+    for model in ("a", "b", "c", "d", "e"):
+        rows = []
+        for name in names:
+            kind = random.choice(["absent", *rows_of])
+            if kind != "absent":
+                given[model, name] = kind
+                rows += [line.replace("walk", name) for line in rows_of[kind](name)]
+        if rows:
+            (source / f"forecasts_{model}.csv").write_text("\n".join([HEAD, *rows]) + "\n")
+    assert set(given.values()) == set(rows_of)
+    made = config(source, tmp_path / "store", variables=names)
+    run_in_blocks(made, 12)
+    stored = retrodictions(tmp_path / "store")
+    used = stored[stored["predicted"].notna() & stored["observed"].notna()]
+    used = set(zip(used["model"], used["variable"], strict=True))
+    options = resolve_options(made.settings(), made.options())
+    told = every_rule_predicted(StoredBatches(made.settings(), options)).values["never_predicted"]
+    unused = set()
+    for text in told:
+        model, variables = re.match(r"(\w+)(?: of ([a-z, ]+))? \(", text).groups()
+        every = [name for each, name in given if each == model]
+        unused |= {(model, name) for name in (variables.split(", ") if variables else every)}
+    assert unused == set(given) - used
+    assert unused == {pair for pair, kind in given.items() if kind != "in time"}

@@ -2,18 +2,22 @@
 
 from typing import Final
 
+import numpy as np
+
 from pulse_assets.batches.due import waiting_batches
 from pulse_assets.batches.grid import batch_keys
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.stored import StoredBatches
+from pulse_assets.history.given_forecasts import GivenForecasts
 from pulse_assets.retrodiction.rules import ENSEMBLE, RULES
-from pulse_assets.source_check import ForecastsReport, report_models
+from pulse_assets.settings import Settings
 from pulse_assets.stages.outcome_texts import (
     describe_failed,
     describe_rule_error,
     describe_rule_errors,
     describe_unpredicted,
     list_some,
+    span,
 )
 
 #: Largest distance of the intervals' coverage from their level, chance apart.
@@ -74,18 +78,19 @@ def every_horizon_predicted(batches: StoredBatches) -> Finding:
 
 
 def every_rule_predicted(batches: StoredBatches) -> Finding:
-    """Each rule of the user, and each model of others, has a forecast of some variable.
+    """Each rule of the user has a forecast; each model of others one of each variable it gives.
 
     Rules that failed are exempt, because another check names them; built-in rules, because some
     need positive values, or a season.
     """
-    pairs = batches.scores.groupby("model", observed=True)["n"].sum()
-    counts = {str(model): int(count) for model, count in pairs.items()}
-    given = report_models(batches.source, batches.options.variables or ())
-    unused = {model.model: _why_unused(model, batches) for model in given}
-    unused = {model: reason for model, reason in unused.items() if not counts.get(model)}
-    explained = {*RULES, *unused, *(error.model for error in batches.outcomes.rule_errors)}
-    silent = sorted({model for model, count in counts.items() if not count} - explained)
+    counts = batches.scores.groupby(["model", "variable"], observed=True)["n"].sum()
+    used = {(str(model), str(name)) for (model, name), n in counts.items() if n}
+    predicting = {model for model, _ in used}
+    failed = {error.model for error in batches.outcomes.rule_errors}
+    given = batches.source.forecasts()
+    every = {str(model) for model in counts.index.unique("model")}
+    silent = sorted(every - predicting - failed - {*RULES, *given})
+    unused = _unused_forecasts(batches, used)
     messages = []
     if silent:
         messages.append(
@@ -93,18 +98,36 @@ def every_rule_predicted(batches: StoredBatches) -> Finding:
             "in the ensemble"
         )
     if unused:
-        named = [f"{model} ({reason})" for model, reason in unused.items()]
-        messages.append(f"forecasts of others that no batch used: {list_some(named)}")
+        messages.append(f"forecasts of others that no batch used: {list_some(unused)}")
     return Finding(not messages, {"never_predicted": [*silent, *unused]}, "; ".join(messages))
 
 
-def _why_unused(model: ForecastsReport, batches: StoredBatches) -> str:
-    """Return why no batch used the forecasts of a model, as far as their dates say."""
-    keys = batch_keys(batches.settings)
-    first, last = keys[0], str(batches.settings.last_day)
-    if model.last_target < first or model.first_target > last:
-        dates = f"{model.first_target} to {model.last_target}"
-        return f"they are for {dates}, and the batches for {first} to {last}"
+def _unused_forecasts(batches: StoredBatches, used: set[tuple[str, str]]) -> list[str]:
+    """Name the models of others whose forecasts of a variable no batch used, with the reason.
+
+    Args:
+        batches: what is stored.
+        used: each model and variable with a forecast that is scored.
+    """
+    variables, texts = set(batches.options.variables or ()), []
+    for model, forecasts in sorted(batches.source.forecasts().items()):
+        mine = {name: given for name, given in forecasts.items() if name in variables}
+        reasons: dict[str, list[str]] = {}
+        for name, given in sorted(mine.items()):
+            if (model, name) not in used:
+                reasons.setdefault(_why_unused(given, batches.settings), []).append(name)
+        for reason, names in reasons.items():
+            of = "" if len(names) == len(mine) else f" of {list_some(names)}"
+            texts.append(f"{model}{of} ({reason})")
+    return texts
+
+
+def _why_unused(given: GivenForecasts, settings: Settings) -> str:
+    """Return why no batch used the forecasts of a variable, as far as their dates say."""
+    first, last = np.datetime64(batch_keys(settings)[0]), np.datetime64(settings.last_day)
+    start, end = given.target_dates.min(), given.target_dates.max()
+    if end < first or start > last:
+        return f"they are for {span(str(start), str(end))}, and the batches for {first} to {last}"
     return "none is for a date of a batch and was made by the day of one of its origins"
 
 
