@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 from distributed.comm import CommClosedError
+from psycopg2 import OperationalError
 
 import pulse_assets
 from pulse_assets.errors import ConfigurationError
@@ -561,15 +562,24 @@ def test_no_traceback_of_an_interrupt_is_logged(capsys):
 
 
 @pytest.mark.parametrize(("level", "shown"), [("WARNING", 0), ("INFO", 1)])
-def test_a_connection_that_the_run_closes_is_not_an_error(level, shown, capsys, tmp_path):
-    """Dask logs one that closes while the scheduler writes into it, which an interrupt can do."""
+@pytest.mark.parametrize(
+    ("logger", "error"),
+    [
+        ("distributed.scheduler", CommClosedError("ended")),
+        ("sqlalchemy.pool.impl.QueuePool", OperationalError("ended")),
+    ],
+)
+def test_a_connection_that_ends_is_reported_by_the_command(
+    logger, error, level, shown, capsys, tmp_path
+):
+    """Dask logs one that ends while it writes, SQLAlchemy one that ends in use."""
     setup_logging(TrainingConfig(log_level=level, log_dir=tmp_path))
     try:
-        raise CommClosedError("closed")
-    except CommClosedError:
-        logging.getLogger("distributed.scheduler").critical("writing", exc_info=True)
-    logging.getLogger("distributed.scheduler").critical("another fault")
+        raise error
+    except type(error):
+        logging.getLogger(logger).critical("writing", exc_info=True)
+    logging.getLogger(logger).critical("another fault")
     err = capsys.readouterr().err
-    assert err.count("CommClosedError: closed") == shown
+    assert err.count("Error: ended") == shown
     assert "another fault" in err
-    assert "CommClosedError: closed" in (tmp_path / "pulse-train.log").read_text()
+    assert "Error: ended" in (tmp_path / "pulse-train.log").read_text()

@@ -1,7 +1,6 @@
 """The log of a command: lines on stderr, and in a file if the configuration names a directory."""
 
 import logging
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,9 @@ from pulse_assets.settings import TrainingConfig
 
 #: Loggers whose lines repeat the progress, the summary and the errors of the command.
 _REPETITIVE: Final = ("pulse_assets.run", "distributed.client")
+#: Modules of the errors of a connection to the scheduler or to PostgreSQL that ends: the run closed
+#: it, or goes on with another one, or the command reports in one line what was lost.
+_OF_CONNECTIONS: Final = ("distributed.comm", "psycopg2")
 #: Loggers whose DEBUG lines hold session tokens and signatures.
 _WITH_SECRETS: Final = ("botocore", "boto3", "s3transfer", "urllib3")
 
@@ -44,16 +46,10 @@ def setup_logging(config: TrainingConfig) -> None:
 
 
 def _is_not_repetitive(record: logging.LogRecord) -> bool:
-    """Drop what the command says itself, in its own words.
-
-    That a connection to the scheduler is closed is one of these: if the run did not close it, the
-    command reports a lost cluster in one line.
-    """
-    if record.name in _REPETITIVE:
-        return False
-    comm = sys.modules.get("distributed.comm")
+    """Drop what the command says itself, in its own words."""
     kind = record.exc_info[0] if record.exc_info else None
-    return not (kind and comm and issubclass(kind, comm.CommClosedError))
+    ended = kind is not None and kind.__module__.startswith(_OF_CONNECTIONS)
+    return not ended and record.name not in _REPETITIVE
 
 
 def _reports_no_interrupt(record: logging.LogRecord) -> bool:
