@@ -225,7 +225,7 @@ def _without_value(row):
 
 @holds_for_all(
     fast=40,
-    slow=2000,
+    slow=800,
     rows=st.lists(_forecast, min_size=1, max_size=30, unique_by=_without_value),
 )
 def test_order_of_rows_and_format_change_no_forecast(rows):

@@ -337,7 +337,7 @@ _release = st.tuples(
 
 @holds_for_all(
     fast=40,
-    slow=2000,
+    slow=800,
     rows=st.lists(_release, min_size=1, max_size=30, unique_by=lambda row: (row[0], row[2])),
 )
 def test_every_format_finds_the_releases_that_the_definition_names(rows):

@@ -221,7 +221,7 @@ def as_parquet(frame):
     return parquet_bytes(pa.Table.from_pandas(frame, preserve_index=False))
 
 
-@holds_for_all(40, 2000, panel=PANELS, seed=st.integers(0, 9))
+@holds_for_all(40, 800, panel=PANELS, seed=st.integers(0, 9))
 def test_long_wide_frames_and_single_files_are_the_same_series(panel, seed):
     long = long_frame(panel, seed)
     wide = (
@@ -265,7 +265,7 @@ TABLES = {
 
 @holds_for_all(
     300,
-    20_000,
+    8_000,
     kind=st.sampled_from(sorted(TABLES)),
     places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9), PIECES), min_size=1, max_size=3),
 )

@@ -120,7 +120,7 @@ def compare_with_poisoned(y, other, poison, origin, method):
         np.testing.assert_array_equal(true, false[:, : origin + 1])
 
 
-@holds_for_all(150, 2500, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
+@holds_for_all(150, 1200, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
 def test_the_future_changes_no_bit(y, other, poison, origin, method):
     compare_with_poisoned(y, other, poison, origin, method)
 
@@ -140,7 +140,7 @@ def test_slow_rules_begin_alike_whichever_vintages_a_late_series_has():
     compare_with_poisoned(y, seasonal_walk(LENGTH, 4, 5), seasonal_walk(LENGTH, 4, 3), 36, "dmsfe")
 
 
-@holds_for_all(40, 1000, y=SERIES, poison=POISON, origin=ORIGINS)
+@holds_for_all(40, 500, y=SERIES, poison=POISON, origin=ORIGINS)
 def test_the_future_changes_no_bit_of_one_origin_alone(y, poison, origin):
     pool = [*rules(), *USER_RULES, IndicatorRule("ar_with_other", y[::-1].copy())]
     made = walk_forward(y, [origin], HORIZONS, 4, pool)
@@ -148,7 +148,7 @@ def test_the_future_changes_no_bit_of_one_origin_alone(y, poison, origin):
     np.testing.assert_array_equal(made[:, 0], later[:, origin])
 
 
-@holds_for_all(40, 1000, y=SERIES, poison=POISON, origin=ORIGINS, season=st.integers(1, 13))
+@holds_for_all(40, 500, y=SERIES, poison=POISON, origin=ORIGINS, season=st.integers(1, 13))
 def test_the_future_changes_no_yardstick(y, poison, origin, season):
     y = np.where(np.isinf(y), np.nan, y)
     future = poisoned(y, origin, np.where(np.isinf(poison), np.nan, poison))
