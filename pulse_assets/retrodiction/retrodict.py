@@ -9,6 +9,7 @@ import numpy as np
 from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.retrodiction.arrays import ascending, first_known
 from pulse_assets.retrodiction.combination import Method, combine
+from pulse_assets.retrodiction.combination.prior import Prior, make_prior, no_prior
 from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.given_rule import GivenRule
 from pulse_assets.retrodiction.indicators import IndicatorRule
@@ -16,7 +17,7 @@ from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.known_series import KnownSeries, Revisions, versions
 from pulse_assets.retrodiction.padding import pack, unpack, unpack_weights
 from pulse_assets.retrodiction.real_time import Vintage, run_on_vintages, vintages_of
-from pulse_assets.retrodiction.rules import ENSEMBLES, Rule
+from pulse_assets.retrodiction.rules import ENSEMBLES, BuiltIn, Rule
 from pulse_assets.retrodiction.walk_forward import SeriesBatch
 
 
@@ -180,7 +181,8 @@ def _retrodict(
     first = max(int(ordered[0]) - start, 0) if len(usable) else 0
     padded = _run_rules(batch, vintages, rules, first, failures)
     series = batch.observed, batch.filled, batch.request.horizons, usable
-    weights = combine(padded, *series, len(rules), settings.ensemble)
+    prior = _prior(rules, batch, settings, padded.shape[2])
+    weights = combine(padded, *series, len(rules), settings.ensemble, prior)
     radius = interval_radius(padded, *series, len(models), 1.0 - settings.level)
     # -1 for origins before the first known value.
     places = np.maximum(at - (len(ordered) - len(usable)), -1)
@@ -192,6 +194,15 @@ def _retrodict(
     by_model = unpack_weights(weights, places, len(rules), len(models))
     errors = (failure._replace(origin=failure.origin + start) for failure in failures or ())
     return Retrodiction(models, *arrays, by_model, tuple(errors))
+
+
+def _prior(rules: Sequence[Rule], batch: SeriesBatch, settings: _Settings, width: int) -> Prior:
+    """Return the prior of the default ensemble; the one by regret alone has none."""
+    if settings.ensemble != "dmsfe":
+        return no_prior(len(batch.filled), width)
+    names = [rule.name if isinstance(rule, BuiltIn) else None for rule in rules]
+    robust = batch.robust_history.y_robust
+    return make_prior(names, robust, batch.observed, settings.season, width)
 
 
 def _run_rules(

@@ -162,6 +162,9 @@ DEFAULT_MODELS: Final = (
     "ar_adjusted_12",
     "ar_adjusted_drift_3",
     "ar_log_adjusted_12",
+    "ses_adjusted",
+    "theta_adjusted",
+    "seasonal_holt_winters",
 )
 
 

@@ -5,6 +5,7 @@ from pulse_assets.retrodiction.combination import combine
 from pulse_assets.retrodiction.combination.candidates import CANDIDATE_SQUARINGS, REGRET_PRIOR
 from pulse_assets.retrodiction.combination.eligibility import MIN_VERIFIED, UNCHANGED_VALUES
 from pulse_assets.retrodiction.combination.losses import CANDIDATE_DISCOUNT, LOSS_DISCOUNTS, PRIOR
+from pulse_assets.retrodiction.combination.prior import no_prior
 from pulse_assets.retrodiction.combination.regret import STEEPNESS
 from pulse_assets.retrodiction.padding import pack
 
@@ -19,7 +20,8 @@ def padded(*members):
 def combined(padded_forecasts, observed, filled, rules, h=1, method="dmsfe"):
     """Weights `[T, M]` of one horizon; the padded_forecasts is filled."""
     origins = np.arange(len(filled))
-    made = combine(padded_forecasts, observed, filled, np.array([h]), origins, rules, method)
+    prior = no_prior(len(filled), padded_forecasts.shape[2])
+    made = combine(padded_forecasts, observed, filled, np.array([h]), origins, rules, method, prior)
     np.testing.assert_array_equal(made[0, :, rules:], 0.0)
     return made[0, :, :rules]
 
@@ -123,7 +125,9 @@ def test_weights_are_those_at_the_origins():
     y = np.cumsum(np.random.default_rng(0).standard_normal(60))
     members = [y + 0.5, y * 0.9]
     everywhere = weights_of(y, *members)
-    made = combine(padded(*members), y, y, np.array([1]), np.array([20, 40]), 2, "dmsfe")
+    forecasts, origins = padded(*members), np.array([20, 40])
+    prior = no_prior(60, forecasts.shape[2])
+    made = combine(forecasts, y, y, np.array([1]), origins, 2, "dmsfe", prior)
     np.testing.assert_array_equal(made[0, :, :2], everywhere[[20, 40]])
 
 

@@ -32,6 +32,15 @@ from pulse_assets.retrodiction.combination.losses import (
     update_reference,
     update_rule_losses,
 )
+from pulse_assets.retrodiction.combination.prior import (
+    Prior,
+    built_in_sums,
+    group_of,
+    part_of_prior,
+    prior_sums,
+    share_out,
+    update_prior_losses,
+)
 from pulse_assets.retrodiction.combination.regret import loss_gradient, update_boa
 
 Method = Literal["dmsfe", "boa"]
@@ -45,6 +54,7 @@ def combine(
     origins: Ints,
     rules: int,
     method: Method,
+    prior: Prior,
 ) -> Floats:
     """Combine the rules at every index for every horizon; the mathematics are in `combination`.
 
@@ -58,6 +68,7 @@ def combine(
         origins: indices `[O]` at which weights are wanted, ascending.
         rules: the number of rules.
         method: `dmsfe`: all candidate combiners; `boa`: the one by regret alone.
+        prior: how the weight of built-in rules is shared out while evidence is thin.
 
     Returns:
         Weights `[H, O, W]`, >= 0, of sum 1 where any rule has a forecast.
@@ -66,7 +77,7 @@ def combine(
     row, at_rest = np.full(len(filled), -1), eligibility_at_rest(observed, filled)
     row[origins] = np.arange(len(origins))
     first = 0 if method == "dmsfe" else BY_REGRET
-    _combine(forecasts, observed, filled, at_rest, horizons, row, rules, first, weights)
+    _combine(forecasts, observed, filled, at_rest, horizons, row, rules, first, prior, weights)
     return weights
 
 
@@ -80,12 +91,22 @@ def _combine(
     row: Ints,
     count: int,
     first: int,
+    prior: Prior,
     weights: Floats,
 ) -> None:
     """Fill the weights `[H, O, W]`, and the two places after the rules."""
     for j in range(len(horizons)):
         combined = _combine_horizon(
-            forecasts[j], observed, filled, at_rest, horizons[j], row, count, first, weights[j]
+            forecasts[j],
+            observed,
+            filled,
+            at_rest,
+            horizons[j],
+            row,
+            count,
+            first,
+            prior,
+            weights[j],
         )
         forecasts[j, :, count : count + 2] = combined
 
@@ -100,6 +121,7 @@ def _combine_horizon(
     row: Ints,
     count: int,
     first: int,
+    prior: Prior,
     weights: Floats,
 ) -> Floats:
     """Fill the weights `[O, W]`; return the combined forecasts `[T, 2]`."""
@@ -107,10 +129,15 @@ def _combine_horizon(
     rules, losses, candidates = np.zeros(RULE.end), np.zeros(LOSS.end), new_candidates()
     reference = new_reference()
     by_candidate, combined = np.empty((length, CANDIDATES)), np.empty((length, 2))
+    by_both, both_losses, observations = np.empty((length, 2)), np.zeros(2), 0
+    group, current = group_of(h), np.empty(width)
+    all_built_in = prior.shares[0, 0, :count].min() > 0.0
     for t in range(length):
+        observations += not np.isnan(observed[t])
         if t >= h and not np.isnan(observed[t]):
             s, outcome = t - h, observed[t]
             reference = update_reference(reference, filled[s], outcome)
+            update_prior_losses(both_losses, by_both, s, outcome, reference.largest_counted)
             update_combiner_losses(candidates, by_candidate, s, outcome, reference)
             update_rule_losses(rules, losses, forecasts, s, outcome, reference)
             loss = loss_gradient(by_candidate[s, BY_REGRET], outcome, reference)
@@ -124,9 +151,23 @@ def _combine_horizon(
         plain_sum, no_regret = weighted_sums(rules, losses, best, candidates, width)
         normalise(candidates, by_candidate, t, eligible > 0.0)
         mean, total = combine_candidates(candidates, reference, first)
+        shares = prior.shares[prior.kinds[t], group]
+        share_sum, forecast_sum = prior_sums(rules, shares)
+        shared = prior.strength > 0.0 and share_sum > 0.0
+        if row[t] >= 0 or (shared and not all_built_in):
+            write_weights(rules, losses, best, candidates.scale, current, no_regret, total)
+        by_both[t] = mean
+        part, of_all, mean_of_all = 0.0, 1.0, mean
+        if shared:
+            if not all_built_in:
+                of_all, mean_of_all = built_in_sums(rules, shares, current)
+            by_both[t, 1] += of_all * forecast_sum / share_sum - mean_of_all
+            part = part_of_prior(prior, observations, both_losses, reference.prior_error)
+            mean += part * (by_both[t, 1] - mean)
+        if row[t] >= 0:
+            if part > 0.0:
+                share_out(rules, shares, share_sum, part, of_all, current)
+            weights[row[t]] = current
         combined[t, 0] = mean if active > 0.0 else np.nan
         combined[t, 1] = plain_sum / active
-        if row[t] >= 0:
-            scale, wanted = candidates.scale, weights[row[t]]
-            write_weights(rules, losses, best, scale, wanted, no_regret, total)
     return combined
