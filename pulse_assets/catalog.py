@@ -290,7 +290,7 @@ left out when its window is empty or too little is known before it: `skip_reason
 
 Every rule forecasts every target of the batch from `horizon` observations before it, with the data
 known on that day and none later. `ensemble` weighs the rules by their errors known at the origin,
-`ensemble_equal` is their plain mean.""",
+`ensemble_median` is their median: what learning is compared with.""",
         upstream=("historical_data", "training_batches"),
         by_batch=True,
         schema=RETRODICTIONS,

@@ -173,7 +173,7 @@ def test_a_person_finds_launches_watches_mends_and_reads(
 def test_hostile_names_in_the_report_run_nothing(page, tmp_path):
     """Names that no source can have, should they ever reach the page."""
     names = ("<script>hacked()</script>", '"><img src=x onerror=hacked()>', "'; hacked(); '")
-    models = ("naive", "</td><svg onload=hacked()>", "ensemble", "ensemble_equal")
+    models = ("naive", "</td><svg onload=hacked()>", "ensemble", "ensemble_median")
     file = tmp_path / "report.html"
     file.write_text(build(make_pairs(variables=names, models=models)), encoding="utf-8")
     called, requested = [], []

@@ -136,7 +136,7 @@ def test_results_fit_their_schema_and_are_found_again(trained):
     jsonschema.Draft202012Validator(schema).validate(results.data)
     assert json.loads(Path(results.results_path).read_text()) == results.data
     assert Path(results.report_path).read_text().startswith("<!doctype html>")
-    assert set(results.models["model"]) == {*MODELS, "ensemble", "ensemble_equal"}
+    assert set(results.models["model"]) == {*MODELS, "ensemble", "ensemble_median"}
     assert set(results.trust_scores) == {"line", "wave"}
     assert results.errors == []
     performance = results.data["performance"]

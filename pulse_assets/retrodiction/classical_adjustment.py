@@ -15,13 +15,17 @@ from typing import Final
 import numpy as np
 
 from pulse_assets.array_types import Bools, Floats, Ints
-from pulse_assets.retrodiction.arrays import kernel
+from pulse_assets.retrodiction.arrays import kernel, summing_kernel
 from pulse_assets.retrodiction.request import ForecastRequest, History, RuleFunction
 from pulse_assets.retrodiction.seasonal_smoothing import next_place
 from pulse_assets.retrodiction.transformations import no_forecasts
 
-#: The indices are estimated anew when a history has grown by this share.
+#: The indices are estimated anew when a history has grown by this share ...
 GROWTH: Final = 0.1
+#: ... or, if it has more values than this, by as many times that share as it is longer ...
+GROWS_FASTER_FROM: Final = 120.0
+#: ... up to this share.
+LARGEST_GROWTH: Final = 0.5
 #: Seasons that must be length for indices.
 LEAST_SEASONS: Final = 3
 #: The autocorrelation at one season must be larger than that of noise in 90 % of series.
@@ -85,11 +89,17 @@ def estimates(request: ForecastRequest) -> tuple[Ints, Ints, Ints]:
         for row in range(request.origin_offsets[s], request.origin_offsets[s + 1]):
             length, used = request.origins[row] + 1 - first, size
             while due <= length:
-                size, due = due, int(due * (1.0 + GROWTH)) + 1
+                size, due = due, int(due * (1.0 + growth_of(due))) + 1
             if size > used:
                 firsts[count], sizes[count], first_rows[count] = first, size, row
                 count += 1
     return firsts[:count], sizes[:count], first_rows[:count]
+
+
+@kernel  # pragma: no cover
+def growth_of(size: int) -> float:
+    """Return by which share a history grows until its indices are estimated anew."""
+    return min(GROWTH * max(size / GROWS_FASTER_FROM, 1.0), LARGEST_GROWTH)
 
 
 @kernel  # pragma: no cover
@@ -160,7 +170,7 @@ def estimate(values: Floats, by_ratio: bool, indices: Floats) -> None:
         indices[:] = neutral
 
 
-@kernel  # pragma: no cover
+@summing_kernel  # pragma: no cover
 def centred_average(values: Floats, t: int, season: int) -> float:
     """Return the mean of one season around t; of an even number the outermost two count half."""
     half = season // 2
@@ -172,7 +182,7 @@ def centred_average(values: Floats, t: int, season: int) -> float:
     return total / season
 
 
-@kernel  # pragma: no cover
+@summing_kernel  # pragma: no cover
 def is_seasonal(values: Floats, season: int) -> bool:
     """Return whether the autocorrelation at one season is larger than that of chance.
 

@@ -1,7 +1,7 @@
 """The padded forecast array `[H, T, W]`, and its conversion from and to forecasts by model.
 
 A row holds all forecasts from one index for one horizon: those of the rules, then `ensemble`,
-`ensemble_equal` and persistence (the last value), then NaN up to a whole number of `VECTOR`
+`ensemble_median` and persistence (the last value), then NaN up to a whole number of `VECTOR`
 places, because a machine processes several numbers at once.
 """
 
@@ -14,12 +14,12 @@ from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.arrays import LARGEST, kernel
 
 #: Numbers that a machine processes at once, or a multiple of that.
-VECTOR: Final = 8
+VECTOR: Final = 4
 #: Places of a row after the rules': for the two ensembles and persistence.
 PLACES_AFTER_RULES: Final = 3
 #: The largest width of a row, and the distance in memory between the named arrays of kernels. It
 #: is not a power of two: arrays at such a distance compete for the same places of the cache.
-MAX_WIDTH: Final = 31 * VECTOR
+MAX_WIDTH: Final = 62 * VECTOR
 
 
 def pack(forecasts: Floats) -> Floats:

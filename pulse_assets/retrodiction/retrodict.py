@@ -26,7 +26,7 @@ class Retrodiction:
     """Forecasts of one series from each requested origin.
 
     Attributes:
-        models: names of the rules, then `ensemble` and `ensemble_equal` `[M]`.
+        models: names of the rules, then `ensemble` and `ensemble_median` `[M]`.
         predicted: forecasts `[M, O, H]` in the unit of the series; NaN where a model has none.
         lower: lower bounds of the intervals `[M, O, H]`.
         upper: upper bounds of the intervals `[M, O, H]`.
@@ -80,7 +80,7 @@ def retrodict(
         >>> from pulse_assets.retrodiction.rules import resolve_rules
         >>> y = np.array([1.0, 2.0, 4.0])
         >>> result = retrodict(y, [2], [3], 1, resolve_rules(["naive", "drift"]))
-        >>> result.predicted[:, 0, 0].tolist()  # naive, drift, ensemble, ensemble_equal
+        >>> result.predicted[:, 0, 0].tolist()  # naive, drift, ensemble, ensemble_median
         [4.0, 8.5, 6.25, 6.25]
     """
     requested = np.array(origins, np.int64)

@@ -25,11 +25,12 @@ from pulse_assets.retrodiction.winsorise import winsorise_changes
 
 #: The rule that all others are compared with: persistence.
 REFERENCE: Final = "naive"
-#: The weighted combination of all rules, and their plain mean.
+#: The weighted combination of all rules; and their median, which is what learning is compared with:
+#: the mean of a pool with hopeless members is no comparison.
 ENSEMBLE: Final = "ensemble"
-ENSEMBLE_EQUAL: Final = "ensemble_equal"
+ENSEMBLE_MEDIAN: Final = "ensemble_median"
 #: Names of the combinations, which no rule may have.
-ENSEMBLES: Final = (ENSEMBLE, ENSEMBLE_EQUAL)
+ENSEMBLES: Final = (ENSEMBLE, ENSEMBLE_MEDIAN)
 #: The names of rules that use a leading indicator start with this; no other rule's name may.
 INDICATOR_PREFIX: Final = "ar_with_"
 #: All of them together, where variables are pooled: each variable has other ones.

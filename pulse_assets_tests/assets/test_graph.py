@@ -283,7 +283,7 @@ def test_the_aggregates_show_what_was_learnt(run, settings):
         for event in result.get_asset_materialization_events()
     }
     board = shown["training_results"]["leaderboard"].records
-    assert {row.data["model"] for row in board} == {*MODELS, "ensemble", "ensemble_equal"}
+    assert {row.data["model"] for row in board} == {*MODELS, "ensemble", "ensemble_median"}
     assert len(shown["training_results"]["last_retrodictions"].records) == 2 * 4
     assert len(shown["next_forecasts"]["forecast"].records) == 2 * 2
     pictures = (

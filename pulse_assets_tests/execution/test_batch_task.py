@@ -301,5 +301,5 @@ def test_the_rules_are_those_of_the_options(task):
     assert set(read(task, "retrodictions")["model"].to_pylist()) == {
         *MODELS,
         "ensemble",
-        "ensemble_equal",
+        "ensemble_median",
     }

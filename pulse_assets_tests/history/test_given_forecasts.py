@@ -327,7 +327,7 @@ def test_forecasts_of_an_unknown_variable_are_refused_with_file_and_row(folder):
         ("naive", "naive is the name of a built-in rule: rename the file forecasts_<another name>"),
         ("Naive", "is the name of a built-in rule"),
         ("ensemble", "ensemble is the name of an ensemble"),
-        ("ensemble_equal", "is the name of an ensemble"),
+        ("ensemble_median", "is the name of an ensemble"),
         ("ar_with_gdp", "names that begin with ar_with_ are those of rules that read another"),
     ],
 )

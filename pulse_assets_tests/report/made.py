@@ -11,7 +11,7 @@ from pulse_assets.results import Performance
 from pulse_assets.stages.results import summarise
 
 BATCHES = ("2020-01-01", "2020-01-31", "2020-03-01", "2020-03-31")
-MODELS = ("naive", "drift", "mean", "ensemble", "ensemble_equal")
+MODELS = ("naive", "drift", "mean", "ensemble", "ensemble_median")
 PUBLICATION = {
     "publication": "assumed",
     "assumed": 9,

@@ -40,7 +40,7 @@ def test_the_two_complete_rules_of_highest_skill_are_compared():
 
 
 def test_fewer_rules_are_fewer_lines():
-    rows = board(("ensemble", 9), ("ensemble_equal", 9), ("ses", 9), ("naive", 9))
+    rows = board(("ensemble", 9), ("ensemble_median", 9), ("ses", 9), ("naive", 9))
     assert choose_models(rows) == {"ensemble": "ensemble", "best": "ses", "naive": "naive"}
 
 

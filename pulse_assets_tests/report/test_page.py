@@ -198,7 +198,7 @@ HOSTILE = "<script>alert('$\\frac{')</script>"
 
 
 def test_hostile_names_stay_text():
-    models = ("naive", "<em>bold</em>", "$x^{2$", "ensemble", "ensemble_equal")
+    models = ("naive", "<em>bold</em>", "$x^{2$", "ensemble", "ensemble_median")
     pairs = make_pairs(variables=(HOSTILE, '" onload="x'), models=models)
     page = build(
         pairs,

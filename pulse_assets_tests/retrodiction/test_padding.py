@@ -11,7 +11,7 @@ LARGEST = np.finfo(np.float64).max
 
 def test_a_row_has_places_for_rules_ensembles_and_persistence():
     widths = [pack(np.zeros((rules, 1, 1))).shape[2] for rules in (1, 5, 6, 21)]
-    assert widths == [8, 8, 16, 24]
+    assert widths == [4, 8, 12, 24]
 
 
 def test_forecasts_come_back_as_they_were():

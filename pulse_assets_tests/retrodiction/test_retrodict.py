@@ -13,7 +13,7 @@ METHODS = ["dmsfe", "boa"]
 
 def test_shapes_and_names():
     made = retrodict(seasonal_walk(60), [40, 50, 59], HORIZONS, 4, rules("naive", "ses"))
-    assert made.models == ("naive", "ses", "ensemble", "ensemble_equal")
+    assert made.models == ("naive", "ses", "ensemble", "ensemble_median")
     for values in (made.predicted, made.lower, made.upper, made.weights):
         assert values.shape == (4, 3, 3)
 
@@ -27,14 +27,14 @@ def test_rules_forecast_as_walk_forward_does():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_ensembles_are_the_weighted_and_the_plain_mean(method):
+def test_ensembles_are_the_weighted_mean_and_the_median(method):
     made = retrodict(seasonal_walk(60), range(60), HORIZONS, 4, rules(), ensemble=method)
     members, weights = made.predicted[:-2], made.weights[:-2]
     assert (weights >= 0).all()
     np.testing.assert_allclose(weights.sum(0), 1, rtol=1e-12)
     assert (weights[np.isnan(members)] == 0).all()
     np.testing.assert_allclose(made.predicted[-2], np.nansum(weights * members, 0), rtol=1e-12)
-    np.testing.assert_allclose(made.predicted[-1], np.nanmean(members, 0), rtol=1e-12)
+    np.testing.assert_allclose(made.predicted[-1], np.nanmedian(members, 0), rtol=1e-12)
     assert np.isnan(made.weights[-2:]).all()
 
 

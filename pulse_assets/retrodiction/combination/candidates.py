@@ -68,21 +68,19 @@ def weighted_sums(
     best: Best,
     candidates: Candidates,
     width: int,
-) -> tuple[float, bool]:
+) -> bool:
     """Fill `share_sum` and `forecast_sum` of all candidates.
 
     One pass over the rules keeps the machine busy with many sums; more passes take twice as long.
 
     Returns:
-        The sum of the forecasts; and whether no rule has a share by regret, so that the candidate
-        by regret weighs all alike.
+        Whether no rule has a share by regret, so that the candidate by regret weighs all alike.
     """
     equal, discounted_4, discounted_16, lasting_4, lasting_16, regret = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     equal_sum, discounted_4_sum, discounted_16_sum = 0.0, 0.0, 0.0
-    lasting_4_sum, lasting_16_sum, regret_sum, plain_sum = 0.0, 0.0, 0.0, 0.0
+    lasting_4_sum, lasting_16_sum, regret_sum = 0.0, 0.0, 0.0
     for k in range(width):
         forecast, eligible = rules[RULE.forecast + k], rules[RULE.eligible + k]
-        plain_sum += forecast
         equal += eligible
         equal_sum += eligible * forecast
         fourth = share_by_error(eligible, losses[LOSS.inverse_square + k], best.discounted_scale)
@@ -111,7 +109,7 @@ def weighted_sums(
     shares[4], sums[4] = lasting_16, lasting_16_sum
     shares[BY_REGRET] = equal if no_regret else regret
     sums[BY_REGRET] = equal_sum if no_regret else regret_sum
-    return plain_sum, no_regret
+    return no_regret
 
 
 @kernel  # pragma: no cover

@@ -32,6 +32,7 @@ from pulse_assets.retrodiction.combination.losses import (
     update_reference,
     update_rule_losses,
 )
+from pulse_assets.retrodiction.combination.median import fill_medians
 from pulse_assets.retrodiction.combination.prior import (
     Prior,
     built_in_sums,
@@ -61,7 +62,7 @@ def combine(
     Args:
         forecasts: padded forecast array `[H, T, W]`, see `padding`; NaN where a rule has no
             forecast, and from the place of the last rule on. The two places after the rules are
-            filled with their weighted mean and with their plain mean.
+            filled with their weighted mean and with their median.
         observed: the series `[T]`, NaN where missing.
         filled: the same with missing values carried forward.
         horizons: steps ahead `[H]`.
@@ -78,6 +79,8 @@ def combine(
     row[origins] = np.arange(len(origins))
     first = 0 if method == "dmsfe" else BY_REGRET
     _combine(forecasts, observed, filled, at_rest, horizons, row, rules, first, prior, weights)
+    # Afterwards: a place after the rules with a forecast would count as one of them.
+    fill_medians(forecasts, rules)
     return weights
 
 
@@ -94,7 +97,7 @@ def _combine(
     prior: Prior,
     weights: Floats,
 ) -> None:
-    """Fill the weights `[H, O, W]`, and the two places after the rules."""
+    """Fill the weights `[H, O, W]`, and the place after the rules."""
     for j in range(len(horizons)):
         combined = _combine_horizon(
             forecasts[j],
@@ -108,7 +111,7 @@ def _combine(
             prior,
             weights[j],
         )
-        forecasts[j, :, count : count + 2] = combined
+        forecasts[j, :, count] = combined
 
 
 @kernel  # pragma: no cover
@@ -124,11 +127,11 @@ def _combine_horizon(
     prior: Prior,
     weights: Floats,
 ) -> Floats:
-    """Fill the weights `[O, W]`; return the combined forecasts `[T, 2]`."""
+    """Fill the weights `[O, W]`; return the weighted means `[T]`."""
     length, width = forecasts.shape
     rules, losses, candidates = np.zeros(RULE.end), np.zeros(LOSS.end), new_candidates()
     reference = new_reference()
-    by_candidate, combined = np.empty((length, CANDIDATES)), np.empty((length, 2))
+    by_candidate, combined = np.empty((length, CANDIDATES)), np.empty(length)
     by_both, both_losses, observations = np.empty((length, 2)), np.zeros(2), 0
     group, current = group_of(h), np.empty(width)
     all_built_in = prior.shares[0, 0, :count].min() > 0.0
@@ -148,7 +151,7 @@ def _combine_horizon(
         if at_rest[t] < 1.0:
             prefer_last_value(rules, filled[t], at_rest[t], width)
         best = find_best(rules, losses, count)
-        plain_sum, no_regret = weighted_sums(rules, losses, best, candidates, width)
+        no_regret = weighted_sums(rules, losses, best, candidates, width)
         normalise(candidates, by_candidate, t, eligible > 0.0)
         mean, total = combine_candidates(candidates, reference, first)
         shares = prior.shares[prior.kinds[t], group]
@@ -168,6 +171,5 @@ def _combine_horizon(
             if part > 0.0:
                 share_out(rules, shares, share_sum, part, of_all, current)
             weights[row[t]] = current
-        combined[t, 0] = mean if active > 0.0 else np.nan
-        combined[t, 1] = plain_sum / active
+        combined[t] = mean if active > 0.0 else np.nan
     return combined

@@ -52,7 +52,7 @@ SHORT: Final = 60
 GROUP_ENDS: Final = (3, 6)
 #: The test for a season is at 10 %, of the standard normal distribution one-sided.
 SEASON_CRITICAL: Final = 1.2816
-#: A season is looked for once so many are known.
+#: A season is looked for once this many are known.
 SEASONS_TO_TEST: Final = 3
 #: Sums of squares that are a smaller part of the whole are rounding errors.
 SMALLEST_SHARE_OF_SQUARES: Final = 1e-12
@@ -145,7 +145,7 @@ def kinds_of(y_robust: Floats, observed: Floats, season: int) -> Ints:
     """
     kinds, sums, counts = np.zeros(len(y_robust), np.int64), np.zeros(season), np.zeros(season)
     total, squares, of_places, changes = 0.0, 0.0, 0.0, 0
-    observations, place, found = 0, 0, False
+    observations, place, seasonal = 0, 0, False
     for t in range(len(y_robust)):
         place = place + 1 if place + 1 < season else 0
         observations += not np.isnan(observed[t])
@@ -159,8 +159,8 @@ def kinds_of(y_robust: Floats, observed: Floats, season: int) -> Ints:
             squares += change * change
             changes += 1
             between = of_places - total * total / changes
-            found = is_seasonal(between, squares - of_places, squares, season, changes)
-        kinds[t] = 0 if season < 2 else 4 if found else 2
+            seasonal = is_seasonal(between, squares - of_places, squares, season, changes)
+        kinds[t] = 0 if season < 2 else 4 if seasonal else 2
         kinds[t] += observations > SHORT
     return kinds
 
