@@ -56,6 +56,9 @@ def print_summary(
     console.print()
     if results["variables"]["details"]:
         _print_variables(console, results["variables"]["details"])
+    if learning := _describe_learning(results["models"]):
+        console.print(plain(learning), soft_wrap=True)
+        console.print()
     _print_outcomes(console, results)
     print_warnings(outcome.warnings_of(results), console)
     _print_paths(console, paths)
@@ -201,6 +204,25 @@ def _print_variables(console: Console, details: Mapping[str, Mapping[str, Any]])
         text = f"  highest and lowest skill; and {rest:,} more: see the report, or --json"
         console.print(Text(text), soft_wrap=True)
     console.print()
+
+
+def _describe_learning(models: Sequence[Mapping[str, Any]]) -> str:
+    """Say how the error of the ensemble compares with that of the median of its rules.
+
+    The ratio of their relative errors, the geometric mean over variables and horizons.
+
+    Example:
+        >>> skills = {"ensemble": 0.32, "ensemble_median": 0.2}
+        >>> _describe_learning([{"model": name, "skill": skill} for name, skill in skills.items()])
+        'ensemble: 15.0 % less error than ensemble_median, the median of the rules'
+    """
+    skills = {row["model"]: row["skill"] for row in models}
+    learned, median = skills.get("ensemble"), skills.get("ensemble_median")
+    if learned is None or median is None or median == 1.0:
+        return ""
+    gain = 1.0 - (1.0 - learned) / (1.0 - median)
+    compared = f"{100 * abs(gain):.1f} % {'less' if gain >= 0 else 'more'} error"
+    return f"ensemble: {compared} than ensemble_median, the median of the rules"
 
 
 def _skill_rank(name: str, entry: Mapping[str, Any]) -> tuple[bool, float, str]:

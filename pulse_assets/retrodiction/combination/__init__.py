@@ -38,6 +38,13 @@ Regret (`regret`)
 
     `boa` is also a method of its own, which uses candidate 5 alone.
 
+Experience with other series (`prior`)
+    While data are few, the weight of the built-in rules is shared out by what series of the same
+    kind have shown; only with `dmsfe`.
+
+Median (`median`)
+    The median of all active rules is what learning is compared with.
+
 Sleeping experts (`eligibility`)
     A rule without a forecast sleeps: its share is 0, and its losses and regret do not change. An
     active rule is eligible, that is, may have a share, after 5 verified forecasts; if no active

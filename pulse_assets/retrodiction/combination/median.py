@@ -66,15 +66,15 @@ def sort_columns(values: Floats) -> None:
         largest *= 2
     size = largest
     while size > 0:
-        reach, offset, distance = largest, 0, size
+        widest, offset, distance = largest, 0, size
         while True:
             for low in range(count - distance):
                 if low & size == offset:
                     exchange(values[low], values[low + distance])
-            if reach == size:
+            if widest == size:
                 break
-            distance, offset = reach - size, size
-            reach //= 2
+            distance, offset = widest - size, size
+            widest //= 2
         size //= 2
 
 
