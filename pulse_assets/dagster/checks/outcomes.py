@@ -83,13 +83,13 @@ def every_rule_predicted(batches: StoredBatches) -> Finding:
     Rules that failed are exempt, because another check names them; built-in rules, because some
     need positive values, or a season.
     """
-    counts = batches.scores.groupby(["model", "variable"], observed=True)["n"].sum()
-    used = {(str(model), str(name)) for (model, name), n in counts.items() if n}
-    predicting = {model for model, _ in used}
+    rows = batches.scores.astype({"model": str, "variable": str})
+    scored = rows[rows["n"] > 0]
+    used = set(zip(scored["model"], scored["variable"], strict=True))
+    predicting = set(scored["model"])
     failed = {error.model for error in batches.outcomes.rule_errors}
     given = batches.source.forecasts()
-    every = {str(model) for model in counts.index.unique("model")}
-    silent = sorted(every - predicting - failed - {*RULES, *given})
+    silent = sorted(set(rows["model"]) - predicting - failed - {*RULES, *given})
     unused = _unused_forecasts(batches, used)
     messages = []
     if silent:
