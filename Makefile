@@ -79,6 +79,7 @@ coverage: install-test  ## run all tests and measure branch coverage
 
 bench: $(STATSFORECAST_VENV)/.installed-statsforecast  ## measure accuracy, speed, the whole command and its cost, 8 minutes (needs Debian's gretl-data)
 	$(PEERS_PYTHON) -m benchmarks.accuracy --peers
+	$(PEERS_PYTHON) -m benchmarks.competitions
 	$(PEERS_PYTHON) -m benchmarks.speed
 	$(PEERS_PYTHON) -m benchmarks.end_to_end
 	$(PEERS_PYTHON) -m benchmarks.cost
