@@ -7,6 +7,7 @@ from scipy.stats import f as f_distribution
 from pulse_assets.retrodiction.combination import combine
 from pulse_assets.retrodiction.combination.losses import CANDIDATE_DISCOUNT
 from pulse_assets.retrodiction.combination.prior import (
+    BOTH_SIGNS,
     EIGHTH_AT,
     EVIDENCE_SQUARINGS,
     KINDS,
@@ -40,7 +41,8 @@ def test_each_cell_of_the_table_shares_out_nearly_everything():
 
 def test_built_in_rules_without_a_share_have_the_least():
     shares = prior_shares(("drift", "theta_adjusted", None), 8)
-    assert (shares[:, :, 0] == LEAST_PERCENT / 100).all()
+    assert (shares[:-1, :, 0] == LEAST_PERCENT / 100).all()
+    assert (shares[-1] == 0.0).all()
     assert shares[4, 0, 1] == PERCENT["theta_adjusted"][4][0] / 100
     assert (shares[:, :, 2:] == 0.0).all()
 
@@ -51,7 +53,7 @@ def test_a_season_is_found_as_the_f_test_finds_it(season, strength):
     """Beside SciPy's distribution, from which the approximation differs by less than 0.003."""
     rng = np.random.default_rng([season, int(2 * strength)])
     y = np.cumsum(rng.standard_normal(20 * season))
-    y += strength * np.tile(rng.standard_normal(season), 20)
+    y += strength * np.tile(rng.standard_normal(season), 20) + 100.0
     kinds = kinds_of(y, y, season)
     undecided = 0
     for t in range(len(y)):
@@ -75,13 +77,16 @@ def test_kinds_by_hand():
     y = np.tile([1.0, 2.0], 40)
     assert kinds_of(y, y, 2).tolist() == [2] * 5 + [4] * 55 + [5] * 20
     assert kinds_of(y, y, 1).tolist() == [0] * 60 + [1] * 20
-    line = 0.1 * np.arange(40.0)  # its changes differ by rounding errors alone
+    line = 1.0 + 0.1 * np.arange(40.0)  # its changes differ by rounding errors alone
     assert set(kinds_of(line, line, 4)) == {2}
+    assert kinds_of(-line, -line, 4).tolist() == kinds_of(line, line, 4).tolist()
+    signs = np.array([0.0, 1.0, 2.0, -1.0, 4.0])
+    assert kinds_of(signs, signs, 1).tolist() == [0, 0, 0, BOTH_SIGNS, BOTH_SIGNS]
 
 
 def test_missing_values_tell_nothing_of_the_kind():
     """They count neither as values nor as changes."""
-    y = np.cumsum(np.random.default_rng(0).standard_normal(90))
+    y = np.cumsum(np.random.default_rng(0).standard_normal(90)) + 100.0
     observed = np.where(np.arange(90) % 9 < 3, NAN, y)
     counts = (~np.isnan(observed)).cumsum()
     np.testing.assert_array_equal(kinds_of(y, observed, 1), counts > SHORT)
@@ -102,7 +107,7 @@ def combined(members, y, h, prior):
 def test_weights_are_shared_out_as_defined(names, h):
     """The definition, from the learned weights; where a rule is not built in, it keeps its own."""
     rng = np.random.default_rng(h)
-    y = np.cumsum(rng.standard_normal(150))
+    y = np.cumsum(rng.standard_normal(150)) + 100.0
     members = [np.append(y[h:], y[-h:]) + s * rng.standard_normal(150) for s in (1.0, 0.6, 2.0)]
     members[0][30:40] = NAN  # it sleeps
     width = pack(np.array(members)[:, :, None]).shape[2]
@@ -144,6 +149,19 @@ def test_a_rule_that_is_nearly_right_is_not_diluted():
     y = 3.0 + 2.0 * np.arange(40.0)
     made = retrodict(y, [39], [1, 3], 12, resolve_rules(DEFAULT_MODELS))
     np.testing.assert_allclose(made.predicted[-2, 0], [83.0, 87.0], rtol=3e-3)
+
+
+def test_a_series_of_both_signs_has_the_learned_weights():
+    """Growth rates are not among the series that the experience is from."""
+    y = np.cumsum(np.random.default_rng(2).standard_normal(60))
+    first = int((np.minimum.accumulate(y) * np.maximum.accumulate(y) < 0.0).argmax())
+    assert 0 < first < 50
+    members = [y, y + 1.0]
+    made, forecasts = combined(members, y, 1, make_prior(("holt", "naive"), y, y, 1, 8))
+    learned, by_learned = combined(members, y, 1, no_prior(60, 8))
+    np.testing.assert_array_equal(made[first:], learned[first:])
+    np.testing.assert_array_equal(forecasts[first:], by_learned[first:])
+    assert (made[:first] != learned[:first]).any()
 
 
 def test_a_prior_of_strength_0_changes_nothing():
