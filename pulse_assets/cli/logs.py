@@ -9,9 +9,15 @@ from pulse_assets.settings import TrainingConfig
 
 #: Loggers whose lines repeat the progress, the summary and the errors of the command.
 _REPETITIVE: Final = ("pulse_assets.run", "distributed.client")
-#: Modules of the errors of a connection to the scheduler or to PostgreSQL that ends: the run closed
-#: it, or goes on with another one, or the command reports in one line what was lost.
-_OF_CONNECTIONS: Final = ("distributed.comm", "psycopg2")
+#: Errors of a connection to the scheduler or to PostgreSQL that ends: the run closed it, or goes on
+#: with another one, or the command reports in one line what was lost.
+_ENDED_CONNECTIONS: Final = frozenset(
+    {
+        "distributed.comm.core.CommClosedError",
+        "psycopg2.OperationalError",
+        "psycopg2.InterfaceError",
+    }
+)
 #: Loggers whose DEBUG lines hold session tokens and signatures.
 _WITH_SECRETS: Final = ("botocore", "boto3", "s3transfer", "urllib3")
 
@@ -48,8 +54,8 @@ def setup_logging(config: TrainingConfig) -> None:
 def _is_not_repetitive(record: logging.LogRecord) -> bool:
     """Drop what the command says itself, in its own words."""
     kind = record.exc_info[0] if record.exc_info else None
-    ended = kind is not None and kind.__module__.startswith(_OF_CONNECTIONS)
-    return not ended and record.name not in _REPETITIVE
+    names = {f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__} if kind else set()
+    return names.isdisjoint(_ENDED_CONNECTIONS) and record.name not in _REPETITIVE
 
 
 def _reports_no_interrupt(record: logging.LogRecord) -> bool:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pulse_assets.history.series import Series
 from pulse_assets.report.figures import draw_forecasts, draw_next, draw_skill, draw_trust
 from pulse_assets.report.svg import Role
-from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLE_MEDIAN, REFERENCE
+from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, REFERENCE
 from pulse_assets.stages.ledger import overall_rows
 
 #: Retrodictions drawn before the next forecasts.
@@ -83,7 +83,7 @@ def choose_models(board: Sequence[Mapping[str, Any]]) -> dict[Role, str]:
     Args:
         board: rows of a leaderboard, the highest skill first.
     """
-    no_rules = (ENSEMBLE, ENSEMBLE_MEDIAN, REFERENCE)
+    no_rules = (*ENSEMBLES, REFERENCE)
     rules = [r["model"] for r in board if not r["partial"] and r["model"] not in no_rules]
     ranks: tuple[Role, ...] = ("best", "second")
     return {"ensemble": ENSEMBLE, **dict(zip(ranks, rules, strict=False)), "naive": REFERENCE}

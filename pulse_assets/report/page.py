@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pulse_assets.report import gallery
-from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLE_MEDIAN, INDICATORS, REFERENCE
+from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, INDICATORS, REFERENCE
 from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.stages.outcome_texts import group_failed, group_skipped, group_variables
 from pulse_assets.stages.series_ends import left_out
@@ -144,9 +144,7 @@ def best_rules(results: Mapping[str, Any], variable: str) -> list[Mapping[str, A
     """Return the rows of the rules to trust for a variable: the best three that beat `naive`."""
     board = results["models_by_variable"][variable]
     better = [row for row in board if (row["skill"] or 0) > 0 and not row["partial"]]
-    return [row for row in better if row["model"] not in (ENSEMBLE, ENSEMBLE_MEDIAN)][
-        :TRUSTED_RULES
-    ]
+    return [row for row in better if row["model"] not in ENSEMBLES][:TRUSTED_RULES]
 
 
 @dataclass(frozen=True)

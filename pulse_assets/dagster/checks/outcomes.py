@@ -83,13 +83,16 @@ def every_rule_predicted(batches: StoredBatches) -> Finding:
     Rules that failed are exempt, because another check names them; built-in rules, because some
     need positive values, or a season.
     """
-    rows = batches.scores.astype({"model": str, "variable": str})
-    scored = rows[rows["n"] > 0]
+    rows = batches.scores
+    # Each pair once, before it becomes text: a large panel has a row per horizon, too.
+    scored = rows.loc[rows["n"] > 0, ["model", "variable"]].drop_duplicates().astype(str)
     used = set(zip(scored["model"], scored["variable"], strict=True))
     predicting = set(scored["model"])
     failed = {error.model for error in batches.outcomes.rule_errors}
     given = batches.source.forecasts()
-    silent = sorted(set(rows["model"]) - predicting - failed - {*RULES, *given})
+    silent = sorted(
+        set(rows["model"].unique().astype(str)) - predicting - failed - {*RULES, *given}
+    )
     unused = _unused_forecasts(batches, used)
     messages = []
     if silent:
