@@ -20,6 +20,7 @@ from pulse_assets.retrodiction.scores import METRICS
 Suffix = Literal["parquet", "json", "html"]
 
 _NAME: Final = pa.dictionary(pa.int32(), pa.string())
+_NUMBERS: Final = pa.list_(pa.field("element", pa.float64()))
 
 
 def _table(**columns: tuple[pa.DataType, str]) -> pa.Schema:
@@ -91,13 +92,12 @@ RETRODICTIONS: Final = _table(
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
     target_date=(pa.date32(), "date predicted"),
     predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
-    lower=(
-        pa.float64(),
-        "lower bound of the interval, rounded by at most 1/256 of half its width",
-    ),
-    upper=(
-        pa.float64(),
-        "upper bound of the interval, rounded by at most 1/256 of half its width",
+    lower=(pa.float64(), "lower bound of the interval: one of `quantiles`"),
+    upper=(pa.float64(), "upper bound of the interval: one of `quantiles`"),
+    quantiles=(
+        _NUMBERS,
+        "quantile at each level of the settings `quantiles` and `interval_level`, ascending, "
+        "rounded by at most 1/256 of half the distance of the outermost two; NaN without one",
     ),
     observed=(pa.float64(), "what happened: the release of the outcome that score_against names"),
     observed_latest=(
@@ -145,6 +145,10 @@ BATCH_METRICS: Final = _table(
         "sum of the rule's absolute errors over the n pairs; NaN beyond the largest float",
     ),
     **{m.column: (pa.float64(), m.meaning) for m in METRICS.values()},
+    below=(
+        _NUMBERS,
+        "pairs whose observation is at or below the quantile of each level; NaN where one has none",
+    ),
     compared=(pa.int32(), "n, or 0 if `naive` lacks a forecast of one of these pairs"),
     naive_abs_error=(pa.float64(), "sum of naive's absolute errors over the compared pairs"),
     wins=(
@@ -204,8 +208,9 @@ NEXT_FORECASTS: Final = _table(
     horizon=(pa.int32(), "whole steps from origin_date to target_date, >= 1"),
     target_date=(pa.date32(), "date predicted; of daily series by the calendar, without holidays"),
     predicted=(pa.float64(), "the rule's forecast; NaN when it has none"),
-    lower=(pa.float64(), "lower bound of the interval"),
-    upper=(pa.float64(), "upper bound of the interval"),
+    lower=(pa.float64(), "lower bound of the interval: one of `quantiles`"),
+    upper=(pa.float64(), "upper bound of the interval: one of `quantiles`"),
+    quantiles=(_NUMBERS, "quantile at each level, as in `retrodictions`"),
     weight=(pa.float64(), "share of the rule in `ensemble`, 0..1; NaN for the ensembles"),
     trust=(
         pa.float64(),
@@ -286,7 +291,7 @@ left out when its window is empty or too little is known before it: `skip_reason
     AssetInfo(
         "retrodictions",
         "training",
-        """Forecast, interval and outcome, one row per variable, model, origin and horizon.
+        """Forecast, quantiles and outcome, one row per variable, model, origin and horizon.
 
 Every rule forecasts every target of the batch from `horizon` observations before it, with the data
 known on that day and none later. `ensemble` weighs the rules by their errors known at the origin,
@@ -330,7 +335,7 @@ scan of all stored metrics of the run's configuration, so a batch that ran twice
         "results",
         """The next forecasts: every variable and horizon from the last observation.
 
-Forecast and interval of each rule, with its weight in `ensemble`, which is the one to use, and the
+Forecast and quantiles of each rule, with its weight in `ensemble`, which is the one to use, and the
 trust that the rule has earned. A variable that cannot be predicted is named in the metadata.""",
         upstream=("trust_ledger",),
         schema=NEXT_FORECASTS,

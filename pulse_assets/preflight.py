@@ -14,6 +14,7 @@ from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts, window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
+from pulse_assets.history.bounds import bounds_of
 from pulse_assets.history.calendars import decide_frequency, rows_used
 from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
 from pulse_assets.history.frequency_names import get_frequency, with_holidays
@@ -34,7 +35,7 @@ from pulse_assets.storage.store import open_store
 
 #: Options that name each variable or rule.
 _NAMED_BELOW: Final = {
-    *("variables", "models", "frequencies", "calendar", "publication_lag_days"),
+    *("variables", "models", "frequencies", "calendar", "publication_lag_days", "bounds"),
 }
 #: Problems that one message names at most.
 _MOST_NAMED = 10
@@ -115,12 +116,19 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
     source.check_variables(variables)
     source.check_variables(list(options.frequencies), "--frequencies:")
     source.check_variables(list(options.calendar), "--calendar:")
+    source.check_variables(list(options.bounds), "--bounds:")
     given_lags = options.publication_lag_days
     source.check_variables([*given_lags.keys() - {ALL_OTHERS}], "--publication-lag-days:")
     usual = {} if ALL_OTHERS in given_lags else source.usual_lag_days()
     lags = {name: lag_of(name, usual | given_lags) for name in variables}
-    calendar = {n: c for n, c in options.calendar.items() if n in set(variables)}
-    frequencies = {n: f for n, f in options.frequencies.items() if n in set(variables)}
+    calendar, frequencies, bounds = (
+        {name: text for name, text in by_name.items() if name in set(variables)}
+        for by_name in (
+            options.calendar,
+            options.frequencies,
+            {**source.usual_bounds(), **options.bounds},
+        )
+    )
     both = calendar.keys() & frequencies.keys()
     return TrainingOptions(
         **options.model_dump(exclude=_NAMED_BELOW),
@@ -129,6 +137,7 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
         frequencies=frequencies | {n: with_holidays(frequencies[n], calendar[n], n) for n in both},
         calendar=calendar,
         publication_lag_days=lags,
+        bounds=bounds,
     )
 
 
@@ -201,6 +210,7 @@ def _examined(
             frequency = decide_frequency(series, declared, holidays)
             used, steps = rows_used(series, frequency), get_frequency(frequency)
             check_publication(used, steps)
+            bounds_of(name, options.bounds).check(used)
             if grid:
                 _check_usable(used, steps, options, grid, leave_out)
                 _check_horizons(used, steps, options.horizons)

@@ -174,6 +174,16 @@ class ModelResult(_Record):
     """
     coverage: _Share
     """Share of observations inside the model's interval, bounds included."""
+    sql: _Error
+    """Scaled quantile loss: twice the mean pinball loss over levels and pairs, each divided by the
+    mase denominator.
+    """
+    pinball: _Error
+    """Mean pinball loss over levels and pairs, in the unit of the variable; null over several."""
+    wis: _Error
+    """Weighted interval score, in the unit of the variable: twice `pinball`; null over several
+    variables, and where the levels are not symmetric with the median.
+    """
     trust: _Share
     """Probability of being closer than `naive` on the same pair, after the last batch and over all
     horizons; over several variables their mean.
@@ -196,6 +206,32 @@ class ModelResult(_Record):
     """Whether the rule predicted less than 95 % of the pairs that `naive` predicted, as rules on
     leading indicators do; such rules are last.
     """
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class QuantileCounts(_Record):
+    """How many outcomes lay below the quantiles."""
+
+    n: _Count
+    """Verified pairs with quantiles."""
+    below: list[_Share]
+    """Share of them at or below the quantile of each level, which should be near the level."""
+    pit: list[_Count]
+    """Outcomes up to the first quantile, between neighbouring ones, and above the last: the
+    histogram of the probability integral transform.
+    """
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class Calibration(_Record):
+    """Whether quantiles mean what they say."""
+
+    levels: list[_Share]
+    """Levels of the quantiles, ascending."""
+    models: dict[str, QuantileCounts]
+    """By model, over all variables."""
+    variables: dict[str, QuantileCounts]
+    """Of `ensemble`, by variable."""
 
 
 @dataclass(frozen=True, config=_CONFIG)
@@ -357,6 +393,8 @@ class ResultsDocument(BaseModel):
     """
     models_by_variable: dict[str, list[ModelResult]]
     """The same leaderboard for each variable alone."""
+    calibration: Calibration
+    """How often outcomes lay below each quantile."""
     performance: Performance
     dask_cluster: dict[str, Any]
     """The Dask cluster that ran the batches; empty without one."""

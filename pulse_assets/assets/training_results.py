@@ -198,6 +198,7 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
     return summarise(
         metrics,
         ledger,
+        levels=options.quantile_levels,
         planned=batch_keys(run),
         performance=inputs.performance,
         cluster=inputs.cluster,

@@ -304,7 +304,8 @@ class _BatchWork:
         planned, forecasts = (
             self.table(name, walk) for name in ("training_batches", "retrodictions")
         )
-        return score(self.batch.batch_id, planned, self.variables(walk), forecasts)
+        levels = self.batch.options.quantile_levels
+        return score(self.batch.batch_id, planned, self.variables(walk), forecasts, levels)
 
     def _identify(self, made_of: str) -> None:
         """Set the fingerprint of the tables; `made_of` is the hash of their input."""

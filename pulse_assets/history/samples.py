@@ -15,10 +15,12 @@ class BundledSource:
         publication_lag_days: days from the end of a period to the publication of its value, by
             variable; none for variables whose files have `published_at`. A period ends on its last
             day if that is its label, else on the first day of the next period.
+        bounds: the least and the largest possible value, by variable.
     """
 
     folder: str
     publication_lag_days: Mapping[str, int] = field(default_factory=dict)
+    bounds: Mapping[str, str] = field(default_factory=dict)
 
 
 #: The bundled sources by the word that names them in the setting `source`.
@@ -43,9 +45,10 @@ BUNDLED: Final[Mapping[str, BundledSource]] = {
             # BEA, the advance estimate of GDP: at the end of the month after the quarter.
             "gdp_growth": 30,
         },
+        {"unemployment_rate": "0:100", "spx_close": "0:", "industrial_production": "0:"},
     ),
     # Every value has its releases, with the days on which they were public.
-    "sample-uk": BundledSource("sample_data_uk"),
+    "sample-uk": BundledSource("sample_data_uk", bounds={"unemployment": "0:100"}),
 }
 
 
@@ -69,3 +72,13 @@ def bundled_lags(uri: str) -> Mapping[str, int]:
         (30, {})
     """
     return BUNDLED[uri].publication_lag_days if uri in BUNDLED else {}
+
+
+def bundled_bounds(uri: str) -> Mapping[str, str]:
+    """Return the bounds of the variables of a bundled source; none for others.
+
+    Example:
+        >>> bundled_bounds("sample")["unemployment_rate"], bundled_bounds("my_data")
+        ('0:100', {})
+    """
+    return BUNDLED[uri].bounds if uri in BUNDLED else {}

@@ -14,7 +14,7 @@ from pulse_assets.history.names import NAME, check_variable_name
 from pulse_assets.history.near_misses import is_meant, unread_files, variable_of
 from pulse_assets.history.observed import FileContent
 from pulse_assets.history.readers import SUFFIXES
-from pulse_assets.history.samples import bundled_folder, bundled_lags
+from pulse_assets.history.samples import bundled_bounds, bundled_folder, bundled_lags
 from pulse_assets.history.series import Series
 from pulse_assets.history.series_cache import SeriesCache
 from pulse_assets.history.source_files import (
@@ -120,6 +120,10 @@ class Source:
     def usual_lag_days(self) -> dict[str, int]:
         """Return the usual days from the end of a period to its publication, of bundled series."""
         return dict(bundled_lags(self.uri))
+
+    def usual_bounds(self) -> dict[str, str]:
+        """Return the least and the largest possible value of bundled series that have such."""
+        return dict(bundled_bounds(self.uri))
 
     def notes(self) -> list[str]:
         """Return what was skipped or renamed in tables, one sentence each.

@@ -17,9 +17,8 @@ class GivenRule:
     Attributes:
         name: of those who made them.
         predicted: the newest forecasts known at each index of the series, `[T, H]`, in its unit.
-        lower: lower bounds of their intervals, `[T, H]`; NaN where none are given: the interval is
-            then that of their errors, as that of any rule.
-        upper: upper bounds, NaN where `lower` is.
+        quantiles: their quantiles, `[L, T, H]`; NaN where none is given: it is then that of their
+            errors, as that of any rule.
         start: index of the first value of the series that a request begins with.
         guarded: its forecasts are not clipped.
         scale_free: they are in the unit of the series.
@@ -28,8 +27,7 @@ class GivenRule:
 
     name: str
     predicted: Floats
-    lower: Floats
-    upper: Floats
+    quantiles: Floats
     start: int = 0
     guarded: bool = False
     scale_free: bool = False
@@ -39,14 +37,17 @@ class GivenRule:
         """Return the forecasts `[O, H]` from the origins of the one series; see `Rule`."""
         return self.predicted[request.origins + self.start]
 
-    def replace_bounds(self, origins: Ints, lower: Floats, upper: Floats) -> None:
-        """Replace the bounds of intervals by those that were given, where there are any.
+    def with_own_quantiles(self, origins: Ints, quantiles: Floats) -> Floats:
+        """Return quantiles of the rule's errors, replaced by those that were given with it.
 
         Args:
             origins: indices of the series, `[O]`.
-            lower: lower bounds from the rule's errors, `[O, H]`, changed in place.
-            upper: upper bounds likewise.
+            quantiles: from the rule's errors, `[L, O, H]`, ascending over `L`.
+
+        Returns:
+            The same shape; ascending where all are known.
         """
-        given = ~np.isnan(self.lower[origins])
-        lower[given] = self.lower[origins][given]
-        upper[given] = self.upper[origins][given]
+        given = self.quantiles[:, origins]
+        mixed = np.where(np.isnan(given), quantiles, given)
+        known = np.isfinite(mixed).all(axis=0)
+        return np.where(known, np.sort(mixed, axis=0), mixed)

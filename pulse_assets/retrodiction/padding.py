@@ -1,8 +1,8 @@
 """The padded forecast array `[H, T, W]`, and its conversion from and to forecasts by model.
 
-A row holds all forecasts from one index for one horizon: those of the rules, then `ensemble`,
-`ensemble_median` and persistence (the last value), then NaN up to a whole number of `VECTOR`
-places, because a machine processes several numbers at once.
+A row holds all forecasts from one index for one horizon: those of the rules, then `ensemble` and
+`ensemble_median`, then NaN up to a whole number of `VECTOR` places, because a machine processes
+several numbers at once.
 """
 
 from typing import Final
@@ -15,8 +15,8 @@ from pulse_assets.retrodiction.arrays import LARGEST, kernel
 
 #: Numbers that a machine processes at once, or a multiple of that.
 VECTOR: Final = 4
-#: Places of a row after the rules': for the two ensembles and persistence.
-PLACES_AFTER_RULES: Final = 3
+#: Places of a row after the rules': for the two ensembles.
+PLACES_AFTER_RULES: Final = 2
 #: The largest width of a row, and the distance in memory between the named arrays of kernels. It
 #: is not a power of two: arrays at such a distance compete for the same places of the cache.
 MAX_WIDTH: Final = 62 * VECTOR
@@ -56,26 +56,32 @@ def _fill_padded(forecasts: Floats, padded: Floats) -> None:
 
 @kernel  # pragma: no cover
 def unpack(
-    padded: Floats, indices: Ints, radius: Floats, places: Ints, unit: float, models: int
-) -> tuple[Floats, Floats, Floats]:
-    """Return forecasts and the bounds of their intervals by model, `[M, O, H]` each.
+    padded: Floats, indices: Ints, offsets: Floats, places: Ints, unit: float, models: int
+) -> tuple[Floats, Floats]:
+    """Return forecasts `[M, O, H]` and their quantiles `[L, M, O, H]` by model.
 
     Args:
         padded: padded forecast array in units `[H, T, W]`.
         indices: index `t` of each origin `[O]`; where it is negative all results are NaN.
-        radius: half widths of the intervals in units `[H, R, W]`.
+        offsets: distance of each quantile from its forecast in units `[H, R, L, W]`.
         places: index `r` of each origin `[O]`, negative where `t` is.
         unit: the factor of all results, which are limited to the largest number there is.
         models: the number of models.
     """
-    predicted, upper = take(padded, indices, models), take(radius, places, models)
-    lower = np.empty(predicted.shape)
-    # One pass over all numbers, because the machine then computes several at once.
-    middles, lows, highs = predicted.reshape(-1), lower.reshape(-1), upper.reshape(-1)
-    for i in range(len(middles)):
-        middle, half = limited(middles[i] * unit), limited(highs[i] * unit)
-        middles[i], lows[i], highs[i] = middle, limited(middle - half), limited(middle + half)
-    return predicted, lower, upper
+    predicted = take(padded, indices, models)
+    steps, _, levels, _ = offsets.shape
+    quantiles = np.full((levels, models, len(indices), steps), np.nan)
+    for o in range(len(indices)):
+        if indices[o] < 0:
+            continue
+        for model in range(models):
+            for j in range(steps):
+                middle = limited(predicted[model, o, j] * unit)
+                predicted[model, o, j] = middle
+                for level in range(levels):
+                    offset = limited(offsets[j, places[o], level, model] * unit)
+                    quantiles[level, model, o, j] = limited(middle + offset)
+    return predicted, quantiles
 
 
 @kernel  # pragma: no cover

@@ -1,4 +1,4 @@
-"""Retrodict one series: the forecasts of all rules and combinations, weights and intervals."""
+"""Retrodict one series: the forecasts of all rules and combinations, weights and quantiles."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from pulse_assets.retrodiction.combination.prior import Prior, make_prior, no_pr
 from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.given_rule import GivenRule
 from pulse_assets.retrodiction.indicators import IndicatorRule
-from pulse_assets.retrodiction.intervals import interval_radius
 from pulse_assets.retrodiction.known_series import KnownSeries, Revisions, versions
 from pulse_assets.retrodiction.padding import pack, unpack, unpack_weights
+from pulse_assets.retrodiction.quantiles import LEVELS, quantile_offsets
 from pulse_assets.retrodiction.real_time import Vintage, run_on_vintages, vintages_of
 from pulse_assets.retrodiction.rules import ENSEMBLES, BuiltIn, Rule
 from pulse_assets.retrodiction.walk_forward import SeriesBatch
@@ -28,16 +28,14 @@ class Retrodiction:
     Attributes:
         models: names of the rules, then `ensemble` and `ensemble_median` `[M]`.
         predicted: forecasts `[M, O, H]` in the unit of the series; NaN where a model has none.
-        lower: lower bounds of the intervals `[M, O, H]`.
-        upper: upper bounds of the intervals `[M, O, H]`.
+        quantiles: quantiles of each forecast `[L, M, O, H]`, ascending over the levels.
         weights: share of each rule in `ensemble` `[M, O, H]`; NaN for the two ensembles.
         errors: the origins of the whole history from which a rule failed; the forecasts are NaN.
     """
 
     models: tuple[str, ...]
     predicted: Floats
-    lower: Floats
-    upper: Floats
+    quantiles: Floats
     weights: Floats
     errors: tuple[RuleFailure, ...] = ()
 
@@ -50,14 +48,15 @@ def retrodict(
     rules: Sequence[Rule],
     *,
     ensemble: Method = "dmsfe",
-    level: float = 0.9,
+    levels: Sequence[float] = LEVELS,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
     strict: bool = True,
 ) -> Retrodiction:
-    """Forecast from each origin, combine, and add intervals, using only what was known there.
+    """Forecast from each origin, combine, and add quantiles, using only what was known there.
 
-    The rules run over the whole history, so that weights and intervals at an origin depend on all
+    The rules run over the whole history, so that weights and quantiles at an origin depend on all
     forecasts verified by then. A value that a later one reveals to be implausible counts as
-    missing from then on, in rules, weights and intervals; see `KnownSeries`.
+    missing from then on, in rules, weights and quantiles; see `KnownSeries`.
 
     Args:
         y: the series `[T]`, NaN where missing; values after the last origin are not used.
@@ -66,11 +65,13 @@ def retrodict(
         season: observations per season, >= 1.
         rules: the rules, with distinct names.
         ensemble: how `ensemble` weighs the rules, see `combine`.
-        level: nominal coverage of the intervals, 0..1.
+        levels: of the quantiles `[L]`, ascending, 0..1.
+        bounds: the least and the largest value that the series can have, in its unit: no forecast
+            and no quantile lies outside.
         strict: whether the failure of a rule is raised; if not, its forecasts there are NaN.
 
     Returns:
-        A `Retrodiction`. An interval is finite where its forecast is and at least `horizon + 1`
+        A `Retrodiction`. Quantiles are finite where their forecast is and at least `horizon + 1`
         values were known.
 
     Raises:
@@ -86,7 +87,9 @@ def retrodict(
     requested = np.array(origins, np.int64)
     if isinstance(y, np.ndarray):
         y = KnownSeries.of(y[: requested.max(initial=-1) + 1], season)
-    settings = _Settings(np.array(horizons, np.int64), season, ensemble, level, strict)
+    settings = _Settings(
+        np.array(horizons, np.int64), season, ensemble, np.array(levels), bounds, strict
+    )
     revisions = _known_revisions(y, requested)
     known_versions = list(_versions(y, rules, requested))
     if len(known_versions) == 1:
@@ -119,7 +122,8 @@ class _Settings(NamedTuple):
     horizons: Ints
     season: int
     ensemble: Method
-    level: float
+    levels: Floats
+    bounds: tuple[float, float]
     strict: bool
 
 
@@ -147,16 +151,21 @@ def _joined(parts: Sequence[tuple[Retrodiction, Bools]], origins: Ints) -> Retro
             which of all origins are its own `[O]`.
         origins: all origins `[O]`.
     """
-    models, steps = parts[0][0].models, parts[0][0].predicted.shape[2]
-    names = ("predicted", "lower", "upper", "weights")
-    arrays = {name: np.empty((len(models), len(origins), steps)) for name in names}
+    first = parts[0][0]
+    names = ("predicted", "quantiles", "weights")
+    arrays = {name: np.empty(_with_origins(getattr(first, name), len(origins))) for name in names}
     errors: dict[RuleFailure, None] = {}
     for part, where in parts:
         for name, array in arrays.items():
-            array[:, where] = getattr(part, name)[:, 1:]
+            array[..., where, :] = getattr(part, name)[..., 1:, :]
         others = {*origins[~where].tolist()}
         errors |= dict.fromkeys(error for error in part.errors if error.origin not in others)
-    return Retrodiction(models, **arrays, errors=tuple(errors))
+    return Retrodiction(first.models, **arrays, errors=tuple(errors))
+
+
+def _with_origins(array: Floats, origins: int) -> tuple[int, ...]:
+    """Return the shape of an array `[..., O, H]` with another number of origins."""
+    return *array.shape[:-2], origins, array.shape[-1]
 
 
 def _retrodict(
@@ -180,20 +189,23 @@ def _retrodict(
     failures = None if settings.strict else list[RuleFailure]()
     first = max(int(ordered[0]) - start, 0) if len(usable) else 0
     padded = _run_rules(batch, vintages, rules, first, failures)
+    np.clip(padded, settings.bounds[0] / unit, settings.bounds[1] / unit, out=padded)
     series = batch.observed, batch.filled, batch.request.horizons, usable
     prior = _prior(rules, batch, settings, padded.shape[2])
     weights = combine(padded, *series, len(rules), settings.ensemble, prior)
-    radius = interval_radius(padded, *series, len(models), 1.0 - settings.level)
+    offsets = quantile_offsets(padded, *series, settings.levels)
     # -1 for origins before the first known value.
     places = np.maximum(at - (len(ordered) - len(usable)), -1)
     indices = np.append(usable, -1)[places]
-    arrays = unpack(padded, indices, radius, places, unit, len(models))
+    predicted, quantiles = unpack(padded, indices, offsets, places, unit, len(models))
     for model, rule in enumerate(rules):
         if isinstance(rule, GivenRule):
-            rule.replace_bounds(origins, arrays[1][model], arrays[2][model])
+            quantiles[:, model] = rule.with_own_quantiles(origins, quantiles[:, model])
     by_model = unpack_weights(weights, places, len(rules), len(models))
     errors = (failure._replace(origin=failure.origin + start) for failure in failures or ())
-    return Retrodiction(models, *arrays, by_model, tuple(errors))
+    return Retrodiction(
+        models, predicted, np.clip(quantiles, *settings.bounds), by_model, tuple(errors)
+    )
 
 
 def _prior(rules: Sequence[Rule], batch: SeriesBatch, settings: _Settings, width: int) -> Prior:

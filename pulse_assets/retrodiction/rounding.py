@@ -10,8 +10,8 @@ import numpy as np
 
 from pulse_assets.array_types import Floats
 
-#: Bounds are multiples of a power of two that is at most this share of the interval's radius.
-BOUND_SHARE: Final = 2.0**-7
+#: Quantiles are multiples of a power of two that is at most this share of half their range.
+QUANTILE_SHARE: Final = 2.0**-7
 #: Weights are multiples of this.
 WEIGHT_STEP: Final = 2.0**-16
 #: Shares and probabilities that are pooled or shown are multiples of this.
@@ -23,33 +23,28 @@ SUM_PRECISION: Final = 2.0**-21
 _DROPPED_BITS: Final = 32
 
 
-def round_bounds(predicted: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
-    """Round the bounds of intervals to multiples of at most 1/128 of half their width.
+def round_quantiles(quantiles: Floats) -> Floats:
+    """Round quantiles to multiples of at most 1/128 of half the distance of the outermost two.
 
-    A bound moves by at most 1/256 of that, up or down alike; the forecast stays inside, and what is
-    finite stays finite.
+    A quantile moves by at most 1/256 of that, up or down alike; what is finite stays finite.
 
     Args:
-        predicted: forecasts, in the unit of the series.
-        lower: lower bounds, of the same shape.
-        upper: upper bounds, of the same shape.
+        quantiles: `[L, ...]`, ascending, in the unit of the series.
 
     Example:
-        >>> round_bounds(np.array([0.0]), np.array([-1.0001]), np.array([0.9999]))
-        (array([-1.]), array([1.]))
+        >>> round_quantiles(np.array([-1.0001, 0.3, 0.9999])).tolist()
+        [-1.0, 0.296875, 1.0]
     """
-    # Once more, because a rounded interval may be wide enough for the next larger step.
-    return _round_bounds_once(predicted, *_round_bounds_once(predicted, lower, upper))
+    # Once more, because a rounded range may be wide enough for the next larger step.
+    return _round_quantiles_once(_round_quantiles_once(quantiles))
 
 
-def _round_bounds_once(predicted: Floats, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+def _round_quantiles_once(quantiles: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
-        radius = upper / 2.0 - lower / 2.0  # halves first: the difference may be too large
+        radius = quantiles[-1] / 2.0 - quantiles[0] / 2.0  # halves first: it may be too large
     _, exponent = np.frexp(radius)
-    step = np.ldexp(BOUND_SHARE / 2.0, exponent)
-    below = np.fmin(_to_multiple(lower, step), predicted)
-    above = np.fmax(_to_multiple(upper, step), predicted)
-    return np.where(radius > 0.0, below, lower), np.where(radius > 0.0, above, upper)
+    step = np.ldexp(QUANTILE_SHARE / 2.0, exponent)
+    return np.where(radius > 0.0, _to_multiple(quantiles, step), quantiles)
 
 
 def _to_multiple(values: Floats, step: Floats) -> Floats:

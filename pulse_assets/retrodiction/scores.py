@@ -1,7 +1,7 @@
 """Scores of verified forecasts, each a `Metric`; tables, tests and reports read `METRICS`.
 
-In every formula y is observed, f predicted, and [l, u] the interval of level 1 - alpha. A score is
-the mean of a number of each pair, or its root. A pair counts if both y and f are known. A score is
+In every formula y is observed, f predicted, [l, u] the interval, and q the quantile of level tau. A
+score is the mean of a number of each pair, its double, or its root. A pair counts if both y and f are known. A score is
 NaN without any such pair, if the number of one of them is undefined, and if it is beyond the
 largest number there is.
 """
@@ -24,6 +24,8 @@ class Verified:
         predicted: forecasts `[..., n]`.
         lower: lower bounds of the intervals `[..., n]`.
         upper: upper bounds of the intervals `[..., n]`.
+        quantiles: of the forecasts `[L, ..., n]`.
+        levels: of the quantiles `[L]`.
         scale: denominator of mase at the origin of each pair `[n]`.
         squared_scale: denominator of rmsse at the origin of each pair `[n]`.
     """
@@ -32,6 +34,8 @@ class Verified:
     predicted: Floats
     lower: Floats
     upper: Floats
+    quantiles: Floats
+    levels: Floats
     scale: Floats
     squared_scale: Floats
 
@@ -63,6 +67,7 @@ class Metric:
         meaning: description of that column.
         is_scaled: whether the column is a scale, else a sum.
         is_root: whether the score is the root of the mean.
+        is_double: whether the score is twice the mean.
     """
 
     name: str
@@ -73,10 +78,13 @@ class Metric:
     meaning: str
     is_scaled: bool = False
     is_root: bool = False
+    is_double: bool = False
 
     def score(self, total: Floats, n: Floats | Ints) -> Floats:
         """Return the score of `n` pairs whose numbers add up to `total`; NaN without any."""
         mean = _finite(_ratio(total, n))
+        if self.is_double:
+            return 2.0 * mean
         return np.sqrt(mean) if self.is_root else mean
 
     def to_column(self, total: Floats, n: Floats | Ints, abs_error: Floats) -> Floats:
@@ -142,6 +150,49 @@ def covered(pairs: Verified) -> Floats:
     return np.where(np.isnan(pairs.lower) | np.isnan(pairs.upper), np.nan, inside)
 
 
+def quantile_losses(pairs: Verified) -> Floats:
+    """Return the mean over the levels of max(tau (y - q), (tau - 1) (y - q)), the pinball loss.
+
+    Its mean over pairs is `pinball`; twice that is `wis`, the weighted interval score, if the
+    levels are symmetric and contain 0.5.
+
+    Example:
+        Quantiles 0, 1 and 2 at levels 0.1, 0.5 and 0.9, observed 3: (0.3 + 1 + 0.9) / 3 = 0.7333.
+
+    Source:
+        Koenker, Bassett (1978), Regression quantiles, doi:10.2307/1913643. Bracher, Ray, Gneiting,
+        Reich (2021), Evaluating epidemic forecasts in an interval format,
+        doi:10.1371/journal.pcbi.1008618.
+    """
+    total = np.zeros(np.broadcast_shapes(pairs.predicted.shape, pairs.observed.shape))
+    for level, quantile in zip(pairs.levels.tolist(), pairs.quantiles, strict=True):
+        over = _difference(pairs.observed, quantile)
+        total = total + np.where(over >= 0.0, level * over, (level - 1.0) * over)
+    return total / len(pairs.levels)
+
+
+def scaled_quantile_losses(pairs: Verified) -> Floats:
+    """Return `quantile_losses` / scale, see `mase_scale`; twice their mean is sql.
+
+    Example:
+        A quantile loss of 3 at scale 2: an sql of 2 * 3 / 2 = 3.
+
+    Source:
+        Shchur et al. (2025), fev-bench: A realistic benchmark for time series forecasting,
+        doi:10.48550/arXiv.2509.26468.
+    """
+    return _ratio(quantile_losses(pairs), pairs.scale)
+
+
+def count_below(pairs: Verified) -> Floats:
+    """Return 1 where y <= q, else 0, `[L, ..., n]`; NaN without a quantile.
+
+    Example:
+        Quantiles 1 and 2, observed 1.5: 0 and 1.
+    """
+    return np.where(np.isnan(pairs.quantiles), np.nan, pairs.observed <= pairs.quantiles)
+
+
 METRICS: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
@@ -174,6 +225,32 @@ METRICS: Final[dict[str, Metric]] = {
             "covered",
             "pairs whose observation is inside the interval, bounds included; NaN where one has no "
             "interval",
+        ),
+        Metric(
+            "pinball",
+            quantile_losses,
+            True,
+            0.0,
+            "quantile_loss",
+            "sum over the pairs of the mean pinball loss of the quantiles; NaN where one has none",
+        ),
+        Metric(
+            "wis",
+            quantile_losses,
+            True,
+            0.0,
+            "quantile_loss",
+            "sum over the pairs of the mean pinball loss of the quantiles; NaN where one has none",
+            is_double=True,
+        ),
+        Metric(
+            "sql",
+            scaled_quantile_losses,
+            True,
+            0.0,
+            "scaled_quantile_loss",
+            "the same, each divided by the mase denominator of its pair; NaN where that is 0",
+            is_double=True,
         ),
     )
 }

@@ -8,12 +8,14 @@ from typing import Any, Final, Literal
 from pydantic import field_validator
 
 from pulse_assets.errors import ConfigurationError
+from pulse_assets.history.bounds import Bounds
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.history.publication import ALL_OTHERS
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.combination import Method
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT
+from pulse_assets.retrodiction.quantiles import LEVELS
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, RULES
 from pulse_assets.settings.checked import Checked
 from pulse_assets.settings.setting import EVALUATE, PREDICT, setting
@@ -24,6 +26,10 @@ _LONGEST_HISTORY: Final = 5 * 36525
 _LONGEST_HORIZON: Final = 3650
 #: Longest time from the end of a period to the publication of its value, in days.
 _LONGEST_LAG: Final = 3650
+#: Levels of quantiles that agree to this many digits are the same.
+LEVEL_DIGITS: Final = 9
+#: Quantiles of a forecast at most: each percentile.
+_MOST_QUANTILES: Final = 99
 #: Longest time of a rule in a batch: a week.
 MOST_SECONDS: Final = 604_800
 
@@ -61,7 +67,13 @@ class TrainingOptions(Checked):
         gt=0,
         lt=1,
         group=EVALUATE,
-        description="nominal coverage of the intervals, 0..1",
+        description="nominal coverage of the intervals, 0..1: between two quantiles, whose levels "
+        "are added to those of `quantiles`",
+    )
+    quantiles: list[float] = setting(
+        default=list(LEVELS),
+        group=EVALUATE,
+        description="levels, 0..1, at which every forecast has a quantile",
     )
     ensemble: Method = setting(
         default="dmsfe",
@@ -94,6 +106,13 @@ class TrainingOptions(Checked):
         description="days from the end of a period to the publication of its value, where the "
         "source has no published_at: one number for all, or by variable, such as gdp=45; default: "
         "0, for the bundled series what is usual for them",
+    )
+    bounds: dict[str, str] = setting(
+        default={},
+        group=PREDICT,
+        description="least and largest value that a variable can have, or one of the two, such as "
+        "people=0: or share=0:100; forecasts and quantiles stay inside; default: none, for the "
+        "bundled series those of rates and prices",
     )
     score_against: str = setting(
         default="first",
@@ -139,7 +158,18 @@ class TrainingOptions(Checked):
         "configuration or code",
     )
 
-    @field_validator("variables", "models", "horizons")
+    @property
+    def interval_levels(self) -> tuple[float, float]:
+        """The levels of the lower and of the upper bound of an interval."""
+        tail = round((1.0 - self.interval_level) / 2.0, LEVEL_DIGITS)
+        return tail, round(1.0 - tail, LEVEL_DIGITS)
+
+    @property
+    def quantile_levels(self) -> tuple[float, ...]:
+        """The levels of all quantiles, ascending: those asked for and those of the interval."""
+        return tuple(sorted({*self.quantiles, *self.interval_levels}))
+
+    @field_validator("variables", "models", "horizons", "quantiles")
     @classmethod
     def _not_empty_nor_twice(cls, value: list[Any] | None) -> list[Any] | None:
         if value is not None and not value:
@@ -166,6 +196,24 @@ class TrainingOptions(Checked):
                 "steps"
             )
         return sorted(value)
+
+    @field_validator("quantiles")
+    @classmethod
+    def _between_0_and_1(cls, value: list[float]) -> list[float]:
+        outside = [level for level in value if not 0.0 < round(level, LEVEL_DIGITS) < 1.0]
+        if outside:
+            raise ValueError(f"holds the level {outside[0]:g}: choose levels between 0 and 1")
+        if len(value) > _MOST_QUANTILES:
+            raise ValueError(f"holds {len(value)} levels: choose at most {_MOST_QUANTILES}")
+        return sorted({round(level, LEVEL_DIGITS) for level in value})
+
+    @field_validator("bounds")
+    @classmethod
+    def _possible_bounds(cls, value: dict[str, str]) -> dict[str, str]:
+        try:
+            return {variable: Bounds.parse(text).text for variable, text in value.items()}
+        except ConfigurationError as error:
+            raise ValueError(f"cannot be used: {error}") from error
 
     @field_validator("frequencies")
     @classmethod

@@ -6,10 +6,42 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
+from pulse_assets.array_types import Floats
+from pulse_assets.retrodiction.rounding import round_quantiles
+from pulse_assets.settings import TrainingOptions
+
 
 def constant(text: str, length: int) -> pa.DictionaryArray:
     """Return a dictionary column that holds `text` in each of `length` rows."""
     return pa.DictionaryArray.from_arrays(np.zeros(length, np.int32), [text])
+
+
+def list_column(rows: Floats) -> pa.ListArray:
+    """Return a column whose values are lists, one per row of `[N, L]`."""
+    count, length = rows.shape
+    return pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * length, rows.ravel())
+
+
+def list_rows(column: pa.ChunkedArray) -> Floats:
+    """Return the lists of a column, which have the same length, as `[N, L]`.
+
+    Example:
+        >>> list_rows(pa.chunked_array([list_column(np.array([[1.0, 2.0]]))])).tolist()
+        [[1.0, 2.0]]
+    """
+    values = cast("pa.ListArray", column.combine_chunks()).flatten().to_numpy()
+    return values.reshape(len(column), -1) if len(column) else np.empty((0, 0))
+
+
+def quantile_columns(quantiles: Floats, options: TrainingOptions) -> dict[str, pa.Array]:
+    """Return quantiles `[L, N]`, rounded, and those of them that bound the interval."""
+    rounded = round_quantiles(quantiles)
+    lower, upper = (options.quantile_levels.index(level) for level in options.interval_levels)
+    return {
+        "lower": pa.array(rounded[lower]),
+        "upper": pa.array(rounded[upper]),
+        "quantiles": list_column(rounded.T),
+    }
 
 
 def all_true(column: pa.ChunkedArray) -> bool:

@@ -14,7 +14,7 @@ from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.columns import constant
+from pulse_assets.stages.columns import constant, quantile_columns
 from pulse_assets.stages.observations import Observations
 from pulse_assets.stages.observe import observe_all
 from pulse_assets.stages.panel import Panel, SeriesRequest, forecast_series
@@ -49,7 +49,7 @@ def forecast_next(
     Args:
         series: the observations by variable.
         rules: the rules.
-        options: horizons, length of the history, ensemble method and interval level.
+        options: horizons, length of the history, ensemble method, quantiles and bounds.
         trust: trust after the last batch; rules that were never scored are absent.
 
     Example:
@@ -68,7 +68,7 @@ def forecast_next(
             left_out[name] = str(error)
             continue
         rule_errors |= {f"{name}, {e.model}": e.text for e in retrodiction.errors}
-        parts.append(_table(request, as_of, retrodiction, trust))
+        parts.append(_table(request, as_of, retrodiction, options, trust))
     rows = [{"variable": name, "error": left_out[name]} for name in series if name in left_out]
     parts.append(pa.Table.from_pylist(rows, NEXT_FORECASTS))
     return NextForecasts(pa.concat_tables(parts).unify_dictionaries(), left_out, rule_errors)
@@ -132,12 +132,20 @@ def _enough_rows(
 
 
 def _table(
-    request: SeriesRequest, as_of: np.datetime64, forecasts: Retrodiction, trust: Trust
+    request: SeriesRequest,
+    as_of: np.datetime64,
+    forecasts: Retrodiction,
+    options: TrainingOptions,
+    trust: Trust,
 ) -> pa.Table:
     """Return the [M, 1, H] arrays as rows: all horizons of the first model, then of the next."""
     name, horizons, models = request.name, request.steps_ahead, forecasts.models
     last = int(request.origins[0])
-    origin = request.dates[last], as_of, request.series.newest_value(last)
+    origin = {
+        "origin_date": request.dates[last],
+        "made_at": as_of,
+        "origin_value": request.series.newest_value(last),
+    }
     targets = dates_ahead(request.dates[: last + 1], horizons, request.frequency)
     steps = len(horizons)
     length = len(models) * steps
@@ -145,18 +153,24 @@ def _table(
     own = trust(name)
     trusts = [own.get((m, int(h)), np.nan) for m in models for h in horizons]
     errors = {failure.model: failure.text for failure in forecasts.errors}
-    predicted = zip(np.repeat(models, steps), forecasts.predicted.ravel(), strict=True)
-    arrays = forecasts.predicted, forecasts.lower, forecasts.upper, forecasts.weights
-    return pa.table(
-        [
-            constant(name, length),
-            pa.DictionaryArray.from_arrays(model, list(models)),
-            *(pa.array(np.full(length, value)) for value in origin),
-            pa.array(np.tile(horizons.astype(np.int32), len(models))),
-            pa.array(np.tile(targets, len(models))),
-            *(pa.array(array.ravel()) for array in arrays),
-            pa.array(trusts, pa.float64()),
-            pa.array([errors.get(m) if np.isnan(p) else None for m, p in predicted], pa.string()),
-        ],
-        schema=NEXT_FORECASTS,
-    )
+    predicted = forecasts.predicted.ravel()
+    quantiles = forecasts.quantiles.reshape(len(forecasts.quantiles), length)
+    columns = {
+        "variable": constant(name, length),
+        "model": pa.DictionaryArray.from_arrays(model, list(models)),
+        **{key: pa.array(np.full(length, value)) for key, value in origin.items()},
+        "horizon": np.tile(horizons.astype(np.int32), len(models)),
+        "target_date": np.tile(targets, len(models)),
+        "predicted": predicted,
+        **quantile_columns(quantiles, options),
+        "weight": forecasts.weights.ravel(),
+        "trust": pa.array(trusts, pa.float64()),
+        "error": pa.array(
+            [
+                errors.get(model) if np.isnan(value) else None
+                for model, value in zip(np.repeat(models, steps), predicted, strict=True)
+            ],
+            pa.string(),
+        ),
+    }
+    return pa.table([columns[key] for key in NEXT_FORECASTS.names], schema=NEXT_FORECASTS)

@@ -1,6 +1,6 @@
 """Somebody else's forecasts of one variable: what was known of them at each row of its history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple, Self
@@ -131,25 +131,26 @@ class Steps(NamedTuple):
         return np.append(self.labels, dates_ahead(self.labels, after, self.frequency))
 
 
-def given_rules(given: GivenRows, steps: Steps, start: int, level: float) -> dict[str, GivenRule]:
+def given_rules(
+    given: GivenRows, steps: Steps, start: int, levels: Sequence[float]
+) -> dict[str, GivenRule]:
     """Return the rule that repeats the newest forecasts known at each row, by model.
 
     Args:
         given: all forecasts.
         steps: the rows and steps.
         start: the first row with a value.
-        level: nominal coverage of the intervals, 0..1.
+        levels: of the quantiles, 0..1.
     """
     if not given.models:
         return {}
     find, rules = _Finder.of(given, steps), {}
     for code, model in enumerate(given.models):
         point, made_at = find(code, np.nan)
-        (lower, first), (upper, last) = (find(code, (1.0 + sign * level) / 2.0) for sign in (-1, 1))
+        found = (find(code, level) for level in levels)
         # Quantiles of another day belong to another forecast.
-        both = (first == made_at) & (last == made_at) & (lower <= upper)
-        lower, upper = (np.where(both, bound, np.nan) for bound in (lower, upper))
-        rules[model] = GivenRule(model, point, lower, upper, start)
+        quantiles = [np.where(day == made_at, values, np.nan) for values, day in found]
+        rules[model] = GivenRule(model, point, np.array(quantiles), start)
     return rules
 
 

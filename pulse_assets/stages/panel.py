@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 
 from pulse_assets.array_types import Dates, Floats, Ints
+from pulse_assets.history.bounds import bounds_of
 from pulse_assets.history.frequency import Frequency
 from pulse_assets.retrodiction.arrays import first_known
 from pulse_assets.retrodiction.failures import RuleFailure
@@ -99,10 +100,10 @@ class SeriesRequest:
         """Return the request as if nobody else had made forecasts."""
         return replace(self, given=GivenRows.none())
 
-    def given_rules(self, level: float) -> dict[str, GivenRule]:
+    def given_rules(self, levels: Sequence[float]) -> dict[str, GivenRule]:
         """Return the rules that repeat somebody else's forecasts, by name."""
         steps = Steps(self.dates, self.known_days, self.labels, self.frequency, self.steps_ahead)
-        return given_rules(self.given, steps, first_known(self.series.values), level)
+        return given_rules(self.given, steps, first_known(self.series.values), levels)
 
 
 @dataclass(frozen=True)
@@ -196,12 +197,12 @@ def forecast_series(
         panel: the observations of all variables.
         selected: from `Panel.select_indicators`.
         rules: the rules.
-        options: ensemble method, interval level, leading indicators and what a rule's error does.
+        options: ensemble method, quantiles, bounds, leading indicators and what a rule's error does.
 
     Raises:
         RuleError: a rule failed and `on_rule_error` is `fail`.
     """
-    given = request.given_rules(options.interval_level)
+    given = request.given_rules(options.quantile_levels)
     segments = _segments(request, selected, slow=any(r.history_origins is not None for r in rules))
     parts = [
         retrodict(
@@ -215,7 +216,8 @@ def forecast_series(
                 *_indicator_rules(request, panel, segment),
             ],
             ensemble=options.ensemble,
-            level=options.interval_level,
+            levels=options.quantile_levels,
+            bounds=bounds_of(request.name, options.bounds),
             strict=options.on_rule_error == "fail",
         )
         for segment in segments
@@ -277,7 +279,7 @@ def _indicator_rules(
 
 
 def _join(parts: Sequence[Retrodiction], origins: Sequence[Ints], length: int) -> Retrodiction:
-    """Return the forecasts of all segments, [M, O, S], each without its screening row.
+    """Return the forecasts of all segments, [..., M, O, S], each without its screening row.
 
     Args:
         parts: the forecasts of each segment; the first origin is its screening row.
@@ -288,17 +290,17 @@ def _join(parts: Sequence[Retrodiction], origins: Sequence[Ints], length: int) -
     models = (*sorted(own, key=_rules_first), *ENSEMBLES)
 
     def joined(values_of: Callable[[Retrodiction], Floats], absent: float) -> Floats:
-        whole = np.full((len(models), length, parts[0].predicted.shape[2]), absent)
+        *levels, _, _, steps = values_of(parts[0]).shape
+        whole = np.full((*levels, len(models), length, steps), absent)
         for part, where in zip(parts, origins, strict=True):
             places = np.array([models.index(name) for name in part.models])
-            whole[places[:, None], where] = values_of(part)[:, 1:]
+            whole[..., places[:, None], where, :] = values_of(part)[..., 1:, :]
         return whole
 
     return Retrodiction(
         models,
         predicted=joined(lambda part: part.predicted, np.nan),
-        lower=joined(lambda part: part.lower, np.nan),
-        upper=joined(lambda part: part.upper, np.nan),
+        quantiles=joined(lambda part: part.quantiles, np.nan),
         weights=joined(lambda part: part.weights, 0.0),
     )
 

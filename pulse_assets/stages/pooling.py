@@ -14,13 +14,15 @@ import pyarrow as pa
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS
 from pulse_assets.retrodiction.scores import METRICS
+from pulse_assets.stages.columns import list_rows
 
 #: A row of `batch_metrics` with scores is of one of these.
 KEY: Final = ("variable", "model", "horizon")
 #: Columns of `batch_metrics` that `add_up` needs.
 POOLED_COLUMNS: Final = (
     *("batch", *KEY, "n", "missing", "abs_error", "compared", "naive_abs_error", "weight"),
-    *(metric.column for metric in METRICS.values()),
+    *dict.fromkeys(metric.column for metric in METRICS.values()),
+    "below",
 )
 
 #: Bits of a group's number that hold the model and the horizon.
@@ -108,7 +110,8 @@ def add_up(metrics: Iterable[pa.Table]) -> pd.DataFrame:
     Returns:
         `KEY`, names as categories; n, missing, compared, abs_error and naive_abs_error over the
         compared pairs; and for each score and the weight its sum, and in `<score>_n` the number of
-        its pairs. A batch whose sum is undefined is left out of that sum and of its number.
+        its pairs; and in `below_<i>` the observations at or below the quantile of the i-th level. A
+        batch whose sum is undefined is left out of that sum and of its number.
     """
     groups, sums = Groups(), dict[str, Floats]()
     for table in chain([BATCH_METRICS.empty_table()], metrics):
@@ -162,6 +165,8 @@ def _addends(rows: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
     yield from _defined("weight", (n + missing) * rows["weight"].to_numpy(), n + missing)
     for name, metric in METRICS.items():
         yield from _defined(name, metric.to_total(rows[metric.column].to_numpy(), n, error), n)
+    for level, below in enumerate(list_rows(rows["below"]).T):
+        yield from _defined(f"below_{level}", below, n)
 
 
 def _defined(name: str, total: Floats, count: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

@@ -9,10 +9,10 @@ import pyarrow as pa
 from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import RETRODICTIONS
 from pulse_assets.retrodiction.retrodict import Retrodiction
-from pulse_assets.retrodiction.rounding import round_bounds, round_sums, round_weights
+from pulse_assets.retrodiction.rounding import round_sums, round_weights
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.columns import constant
+from pulse_assets.stages.columns import constant, quantile_columns
 from pulse_assets.stages.panel import (
     Panel,
     Selected,
@@ -83,7 +83,7 @@ def predict(
         batches: the planned variables of each batch, by partition key; all of one anchor.
         panel: the observations of all variables.
         rules: the rules.
-        options: ensemble method, interval level, leading indicators and what a rule's error does.
+        options: ensemble method, quantiles, bounds, leading indicators and what a rule's error does.
 
     Returns:
         The forecasts by partition key.
@@ -91,7 +91,7 @@ def predict(
     groups = _groups(batches, by_steps=any(rule.history_origins is not None for rule in rules))
     requests = [group.request for group in groups]
     selected = panel.select_indicators(requests, options.max_partners)
-    forecasts = {key: BatchForecasts(key, [], options.score_against) for key in batches}
+    forecasts = {key: BatchForecasts(key, [], options) for key in batches}
     for group in groups:
         for key, part in _forecast(group, panel, selected, rules, options):
             forecasts[key].parts.append(part)
@@ -145,7 +145,7 @@ class _Rows:
     Attributes:
         variable: what was predicted.
         models: names of the models.
-        numbers: forecasts, lower and upper bounds and weights [4, M, P].
+        numbers: forecasts, weights and quantiles [2 + L, M, P].
         errors: texts of errors [M, P], empty where there is none; None: no rule failed.
     """
 
@@ -162,16 +162,16 @@ class BatchForecasts:
     Attributes:
         batch_id: the partition key.
         parts: the forecasts of each variable, ordered by its name.
-        score_against: which release of an outcome is `observed`.
+        options: the levels of the quantiles, and which release of an outcome is `observed`.
     """
 
     batch_id: str
     parts: list[_Rows]
-    score_against: str = "first"
+    options: TrainingOptions
 
     def table(self) -> pa.Table:
         """Return the forecasts as a sorted table of schema `RETRODICTIONS`."""
-        return _table(self.batch_id, self.parts, self.score_against)
+        return _table(self.batch_id, self.parts, self.options)
 
 
 def _forecast(
@@ -204,24 +204,24 @@ def _forecast(
 
 
 def _numbers(forecasts: SeriesForecasts) -> Floats:
-    """Return forecasts, bounds and weights as they are stored, [4, M, O, S]."""
+    """Return forecasts, weights and quantiles, [2 + L, M, O, S]."""
     result = forecasts.retrodiction
     weights = round_weights(result.weights)
-    return np.stack([result.predicted, result.lower, result.upper, weights])
+    return np.concatenate([[result.predicted, weights], result.quantiles])
 
 
 def _only_heard(rows: _Rows, alone: _Rows) -> _Rows:
     """Return the rows with those of `alone` for pairs for which nobody else's forecasts count."""
     unheard = np.flatnonzero(~rows.variable.heard)
     numbers = rows.numbers.copy()
-    numbers[:3, :, unheard], numbers[3, :, unheard] = np.nan, 0.0
+    numbers[:, :, unheard], numbers[1, :, unheard] = np.nan, 0.0
     places = [rows.models.index(name) for name in alone.models]
     numbers[:, np.array(places)[:, None], unheard] = alone.numbers[:, :, unheard]
     return replace(rows, numbers=numbers)
 
 
 def _rows(variable: PlannedVariable, forecasts: SeriesForecasts, numbers: Floats) -> _Rows:
-    """Take the forecasts of one batch from `numbers` [4, M, O, S] of all."""
+    """Take the forecasts of one batch from `numbers` [2 + L, M, O, S] of all."""
     request, pairs = forecasts.request, variable.pairs
     origins = request.origins.searchsorted(pairs.last_known_row)
     steps = request.steps_ahead.searchsorted(pairs.steps_ahead)
@@ -248,15 +248,15 @@ def _error_texts(retrodiction: Retrodiction, origins: Ints) -> np.ndarray | None
     return texts
 
 
-def _table(batch_id: str, parts: Sequence[_Rows], score_against: str) -> pa.Table:
+def _table(batch_id: str, parts: Sequence[_Rows], options: TrainingOptions) -> pa.Table:
     """Return the rows of all variables of a batch, in order of model, then pair."""
     if not parts:
         return RETRODICTIONS.empty_table()
     models = sorted({name for part in parts for name in part.models})
     codes = {name: code for code, name in enumerate(models)}
-    numbers = np.concatenate([part.numbers.reshape(4, -1) for part in parts], axis=1)
-    predicted, lower, upper, weight = numbers
-    lower, upper = round_bounds(predicted, lower, upper)
+    predicted, weight, *quantiles = np.concatenate(
+        [part.numbers.reshape(len(part.numbers), -1) for part in parts], axis=1
+    )
     lengths = [part.numbers[0].size for part in parts]
     columns = {
         "variable": pa.DictionaryArray.from_arrays(
@@ -267,12 +267,11 @@ def _table(batch_id: str, parts: Sequence[_Rows], score_against: str) -> pa.Tabl
             np.concatenate([_each_pair(part, codes) for part in parts]), models
         ),
         "predicted": predicted,
-        "lower": lower,
-        "upper": upper,
+        **quantile_columns(np.array(quantiles), options),
         "weight": weight,
         "error": _error_column(parts),
         "batch": constant(batch_id, sum(lengths)),
-        **_pair_columns(parts, score_against),
+        **_pair_columns(parts, options.score_against),
     }
     return pa.table([columns[name] for name in RETRODICTIONS.names], schema=RETRODICTIONS)
 

@@ -23,6 +23,7 @@ from pulse_assets.results import (
 from pulse_assets.retrodiction.rules import ENSEMBLE, INDICATOR_PREFIX, INDICATORS, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
+from pulse_assets.stages.calibration import calibrate, is_symmetric
 from pulse_assets.stages.ledger import latest_trust
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
 from pulse_assets.stages.pooling import KEY, POOLED_COLUMNS, add_up
@@ -35,6 +36,10 @@ RESULT_COLUMNS: Final = tuple(dict.fromkeys((*OUTCOME_COLUMNS, *POOLED_COLUMNS))
 
 #: Scores that are roots of means.
 _ROOTS: Final = [name for name, metric in METRICS.items() if metric.is_root]
+#: Scores that are twice a mean.
+_DOUBLES: Final = [name for name, metric in METRICS.items() if metric.is_double]
+#: Scores in the unit of a variable: over several variables they mean nothing.
+_IN_UNITS: Final = ["pinball", "wis"]
 #: Means over pairs.
 _MEANS: Final = [*METRICS, "weight"]
 #: A rule with less than this share of naive's pairs is not ranked with those that have all.
@@ -56,6 +61,7 @@ def summarise(
     metrics: Iterable[pa.Table],
     ledger: pa.Table,
     *,
+    levels: Sequence[float],
     planned: Sequence[str],
     performance: Performance,
     cluster: Mapping[str, Any],
@@ -76,6 +82,7 @@ def summarise(
         metrics: `RESULT_COLUMNS` of `BATCH_METRICS` of all batches that ran, in order of batch; all
             rows of a batch are in one table.
         ledger: rows of schema `TRUST_LEDGER`.
+        levels: of the quantiles.
         planned: partition keys of the whole grid.
         performance: how long the run took.
         cluster: description of the Dask cluster.
@@ -97,6 +104,9 @@ def summarise(
     skill = _skill_by_horizon(pooled, over_all, ledger)
     outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
     by_variable = _rows_by_variable(pooled, trust)
+    if not is_symmetric(levels):
+        by_variable["wis"] = np.nan
+    calibration = asdict(calibrate(over_all, pooled, levels))
     models = to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
     del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
@@ -107,6 +117,7 @@ def summarise(
         "variables": _describe_variables(by_variable) | {"never_predicted": never},
         "models": models,
         "models_by_variable": _boards(by_variable),
+        "calibration": calibration,
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
@@ -186,6 +197,7 @@ def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return pd.DataFrame(
         means
         | {score: np.sqrt(means[score]) for score in _ROOTS}
+        | {score: 2.0 * means[score] for score in _DOUBLES}
         | {
             "skill": 1.0 - np.exp(logs["log_ratio"]),
             "win_rate": logs["won"],
@@ -212,7 +224,7 @@ def _overall_rows(
     general = trust.assign(model=_general_name(trust["model"]).astype(object))
     mean_trust = general.groupby("model")[_TRUST].mean().reset_index()
     rows = _aggregate(over_all, ["model"]).astype({"model": object})
-    rows = rows.merge(mean_trust, on="model", how="left")
+    rows = rows.merge(mean_trust, on="model", how="left").assign(**dict.fromkeys(_IN_UNITS, np.nan))
     ranked = _ranked(rows, pd.Series(_pairs_to_predict(over_all).sum(), rows.index))
     # Several leading indicators predict one pair, so that their number of pairs says nothing.
     named = by_variable["model"].str.startswith(INDICATOR_PREFIX)

@@ -14,9 +14,14 @@ from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import BATCH_METRICS
 from pulse_assets.retrodiction.rounding import round_shares, round_sums
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
-from pulse_assets.retrodiction.scores import METRICS, Verified, leaderboard_skill
+from pulse_assets.retrodiction.scores import (
+    METRICS,
+    Verified,
+    count_below,
+    leaderboard_skill,
+)
 from pulse_assets.retrodiction.trust import pair_wins
-from pulse_assets.stages.columns import constant
+from pulse_assets.stages.columns import constant, list_column, list_rows
 from pulse_assets.stages.predict import PlannedVariable
 
 _FORECAST_COLUMNS: Final = ("observed", "predicted", "lower", "upper", "scale", "weight")
@@ -27,6 +32,7 @@ def score(
     planned: pa.Table,
     variables: Sequence[PlannedVariable],
     retrodictions: pa.Table,
+    levels: Sequence[float],
 ) -> pa.Table:
     """Score each (variable, model, horizon) of a batch, and list the skipped variables.
 
@@ -36,12 +42,13 @@ def score(
         variables: the variables that `planned` does not skip.
         retrodictions: the batch's forecasts, with the pairs of a model in the order of the pairs of
             its variable, as `predict` returns them and the store gives them back.
+        levels: of their quantiles.
 
     Returns:
         A table of schema `BATCH_METRICS`: one row per scored (variable, model, horizon), and one
         row per skipped variable, without model and horizon.
     """
-    scored = _scored_rows(batch_id, variables, retrodictions)
+    scored = _scored_rows(batch_id, variables, retrodictions, np.array(levels))
     skipped = _skipped_rows(batch_id, planned, scored=bool(scored.num_rows))
     return pa.concat_tables([scored, skipped]).unify_dictionaries()
 
@@ -142,7 +149,7 @@ class _Rows:
     weight: Floats
 
     @classmethod
-    def of(cls, table: pa.Table, variables: Iterable[PlannedVariable]) -> Self:
+    def of(cls, table: pa.Table, variables: Iterable[PlannedVariable], levels: Floats) -> Self:
         """Return the rows of a batch's `retrodictions`, sorted or as they were computed."""
         variable, model = (_categories(table[name]) for name in ("variable", "model"))
         horizons, horizon = np.unique(table["horizon"].to_numpy(), return_inverse=True)
@@ -151,7 +158,12 @@ class _Rows:
         blocks = _Blocks.of(codes[0], variable.dictionary.to_pylist(), planned)
         columns = {name: table[name].to_numpy() for name in _FORECAST_COLUMNS}
         weight = columns.pop("weight")
-        verified = Verified(**columns, squared_scale=blocks.squared_scale)
+        verified = Verified(
+            **columns,
+            quantiles=list_rows(table["quantiles"]).T,
+            levels=levels,
+            squared_scale=blocks.squared_scale,
+        )
         is_naive = codes[1] == model.dictionary.index(REFERENCE).as_py()
         naive = blocks.of_rule(verified.errors, is_naive)
         return cls(variable.dictionary, model.dictionary, codes, horizons, verified, naive, weight)
@@ -234,7 +246,7 @@ class _Groups:
         return (np.bincount(of_row, values, size) / np.bincount(of_row, minlength=size))[rule]
 
 
-def _sums(rows: _Rows, groups: _Groups) -> dict[str, np.ndarray]:
+def _sums(rows: _Rows, groups: _Groups) -> dict[str, np.ndarray | pa.Array]:
     """Return the columns of numbers of `BATCH_METRICS`, [G]."""
     verified = rows.verified
     counted, errors = verified.counted, verified.errors
@@ -243,17 +255,20 @@ def _sums(rows: _Rows, groups: _Groups) -> dict[str, np.ndarray]:
     whole = compared == n
     with_naive = counted & whole[groups.group]
     wins = np.where(with_naive, pair_wins(errors, rows.naive), 0.0)
+    by_column = {metric.column: metric for metric in METRICS.values()}
     metrics = {
-        metric.column: metric.to_column(
+        column: metric.to_column(
             groups.sum(np.where(counted, metric.of_pairs(verified), 0.0)), n, abs_error
         )
-        for metric in METRICS.values()
+        for column, metric in by_column.items()
     }
+    below = [groups.sum(np.where(counted, each, 0.0)) for each in count_below(verified)]
     return {
         "n": n,
         "missing": groups.sum(~counted),
         "abs_error": round_sums(abs_error),
         **{name: round_sums(values) for name, values in metrics.items()},
+        "below": list_column(np.array(below).T),
         "compared": np.where(whole, n, 0.0),
         "naive_abs_error": round_sums(groups.sum(np.where(with_naive, rows.naive, 0.0))),
         "wins": groups.sum(wins),
@@ -292,12 +307,12 @@ def _first_error(texts: Mapping[date, str]) -> _RuleErrors:
 
 
 def _scored_rows(
-    batch_id: str, variables: Iterable[PlannedVariable], retrodictions: pa.Table
+    batch_id: str, variables: Iterable[PlannedVariable], retrodictions: pa.Table, levels: Floats
 ) -> pa.Table:
     """Return one row per variable, model and horizon."""
     if not retrodictions.num_rows:
         return BATCH_METRICS.empty_table()
-    rows = _Rows.of(retrodictions, variables)
+    rows = _Rows.of(retrodictions, variables, levels)
     groups = _Groups.of(rows)
     length = len(groups.model)
     failed = _failure_columns(rows, groups, _rule_errors(retrodictions))

@@ -183,7 +183,11 @@ def _split(asset: str) -> list[str]:
     """Return the columns of floats whose bytes are stored one after another."""
     if asset in _PLAIN:
         return []
-    return [field.name for field in SCHEMAS[asset] if pa.types.is_floating(field.type)]
+    return [
+        f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
+        for field in SCHEMAS[asset]
+        if pa.types.is_list(field.type) or pa.types.is_floating(field.type)
+    ]
 
 
 def _categorical(schema: pa.Schema) -> list[str]:
