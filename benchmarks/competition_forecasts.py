@@ -6,17 +6,14 @@ Each series is forecast once, from its last value, as in the competitions.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from benchmarks.competition_series import CompetitionSeries, naive2_quantiles
+from benchmarks.quantile_scores import LEVELS
 from pulse_assets.array_types import Floats
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
-
-#: Levels of the quantiles that every model forecasts; the outer two are MSIS's interval.
-LEVELS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from typing import Any, Final
 import numpy as np
 from statsforecast.models import AutoCES, AutoETS, DynamicOptimizedTheta
 
-from benchmarks.competition_forecasts import LEVELS, ModelForecasts, median_forecasts
+from benchmarks.competition_forecasts import ModelForecasts, median_forecasts
 from benchmarks.competition_series import CompetitionSeries, sample
+from benchmarks.quantile_scores import LEVELS
 from pulse_assets.array_types import Floats
 
 PEERS: Final[dict[str, Callable[..., Any]]] = {

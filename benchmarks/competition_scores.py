@@ -13,9 +13,10 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.comparison import significance
-from benchmarks.competition_forecasts import LEVELS, ModelForecasts, reference_forecasts
+from benchmarks.competition_forecasts import ModelForecasts, reference_forecasts
 from benchmarks.competition_series import CompetitionSeries
 from benchmarks.quantile_scores import (
+    LEVELS,
     interval_coverage_by_horizon,
     quantile_coverage,
     scaled_interval_scores,

@@ -12,10 +12,14 @@ Source:
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from pulse_assets.array_types import Floats
+
+#: Levels of the quantiles that every model forecasts; the outer two are MSIS's interval.
+LEVELS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 
 
 def scaled_quantile_losses(

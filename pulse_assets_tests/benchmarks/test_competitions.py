@@ -7,7 +7,6 @@ import pytest
 
 from benchmarks import competition_goals, competition_series, competition_tables, competitions
 from benchmarks.competition_forecasts import (
-    LEVELS,
     ModelForecasts,
     median_forecasts,
     reference_forecasts,
@@ -15,6 +14,7 @@ from benchmarks.competition_forecasts import (
 from benchmarks.competition_goals import Goal
 from benchmarks.competition_scores import compare, evaluate, score
 from benchmarks.competition_series import CompetitionSeries
+from benchmarks.quantile_scores import LEVELS
 from pulse_assets_tests.benchmarks.made import published
 
 

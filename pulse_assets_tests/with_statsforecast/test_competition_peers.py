@@ -5,8 +5,8 @@ import pytest
 from statsforecast.models import AutoETS
 
 from benchmarks import competition_peers, competition_series, competitions
-from benchmarks.competition_forecasts import LEVELS
 from benchmarks.competition_series import CompetitionSeries
+from benchmarks.quantile_scores import LEVELS
 from pulse_assets_tests.benchmarks.made import published
 
 
