@@ -16,9 +16,9 @@ OWA: Final = {
 MSIS: Final = {"M3 monthly": 6.5}
 #: The peer whose SQL it must not exceed on the same series.
 PEER: Final = "AutoETS"
-#: Largest distance of a level's coverage from the level, on sets of these competitions.
+#: Largest distance of a level's coverage from the level, on sets of these names.
 COVERAGE: Final = 0.02
-COVERED: Final = ("M1", "M3")
+COVERED: Final = ("M1", "M3", "FRED")
 
 
 class Goal(NamedTuple):

@@ -45,10 +45,10 @@ def peer_forecasts(
     found = {}
     for name, group in sets.items():
         indices = sample(group, len(group) if full else SAMPLE_SIZE)
-        used = [group[i] for i in indices]
+        used, counts = [group[i] for i in indices], f"{len(indices)} of {len(group)}"
         models = {}
         for model in PEERS:
-            path = cache / f"{model} {name} {len(used)} {version('statsforecast')}.npz"
+            path = cache / f"{model} {name} {counts} {version('statsforecast')}.npz"
             models[model] = _stored(path, model, used)
         found[name] = indices, {**models, MEDIAN: median_forecasts(models)}
     return found

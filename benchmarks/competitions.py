@@ -1,4 +1,4 @@
-"""Accuracy on the series of the forecasting competitions M1, M3 and Tourism.
+"""Accuracy on the series of the forecasting competitions M1, M3 and Tourism, and of FRED.
 
     python -m benchmarks.competitions [--peers [--full]] [--series N] [--output DIRECTORY]
 
@@ -6,7 +6,8 @@ Each series is forecast once, from its last value, as in the competitions. Print
 `competitions.json` and `competitions.png`. OWA is the mean of MASE and sMAPE, each over that of
 Naive2, as in M4. SQL is the scaled quantile loss of seven levels, MSIS the scaled score of
 intervals of 95 %. With peers, a second part has the same figures of models of statsforecast on the
-same series. Constants of the engine were chosen on M1 and M3; Tourism is the one to read.
+same series. Constants of the engine were chosen on M1, M3 and half of the FRED series; Tourism is
+the one to read.
 """
 
 import argparse
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import competition_tables as tables
+from benchmarks import fred
 from benchmarks.competition_forecasts import ModelForecasts, our_forecasts
 from benchmarks.competition_goals import goals
 from benchmarks.competition_picture import draw
 from benchmarks.competition_scores import compare, evaluate
 from benchmarks.competition_series import CompetitionSeries, load
+from benchmarks.fred_cases import forecast_once
 from benchmarks.setting import RESULTS, publish
 
 #: Our models that are compared with peers.
@@ -65,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--full", action="store_true", help="run it on all series")
     parser.add_argument("--series", type=int, help="only the first so many series of each set")
     options = parser.parse_args(arguments)
-    sets = {n: group[: options.series] for n, group in load("M1", "M3", "Tourism").items()}
+    sets = load("M1", "M3", "Tourism")
+    sets["FRED monthly"] = forecast_once(fred.load(options.output / "cache"))
+    sets = {name: group[: options.series] for name, group in sets.items()}
     for group in sets.values():
         our_forecasts(group[:1])  # loads or compiles the kernels
     ours = {name: our_forecasts(group) for name, group in sets.items()}

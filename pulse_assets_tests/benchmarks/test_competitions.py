@@ -15,7 +15,7 @@ from benchmarks.competition_goals import Goal
 from benchmarks.competition_scores import compare, evaluate, score
 from benchmarks.competition_series import CompetitionSeries
 from benchmarks.quantile_scores import LEVELS
-from pulse_assets_tests.benchmarks.made import published
+from pulse_assets_tests.benchmarks.made import published, walks, write_database
 
 
 def forecasts(point, quantiles=None, seconds=0.0):
@@ -142,14 +142,16 @@ def test_goals_by_hand():
     assert [line.split()[0] for line in lines[1:]] == ["missed", "missed", "met", "met"]
 
 
-def test_a_run_over_a_few_series(tmp_path, monkeypatch, capsys):
+def test_a_run_over_a_few_series(database, tmp_path, monkeypatch, capsys):
     sets = competition_series.load("M3")
     monkeypatch.setattr(competitions, "load", lambda *_names: sets)
+    write_database(database, walks(4))
     competitions.main(["--series", "3", "--output", str(tmp_path)])
     written = published(tmp_path, "competitions")
     row = written["sets"]["M3 yearly"]["models"]
     assert row["naive"]["owa"] == 1.0  # without seasons it is Naive2
     assert row["ensemble"]["seconds"] is not None
+    assert written["sets"]["FRED monthly"]["series"] == 3
     assert list(row["ensemble"]["coverage"]) == [f"{level:g}" for level in LEVELS]
     assert "peers" not in written
     assert {goal["figure"] for goal in written["goals"]} == {"OWA", "MSIS", "coverage"}

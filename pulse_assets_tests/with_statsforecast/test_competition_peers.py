@@ -7,7 +7,8 @@ from statsforecast.models import AutoETS
 from benchmarks import competition_peers, competition_series, competitions
 from benchmarks.competition_series import CompetitionSeries
 from benchmarks.quantile_scores import LEVELS
-from pulse_assets_tests.benchmarks.made import published
+from pulse_assets_tests.benchmarks.conftest import database  # noqa: F401 - a fixture
+from pulse_assets_tests.benchmarks.made import published, walks, write_database
 
 
 @pytest.fixture
@@ -67,10 +68,11 @@ def test_forecasts_of_other_levels_are_made_again(group, tmp_path):
     assert (models["AutoETS"].predicted > 0.0).all()
 
 
-def test_a_run_over_a_few_series(tmp_path, monkeypatch, capsys):
+def test_a_run_over_a_few_series(database, tmp_path, monkeypatch, capsys):  # noqa: F811
     monkeypatch.setattr(competition_peers, "SAMPLE_SIZE", 2)
     sets = competition_series.load("M3")
     monkeypatch.setattr(competitions, "load", lambda *_names: sets)
+    write_database(database, walks(1))
     competitions.main(["--peers", "--series", "3", "--output", str(tmp_path)])
     found = published(tmp_path, "competitions")
     part = found["peers"]["M3 quarterly"]
