@@ -77,7 +77,7 @@ test-statsforecast: $(STATSFORECAST_VENV)/.installed-statsforecast  ## run the t
 coverage: install-test  ## run all tests and measure branch coverage
 	$(BIN)/python -m pytest -m '' -n 2 --dist loadfile --cov --cov-report=term
 
-bench: $(STATSFORECAST_VENV)/.installed-statsforecast  ## measure accuracy, speed, the whole command and its cost, 8 minutes (needs Debian's gretl-data)
+bench: $(STATSFORECAST_VENV)/.installed-statsforecast  ## measure accuracy, speed, the whole command and its cost, 12 minutes (needs Debian's gretl-data)
 	$(PEERS_PYTHON) -m benchmarks.accuracy --peers
 	$(PEERS_PYTHON) -m benchmarks.competitions --peers
 	$(PEERS_PYTHON) -m benchmarks.speed

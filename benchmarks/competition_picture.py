@@ -1,11 +1,14 @@
 """The figures of the competitions as a picture."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 
 from benchmarks import competition_goals
+
+#: A line and a marker for each competition.
+_STYLES: Final = ("-o", "--s", ":^", "-.D")
 
 
 def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matplotlib's
@@ -19,8 +22,9 @@ def draw(figure: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN401 - matp
         models = [model for model in next(iter(peers.values()))["models"] if model != "Naive2"]
         count = max(part["series"] for part in peers.values())
         title = f"{{}}, at most {count} series of each set"
-        for model, row in zip(models, _relative_sql(peers, models), strict=True):
-            axes[1, 0].plot(row, "o", label=model)
+        for number, model in enumerate(models):
+            places = np.arange(len(peers)) + 0.1 * (number - len(models) / 2)
+            axes[1, 0].plot(places, _relative_sql(peers, model), "o", label=model)
         axes[1, 0].axhline(1.0, color="grey", lw=0.5)
         axes[1, 0].set(ylabel="SQL, ratio to AutoETS", title=title.format("Quantile losses"))
         _label_sets(axes[1, 0], peers)
@@ -44,20 +48,21 @@ def _draw_owa(axes: Any, sets: Mapping[str, Any]) -> None:  # noqa: ANN401
     for shift, (label, values) in enumerate(bars.items()):
         axes.bar(np.arange(len(sets)) + 0.25 * (shift - 1), values, 0.25, label=label)
     goals = [competition_goals.OWA.get(name, np.nan) for name in sets]
-    axes.plot(np.arange(len(sets)), goals, "k_", markersize=30, label="goal")
+    axes.plot(np.arange(len(sets)), goals, "k_", markersize=24, label="goal")
     axes.set(ylabel="OWA, ratio to Naive2", title="Errors of point forecasts, all series")
     axes.set_ylim(0.5, 1.3)
     _label_sets(axes, sets)
 
 
 def _draw_coverage(axes: Any, sets: Mapping[str, Any]) -> None:  # noqa: ANN401
-    """Draw how far each level's coverage is from the level, by set."""
-    for number, (name, part) in enumerate(sets.items()):
+    """Draw how far each level's coverage is from the level, by set, in a style by competition."""
+    competitions = list(dict.fromkeys(name.split()[0] for name in sets))
+    for name, part in sets.items():
         coverage = part["models"]["ensemble"]["coverage"]
         levels = [float(level) for level in coverage]
         shares = np.array(list(coverage.values()), np.float64)  # None becomes NaN
-        marker = "os^"[number // 4 % 3]
-        axes.plot(levels, shares - levels, f"-{marker}", label=name, lw=1, ms=4)
+        style = _STYLES[competitions.index(name.split()[0]) % len(_STYLES)]
+        axes.plot(levels, shares - levels, style, label=name, lw=1, ms=4)
     goal = competition_goals.COVERAGE
     axes.axhspan(-goal, goal, color="grey", alpha=0.2, label=f"within {goal}")
     axes.set(xlabel="level of the quantile", ylabel="share of outcomes below it - level")
@@ -65,11 +70,9 @@ def _draw_coverage(axes: Any, sets: Mapping[str, Any]) -> None:  # noqa: ANN401
     axes.legend(fontsize=7, ncols=2)
 
 
-def _relative_sql(peers: Mapping[str, Any], models: Sequence[str]) -> list[list[float]]:
-    return [
-        [part["models"][m]["sql"] / part["models"]["AutoETS"]["sql"] for part in peers.values()]
-        for m in models
-    ]
+def _relative_sql(peers: Mapping[str, Any], model: str) -> list[float]:
+    parts = [part["models"] for part in peers.values()]
+    return [models[model]["sql"] / models["AutoETS"]["sql"] for models in parts]
 
 
 def _draw_seconds(axes: Any, peers: Mapping[str, Any], title: str) -> None:  # noqa: ANN401
@@ -87,5 +90,5 @@ def _draw_seconds(axes: Any, peers: Mapping[str, Any], title: str) -> None:  # n
 
 
 def _label_sets(axes: Any, sets: Mapping[str, Any]) -> None:  # noqa: ANN401
-    axes.set_xticks(np.arange(len(sets)), [name.replace(" ", "\n") for name in sets])
+    axes.set_xticks(np.arange(len(sets)), [name.replace(" ", "\n") for name in sets], fontsize=7)
     axes.legend(fontsize=8)

@@ -110,7 +110,7 @@ def summarise(scores: SetScores, reference: SetScores) -> dict[str, Any]:
         },
         "coverage_90_by_horizon": [_rounded(share) for share in scores.coverage_90],
         "missing": scores.missing,
-        "seconds": _rounded(scores.seconds, 2),
+        "seconds": _rounded(scores.seconds, 3),
     }
 
 

@@ -15,7 +15,7 @@ _FIGURES: Final[dict[str, tuple[Callable[[Mapping[str, Any]], float | None], int
     "MSIS, intervals of 95 %": (lambda figures: figures["msis"], 3),
     "largest gap of coverage": (lambda figures: largest_gap(figures["coverage"]), 3),
     "series without forecast": (lambda figures: figures["missing"], 0),
-    "processor seconds": (lambda figures: figures["seconds"], 1),
+    "processor seconds": (lambda figures: figures["seconds"], 2),
 }
 
 
