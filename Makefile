@@ -77,15 +77,16 @@ test-statsforecast: $(STATSFORECAST_VENV)/.installed-statsforecast  ## run the t
 coverage: install-test  ## run all tests and measure branch coverage
 	$(BIN)/python -m pytest -m '' -n 2 --dist loadfile --cov --cov-report=term
 
-bench: $(STATSFORECAST_VENV)/.installed-statsforecast  ## measure accuracy, speed, the whole command and its cost, 8 minutes (needs Debian's gretl-data)
+bench: $(STATSFORECAST_VENV)/.installed-statsforecast  ## measure accuracy, speed, the whole command and its cost, 12 minutes (needs Debian's gretl-data)
 	$(PEERS_PYTHON) -m benchmarks.accuracy --peers
-	$(PEERS_PYTHON) -m benchmarks.competitions
+	$(PEERS_PYTHON) -m benchmarks.competitions --peers
 	$(PEERS_PYTHON) -m benchmarks.speed
 	$(PEERS_PYTHON) -m benchmarks.end_to_end
 	$(PEERS_PYTHON) -m benchmarks.cost
 
 bench-full: $(STATSFORECAST_VENV)/.installed-statsforecast  ## the same with the slow peers, more of each, and 1 worker beside 2
 	$(PEERS_PYTHON) -m benchmarks.accuracy --peers --full
+	$(PEERS_PYTHON) -m benchmarks.competitions --peers --full
 	$(PEERS_PYTHON) -m benchmarks.speed --budget 20
 	$(PEERS_PYTHON) -m benchmarks.end_to_end --repeats 3 --workers
 	$(PEERS_PYTHON) -m benchmarks.large_panel

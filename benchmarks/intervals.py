@@ -11,7 +11,8 @@ import numpy as np
 from statsforecast.utils import ConformalIntervals
 
 from benchmarks import fred
-from benchmarks.evaluation import HORIZONS, LEVELS, last_origins
+from benchmarks.evaluation import HORIZONS, INTERVALS, interval_bounds, last_origins
+from benchmarks.quantile_scores import LEVELS
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.retrodiction.arrays import carry_forward
 from pulse_assets.retrodiction.retrodict import retrodict
@@ -38,7 +39,7 @@ def compare_intervals(
     truth = np.array([y[_targets(y, step)] for y in series.values()])
     naive = np.array([_naive_error(y, step) for y in series.values()])
     found = {}
-    for at, level in enumerate(LEVELS):
+    for at, level in enumerate(INTERVALS):
         covered = coverage(ours[:, at], truth)
         factor = stretch(theirs[:, at], truth, covered)
         wide = {
@@ -86,19 +87,19 @@ def stretch(bounds: Floats, truth: Floats, wanted: float) -> float:
 
 
 def our_bounds(y: Floats, step: int) -> Floats:
-    """Return the ensemble's bounds `[L, 2, O, H]`."""
+    """Return the ensemble's bounds `[I, 2, O, H]`."""
     rules = resolve_rules(DEFAULT_MODELS)
     origins = last_origins(y)
-    made = [retrodict(y, origins, HORIZONS, fred.SEASON, rules, level=q) for q in LEVELS]
-    at = made[0].models.index("ensemble")
-    return np.array([[m.lower[at, ::step], m.upper[at, ::step]] for m in made])
+    made = retrodict(y, origins, HORIZONS, fred.SEASON, rules, levels=LEVELS)
+    quantiles = made.quantiles[:, made.models.index("ensemble"), ::step]
+    return np.stack(interval_bounds(quantiles), axis=1)
 
 
 def peer_bounds(make: Callable[..., Any], y: Floats, step: int) -> Floats:
-    """Return a peer's bounds `[L, 2, O, H]`, refitted at every origin and for every window."""
+    """Return a peer's bounds `[I, 2, O, H]`, refitted at every origin and for every window."""
     filled = carry_forward(y)
     start, steps = int(np.isfinite(filled).argmax()), int(HORIZONS[-1])
-    levels = [round(100 * level) for level in LEVELS]
+    levels = [round(100 * level) for level in INTERVALS]
     bounds = []
     for origin in last_origins(y, step):
         past = filled[start : origin + 1]

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from benchmarks import competitions, fred
+from benchmarks import competition_series, fred
 from benchmarks.evaluation import HORIZONS, last_origins
 from benchmarks.setting import RESULTS
 from pulse_assets.array_types import Floats, Ints
@@ -54,7 +54,7 @@ class Case(NamedTuple):
 
 def cases(cache: Path) -> Iterator[Case]:
     """Yield the cases of all series that tell a scale."""
-    for group in competitions.load("M1", "M3").values():
+    for group in competition_series.load("M1", "M3").values():
         for series in group:
             y, m, steps = series.history, series.season, len(series.future)
             scale = np.abs(y[m:] - y[:-m]).mean()

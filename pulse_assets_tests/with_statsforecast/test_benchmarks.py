@@ -29,6 +29,10 @@ def test_accuracy(made, monkeypatch, capsys):
     assert everything["models"]["naive"]["by_horizon"] == [1.0] * 12
     assert everything["models"]["ar_diff_3"]["mae_to_naive"] < 1.0  # the walks have a trend
     assert sum(everything["dm_naive"]["1"].values()) == 2
+    ensemble = everything["models"]["ensemble"]
+    below = ensemble["below"]
+    inside = [below["0.9"] - below["0.1"], below["0.975"] - below["0.025"]]
+    assert ensemble["coverage"] == pytest.approx(inside, abs=2e-4)  # both are rounded
     beside = found["peers"]
     assert set(beside["models"]) == {"ensemble", "naive", "Holt"}
     assert beside["models"]["ensemble"]["ensemble_dm"]["undefined"] == 2
