@@ -1,9 +1,9 @@
 """Scores of verified forecasts, each a `Metric`; tables, tests and reports read `METRICS`.
 
 In every formula y is observed, f predicted, [l, u] the interval, and q the quantile of level tau. A
-score is the mean of a number of each pair, its double, or its root. A pair counts if both y and f are known. A score is
-NaN without any such pair, if the number of one of them is undefined, and if it is beyond the
-largest number there is.
+score is the mean of a number of each pair, its double, or its root. A pair counts if both y and f
+are known. A score is NaN without any such pair, if the number of one of them is undefined, and if
+it is beyond the largest number there is.
 """
 
 from collections.abc import Callable, Sequence

@@ -197,7 +197,7 @@ def forecast_series(
         panel: the observations of all variables.
         selected: from `Panel.select_indicators`.
         rules: the rules.
-        options: ensemble method, quantiles, bounds, leading indicators and what a rule's error does.
+        options: ensemble method, quantiles, bounds, indicators and what a rule's error does.
 
     Raises:
         RuleError: a rule failed and `on_rule_error` is `fail`.

@@ -83,7 +83,7 @@ def predict(
         batches: the planned variables of each batch, by partition key; all of one anchor.
         panel: the observations of all variables.
         rules: the rules.
-        options: ensemble method, quantiles, bounds, leading indicators and what a rule's error does.
+        options: ensemble method, quantiles, bounds, indicators and what a rule's error does.
 
     Returns:
         The forecasts by partition key.
