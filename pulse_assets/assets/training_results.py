@@ -34,7 +34,7 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.report.gallery import with_later_observations
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
 from pulse_assets.report.pictures import forecast_picture
-from pulse_assets.results import CheckOutcome, Performance
+from pulse_assets.result_records import CheckOutcome, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import (
     DEFAULT_MODELS,

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pulse_assets.results import CheckOutcome, RuleErrors, SkippedVariable
+from pulse_assets.result_records import CheckOutcome, RuleErrors, SkippedVariable
 
 #: Columns of `batch_metrics` that `collect_outcomes` reads.
 OUTCOME_COLUMNS: Final = (
