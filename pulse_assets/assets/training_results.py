@@ -57,6 +57,7 @@ from pulse_assets.stages.revision_tax import (
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.objects import EncodedObject, StoredTable
 from pulse_assets.storage.store import open_store
+from pulse_assets.storage.tables import rows_with
 
 _REPORTED: Final = [
     "variable",
@@ -330,7 +331,7 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
 
 def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any]:
     batches, details = results["batches"], results["variables"]["details"]
-    ours = retrodictions.filter(pc.field("model") == ENSEMBLE).sort_by("target_date")
+    ours = rows_with(retrodictions, "model", ENSEMBLE).sort_by("target_date")
     last = ours.slice(max(0, ours.num_rows - ROWS)).to_pylist()
     return {
         **{name: batches[name] for name in ("total", "completed", "skipped", "failed")},
@@ -345,7 +346,7 @@ def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any
 
 def _preview(skill: pa.Table) -> dict[str, Any]:
     """Show the rows over all variables."""
-    overall = skill.filter(pc.field("variable").is_null()).drop_columns(["variable"])
+    overall = skill.filter(skill["variable"].is_null()).drop_columns(["variable"])
     return {"over_all_variables": as_table(overall.slice(0, ROWS).to_pylist())}
 
 
