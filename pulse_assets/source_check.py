@@ -21,7 +21,7 @@ from pulse_assets.history.release_summary import describe_lags, summarise_releas
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import ExaminedSeries, examine_all
-from pulse_assets.results import VariablePublication
+from pulse_assets.result_records import VariablePublication
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.skipped_batches import BatchWindows, SkippedBatches
 from pulse_assets.stages.outcome_texts import list_some

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from pulse_assets.results import Calibration, QuantileCounts
+from pulse_assets.result_records import Calibration, QuantileCounts
 from pulse_assets.retrodiction.rules import ENSEMBLE
 
 #: Significant digits of a share.
