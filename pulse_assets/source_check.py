@@ -15,6 +15,7 @@ from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.calendars import explain_frequency, rows_used
 from pulse_assets.history.frequency import steps_between
 from pulse_assets.history.frequency_names import get_frequency
+from pulse_assets.history.future_dates import check_forecast_days
 from pulse_assets.history.given_forecasts import GivenForecasts
 from pulse_assets.history.publication import lag_of
 from pulse_assets.history.release_summary import describe_lags, summarise_releases
@@ -160,6 +161,7 @@ def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
 def _forecasts(source: Source) -> tuple[list[ForecastsReport], str | None]:
     """Return a report of each model, and why the forecasts cannot be used."""
     try:
+        check_forecast_days(source)
         return report_models(source, source.variables()), None
     except HistoricalDataError as error:
         return [], str(error)

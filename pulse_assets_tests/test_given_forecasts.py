@@ -104,6 +104,8 @@ def test_a_forecast_made_in_the_far_future_is_a_typing_error(tmp_path, capsys):
     assert code == 1
     assert "forecasts_bank.csv: line 5, walk: made_at 2202-01-01 lies more than a year" in error
     assert not (tmp_path / "store").exists()
+    assert main(["check", "--source", str(source)]) == 1
+    assert capsys.readouterr().err.strip() == error
 
 
 def test_the_first_lines_name_the_models(tmp_path, capsys):
