@@ -164,7 +164,8 @@ def test_a_series_that_no_batch_can_predict_is_refused(tmp_path, name):
 def test_a_series_that_is_published_too_late_for_every_batch_is_refused(tmp_path):
     days = [str(day) for day in dates("MS")]
     (tmp_path / "source").mkdir()
-    for public in ("2010-12-01", "2099-12-31"):
+    soon = datetime.now(UTC).date() + timedelta(days=300)
+    for public in ("2010-12-01", str(soon)):
         rows = [f"{day},{i},{max(day, public)}" for i, day in enumerate(days)]
         text = "\n".join(["timestamp,value,published_at", *rows])
         (tmp_path / "source" / "historical_x.csv").write_text(text)

@@ -31,7 +31,9 @@ from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.history.label_choice import (
     days_of_months,
     equal_gaps,
+    equal_months,
     labelled_frequency,
+    some_weekdays,
     working_week_of,
 )
 from pulse_assets.history.label_grids import LabelGrid
@@ -202,7 +204,8 @@ def _fitting(dates: Dates) -> Frequency | None:
         base = get_frequency(RHYTHMS[rhythm].name)
         frequency = working_week_of(dates) if rhythm == DAILY else labelled_frequency(dates, base)
     if frequency is None or _single_steps(dates, frequency) < _TYPICAL_SHARE:
-        frequency = days_of_months(dates) or equal_gaps(dates)
+        rules = (days_of_months, equal_gaps, equal_months, some_weekdays)
+        frequency = next(filter(None, (rule(dates) for rule in rules)), None)
     return frequency if frequency and _single_steps(dates, frequency) >= _TYPICAL_SHARE else None
 
 
@@ -220,9 +223,10 @@ def _crowded(dates: Dates, frequency: Frequency) -> Ints:
     dates may share a period counted from any.
     """
     calendar = frequency.calendar
+    if frequency.is_weekly:
+        return _crowded_weeks(gaps_of(dates))
     if calendar is None or not frequency.counts_periods:
-        weekly = frequency.calendar is not None and 50 < frequency.per_year < 54
-        return _crowded_weeks(gaps_of(dates)) if weekly else np.array([], np.int64)
+        return np.array([], np.int64)
     twice: Bools = np.zeros(max(len(dates) - 1, 0), bool)
     for first in np.unique(_phases(dates, calendar), return_index=True)[1]:
         start = np.broadcast_to(dates[first], dates.shape)
@@ -252,7 +256,9 @@ def _check_declared(series: Series, frequency: Frequency) -> str:
         return frequency.text
     inferred = _inferred_or_none(series)
     if inferred and _same_rate(inferred, frequency):
-        since = inferred.since if not frequency.counts_periods else None
+        # A period without a row is a missing one, but none may have two rows.
+        whole = frequency.counts_periods and not len(_crowded(series.timestamps, frequency))
+        since = None if whole else inferred.since
         return f"{frequency.name} since {since}" if since else frequency.name
     start = f"{series.source}: --frequencies says {series.variable}={frequency.name}, but"
     if inferred and (inferred.calendar is None or inferred.since):
