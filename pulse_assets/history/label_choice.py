@@ -110,7 +110,7 @@ def days_of_months(dates: Dates) -> Frequency | None:
     for count in (2, 3, 4):
         days = sorted(_usual_days(dates, count))
         apart = np.diff([*days, days[0] + 31]).min()
-        moved = np.mean(~np.isin(_labelled_days(dates), days))
+        moved = np.mean(~np.isin(labelled_days(dates), days))
         if apart < _DAYS_APART or moved > 1.0 - _UNMOVED_SHARE:
             continue
         name = "-".join(map(str, ["M", *days]))
@@ -220,7 +220,7 @@ def _days(dates: Dates) -> Ints:
     return (dates - dates.astype("M8[M]").astype("M8[D]")).astype(np.int64) + 1
 
 
-def _labelled_days(dates: Dates) -> Ints:
+def labelled_days(dates: Dates) -> Ints:
     """Return the day of the month of each date; the last day of a month counts as 31."""
     at_end = (dates + 1).astype("M8[M]") > dates.astype("M8[M]")
     return np.where(at_end, 31, _days(dates))
@@ -228,7 +228,7 @@ def _labelled_days(dates: Dates) -> Ints:
 
 def _usual_days(dates: Dates, count: int) -> list[int]:
     """Return the most frequent days of the month."""
-    counts = np.bincount(_labelled_days(dates), minlength=32)
+    counts = np.bincount(labelled_days(dates), minlength=32)
     most = np.argsort(-counts, kind="stable")[:count]
     return most[counts[most] > 0].tolist()
 
