@@ -15,6 +15,7 @@ from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts, window_starts
 from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.calendars import decide_frequency, rows_used
+from pulse_assets.history.forecast_targets import check_forecast_targets
 from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
 from pulse_assets.history.frequency_names import get_frequency, with_holidays
 from pulse_assets.history.future_dates import check_dates, check_forecast_days
@@ -77,7 +78,7 @@ def check_ready(
         HistoricalDataError: a source file cannot be read or has a bad row, or a series has two
             dates in one period, can never be predicted, or has a date or a day of publication more
             than a year after today;
-            or a file of forecasts has a bad row, or is named as a rule.
+            or a file of forecasts has a bad row or two of one period, or is named as a rule.
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be listed, read or written.
     """
@@ -86,6 +87,7 @@ def check_ready(
     rules = resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
     _check_forecasts(source, [rule.name for rule in rules])
     resolved = _with_frequencies(named, _examine(source, named, _Grid.of(settings)))
+    check_forecast_targets(source, resolved.frequencies)
     store = open_store(settings.store, settings.s3)
     store.check_usable()
     store.clear_abandoned()
