@@ -13,11 +13,11 @@ import numpy as np
 from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts, window_starts
-from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
+from pulse_assets.errors import ConfigurationError, HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.calendars import decide_frequency, rows_used
 from pulse_assets.history.forecast_targets import check_forecast_targets
 from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
-from pulse_assets.history.frequency_names import get_frequency, with_holidays
+from pulse_assets.history.frequency_names import calendar_in, get_frequency, with_holidays
 from pulse_assets.history.future_dates import check_dates, check_forecast_days
 from pulse_assets.history.publication import (
     ALL_OTHERS,
@@ -117,6 +117,8 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
     calendar = {n: c for n, c in options.calendar.items() if n in set(variables)}
     frequencies = {n: f for n, f in options.frequencies.items() if n in set(variables)}
     both = calendar.keys() & frequencies.keys()
+    for name in both:
+        _check_one_calendar(name, calendar[name], calendar_in(frequencies[name]))
     return TrainingOptions(
         **options.model_dump(exclude=_NAMED_BELOW),
         variables=variables,
@@ -125,6 +127,15 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
         calendar=calendar,
         publication_lag_days=lags,
     )
+
+
+def _check_one_calendar(name: str, calendar: str, own: str) -> None:
+    """Refuse a holiday calendar beside another one in the name of the frequency."""
+    if own not in ("", calendar):
+        raise ConfigurationError(
+            f"--calendar {name}={calendar} contradicts --frequencies, which gives {name} the "
+            f"holidays of {own}: keep one"
+        )
 
 
 def _with_frequencies(options: TrainingOptions, frequencies: dict[str, str]) -> TrainingOptions:

@@ -35,6 +35,7 @@ from pulse_assets.history.frequency_names import (
     without_holidays,
 )
 from pulse_assets.history.holiday_calendars import holidays_of
+from pulse_assets.history.label_choice import share_of_labels
 from pulse_assets.history.publication import lag_of, with_publication
 from pulse_assets.history.rhythms import (
     gaps_of,
@@ -45,6 +46,8 @@ from pulse_assets.history.source import Source
 
 #: Share of steps of one period that a declared frequency must explain where none can be inferred.
 _DECLARED_SHARE: Final = 0.05
+#: Share of dates that must be labels of a declared frequency that has labels of its own.
+_LABELLED_SHARE: Final = 0.5
 #: Rows that a series must have since its frequency changed, to be used from there on.
 _ENOUGH: Final = 25
 #: Pairs of dates in one period that are typing errors: this many, or this share of all dates.
@@ -209,7 +212,8 @@ def _check_declared(series: Series, frequency: Frequency) -> str:
     if frequency.calendar is None or frequency.since:
         return frequency.text
     inferred = _inferred_or_none(series)
-    if inferred and _same_rate(inferred, frequency):
+    labelled = share_of_labels(series.timestamps, frequency) >= _LABELLED_SHARE
+    if inferred and labelled and _same_rate(inferred, frequency):
         # A period without a row is a missing one, but none may have two rows.
         whole = frequency.counts_periods and not len(crowded(series.timestamps, frequency))
         since = None if whole else inferred.since
@@ -226,7 +230,7 @@ def _check_declared(series: Series, frequency: Frequency) -> str:
         raise HistoricalDataError(
             f"{start} {first} and {second} lie in one {_period(frequency)}: {fix}"
         )
-    if inferred or not _may_be(series.timestamps, frequency):
+    if inferred or not labelled or not _may_be(series.timestamps, frequency):
         dates = inferred.name if inferred else _describe(gaps_of(series.timestamps))
         raise HistoricalDataError(
             f"{start} the dates from {series.row(0)} to {series.row(-1)} are {dates}: {fix}"

@@ -75,16 +75,18 @@ def labelled_frequency(dates: Dates, base: Frequency) -> Frequency | None:
     )
 
 
-def _share(dates: Dates, frequency: Frequency) -> float:
-    """Return the share of dates that are labels of a frequency."""
-    grid = cast("LabelGrid", frequency.calendar)
+def share_of_labels(dates: Dates, frequency: Frequency) -> float:
+    """Return the share of dates that are labels of a frequency; 1 if it has none of its own."""
+    grid = frequency.calendar
+    if not isinstance(grid, LabelGrid):
+        return 1.0
     return float(np.mean(grid.label(grid.index(dates)) == dates))
 
 
 def _best(dates: Dates, names: Iterable[str], least: float) -> Frequency | None:
     """Return the frequency that most dates are labels of; None if they are fewer than a share."""
     frequencies = [get_frequency(name) for name in names]
-    shares = [_share(dates, frequency) for frequency in frequencies]
+    shares = [share_of_labels(dates, frequency) for frequency in frequencies]
     if not shares or max(shares) < least:
         return None
     return frequencies[int(np.argmax(shares))]
@@ -187,7 +189,7 @@ def _one_weekday(dates: Dates, every: int) -> Frequency | None:
     orders = (fiscal, of_month) if every == 12 else (of_month, fiscal)
     best = [best for names in orders if (best := _best(dates, names, _WEEKDAY_SHARE))]
     # The last Sunday of every third month is that of most fiscal quarters, but not of all.
-    return max(best, key=lambda frequency: _share(dates, frequency), default=None)
+    return max(best, key=lambda frequency: share_of_labels(dates, frequency), default=None)
 
 
 def _fiscal_names(dates: Dates, day: str, every: int) -> Iterator[str]:

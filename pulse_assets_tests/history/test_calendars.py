@@ -354,6 +354,26 @@ def test_a_frequency_that_is_declared_takes_the_rows_before_a_change_too():
     assert decide_frequency(series(days), "monthly") == text
 
 
+@pytest.mark.parametrize(
+    ("frequency", "declared", "usual"),
+    [
+        ("MS", "LWOM-FRI", "monthly"),
+        ("MS", "M-31", "monthly"),
+        ("W-FRI", "W-MON", "weekly"),
+        ("QS", "BQE-DEC", "quarterly"),
+    ],
+)
+def test_a_declared_frequency_whose_labels_are_other_dates_is_refused(frequency, declared, usual):
+    """The next dates would be days on which the series never has a value."""
+    message = f"says x={declared}, but the dates .* are {usual}: set --frequencies x={usual}"
+    refused(dates(frequency), message, declared)
+
+
+def test_declared_labels_may_be_moved():
+    assert decide_frequency(series(dates("ME")), "BME") == "BME"
+    assert decide_frequency(series(rolled(dates("ME"))), "M-31") == "M-31"
+
+
 MIXED = {
     "MS QE": "monthly dates such as line 2 .1990-01-01. and quarterly dates such as line 5 .1990-0",
     "ME QS": "monthly dates such as line 3 .1990-01-31. and quarterly dates such as line 2 .1990-0",
