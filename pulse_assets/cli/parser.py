@@ -131,9 +131,9 @@ class _Option(argparse.Action):
     the same options have before it.
     """
 
-    def __init__(self, given: dict[str, Any], *names: Sequence[str], **arguments: Any) -> None:  # noqa: ANN401
+    def __init__(self, given: dict[str, Any], **arguments: Any) -> None:  # noqa: ANN401
         """Take the values that options were given before, by name, and what argparse gives."""
-        super().__init__(*names, **arguments)
+        super().__init__(**arguments)
         self.given = given
 
     def __call__(
@@ -199,12 +199,13 @@ def _build_parser(given: dict[str, Any]) -> _Parser:
         usage="%(prog)s [command] [options]",
         epilog="pulse-train COMMAND --help shows the options of a command.",
     )
+    subparser: Any = functools.partial(_Parser, given)
     commands = parser.add_subparsers(
         title="commands",
         dest="command",
         metavar="COMMAND",
         prog=parser.prog,
-        parser_class=functools.partial(_Parser, given),
+        parser_class=subparser,
     )
     version = f"%(prog)s {importlib.metadata.version('pulse-assets')}"
     parser.add_argument("--version", action="version", version=version, help="show the version")

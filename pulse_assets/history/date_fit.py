@@ -91,7 +91,7 @@ def _crowded_weeks(gaps: Ints) -> Ints:
 def two_frequencies(dates: Dates) -> tuple[Bools, Frequency, Frequency] | None:
     """Find two series whose dates are mixed, such as months and the ends of quarters.
 
-    They are told apart by the most frequent day of the month, by the half of the month, or by the
+    They differ in the most frequent day of the month, in the half of the month, or in the
     most frequent weekday. Each must have a frequency of its own, one several times as often as the
     other, over the same years.
 

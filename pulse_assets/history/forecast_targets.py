@@ -46,8 +46,8 @@ def _check_targets(given: GivenForecasts, labels: Dates, frequency: Frequency) -
     order = np.lexsort((given.target_dates, periods, *keys))
     same = np.logical_and.reduce([np.diff(key[order]) == 0 for key in (*keys, periods)])
     # Two rows of the series may lie in one week: then each has a forecast of its own.
-    known = np.isin(given.target_dates[order], labels)
-    twice = np.flatnonzero(same & ~(known[1:] & known[:-1]))
+    is_label = np.isin(given.target_dates[order], labels)
+    twice = np.flatnonzero(same & ~(is_label[1:] & is_label[:-1]))
     if not len(twice):
         return
     first, second = sorted(order[twice[0] : twice[0] + 2].tolist(), key=given.places.__getitem__)

@@ -34,24 +34,27 @@ def check_dates(series: Series, leave_out: str) -> None:
             f"{series.source}: {series.row(int(after[0]))} lies more than a year after today: "
             f"{', or '.join(fixes)}"
         )
-    if (late := _published_late(series)) is not None:
+    if published := _published_late(series):
         raise HistoricalDataError(
-            f"{series.source}: {late[0]} has published_at {late[1]}, more than a year after today: "
-            "correct it, or leave it empty if the day is unknown"
+            f"{series.source}: {published}, more than a year after today: correct it, or leave it "
+            "empty if the day is unknown"
         )
 
 
-def _published_late(series: Series) -> tuple[str, np.datetime64] | None:
-    """Return the place and the day of a release that is far from public; None if there is none."""
+def _published_late(series: Series) -> str:
+    """Return which release is public so late, and when; empty if there is none."""
     if series.published_at is not None:
         after = np.flatnonzero(series.published_at > _latest_day())  # false where NaT
         if after.size:
-            return series.row(int(after[0])), series.published_at[after[0]]
-    if series.revisions is not None:
-        after = np.flatnonzero(series.revisions.published_at > _latest_day())
+            row = int(after[0])
+            return f"{series.row(row)} has published_at {series.published_at[row]}"
+    later = series.revisions
+    if later is not None:
+        after = np.flatnonzero(later.published_at > _latest_day())
         if after.size:
-            return series.release(int(after[0])), series.revisions.published_at[after[0]]
-    return None
+            release = int(after[0])
+            return f"{series.release(release)} has published_at {later.published_at[release]}"
+    return ""
 
 
 def check_forecast_days(source: Source) -> None:
