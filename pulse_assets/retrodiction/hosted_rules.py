@@ -44,15 +44,14 @@ class HostedRule:
     scale_free = False
 
     def __init__(
-        self, reference: str, seconds: float = RULE_TIMEOUT, *, remember: bool = True
+        self, reference: str, seconds: float = RULE_TIMEOUT, *, check: bool = False
     ) -> None:
         """Import the rule in the rule host.
 
         Args:
             reference: `package.module:Class` or `statsforecast:Model`.
             seconds: total time that it may take.
-            remember: whether a model of statsforecast may repeat a forecast that it computed from
-                the same values for an earlier batch.
+            check: whether it checks forecasts of batches: it then repeats none of them.
 
         Raises:
             RuleError: it cannot be imported or used.
@@ -63,7 +62,7 @@ class HostedRule:
         self.guarded: bool = described["guarded"]
         self.history_origins: int | None = described["history_origins"]
         self.version: str = described["version"]
-        self._batch, self._remember = next(_batches), remember
+        self._batch, self._check = next(_batches), check
         self._seconds, self._left = seconds, seconds
 
     def forecast(self, y: Floats, request: ForecastRequest) -> Floats:
@@ -93,7 +92,7 @@ class HostedRule:
             "ask": "forecast",
             "reference": self.reference,
             "batch": self._batch,
-            "remember": self._remember,
+            "check": self._check,
             "version": self.version,
             "season": season,
         }

@@ -170,15 +170,14 @@ DEFAULT_MODELS: Final = (
 
 
 def resolve_rules(
-    names: Sequence[str], *, seconds: float = RULE_TIMEOUT, remember: bool = True
+    names: Sequence[str], *, seconds: float = RULE_TIMEOUT, check: bool = False
 ) -> list[Rule]:
     """Return the rules of these names.
 
     Args:
         names: each a key of `RULES`, `package.module:Class` or `statsforecast:Model`.
         seconds: total time that each returned rule may take, unless it is built in.
-        remember: whether models of statsforecast may repeat forecasts of earlier batches, see
-            `HostedRule`.
+        check: whether the rules check forecasts of batches, see `HostedRule`.
 
     Raises:
         RuleError: a name is unknown, a class cannot be imported or used, two rules have the
@@ -190,8 +189,7 @@ def resolve_rules(
         ['naive', 'ses']
     """
     rules = [
-        HostedRule(name, seconds, remember=remember) if ":" in name else _built_in(name)
-        for name in names
+        HostedRule(name, seconds, check=check) if ":" in name else _built_in(name) for name in names
     ]
     for name, count in Counter(rule.name for rule in rules).items():
         if name in ENSEMBLES:

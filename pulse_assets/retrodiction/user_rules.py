@@ -27,10 +27,10 @@ import importlib.metadata
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from sys import modules as loaded
 from types import ModuleType
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -72,10 +72,6 @@ class UserRule(ABC):
     @abstractmethod
     def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> ForecastsAndFailures:
         """Return the forecasts and failures; never raise, whatever the rule does."""
-
-    def forgetful(self) -> Self:
-        """Return the rule without the forecasts that it remembers."""
-        return self
 
 
 @dataclass(frozen=True)
@@ -133,10 +129,6 @@ class SlowRule(UserRule):
 
     fit_predict: Callable[[Floats, Ints, int], object]
     forecasts: dict[bytes, Floats] = field(default_factory=dict, compare=False)
-
-    def forgetful(self) -> Self:
-        """Return the rule without the forecasts that it remembers."""
-        return replace(self, forecasts={})
 
     def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> ForecastsAndFailures:
         """Forecast from every origin, fitting to each history once; see `UserRule`."""
@@ -247,12 +239,13 @@ class ImportedRule(NamedTuple):
     """A rule whose class is imported.
 
     Attributes:
-        make: returns an instance of the rule, or raises `RuleError`. That of a user's class is new:
-            it may depend on more than its input. A model of statsforecast is made for each fit.
+        make: returns the rule for a batch, or for a check of batches, or raises `RuleError`. A
+            user's class gets a new instance: it may depend on more than its input. A model of
+            statsforecast is made for each fit; all batches share what it forecast, and all checks.
         version: text that changes when the rule's code does.
     """
 
-    make: Callable[[], UserRule]
+    make: Callable[[bool], UserRule]
     version: str
 
 
@@ -264,11 +257,12 @@ def import_rule(reference: str) -> ImportedRule:
     """
     module_name, _, class_name = reference.partition(":")
     if module_name == STATSFORECAST:
-        rule = _statsforecast_rule(reference, class_name)
-        return ImportedRule(lambda: rule, importlib.metadata.version(STATSFORECAST))
+        for_batches, for_checks = (_statsforecast_rule(reference, class_name) for _ in range(2))
+        version = importlib.metadata.version(STATSFORECAST)
+        return ImportedRule(lambda check: for_checks if check else for_batches, version)
     module = _module(reference, module_name)
     rule_class = _class(reference, module, class_name)
-    return ImportedRule(lambda: _instantiate(reference, rule_class), _version(rule_class, module))
+    return ImportedRule(lambda _: _instantiate(reference, rule_class), _version(rule_class, module))
 
 
 def _instantiate(reference: str, rule_class: type) -> UserRule:

@@ -106,33 +106,35 @@ def test_the_oldest_forecasts_are_forgotten(monkeypatch):
 # In the rule host
 
 
-def ask(rules, batch, *, remember):
-    header = {"reference": "a:B", "batch": batch, "version": "1", "season": 1, "remember": remember}
+def ask(rules, batch, *, check=False):
+    header = {"reference": "a:B", "batch": batch, "version": "1", "season": 1, "check": check}
     (forecasts,) = rules.forecast(Message(header, [Y, np.array([19]), HORIZONS])).arrays
     return forecasts
 
 
 @pytest.fixture
 def fits(monkeypatch):
-    """The fits of a model that is the same for all batches, as those of statsforecast are."""
+    """The fits of a model of which all batches have one rule, and all checks one."""
     fits = Fits()
-    rule = slow(fits)
-    monkeypatch.setattr(rule_host, "import_rule", lambda _: ImportedRule(lambda: rule, "1"))
+    rules = [slow(fits), slow(fits)]
+    monkeypatch.setattr(rule_host, "import_rule", lambda _: ImportedRule(rules.__getitem__, "1"))
     return fits
 
 
 def test_a_model_is_fitted_once_for_all_batches(fits):
     rules = rule_host._Rules()
-    made = [ask(rules, batch, remember=True) for batch in (1, 1, 2, 3)]
+    made = [ask(rules, batch) for batch in (1, 1, 2, 3)]
     assert fits.count == 1
     np.testing.assert_array_equal(made, made[:1] * 4)
 
 
 def test_the_lookahead_check_gets_no_forecast_of_a_batch(fits):
     rules = rule_host._Rules()
-    ask(rules, 1, remember=True)
-    ask(rules, 2, remember=False)
-    ask(rules, 2, remember=False)
+    ask(rules, 1)
+    ask(rules, 2, check=True)
+    assert fits.count == 2
+    ask(rules, 3, check=True)
+    ask(rules, 4)
     assert fits.count == 2
 
 
@@ -140,8 +142,8 @@ def test_the_lookahead_check_asks_for_new_forecasts(monkeypatch):
     class ResolvedError(Exception):
         pass
 
-    def resolve(models, *, seconds, remember):
-        assert not remember
+    def resolve(models, *, seconds, check):
+        assert check
         raise ResolvedError
 
     options = SimpleNamespace(models=["naive"], rule_timeout_seconds=1.0)

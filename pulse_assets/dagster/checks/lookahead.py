@@ -26,7 +26,7 @@ def no_lookahead(batches: StoredBatches) -> Finding:
     chosen = set[str]()
     for number, key in enumerate(batches.sample(RECOMPUTED_BATCHES)):
         # A forecast that the batch itself computed would prove nothing.
-        rules = resolve_rules(models, seconds=options.rule_timeout_seconds, remember=False)
+        rules = resolve_rules(models, seconds=options.rule_timeout_seconds, check=True)
         tables = {name: batches.tables(name, [key])[key] for name in _TABLES}
         variables = _every_nth(options.variables or (), number)
         chosen.update(variables)
