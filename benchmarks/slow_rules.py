@@ -26,7 +26,7 @@ from benchmarks.setting import RESULTS, publish
 from pulse_assets.retrodiction.compilation import compile_kernels
 
 OPTIONS: Final = (
-    *("--start-date", "2016-07-01", "--end-date", "2016-12-31", "--batch-cadence", "monthly"),
+    *("--start-date", "2022-04-01", "--end-date", "2022-09-30", "--batch-cadence", "monthly"),
     *("--history-days", "365", "--horizons", "1", "--max-workers", "2", "--models", "naive"),
 )
 #: Lengths of the series that are fitted in one process, and their number at most.
