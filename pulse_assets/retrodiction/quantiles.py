@@ -239,7 +239,7 @@ def _track_horizon(
             then = scale[t - h] if scale[t - h] > 0.0 else scale[t]
             inverse = 1.0 / then if then > 0.0 else 1.0
             discount = min(ERROR_DISCOUNT, max(1.0 - FADING / (t + 1.0), 0.5))
-            verify(tracking, forecasts[t - h], typical[t - h], observed[t], inverse, discount)
+            verify(tracking, forecasts[t - h], typical[t - 1], observed[t], inverse, discount)
             move_quantiles(tracking, levels, weights, forecasts.shape[1])
         write_typical(tracking, first_size * change[t], typical[t])
         if row[t] >= 0:
@@ -261,7 +261,7 @@ def verify(
     Args:
         tracking: the state of all models.
         forecasts: the forecasts that are verified `[W]`, NaN where there is none.
-        typical: the typical error when they were made `[W]`, in units of the local scale.
+        typical: the typical error so far `[W]`, in units of the local scale.
         outcome: the observed value.
         inverse: 1 / local scale.
         discount: of earlier errors.
