@@ -304,7 +304,7 @@ class _BatchWork:
         planned, forecasts = (
             self.table(name, walk) for name in ("training_batches", "retrodictions")
         )
-        levels = self.batch.options.quantile_levels
+        levels = self.options.quantile_levels
         return score(self.batch.batch_id, planned, self.variables(walk), forecasts, levels)
 
     def _identify(self, made_of: str) -> None:
