@@ -150,7 +150,7 @@ def _pit_figure(levels: np.ndarray, counts: Mapping[str, Any]) -> CaptionedFigur
     values = ", ".join(f"{count:,.0f}" for count in pit)
     return CaptionedFigure(
         title="Outcomes between neighbouring quantiles (PIT)",
-        note="high at both ends: intervals too narrow; high on the left: forecasts too high",
+        note="ends high: intervals too narrow; left high: forecasts too high",
         alt=f"Histogram: outcomes between neighbouring quantiles, the lowest first: {values}.",
         svg=draw_pit(levels, pit),
         legend={
