@@ -58,8 +58,8 @@ class LevelShare:
             '70.0 % of 100 observations (35.0 to 65.0 % expected)'
         """
         lower, upper = (100.0 * share for share in self.expected(margin))
-        seen = f"{100.0 * self.share:.1f} % of {self.n:,} observations"
-        return f"{seen} ({lower:.1f} to {upper:.1f} % expected)"
+        counted = f"{100.0 * self.share:.1f} % of {self.n:,} observations"
+        return f"{counted} ({lower:.1f} to {upper:.1f} % expected)"
 
     @classmethod
     def of_sums(cls, rows: pd.DataFrame, column: str, level: float) -> Self | None:
