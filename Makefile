@@ -90,6 +90,7 @@ bench-full: $(STATSFORECAST_VENV)/.installed-statsforecast  ## the same with the
 	$(PEERS_PYTHON) -m benchmarks.speed --budget 20
 	$(PEERS_PYTHON) -m benchmarks.end_to_end --repeats 3 --workers
 	$(PEERS_PYTHON) -m benchmarks.large_panel
+	$(PEERS_PYTHON) -m benchmarks.slow_rules
 	$(PEERS_PYTHON) -m benchmarks.sources
 
 lint: install-test  ## check style and types

@@ -5,7 +5,7 @@ All series are examined before an error is raised, so that one message names all
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final, Self
 
 import numpy as np
@@ -13,11 +13,13 @@ import numpy as np
 from pulse_assets.array_types import Bools, Dates, Ints
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts, window_starts
-from pulse_assets.errors import HistoricalDataError, StoreUnavailableError
+from pulse_assets.errors import ConfigurationError, HistoricalDataError, StoreUnavailableError
 from pulse_assets.history.bounds import bounds_of
 from pulse_assets.history.calendars import decide_frequency, rows_used
+from pulse_assets.history.forecast_targets import check_forecast_targets
 from pulse_assets.history.frequency import Frequency, dates_ahead, steps_between
-from pulse_assets.history.frequency_names import get_frequency, with_holidays
+from pulse_assets.history.frequency_names import calendar_in, get_frequency, with_holidays
+from pulse_assets.history.future_dates import check_dates, check_forecast_days
 from pulse_assets.history.publication import (
     ALL_OTHERS,
     archive_start,
@@ -41,8 +43,6 @@ _NAMED_BELOW: Final = {
 _MOST_NAMED = 10
 #: Last day of the calendar of Python and Arrow.
 _LAST_DAY: Final = np.datetime64("9999-12-31")
-#: How long after today the date of an observation may lie.
-_LABELLED_AHEAD: Final = timedelta(days=366)
 
 
 def resolve_options(settings: Settings, options: TrainingOptions) -> TrainingOptions:
@@ -77,8 +77,9 @@ def check_ready(
     Raises:
         ConfigurationError: a variable or frequency is unknown, or the range holds no batch.
         HistoricalDataError: a source file cannot be read or has a bad row, or a series has two
-            dates in one period, can never be predicted, or has a date more than a year after today;
-            or a file of forecasts has a bad row, or is named as a rule.
+            dates in one period, can never be predicted, or has a date or a day of publication more
+            than a year after today;
+            or a file of forecasts has a bad row or two of one period, or is named as a rule.
         RuleError: a rule is unknown or cannot be imported.
         StoreError: the store cannot be listed, read or written.
     """
@@ -87,6 +88,7 @@ def check_ready(
     rules = resolve_rules(named.models or (), seconds=named.rule_timeout_seconds)
     _check_forecasts(source, [rule.name for rule in rules])
     resolved = _with_frequencies(named, _examine(source, named, _Grid.of(settings)))
+    check_forecast_targets(source, resolved.frequencies)
     store = open_store(settings.store, settings.s3)
     store.check_usable()
     store.clear_abandoned()
@@ -101,14 +103,7 @@ def _check_forecasts(source: Source, rules: Sequence[str]) -> None:
             f"source {source.uri} has forecasts of {twice[0]}, which is the name of one of the "
             "rules: rename the file or the rule"
         )
-    for given in (each for of in source.forecasts().values() for each in of.values()):
-        after = np.flatnonzero(given.made_at > _latest_day())
-        if len(after):
-            at = int(after[0])
-            raise HistoricalDataError(
-                f"{given.file}: {given.unit} {given.places[at]}, {given.variable}: made_at "
-                f"{given.made_at[at]} lies more than a year after today: correct it"
-            )
+    check_forecast_days(source)
 
 
 def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
@@ -130,6 +125,8 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
         )
     )
     both = calendar.keys() & frequencies.keys()
+    for name in both:
+        _check_one_calendar(name, calendar[name], calendar_in(frequencies[name]))
     return TrainingOptions(
         **options.model_dump(exclude=_NAMED_BELOW),
         variables=variables,
@@ -139,6 +136,15 @@ def _with_names(source: Source, options: TrainingOptions) -> TrainingOptions:
         publication_lag_days=lags,
         bounds=bounds,
     )
+
+
+def _check_one_calendar(name: str, calendar: str, own: str) -> None:
+    """Refuse a holiday calendar beside another one in the name of the frequency."""
+    if own not in ("", calendar):
+        raise ConfigurationError(
+            f"--calendar {name}={calendar} contradicts --frequencies, which gives {name} the "
+            f"holidays of {own}: keep one"
+        )
 
 
 def _with_frequencies(options: TrainingOptions, frequencies: dict[str, str]) -> TrainingOptions:
@@ -205,10 +211,11 @@ def _examined(
         lag = lag_of(name, options.publication_lag_days)
         try:
             series = source.load(name)
-            _check_not_to_come(series, leave_out)
+            check_dates(series, leave_out)
             declared, holidays = options.frequencies.get(name), options.calendar.get(name)
             frequency = decide_frequency(series, declared, holidays)
             used, steps = rows_used(series, frequency), get_frequency(frequency)
+            _check_some_used(series, used, frequency)
             check_publication(used, steps)
             bounds_of(name, options.bounds).check(used)
             if grid:
@@ -219,6 +226,15 @@ def _examined(
             raise
         except HistoricalDataError as error:
             yield ExaminedSeries(name, series, frequency, lag, str(error))
+
+
+def _check_some_used(series: Series, used: Series, frequency: str) -> None:
+    """Refuse a frequency that begins after the last row."""
+    if not len(used.timestamps):
+        raise HistoricalDataError(
+            f"{series.source}: --frequencies says {series.variable}={frequency}, but the last row "
+            f"is {series.row(-1)}: choose an earlier day, or remove it from --frequencies"
+        )
 
 
 def _listed(problems: Sequence[str]) -> str:
@@ -256,26 +272,6 @@ class _Grid:
     def starts(self, days: Dates) -> Dates:
         """Return the first day of the window of each day."""
         return window_starts(days, self.settings.start_date, self.settings.batch_length)
-
-
-def _check_not_to_come(series: Series, leave_out: str) -> None:
-    """Refuse an observation dated so far after today that its date is a typing error.
-
-    With one such date all other series would end centuries before it, and have no next forecast. A
-    value may be labelled with the end of its year before that year has ended.
-    """
-    after = np.flatnonzero(series.timestamps > _latest_day())
-    if after.size:
-        fixes = ["correct the date", *([leave_out] if leave_out else [])]
-        raise HistoricalDataError(
-            f"{series.source}: {series.row(int(after[0]))} lies more than a year after today: "
-            f"{', or '.join(fixes)}"
-        )
-
-
-def _latest_day() -> np.datetime64:
-    """Return the last day that is no typing error."""
-    return np.datetime64(datetime.now(UTC).date() + _LABELLED_AHEAD)
 
 
 def _check_usable(

@@ -13,15 +13,17 @@ import numpy as np
 
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.calendars import explain_frequency, rows_used
+from pulse_assets.history.forecast_targets import check_forecast_targets
 from pulse_assets.history.frequency import steps_between
 from pulse_assets.history.frequency_names import get_frequency
+from pulse_assets.history.future_dates import check_forecast_days
 from pulse_assets.history.given_forecasts import GivenForecasts
 from pulse_assets.history.publication import lag_of
 from pulse_assets.history.release_summary import describe_lags, summarise_releases
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
 from pulse_assets.preflight import ExaminedSeries, examine_all
-from pulse_assets.results import VariablePublication
+from pulse_assets.result_records import VariablePublication
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.skipped_batches import BatchWindows, SkippedBatches
 from pulse_assets.stages.outcome_texts import list_some
@@ -152,14 +154,19 @@ def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
     files = source.files()
     examined = examine_all(source, settings, options)
     series = [_report(each, files[each.variable], windows) for each in examined]
-    forecasts, problem = _forecasts(source)
+    regular = {each.variable: each.frequency for each in series if each.frequency}
+    forecasts, problem = _forecasts(source, regular)
     unread, notes = dict(source.unread()), source.notes()
     return SourceReport(source.uri, series, unread, notes, forecasts, problem)
 
 
-def _forecasts(source: Source) -> tuple[list[ForecastsReport], str | None]:
+def _forecasts(
+    source: Source, frequencies: Mapping[str, str]
+) -> tuple[list[ForecastsReport], str | None]:
     """Return a report of each model, and why the forecasts cannot be used."""
     try:
+        check_forecast_days(source)
+        check_forecast_targets(source, frequencies)
         return report_models(source, source.variables()), None
     except HistoricalDataError as error:
         return [], str(error)

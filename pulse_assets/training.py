@@ -29,13 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pulse_assets.dagster.runs import RunOutcome
-    from pulse_assets.results import (
-        BatchError,
-        CheckOutcome,
-        ResultsDocument,
-        RuleErrors,
-        SkippedVariable,
-    )
+    from pulse_assets.result_records import BatchError, CheckOutcome, RuleErrors, SkippedVariable
+    from pulse_assets.results import ResultsDocument
 
 _log: Final = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,11 +21,11 @@ from pulse_assets_tests.conftest import MODELS, twelve_batches, write_source
 BREAKABLE = "pulse_assets_tests.own_rules:Breakable"
 
 
-def words_of(settings):
+def words_of(settings, horizons=("1", "3")):
     """The options of a training of four batches."""
     dates = ("--start-date", "2005-01-01", "--end-date", "2005-04-30")
     where = ("--source", settings.source, "--store", settings.store, "--max-workers", "1")
-    return (*dates, *where, "--horizons", "1", "3")
+    return (*dates, *where, "--horizons", *horizons)
 
 
 @pytest.fixture
@@ -98,9 +99,10 @@ def test_status_of_a_finished_training_is_0_and_fits_80_columns(pulse):
 def test_status_and_training_name_the_outcomes_that_are_waited_for(pulse, source):
     line = source / "historical_line.csv"
     rows = line.read_text().splitlines()[1:]
-    later = [f"{row},{'8000-01-01' if row > '2005-04-01' else row[:10]}" for row in rows]
+    soon = datetime.now(UTC).date() + timedelta(days=300)
+    later = [f"{row},{soon if row > '2005-04-01' else row[:10]}" for row in rows]
     line.write_text("\n".join(["timestamp,value,published_at", *later]) + "\n")
-    waits = "1 batch waits for outcomes: line of 2005-04-01 is expected on 8000-01-01"
+    waits = f"1 batch waits for outcomes: line of 2005-04-01 is expected on {soon}"
     assert pulse("train", "--batch-limit", "3")[0] == 0
     code, out = pulse("status")
     assert (code, waits in out) == (0, True)
@@ -109,7 +111,7 @@ def test_status_and_training_name_the_outcomes_that_are_waited_for(pulse, source
     assert status["batches"]["2005-04-01"] == "waiting"
     assert status["waiting"] == {
         "2005-04-01": [
-            {"variable": "line", "timestamp": "2005-04-01", "expected": "8000-01-01"},
+            {"variable": "line", "timestamp": "2005-04-01", "expected": str(soon)},
         ]
     }
     assert pulse("train")[0] == 0
@@ -158,10 +160,10 @@ def test_forecast_prints_the_ensemble_with_interval_and_trust(pulse, settings):
 
 @pytest.mark.usefixtures("trained")
 def test_fewer_horizons_have_the_same_trust_and_forecasts(settings, capsys):
-    words = ["forecast", "--json", *words_of(settings), "--models", *MODELS]
     made = []
     for horizons in (["1", "3"], ["3"]):
-        assert main([*words, "--horizons", *horizons]) == 0
+        words = words_of(settings, horizons)
+        assert main(["forecast", "--json", *words, "--models", *MODELS]) == 0
         made.append(json.loads(capsys.readouterr().out))
     every, some = made
     assert some["warnings"] == []
@@ -280,17 +282,42 @@ def test_an_unknown_command_is_refused_with_the_nearest_one(capsys):
 
 
 def test_options_before_and_after_the_command_add_up():
-    both = parse_args(["--store", "a", "--start-date", "2001-01-01", "status", "--store", "b"])
+    both = parse_args(["--start-date", "2001-01-01", "status", "--store", "b"])
     assert (both.command, both.store, both.start_date) == ("status", "b", "2001-01-01")
     assert parse_args(["--json", "status"]).json
     assert parse_args(["--models", "naive", "--store", "a", "forecast"]).command == "forecast"
     assert parse_args(["train", "--resume"]) == parse_args(["--resume"])
 
 
-def test_a_mapping_that_is_given_again_adds_up_and_of_others_the_last_counts():
-    words = ["--calendar", "a=US", "--models", "ses", "--calendar", "b=US", "--models", "naive"]
-    given = parse_args(["check", *words])
-    assert (given.calendar, given.models) == (["a=US", "b=US"], ["naive"])
+@pytest.mark.parametrize("between", [[], ["--store", "a", "check"]])
+def test_a_mapping_that_is_given_again_adds_up(between):
+    given = parse_args(["--calendar", "a=US", *between, "--calendar", "b=US", "c=US"])
+    assert given.calendar == ["a=US", "b=US", "c=US"]
+
+
+def test_an_option_that_is_given_again_with_the_same_value_counts_once():
+    given = parse_args(["--models", "ses", "--store", "a", "check", "--store", "a"])
+    assert (given.store, given.models) == ("a", ["ses"])
+
+
+@pytest.mark.parametrize("between", [[], ["check"]])
+@pytest.mark.parametrize(
+    ("option", "before", "after"),
+    [
+        ("--store", ["a"], ["b"]),
+        ("--start-date", ["2001-01-01"], ["2002-01-01"]),
+        ("--models", ["ses", "naive"], ["naive"]),
+        ("--config", ["a"], ["b"]),
+        ("--s3-data-bucket", ["a"], ["b"]),
+    ],
+)
+def test_an_option_with_two_values_is_refused(capsys, option, before, after, between):
+    """Only one could count, and nobody would say which."""
+    with pytest.raises(SystemExit) as stopped:
+        parse_args([option, *before, "--resume", *between, option, *after])
+    assert stopped.value.code == 1
+    line = f"error: {option} is given twice, {' '.join(before)} and {' '.join(after)}: keep one"
+    assert capsys.readouterr().err.startswith(line)
 
 
 def help_of(capsys, *words):

@@ -104,6 +104,27 @@ def test_a_forecast_made_in_the_far_future_is_a_typing_error(tmp_path, capsys):
     assert code == 1
     assert "forecasts_bank.csv: line 5, walk: made_at 2202-01-01 lies more than a year" in error
     assert not (tmp_path / "store").exists()
+    assert main(["check", "--source", str(source)]) == 1
+    assert capsys.readouterr().err.strip() == error
+
+
+def test_two_forecasts_of_one_period_under_two_dates_are_refused(tmp_path, capsys):
+    """2005-06-01 and 2005-06-30 are one month: only one of the two could count."""
+    rows = [row(day, 1.0, "2005-05-20") for day in ("2005-06-01", "2005-07-01", "2005-06-30")]
+    source = write(tmp_path / "source", bank=rows)
+    for words in (["check"], ["--store", str(tmp_path / "store")]):
+        assert main([*words, "--source", str(source)]) == 1
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert (
+            "forecasts_bank.csv: line 2 and 4, walk: 2005-06-01 and 2005-06-30 are one period of a "
+            "monthly series, forecast on one day: keep one"
+        ) in error
+    assert not (tmp_path / "store").exists()
+
+
+def test_one_period_may_be_forecast_under_two_dates_on_two_days(tmp_path):
+    rows = [row("2005-06-01", 1.0, "2005-05-20"), row("2005-06-30", 1.0, "2005-05-21")]
+    assert main(["check", "--source", str(write(tmp_path / "source", bank=rows))]) == 0
 
 
 def test_the_first_lines_name_the_models(tmp_path, capsys):

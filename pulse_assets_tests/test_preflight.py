@@ -164,7 +164,8 @@ def test_a_series_that_no_batch_can_predict_is_refused(tmp_path, name):
 def test_a_series_that_is_published_too_late_for_every_batch_is_refused(tmp_path):
     days = [str(day) for day in dates("MS")]
     (tmp_path / "source").mkdir()
-    for public in ("2010-12-01", "2099-12-31"):
+    soon = datetime.now(UTC).date() + timedelta(days=300)
+    for public in ("2010-12-01", str(soon)):
         rows = [f"{day},{i},{max(day, public)}" for i, day in enumerate(days)]
         text = "\n".join(["timestamp,value,published_at", *rows])
         (tmp_path / "source" / "historical_x.csv").write_text(text)
@@ -217,12 +218,56 @@ def test_a_value_labelled_with_the_end_of_this_year_is_accepted(tmp_path):
     assert ready(config_for(tmp_path, **span)).frequencies == {"x": "yearly"}
 
 
+@pytest.mark.parametrize("place", ["first", "later"])
+@pytest.mark.parametrize("published", ["2202-01-31", "9999-12-31"])
+def test_a_release_that_is_public_far_after_today_is_refused(tmp_path, published, place):
+    """No batch would ever see it, and nothing would say so."""
+    days = [str(day.date()) for day in pd.date_range("2000-01-01", periods=60, freq="MS")]
+    rows = [f"{day},{i},{day[:8]}28" for i, day in enumerate(days)]
+    if place == "first":
+        rows[7] = f"{days[7]},1,{published}"
+    else:
+        rows.append(f"{days[7]},1,{published}")
+    (tmp_path / "source").mkdir()
+    lines = ["timestamp,value,published_at", *rows]
+    (tmp_path / "source" / "historical_x.csv").write_text("\n".join(lines) + "\n")
+    line = 9 if place == "first" else 62
+    config = config_for(tmp_path, start_date="2003-01-01", end_date="2004-12-31")
+    refused(
+        config,
+        f"historical_x.csv: line {line} (2000-08-01) has published_at {published}, more than a "
+        "year after today: correct it, or leave it empty if the day is unknown",
+    )
+
+
+def test_a_release_that_is_announced_for_the_next_months_is_accepted(tmp_path):
+    days = [str(day.date()) for day in pd.date_range("2000-01-01", periods=60, freq="MS")]
+    soon = datetime.now(UTC).date() + timedelta(days=200)
+    rows = [f"{day},{i},{day[:8]}28" for i, day in enumerate(days)]
+    (tmp_path / "source").mkdir()
+    lines = ["timestamp,value,published_at", *rows[:-1], f"{days[-1]},1,{soon}"]
+    (tmp_path / "source" / "historical_x.csv").write_text("\n".join(lines) + "\n")
+    config = config_for(tmp_path, start_date="2003-01-01", end_date="2004-12-31")
+    assert ready(config).frequencies == {"x": "monthly"}
+
+
+def test_a_frequency_since_a_day_after_the_last_row_is_refused(tmp_path):
+    days = [str(day.date()) for day in pd.date_range("2000-01-01", periods=60, freq="MS")]
+    write(tmp_path / "source", "x", days)
+    refused(
+        config_for(tmp_path, frequencies={"x": "monthly since 2050-01-01"}),
+        "historical_x.csv: --frequencies says x=monthly since 2050-01-01, but the last row is line "
+        "61 (2004-12-01): choose an earlier day",
+    )
+
+
 def test_first_and_last_days_of_the_calendar_in_a_file_do_no_harm(tmp_path):
+    late = datetime.now(UTC).date() + timedelta(days=366)
     days = [f"{year:04d}-01-01" for year in range(1, 2021)]
     write(tmp_path / "source", "x", days)
     (tmp_path / "source" / "historical_y.csv").write_text(
         "timestamp,value,published_at\n"
-        + "".join(f"{day},1,{'9999-12-31' if i % 9 else day}\n" for i, day in enumerate(days))
+        + "".join(f"{day},1,{late if i % 9 else day}\n" for i, day in enumerate(days))
     )
     config = config_for(tmp_path, history_days=182625)
     options = ready(config)

@@ -66,6 +66,17 @@ def command(monkeypatch, capsys):
     root.setLevel(level)
 
 
+def with_options(words, *others):
+    """Return a command line with other options, instead of its own of the same name."""
+    given, kept = {word for word in others if str(word).startswith("--")}, []
+    option = ""
+    for word in words:
+        option = word if str(word).startswith("--") else option
+        if option not in given:
+            kept.append(word)
+    return (*kept, *others)
+
+
 @pytest.fixture
 def small(source, tmp_path):
     """Options of a training of twelve batches that takes a second."""
@@ -105,7 +116,8 @@ def test_a_training_prints_its_summary_on_stdout_and_progress_on_stderr(command,
 
 def test_failed_batches_are_named_and_exit_with_1(command, small, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45 46.5")  # line in October and January
-    ran = command(*small, "--variables", "line", "--models", "naive", BREAKABLE, *FAIL)
+    words = with_options(small, "--variables", "line", "--models", "naive", BREAKABLE, *FAIL)
+    ran = command(*words)
     assert ran.code == 1
     assert re.search(r"^ +10 +1 +1 +90\.9 %", ran.out, re.MULTILINE)
     assert "2005-11-27  RuleError" in ran.out
@@ -117,7 +129,7 @@ def test_failed_batches_are_named_and_exit_with_1(command, small, monkeypatch):
 
 def test_allowed_failures_exit_with_0(command, small, monkeypatch):
     monkeypatch.setenv("BROKEN_VALUES", "45")
-    broken = (*small, "--variables", "line", "--models", "naive", BREAKABLE, *FAIL)
+    broken = with_options(small, "--variables", "line", "--models", "naive", BREAKABLE, *FAIL)
     assert command(*broken, "--max-failed-batches", "1").code == 0
     assert command(*broken, "--max-failed-batches", "0").code == 1
 
@@ -276,7 +288,7 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
     )
     monkeypatch.chdir(tmp_path)
     zero = ("--models", "naive", "rules_of_this_directory:Zero", "--batch-limit", "1")
-    ran = command(*small, *zero)
+    ran = command(*with_options(small, *zero))
     assert ran.code == 0
     models = json.loads((tmp_path / "store/training_results/training_results.json").read_text())
     assert "zero" in {row["model"] for row in models["models"]}
@@ -294,6 +306,14 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
         (["--variables", "lime"], ["'lime'", "did you mean 'line'", "line, wave"]),
         (["--variables", "line", "gdp"], ["'gdp'", "line, wave"]),
         (["--variables", "line,line"], ["variables", "twice"]),
+        (["--variables", "line", "--variables", "wave"], ["--variables is given twice, line and"]),
+        (
+            ["--horizons", "1", "--horizons", "2", "3"],
+            ["--horizons is given twice, 1 and 2 3: keep"],
+        ),
+        (["--batch-limit", "2", "--batch-limit=3"], ["--batch-limit is given twice, 2 and 3"]),
+        (["--batch-limit", "2", "status", "--batch-limit", "3"], ["is given twice, 2 and 3"]),
+        (["report", "--serve", "1", "--serve", "2"], ["--serve is given twice, 1 and 2: keep one"]),
         (["--variables", "../x"], ["'../x'", "A-Z a-z 0-9"]),
         (["--variables", "a/b"], ["'a/b'", "A-Z a-z 0-9"]),
         (["--variables", "/etc/passwd"], ["'/etc/passwd'", "A-Z a-z 0-9"]),
@@ -359,7 +379,7 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
     ids=lambda value: " ".join(value)[:40] if value and value[0].startswith("--") else "",
 )
 def test_bad_input_is_one_line_and_nothing_is_written(command, small, tmp_path, arguments, texts):
-    ran = command(*small, *arguments)
+    ran = command(*with_options(small, *arguments))
     assert_refused(ran, texts, tmp_path)
 
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pulse_assets.cli.configuration import create_config_from_args
+from pulse_assets.cli.parser import parse_args
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
 from pulse_assets.settings.checked import Checked
+from pulse_assets.settings.config_file import deployment_of
 from pulse_assets.settings.setting import setting, settings_of_type
 
 
@@ -63,9 +66,49 @@ def test_settings_come_from_the_environment():
     assert settings.end_date == date(2022, 12, 31)
 
 
+CONFIG = "publication_lag_days: {gdp: 30, '*': 5}\nstart_date: 2001-02-03\nmax_workers: 3\n"
+
+
+def test_a_file_that_the_environment_names_has_the_defaults_of_a_deployment(tmp_path):
+    file = tmp_path / "pulse.yaml"
+    file.write_text(CONFIG)
+    settings, options = deployment_of({"PULSE_CONFIG": str(file), "PULSE_BATCH_SIZE_DAYS": "7"})
+    assert (settings.start_date, settings.batch_size_days) == (date(2001, 2, 3), 7)
+    assert options == TrainingOptions(publication_lag_days={"gdp": 30, "*": 5})
+    environment = {"PULSE_CONFIG": str(file), "PULSE_START_DATE": "2002-01-01"}
+    assert deployment_of(environment)[0].start_date == date(2002, 1, 1)
+    assert deployment_of({}) == (Settings(), TrainingOptions())
+
+
+def test_the_command_line_reads_the_file_of_its_deployment_too(tmp_path):
+    file = tmp_path / "pulse.yaml"
+    file.write_text(CONFIG)
+    environment = {"PULSE_CONFIG": str(file)}
+    config = create_config_from_args(parse_args(["--start-date", "2003-01-01"]), environment)
+    lags = {"gdp": 30, "*": 5}
+    assert (config.max_workers, config.publication_lag_days) == (3, lags)
+    assert config.start_date == date(2003, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "PULSE_CONFIG .*pulse.yaml cannot be read: "),
+        ("- 1\n", "PULSE_CONFIG .*pulse.yaml holds no settings"),
+        ("start: 1\n", "unknown setting 'start'"),
+    ],
+)
+def test_a_file_of_a_deployment_that_is_wrong_is_named(tmp_path, text, message):
+    if text:
+        (tmp_path / "pulse.yaml").write_text(text)
+    with pytest.raises(ConfigurationError, match=message):
+        deployment_of({"PULSE_CONFIG": str(tmp_path / "pulse.yaml")})
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
+        ("PULSE_CONFG", "did you mean PULSE_CONFIG?"),
         ("PULSE_STRAT_DATE", "did you mean PULSE_START_DATE?"),
         ("PULSE_SOURCES", "did you mean PULSE_SOURCE?"),
         ("PULSE_BATCH_SIZE", "did you mean PULSE_BATCH_SIZE_DAYS?"),

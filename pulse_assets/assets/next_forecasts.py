@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import ledger_fingerprint
@@ -28,7 +27,7 @@ from pulse_assets.stages.series_ends import (
     observed_dates,
 )
 from pulse_assets.storage.objects import EncodedObject, StoredTable
-from pulse_assets.storage.tables import fingerprint_of
+from pulse_assets.storage.tables import fingerprint_of, rows_with
 
 
 def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
@@ -91,7 +90,7 @@ def _fits(ledger: pa.Table, run: Settings, options: TrainingOptions) -> bool:
 
 
 def _metadata(table: pa.Table, forecasts: Forecasts) -> dict[str, Any]:
-    ours = table.filter(pc.field("model") == ENSEMBLE).to_pylist()
+    ours = rows_with(table, "model", ENSEMBLE).to_pylist()
     return {
         "left_out": in_words(forecasts.left_out),
         "ends_early": in_words(list(forecasts.early.values())),

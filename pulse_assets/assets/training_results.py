@@ -34,7 +34,7 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.report.gallery import with_later_observations
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
 from pulse_assets.report.pictures import forecast_picture
-from pulse_assets.results import CheckOutcome, Performance
+from pulse_assets.result_records import CheckOutcome, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import (
     DEFAULT_MODELS,
@@ -57,6 +57,7 @@ from pulse_assets.stages.revision_tax import (
 from pulse_assets.storage.layout import PartitionedTables, object_path
 from pulse_assets.storage.objects import EncodedObject, StoredTable
 from pulse_assets.storage.store import open_store
+from pulse_assets.storage.tables import rows_with
 
 _REPORTED: Final = [
     "variable",
@@ -341,7 +342,7 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
 
 def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any]:
     batches, details = results["batches"], results["variables"]["details"]
-    ours = retrodictions.filter(pc.field("model") == ENSEMBLE).sort_by("target_date")
+    ours = rows_with(retrodictions, "model", ENSEMBLE).sort_by("target_date")
     last = ours.slice(max(0, ours.num_rows - ROWS)).to_pylist()
     return {
         **{name: batches[name] for name in ("total", "completed", "skipped", "failed")},
@@ -356,7 +357,7 @@ def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any
 
 def _preview(skill: pa.Table) -> dict[str, Any]:
     """Show the rows over all variables."""
-    overall = skill.filter(pc.field("variable").is_null()).drop_columns(["variable"])
+    overall = skill.filter(skill["variable"].is_null()).drop_columns(["variable"])
     return {"over_all_variables": as_table(overall.slice(0, ROWS).to_pylist())}
 
 

@@ -13,7 +13,6 @@ from typing import Any, Final, Literal
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 from rich.console import Console
 
 from pulse_assets.batches.status import grid_status, stored_outcomes
@@ -36,7 +35,7 @@ from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.stages.series_ends import left_out
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import LocalStore, MissingObjectError, Store, open_store
-from pulse_assets.storage.tables import decode_table
+from pulse_assets.storage.tables import decode_table, rows_with
 
 _REPORT: Final = object_path("training_report", suffix="html")
 
@@ -96,7 +95,7 @@ def forecast(config: TrainingConfig, *, as_json: bool) -> ExitCode:
     path = object_path("next_forecasts")
     store = open_store(config.store, config.s3)
     table = decode_table(store.read(path), "next_forecasts", name=f"{store.uri}/{path}")
-    rows = table.filter(pc.field("model") == ENSEMBLE).drop_columns(["model", "weight"])
+    rows = rows_with(table, "model", ENSEMBLE).drop_columns(["model", "weight"])
     without, warnings = left_out(table), _failed_checks(run, dg.AssetCheckSeverity.WARN)
     if as_json:
         excluded = [{"variable": name, "reason": reason} for name, reason in without.items()]

@@ -4,15 +4,13 @@ import argparse
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from pulse_assets.cli.parser import LISTS, MAPPINGS, flag
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.publication import ALL_OTHERS
 from pulse_assets.settings import Settings, TrainingConfig
+from pulse_assets.settings.config_file import read_settings, settings_in_file
 from pulse_assets.storage.s3 import refuse_credentials
 
 #: Variables of the environment that hold the name of a bucket, by setting.
@@ -45,10 +43,11 @@ def create_config_from_args(
     for field, name in _BUCKETS.items():
         _check_bucket(name, buckets[field])
     values: dict[str, Any] = {
+        **settings_in_file(environment),
         **{field: f"s3://{bucket}" for field, bucket in buckets.items() if bucket},
         **{field: environment[name] for field, name in _LOG.items() if environment.get(name)},
         **Settings.in_environment(environment),
-        **(_read_file(options["config"]) if "config" in options else {}),
+        **(read_settings(options["config"], "--config") if "config" in options else {}),
     }
     return TrainingConfig(**values | _chosen(options) | _from_buckets(options, buckets))
 
@@ -89,24 +88,6 @@ def _pairs(option: str, parts: Sequence[str]) -> dict[str, str]:
                 f"{option} gives {shown} both {pairs[name]} and {value}: keep one"
             )
     return pairs
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    """Read settings by name from a YAML file.
-
-    Raises:
-        ConfigurationError: the file cannot be read or holds no settings.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigurationError(f"--config {path} cannot be read: {reason}") from error
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise ConfigurationError(
-            f"--config {path} holds no settings: write lines such as `batch_size_days: 7`"
-        )
-    return values
 
 
 def _from_buckets(options: Mapping[str, Any], buckets: Mapping[str, str | None]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The parser of the command line: the options of `pulse-train` and of each of its subcommands."""
 
 import argparse
+import functools
 import importlib.metadata
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,13 +89,15 @@ class _Parser(argparse.ArgumentParser):
     command add up.
     """
 
-    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - those of argparse
+    def __init__(self, given: dict[str, Any], **arguments: Any) -> None:  # noqa: ANN401
+        """Take where options note their values, and the arguments of argparse."""
         super().__init__(
             argument_default=argparse.SUPPRESS,
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             **arguments,
         )
+        self.register("action", None, functools.partial(_Option, given))
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with 1, as for every other bad input."""
@@ -121,6 +124,39 @@ class _Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
 
+class _Option(argparse.Action):
+    """An option with a value, which knows the value that it was given before.
+
+    argparse parses the words after a command on their own, and lets their values replace those that
+    the same options have before it.
+    """
+
+    def __init__(self, given: dict[str, Any], **arguments: Any) -> None:  # noqa: ANN401
+        """Take the values that options were given before, by name, and what argparse gives."""
+        super().__init__(**arguments)
+        self.given = given
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 - a text or several
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value; another one before it is an error, for only one could count.
+
+        The pairs of a mapping add up.
+        """
+        before = self.given.get(self.dest, values)
+        if self.dest in MAPPINGS:
+            values = [*self.given.get(self.dest, []), *values]
+        elif before != values:
+            both = f"{_shown(before)} and {_shown(values)}"
+            parser.error(f"{option_string} is given twice, {both}: keep one")
+        self.given[self.dest] = values
+        setattr(namespace, self.dest, values)
+
+
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line.
 
@@ -135,7 +171,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             `--help`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _build_parser()
+    parser = _build_parser({})
     _check_options(parser, words)
     parsed = parser.parse_args(words)
     if parsed.json and not COMMANDS[parsed.command].prints_json:
@@ -154,15 +190,22 @@ def _check_options(parser: _Parser, words: Sequence[str]) -> None:
             parser.error(f"unknown option {option}{suggestion}")
 
 
-def _build_parser() -> _Parser:
+def _build_parser(given: dict[str, Any]) -> _Parser:
+    """Return the parser of the whole command line, which notes in `given` what was given."""
     parser = _Parser(
+        given,
         prog="pulse-train",
         description=_DESCRIPTION,
         usage="%(prog)s [command] [options]",
         epilog="pulse-train COMMAND --help shows the options of a command.",
     )
+    subparser: Any = functools.partial(_Parser, given)
     commands = parser.add_subparsers(
-        title="commands", dest="command", metavar="COMMAND", prog=parser.prog, parser_class=_Parser
+        title="commands",
+        dest="command",
+        metavar="COMMAND",
+        prog=parser.prog,
+        parser_class=subparser,
     )
     version = f"%(prog)s {importlib.metadata.version('pulse-assets')}"
     parser.add_argument("--version", action="version", version=version, help="show the version")
@@ -205,10 +248,8 @@ def _add_option(group: argparse._ActionsContainer, name: str, *, hidden: bool) -
     if name in _SWITCHES:
         group.add_argument(flag(name), action="store_true", help=text)
     elif name in LISTS | MAPPINGS:
-        # A mapping that is given again adds to it; of other options the last one counts.
-        action = "extend" if name in MAPPINGS else "store"
         word = metavar if name in MAPPINGS else metavar.removesuffix("S")
-        group.add_argument(flag(name), nargs="+", action=action, metavar=word, help=text)
+        group.add_argument(flag(name), nargs="+", metavar=word, help=text)
     else:
         group.add_argument(flag(name), metavar=metavar, help=text)
 

@@ -267,7 +267,8 @@ def new_table(*headers: str) -> Table:
 
 def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
     """Print what failed and what was skipped, equal entries on one line."""
-    from pulse_assets.results import RuleErrors  # late, as it takes long to import
+    # Late, because the command line imports this module before it prints its first line.
+    from pulse_assets.result_records import RuleErrors
     from pulse_assets.source_check import describe_given
     from pulse_assets.stages import outcome_texts as texts
 

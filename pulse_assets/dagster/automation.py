@@ -33,8 +33,16 @@ _RUNNING: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
 _RESUME: Final = {"resources": {"training": {"config": {"resume": True}}}}
 
 
-def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Train, every morning, the batches that are due and that the store lacks."""
+def build_schedule(
+    settings: Settings, options: TrainingOptions | None = None
+) -> dg.ScheduleDefinition:
+    """Train, every morning, the batches that are due and that the store lacks.
+
+    Args:
+        settings: the deployment.
+        options: the defaults of its runs, which these runs have; those of all deployments unless
+            given.
+    """
 
     @dg.schedule(
         name="train_completed_batches",
@@ -57,7 +65,7 @@ def build_schedule(settings: Settings) -> dg.ScheduleDefinition:
                     f"run {run.run_id} over {settings.store} is {run.status.value}: the next "
                     "morning tries again (if it is dead, end it in the UI)"
                 )
-            due = due_batches(settings, TrainingOptions(), tick.date())
+            due = due_batches(settings, options or TrainingOptions(), tick.date())
         if not due.ended:
             return _nothing_yet(settings)
         if not due.keys:
@@ -89,8 +97,15 @@ def _nothing_yet(settings: Settings) -> dg.SkipReason:
     return dg.SkipReason(f"no batch from {settings.start_date} on has ended yet")
 
 
-def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Train the batches again that new or changed files of the source make stale."""
+def build_source_sensor(
+    settings: Settings, options: TrainingOptions | None = None
+) -> dg.SensorDefinition:
+    """Train the batches again that new or changed files of the source make stale.
+
+    Args:
+        settings: the deployment.
+        options: see `build_schedule`.
+    """
 
     @dg.sensor(
         name="source_changed",
@@ -116,7 +131,7 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
         before = Memory.of(context.cursor)
         attempts = [_attempt(context.instance, name, before.at) for name in before.requests]
         decision = decide(before, versions, attempts, datetime.now(UTC))
-        waiting = _waiting(settings, keys) if decision.requests_run else {}
+        waiting = _waiting(settings, options, keys) if decision.requests_run else {}
         due = [key for key in keys if key not in waiting]
         if not due:
             yield dg.SkipReason(describe_waiting(waiting))
@@ -132,12 +147,14 @@ def build_source_sensor(settings: Settings) -> dg.SensorDefinition:
     return source_changed
 
 
-def _waiting(settings: Settings, keys: Sequence[str]) -> dict[str, list[Awaited]]:
+def _waiting(
+    settings: Settings, options: TrainingOptions | None, keys: Sequence[str]
+) -> dict[str, list[Awaited]]:
     """Return what batches wait for; nothing if the source is faulty, as the run reports that."""
     with plain_failures():
         try:
-            options = resolve_options(settings, TrainingOptions())
-            return waiting_batches(settings, options, keys)
+            resolved = resolve_options(settings, options or TrainingOptions())
+            return waiting_batches(settings, resolved, keys)
         except HistoricalDataError:
             return {}
 

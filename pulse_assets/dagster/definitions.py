@@ -27,9 +27,10 @@ from pulse_assets.dagster.io_managers import (
 )
 from pulse_assets.dagster.jobs import retrodiction_training
 from pulse_assets.dagster.partitions import dynamic_grid, register_batches
-from pulse_assets.dagster.resources import DataResource, training
+from pulse_assets.dagster.resources import DataResource, training_resource
 from pulse_assets.execution.tally import NoProgress
-from pulse_assets.settings import Settings
+from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.settings.config_file import deployment_of
 
 _log: Final = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ _IO_MANAGERS: Final[dict[str, type[StoreIOManager]]] = {
 def build_definitions(
     settings: Settings,
     *,
+    options: TrainingOptions | None = None,
     resources: Mapping[str, Any] | None = None,
     executor: dg.ExecutorDefinition | None = None,
 ) -> dg.Definitions:
@@ -51,13 +53,15 @@ def build_definitions(
 
     Args:
         settings: where data lies and which batches exist.
+        options: what its runs predict unless their configuration says otherwise, such as
+            publication lags; the schedule and the sensors count on it. None: the usual defaults.
         resources: resources that replace or join the standard ones.
         executor: default of the job and of materializations from the UI; None means the one that
             opens a Dask cluster for the run.
     """
     executor = executor or _dask_executor()
     standard = {
-        "training": training,
+        "training": training_resource(options or TrainingOptions()),
         "data": DataResource.of(settings),
         "progress": NoProgress(),
         **{name: _over_store(settings, manager) for name, manager in _IO_MANAGERS.items()},
@@ -66,9 +70,9 @@ def build_definitions(
         assets=_with_code_links([*_build_assets(settings)], settings.code_url),
         asset_checks=build_checks(settings),
         jobs=[retrodiction_training(executor, settings.store)],
-        schedules=[build_schedule(settings)],
+        schedules=[build_schedule(settings, options)],
         sensors=[
-            build_source_sensor(settings),
+            build_source_sensor(settings, options),
             build_condition_sensor(),
             build_backfill_sensor(settings),
         ],
@@ -153,6 +157,6 @@ def _show_batches(settings: Settings) -> None:
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of the deployment that the environment describes."""
-    settings = Settings.from_environment()
+    settings, options = deployment_of()
     _show_batches(settings)
-    return build_definitions(settings)
+    return build_definitions(settings, options=options)

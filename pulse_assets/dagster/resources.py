@@ -54,33 +54,34 @@ def _fields(model: type[BaseModel], defaults: Mapping[str, Any]) -> dict[str, An
     }
 
 
-_LaunchpadOptions = create_model(
-    "_LaunchpadOptions",
-    __base__=dg.Config,
-    **_fields(TrainingOptions, TrainingOptions().model_dump()),
-)
-
-
 @dg.resource(config_schema=dict)
 def _options(context: dg.InitResourceContext) -> TrainingOptions:
     return TrainingOptions(**context.resource_config)
 
 
-@dg.configured(_options, config_schema=_LaunchpadOptions.to_config_schema().config_type)
-def training(config: dict[str, Any]) -> dict[str, Any]:
-    """Check the options of a run, as far as neither data nor a user's code is needed.
+def training_resource(defaults: TrainingOptions) -> dg.ResourceDefinition:
+    """Return the resource `training`, whose fields have the options of a deployment as defaults."""
+    launchpad = create_model(
+        "_LaunchpadOptions", __base__=dg.Config, **_fields(TrainingOptions, defaults.model_dump())
+    )
 
-    The run itself imports a user's rule, because this process may hold an older version of it.
+    @dg.configured(_options, config_schema=launchpad.to_config_schema().config_type)
+    def training(config: dict[str, Any]) -> dict[str, Any]:
+        """Check the options of a run, as far as neither data nor a user's code is needed.
 
-    Raises:
-        DagsterInvalidConfigError: a value cannot be used; the message says why.
-    """
-    try:
-        options = TrainingOptions(**config)
-        resolve_rules([name for name in options.models or () if ":" not in name])
-    except PulseError as error:
-        raise dg.DagsterInvalidConfigError(str(error), [], config) from None
-    return options.model_dump()
+        The run itself imports a user's rule, because this process may hold an older version of it.
+
+        Raises:
+            DagsterInvalidConfigError: a value cannot be used; the message says why.
+        """
+        try:
+            options = TrainingOptions(**config)
+            resolve_rules([name for name in options.models or () if ":" not in name])
+        except PulseError as error:
+            raise dg.DagsterInvalidConfigError(str(error), [], config) from None
+        return options.model_dump()
+
+    return training
 
 
 class DataResource(dg.ConfigurableResource):

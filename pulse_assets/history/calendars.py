@@ -16,8 +16,15 @@ from typing import Final, cast
 
 import numpy as np
 
-from pulse_assets.array_types import Bools, Dates, Ints
+from pulse_assets.array_types import Dates, Ints
 from pulse_assets.errors import HistoricalDataError
+from pulse_assets.history.date_fit import (
+    TYPICAL_SHARE,
+    crowded,
+    fitting,
+    single_steps,
+    two_frequencies,
+)
 from pulse_assets.history.forecast_days import with_days
 from pulse_assets.history.frequency import Frequency, StepCalendar
 from pulse_assets.history.frequency_names import (
@@ -28,32 +35,19 @@ from pulse_assets.history.frequency_names import (
     without_holidays,
 )
 from pulse_assets.history.holiday_calendars import holidays_of
-from pulse_assets.history.label_choice import (
-    days_of_months,
-    equal_gaps,
-    labelled_frequency,
-    working_week_of,
-)
-from pulse_assets.history.label_grids import LabelGrid
+from pulse_assets.history.label_choice import share_of_labels
 from pulse_assets.history.publication import lag_of, with_publication
 from pulse_assets.history.rhythms import (
-    DAILY,
-    RHYTHMS,
     gaps_of,
     last_change,
-    rhythms_of,
 )
 from pulse_assets.history.series import Series
 from pulse_assets.history.source import Source
-from pulse_assets.history.step_calendars import FixedDays, Months
 
-#: Share of gaps that must have one rhythm: the others are holidays and missing observations.
-_REGULAR_SHARE: Final = 0.75
-#: Share of steps to the very next day or week that a daily or weekly series must have: every second
-#: day is not daily with a missing day after each.
-_TYPICAL_SHARE: Final = 0.3
 #: Share of steps of one period that a declared frequency must explain where none can be inferred.
 _DECLARED_SHARE: Final = 0.05
+#: Share of dates that must be labels of a declared frequency that has labels of its own.
+_LABELLED_SHARE: Final = 0.5
 #: Rows that a series must have since its frequency changed, to be used from there on.
 _ENOUGH: Final = 25
 #: Pairs of dates in one period that are typing errors: this many, or this share of all dates.
@@ -74,8 +68,8 @@ def decide_frequency(
 
     Raises:
         ConfigurationError: the holiday calendar cannot be used.
-        HistoricalDataError: fewer than 3 dates, two dates in one period, or a declared frequency or
-            holiday calendar that contradicts the dates.
+        HistoricalDataError: fewer than 3 dates, two dates in one period, dates of two series, or a
+            declared frequency or holiday calendar that contradicts the dates.
 
     Example:
         >>> days = np.array(["2020-01-01", "2020-04-01", "2020-07-01"], "M8[D]")
@@ -169,11 +163,31 @@ def _inferred(series: Series) -> str:
     """Return the frequency of the dates, from the last change on if there is one."""
     change = last_change(series.timestamps)
     if change is None:
-        return _regular(series) or IRREGULAR
+        name = _regular(series)
+        if name is None:
+            _check_one_frequency(series)
+        return name or IRREGULAR
     if len(series.timestamps) - change.row < _ENOUGH:
         return IRREGULAR
     name = _regular(series.from_row(change.row))
     return f"{name} since {series.timestamps[change.row]}" if name else IRREGULAR
+
+
+def _check_one_frequency(series: Series) -> None:
+    """Refuse two series in one."""
+    mixed = two_frequencies(series.timestamps)
+    if mixed is None:
+        return
+    usual, *frequencies = mixed
+    rows = [series.row(int(np.flatnonzero(part)[0])) for part in (usual, ~usual)]
+    first, second = (
+        f"{frequency.name} dates such as {row}"
+        for frequency, row in zip(frequencies, rows, strict=True)
+    )
+    raise HistoricalDataError(
+        f"{series.source}: it holds {first} and {second}: write two series, or set --frequencies "
+        f"{series.variable}={IRREGULAR}"
+    )
 
 
 def _regular(series: Series) -> str | None:
@@ -182,68 +196,15 @@ def _regular(series: Series) -> str | None:
     Raises:
         HistoricalDataError: some dates are one too many.
     """
-    frequency = _fitting(series.timestamps)
+    frequency = fitting(series.timestamps)
     if frequency is None:
         return None
-    crowded = _crowded(series.timestamps, frequency)
-    if len(crowded) > max(_FEW, _FEW_SHARE * len(series.timestamps)):
+    twice = crowded(series.timestamps, frequency)
+    if len(twice) > max(_FEW, _FEW_SHARE * len(series.timestamps)):
         return None
-    if len(crowded):
-        raise HistoricalDataError(_explain_crowded(series, crowded, frequency))
+    if len(twice):
+        raise HistoricalDataError(_explain_crowded(series, twice, frequency))
     return frequency.name
-
-
-def _fitting(dates: Dates) -> Frequency | None:
-    """Return the frequency that most gaps or labels have; None if they have none."""
-    rhythms = rhythms_of(gaps_of(dates))
-    rhythm = int(np.bincount(rhythms[rhythms >= 0], minlength=1).argmax())
-    frequency = None
-    if np.mean(rhythms == rhythm) >= _REGULAR_SHARE:
-        base = get_frequency(RHYTHMS[rhythm].name)
-        frequency = working_week_of(dates) if rhythm == DAILY else labelled_frequency(dates, base)
-    if frequency is None or _single_steps(dates, frequency) < _TYPICAL_SHARE:
-        frequency = days_of_months(dates) or equal_gaps(dates)
-    return frequency if frequency and _single_steps(dates, frequency) >= _TYPICAL_SHARE else None
-
-
-def _single_steps(dates: Dates, frequency: Frequency) -> float:
-    """Return the share of neighbouring dates that are one step apart."""
-    if frequency.calendar is None or len(dates) < 2:
-        return 1.0
-    return float(np.mean(frequency.calendar.steps(dates[:-1], dates[1:]) == 1))
-
-
-def _crowded(dates: Dates, frequency: Frequency) -> Ints:
-    """Return the first of each two neighbouring rows that are one too many.
-
-    A batch counts periods from the first date that it sees, which may be any of them, so no two
-    dates may share a period counted from any.
-    """
-    calendar = frequency.calendar
-    if calendar is None or not frequency.counts_periods:
-        weekly = frequency.calendar is not None and 50 < frequency.per_year < 54
-        return _crowded_weeks(gaps_of(dates)) if weekly else np.array([], np.int64)
-    twice: Bools = np.zeros(max(len(dates) - 1, 0), bool)
-    for first in np.unique(_phases(dates, calendar), return_index=True)[1]:
-        start = np.broadcast_to(dates[first], dates.shape)
-        twice |= np.diff(calendar.steps(start, dates)) == 0
-    return np.flatnonzero(twice)
-
-
-def _phases(dates: Dates, calendar: object) -> Ints:
-    """Return a number per date: steps counted from dates with the same number are the same."""
-    if isinstance(calendar, Months):
-        return dates.astype("M8[M]").astype(np.int64) % calendar.every
-    if isinstance(calendar, FixedDays):
-        return dates.astype(np.int64) % calendar.length
-    grid = cast("LabelGrid", calendar)
-    return grid.index(dates) % grid.every
-
-
-def _crowded_weeks(gaps: Ints) -> Ints:
-    """Find three dates within one week and a day: the nearer two of them are one too many."""
-    three = np.flatnonzero(gaps[1:] + gaps[:-1] <= 8)
-    return np.unique(np.where(gaps[three] <= gaps[three + 1], three, three + 1))
 
 
 def _check_declared(series: Series, frequency: Frequency) -> str:
@@ -251,8 +212,11 @@ def _check_declared(series: Series, frequency: Frequency) -> str:
     if frequency.calendar is None or frequency.since:
         return frequency.text
     inferred = _inferred_or_none(series)
-    if inferred and _same_rate(inferred, frequency):
-        since = inferred.since if not frequency.counts_periods else None
+    labelled = share_of_labels(series.timestamps, frequency) >= _LABELLED_SHARE
+    if inferred and labelled and _same_rate(inferred, frequency):
+        # A period without a row is a missing one, but none may have two rows.
+        whole = frequency.counts_periods and not len(crowded(series.timestamps, frequency))
+        since = None if whole else inferred.since
         return f"{frequency.name} since {since}" if since else frequency.name
     start = f"{series.source}: --frequencies says {series.variable}={frequency.name}, but"
     if inferred and (inferred.calendar is None or inferred.since):
@@ -260,13 +224,13 @@ def _check_declared(series: Series, frequency: Frequency) -> str:
     fix = f"remove {series.variable} from --frequencies"
     if inferred:
         fix = f"set --frequencies {series.variable}={inferred.text}, or {fix}"
-    crowded = _crowded(series.timestamps, frequency)
-    if len(crowded):
-        first, second = series.row(crowded[0]), series.row(crowded[0] + 1)
+    twice = crowded(series.timestamps, frequency)
+    if len(twice):
+        first, second = series.row(twice[0]), series.row(twice[0] + 1)
         raise HistoricalDataError(
             f"{start} {first} and {second} lie in one {_period(frequency)}: {fix}"
         )
-    if inferred or not _may_be(series.timestamps, frequency):
+    if inferred or not labelled or not _may_be(series.timestamps, frequency):
         dates = inferred.name if inferred else _describe(gaps_of(series.timestamps))
         raise HistoricalDataError(
             f"{start} the dates from {series.row(0)} to {series.row(-1)} are {dates}: {fix}"
@@ -294,12 +258,12 @@ def _may_be(dates: Dates, frequency: Frequency) -> bool:
     A period without a row is a missing one, so few gaps need to fit where periods are counted.
     Where observations are counted, every stretch must have that rhythm.
     """
-    share = _single_steps(dates, frequency)
+    share = single_steps(dates, frequency)
     if frequency.counts_periods:
         return share >= _DECLARED_SHARE
     change = last_change(dates)
     weeks_only = change is None or {change.before, change.after} <= {"daily", "business_daily"}
-    return weeks_only and share >= _TYPICAL_SHARE
+    return weeks_only and share >= TYPICAL_SHARE
 
 
 def _check_holidays(series: Series, text: str, holidays: str) -> None:
@@ -350,9 +314,9 @@ def _declarable(series: Series) -> list[str]:
     """Say which frequency may be declared: the finest of which no period has two dates."""
     for name in ("monthly", "quarterly", "yearly"):
         frequency = get_frequency(name)
-        if len(_crowded(series.timestamps, frequency)):
+        if len(crowded(series.timestamps, frequency)):
             continue
-        if _single_steps(series.timestamps, frequency) >= 0.5:
+        if single_steps(series.timestamps, frequency) >= 0.5:
             where = f"--frequencies {series.variable}={name}"
             return [f"{where} takes periods without a row as missing"]
     return []

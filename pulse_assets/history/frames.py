@@ -68,8 +68,7 @@ def read_data(data: Any) -> FileContent:  # noqa: ANN401 - whatever offers the i
     try:
         table = pa.table(_from_pandas(data))
         _check_dates(table)
-        views = [_without_views(column) for column in table.columns]
-        return read_frame(pa.table(views, names=table.column_names), NAME)
+        return read_frame(table, NAME)
     except (pa.ArrowException, TypeError) as error:
         cause = str(error).partition("\n")[0]
         raise HistoricalDataError(f"{NAME}: not readable as a table ({cause})") from error
@@ -101,22 +100,28 @@ def _from_pandas(data: Any) -> Any:  # noqa: ANN401 - see `read_data`
     if any(name is not None for name in data.index.names):
         data = data.reset_index()
     names = [str(name) for name in data.columns]
-    columns = [pa.Array.from_pandas(data.iloc[:, i]) for i in range(len(names))]
+    columns = [_arrow_column(data.iloc[:, i], name) for i, name in enumerate(names)]
     return pa.table(columns, names=names)
 
 
-def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return texts in the form that the readers know."""
-    kind = column.type
-    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
-        chunks: Any = column.chunks
-        texts = (chunk.dictionary.cast(pa.large_string()) for chunk in chunks)
-        pairs = zip(chunks, texts, strict=True)
-        return pa.chunked_array(
-            [pa.DictionaryArray.from_arrays(chunk.indices, of) for chunk, of in pairs],
-            pa.dictionary(kind.index_type, pa.large_string()),
-        )
-    return column.cast(pa.large_string()) if pa.types.is_string_view(kind) else column
+def _arrow_column(column: Any, name: str) -> pa.Array:  # noqa: ANN401 - a series of pandas
+    """Return a column of pandas as Arrow has it; periods are their first days.
+
+    Raises:
+        HistoricalDataError: Arrow has no such values, or they are of several kinds.
+    """
+    pandas = sys.modules["pandas"]
+    if isinstance(column.dtype, pandas.PeriodDtype):
+        column = column.dt.to_timestamp()
+    elif isinstance(column.dtype, pandas.SparseDtype):
+        column = column.sparse.to_dense()
+    try:
+        return pa.Array.from_pandas(column)
+    except (pa.ArrowException, TypeError) as error:
+        cause = str(error).partition("\n")[0]
+        raise HistoricalDataError(
+            f"{NAME}: column {name}: its values are not all dates, numbers or texts ({cause})"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from pulse_assets.history.step_calendars import FixedDays
 
 #: Longest season of the denominator of mase and msis: that of hourly data in M4.
 _LONGEST_SCALE_SEASON: Final = 24
+#: Bounds of the steps per year of a weekly series.
+_LEAST_WEEKS, _MOST_WEEKS = 50, 54
 #: Dates from which a weekday without any of them counts as impossible.
 _ENOUGH_WEEKDAYS: Final = 60
 
@@ -53,7 +55,7 @@ class Frequency:
             observations, as far apart as the median of those before.
         season: observations per season of the seasonal rules.
         counts_periods: whether a period without a row is a step; if not, the steps of a history are
-            its rows, as in daily and weekly series.
+            its rows, as in daily series, whose days without a row may be holidays.
         since: the day from which the series has this frequency; None: always.
     """
 
@@ -85,6 +87,11 @@ class Frequency:
     def per_year(self) -> float:
         """Number of observations per year; an irregular series counts as daily."""
         return 365 if self.calendar is None else self.calendar.per_year
+
+    @property
+    def is_weekly(self) -> bool:
+        """Whether each step is a week, whose label may move by some days."""
+        return self.calendar is not None and _LEAST_WEEKS < self.per_year < _MOST_WEEKS
 
     def period_over(self, dates: Dates) -> Dates:
         """Return the first day on which the period that each date labels is over, [N].
@@ -131,8 +138,7 @@ def regularise(
     calendar = frequency.calendar
     if calendar is None or not frequency.counts_periods or not len(timestamps):
         return timestamps, values, published_at
-    period = calendar.steps(np.broadcast_to(timestamps[0], timestamps.shape), timestamps)
-    _check_one_a_period(timestamps, period, frequency)
+    period = _number_periods(timestamps, frequency, calendar)
     every = np.arange(period[-1] + 1)
     before = np.searchsorted(period, every, side="right") - 1
     dates = calendar.ahead(timestamps[before], every - period[before])
@@ -142,6 +148,22 @@ def regularise(
     published = np.full(len(dates), np.datetime64("NaT", "D"))
     published[period] = published_at
     return dates, full, published
+
+
+def _number_periods(timestamps: Dates, frequency: Frequency, calendar: StepCalendar) -> Ints:
+    """Return the number of the period of each date, counted from the first one, [T].
+
+    Raises:
+        HistoricalDataError: two dates lie in one period.
+    """
+    if frequency.is_weekly:
+        # From row to row, since labels that move for holidays add up to no week, and two of a week
+        # are two steps.
+        steps = calendar.steps(timestamps[:-1], timestamps[1:])
+        return np.append(0, np.cumsum(np.maximum(steps, 1)))
+    period = calendar.steps(np.broadcast_to(timestamps[0], timestamps.shape), timestamps)
+    _check_one_a_period(timestamps, period, frequency)
+    return period
 
 
 def _check_one_a_period(timestamps: Dates, period: Ints, frequency: Frequency) -> None:
@@ -212,7 +234,9 @@ def dates_ahead(dates: Dates, horizons: Ints, frequency: Frequency) -> Dates:
     if _is_weekly(frequency.calendar):
         last += _to_usual_weekday(dates)  # the last label may have moved for a holiday
     targets = frequency.calendar.ahead(np.full(len(horizons), last), horizons)
-    return _on_possible_weekdays(targets, dates) if frequency.counts_periods else targets
+    if frequency.is_weekly or not frequency.counts_periods:
+        return targets
+    return _on_possible_weekdays(targets, dates)
 
 
 def _is_weekly(calendar: StepCalendar) -> bool:

@@ -229,7 +229,7 @@ def _weeks_or_months(name: str) -> Frequency | None:
 def weeks(every: int) -> Frequency:
     """Return the frequency of a number of weeks."""
     name = _WEEKS.get(every, f"{every}W")
-    return _periods(name, FixedDays(7 * every), counts_periods=every > 1)
+    return _periods(name, FixedDays(7 * every))
 
 
 def _fixed_days(name: str) -> Frequency | None:
@@ -252,7 +252,7 @@ def _offset(name: str) -> Frequency | None:
     if not match:
         return None
     every, alias = int(match[1] or 1), match[2]
-    return _grid(name, every, lambda: pandas_labels(alias), counted=name[:2] != "W-")
+    return _grid(name, every, lambda: pandas_labels(alias))
 
 
 def _of_month(name: str) -> Frequency | None:
@@ -282,23 +282,21 @@ _READERS: Final[tuple[Callable[[str], Frequency | None], ...]] = (
 )
 
 
-def _grid(
-    name: str, every: int, labels: Callable[[], Dates], *, counted: bool = True
-) -> Frequency | None:
+def _grid(name: str, every: int, labels: Callable[[], Dates]) -> Frequency | None:
     if every < 1:
         return None
     try:
         calendar = grid_of(labels(), every, at_end=bool(_AT_END.match(name)))
     except ValueError:  # pandas refuses a day of the month
         return None
-    return _periods(name, calendar, counts_periods=counted)
+    return _periods(name, calendar)
 
 
-def _periods(name: str, calendar: StepCalendar, *, counts_periods: bool = True) -> Frequency:
+def _periods(name: str, calendar: StepCalendar) -> Frequency:
     """Return a frequency whose season is the number of its periods per year, if that is whole."""
     whole = max(round(calendar.per_year), 1)
     fits = abs(calendar.per_year - whole) <= _SEASON_TOLERANCE * whole
-    return Frequency(name, calendar, whole if fits else 1, counts_periods)
+    return Frequency(name, calendar, whole if fits else 1, counts_periods=True)
 
 
 #: The frequencies that have a word, by it.

@@ -17,7 +17,7 @@ from pulse_assets.history.rhythms import (
     week_labels,
     working_days,
 )
-from pulse_assets.history.step_calendars import MONTHS, WEEKDAYS, FixedDays, Months
+from pulse_assets.history.step_calendars import MONTHS, WEEKDAYS, FixedDays, Months, WorkingDays
 
 #: Dates that tell which rule labels follow; fewer are taken as they are.
 _ENOUGH: Final = 8
@@ -27,6 +27,8 @@ _FIXED_SHARE, _ROLLED_SHARE, _WEEKDAY_SHARE = 0.9, 0.8, 0.95
 _UNMOVED_SHARE: Final = 0.5
 #: Share of gaps that are whole steps of that number of weeks, from which on a series counts weeks.
 _WEEKS_SHARE: Final = 0.75
+#: Gaps that are years.
+_YEAR_LENGTHS: Final = (365, 366)
 #: Days between two dates of a month at least: more often is daily or weekly.
 _DAYS_APART: Final = 5
 #: Days on which shorter months end.
@@ -59,6 +61,9 @@ def labelled_frequency(dates: Dates, base: Frequency) -> Frequency | None:
     """
     calendar = base.calendar
     if isinstance(calendar, FixedDays):
+        other = equal_gaps(dates) if len(dates) >= _ENOUGH else None
+        if other and other.calendar != calendar:
+            return other
         return _fortnights(dates, base) if calendar.length == 14 else base
     if len(dates) < _ENOUGH:
         return base
@@ -70,16 +75,18 @@ def labelled_frequency(dates: Dates, base: Frequency) -> Frequency | None:
     )
 
 
-def _share(dates: Dates, frequency: Frequency) -> float:
-    """Return the share of dates that are labels of a frequency."""
-    grid = cast("LabelGrid", frequency.calendar)
+def share_of_labels(dates: Dates, frequency: Frequency) -> float:
+    """Return the share of dates that are labels of a frequency; 1 if it has none of its own."""
+    grid = frequency.calendar
+    if not isinstance(grid, LabelGrid):
+        return 1.0
     return float(np.mean(grid.label(grid.index(dates)) == dates))
 
 
 def _best(dates: Dates, names: Iterable[str], least: float) -> Frequency | None:
     """Return the frequency that most dates are labels of; None if they are fewer than a share."""
     frequencies = [get_frequency(name) for name in names]
-    shares = [_share(dates, frequency) for frequency in frequencies]
+    shares = [share_of_labels(dates, frequency) for frequency in frequencies]
     if not shares or max(shares) < least:
         return None
     return frequencies[int(np.argmax(shares))]
@@ -105,7 +112,7 @@ def days_of_months(dates: Dates) -> Frequency | None:
     for count in (2, 3, 4):
         days = sorted(_usual_days(dates, count))
         apart = np.diff([*days, days[0] + 31]).min()
-        moved = np.mean(~np.isin(_labelled_days(dates), days))
+        moved = np.mean(~np.isin(labelled_days(dates), days))
         if apart < _DAYS_APART or moved > 1.0 - _UNMOVED_SHARE:
             continue
         name = "-".join(map(str, ["M", *days]))
@@ -126,9 +133,35 @@ def equal_gaps(dates: Dates) -> Frequency | None:
     """Return the frequency of as many days as nearly all dates are apart; None if they are not."""
     gaps = gaps_of(dates)
     usual = int(np.bincount(gaps).argmax())
-    if usual < 2 or np.mean(gaps == usual) < _WEEKS_SHARE:
+    if usual < 2 or usual in _YEAR_LENGTHS or np.mean(gaps == usual) < _WEEKS_SHARE:
         return None
     return get_frequency(f"{usual}D")
+
+
+def equal_months(dates: Dates) -> Frequency | None:
+    """Return the frequency of as many months as nearly all dates are apart; None if they are not.
+
+    Such are every fifth month, and every eighteenth.
+    """
+    months = np.diff(dates.astype("M8[M]")).astype(np.int64)
+    usual = int(np.bincount(months).argmax())
+    if usual < 2 or np.mean(months == usual) < _WEEKS_SHARE:
+        return None
+    return labelled_frequency(dates, get_frequency(f"{usual}M"))
+
+
+def some_weekdays(dates: Dates) -> Frequency | None:
+    """Return the frequency of dates on two or more weekdays, such as Tuesdays and Thursdays.
+
+    None if dates are on other weekdays too, or most of these days have none.
+    """
+    counts = weekday_counts(dates)
+    usual = np.flatnonzero(counts >= _USUAL_SHARE * counts.sum())
+    if len(dates) < _ENOUGH_DAYS or len(usual) < 2 or counts[usual].sum() < len(dates):
+        return None
+    week = working_week(usual.tolist())
+    days = cast("WorkingDays", week.calendar).steps(dates[:1], dates[-1:])[0]
+    return week if len(dates) - 1 >= _WEEKS_SHARE * days else None
 
 
 def _whole_weeks(dates: Dates, every: int) -> Frequency | None:
@@ -154,7 +187,9 @@ def _one_weekday(dates: Dates, every: int) -> Frequency | None:
     names = [f"{multiple}WOM-{number}{day}"] if number < 5 else []
     of_month, fiscal = [*names, f"{multiple}LWOM-{day}"], _fiscal_names(dates, day, every)
     orders = (fiscal, of_month) if every == 12 else (of_month, fiscal)
-    return next(filter(None, (_best(dates, names, _WEEKDAY_SHARE) for names in orders)), None)
+    best = [best for names in orders if (best := _best(dates, names, _WEEKDAY_SHARE))]
+    # The last Sunday of every third month is that of most fiscal quarters, but not of all.
+    return max(best, key=lambda frequency: share_of_labels(dates, frequency), default=None)
 
 
 def _fiscal_names(dates: Dates, day: str, every: int) -> Iterator[str]:
@@ -187,7 +222,7 @@ def _days(dates: Dates) -> Ints:
     return (dates - dates.astype("M8[M]").astype("M8[D]")).astype(np.int64) + 1
 
 
-def _labelled_days(dates: Dates) -> Ints:
+def labelled_days(dates: Dates) -> Ints:
     """Return the day of the month of each date; the last day of a month counts as 31."""
     at_end = (dates + 1).astype("M8[M]") > dates.astype("M8[M]")
     return np.where(at_end, 31, _days(dates))
@@ -195,7 +230,7 @@ def _labelled_days(dates: Dates) -> Ints:
 
 def _usual_days(dates: Dates, count: int) -> list[int]:
     """Return the most frequent days of the month."""
-    counts = np.bincount(_labelled_days(dates), minlength=32)
+    counts = np.bincount(labelled_days(dates), minlength=32)
     most = np.argsort(-counts, kind="stable")[:count]
     return most[counts[most] > 0].tolist()
 
@@ -210,7 +245,9 @@ def _day_of_month(dates: Dates, every: int, base: Frequency) -> Frequency:
     rolls = ("preceding", "following")
     names = [f"M-{day}-{roll}" for day in usual for roll in rolls]
     best = _best(dates, names, _ROLLED_SHARE)
-    return get_frequency(_rolled_name(best.name, every, dates[-1])) if best else base
+    if best:
+        return get_frequency(_rolled_name(best.name, every, dates[-1]))
+    return equal_gaps(dates) or base  # every five weeks, or every 30 days, is no month
 
 
 def _rolled_name(name: str, every: int, last: np.datetime64) -> str:

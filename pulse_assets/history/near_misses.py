@@ -51,6 +51,21 @@ def unread_files(
     return {name: _reason(name, set(read), suffixes) for name in others}
 
 
+def unread_parts(folder: str, others: Iterable[str]) -> dict[str, str]:
+    """Return why each table in a folder of Parquet files is not read, and how to fix it.
+
+    Args:
+        folder: path of the folder, with a slash at its end.
+        others: paths below it of the files that are not read.
+
+    Example:
+        >>> unread_parts("panel/", ["2020.csv", "README.md"])
+        {'panel/2020.csv': 'of a folder .parquet files alone are read: write it as Parquet'}
+    """
+    reason = "of a folder .parquet files alone are read: write it as Parquet"
+    return {f"{folder}{name}": reason for name in others if _has_rows(name)}
+
+
 def _reason(name: str, read: Collection[str], suffixes: Collection[str]) -> str:
     if _is_forecasts(name):
         return _explain_forecasts(name, read)

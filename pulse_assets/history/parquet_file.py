@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pulse_assets.history.layouts import Layout
+from pulse_assets.history.plain_types import with_plain_types
 from pulse_assets.history.records import DefectError, Records
 from pulse_assets.history.whole_columns import FIRST_DAY, LAST_DAY, as_dates
 
@@ -53,7 +54,7 @@ def parquet_table(
         table = file.read(columns=list(kinds), use_threads=False)
         for name in (name for name in chosen if name not in kinds):
             table = table.append_column(name, _constant(folders[name], file.metadata.num_rows))
-        return layout, table.select(chosen).rename_columns(list(layout.names))
+        return layout, with_plain_types(table.select(chosen)).rename_columns(list(layout.names))
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         raise unreadable(error) from error
 

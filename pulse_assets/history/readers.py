@@ -31,6 +31,7 @@ from pulse_assets.history.observed import (
     wide_content,
 )
 from pulse_assets.history.parquet_file import parquet_table, table_records
+from pulse_assets.history.plain_types import with_plain_types
 from pulse_assets.history.records import COLUMNS, DefectError, Records
 from pulse_assets.history.series import Series
 
@@ -159,7 +160,8 @@ def read_frame(table: pa.Table, name: str) -> FileContent:
         layout = find_layout(table.column_names, None)
         if layout.kind == "single":  # it has no name: its column of values has
             layout = find_layout(table.column_names, "wide")
-        chosen = table.select(list(layout.positions)).rename_columns(list(layout.names))
+        chosen = with_plain_types(table.select(list(layout.positions)))
+        chosen = chosen.rename_columns(list(layout.names))
         return _content(_table_rows(layout, chosen), layout, "", name)
     except DefectError as defect:
         raise HistoricalDataError(f"{name}: {defect}") from defect

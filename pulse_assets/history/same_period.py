@@ -42,6 +42,18 @@ def rows_of(labels: Dates, dates: Dates, frequency: Frequency) -> tuple[Ints, Bo
     return np.where(same_label, rows, by_period), same_label | same_period
 
 
+def periods_of(dates: Dates, frequency: Frequency) -> Ints | None:
+    """Return a number per date that dates of one period share, [N].
+
+    None where each date is a period of its own, as in daily series.
+    """
+    calendar = frequency.calendar
+    if calendar is None or isinstance(calendar, EveryDay | WorkingDays):
+        return None
+    ends = _last_days(dates, frequency)
+    return calendar.steps(np.broadcast_to(ends[:1], ends.shape), ends)
+
+
 def _search(ordered: Dates | Ints, values: Dates | Ints) -> tuple[Ints, Bools]:
     """Return the place of each value among others, and whether it is one of them."""
     places = np.searchsorted(ordered, values)

@@ -11,7 +11,7 @@ from pulse_assets.errors import ConfigurationError, HistoricalDataError
 from pulse_assets.history.given_forecasts import GivenForecasts, ModelForecasts
 from pulse_assets.history.model_names import check_model_name
 from pulse_assets.history.names import NAME, check_variable_name
-from pulse_assets.history.near_misses import is_meant, unread_files, variable_of
+from pulse_assets.history.near_misses import is_meant, unread_files, unread_parts, variable_of
 from pulse_assets.history.observed import FileContent
 from pulse_assets.history.readers import SUFFIXES
 from pulse_assets.history.samples import bundled_bounds, bundled_folder, bundled_lags
@@ -150,8 +150,11 @@ class Source:
         """
         if self.only:
             return {}
-        read = [file.path for file in [*self._files, *self._forecast_files]]
-        return unread_files(self._names, read, SUFFIXES)
+        files = [*self._files, *self._forecast_files]
+        unread = unread_files(self._names, [file.path for file in files], SUFFIXES)
+        for file in files:
+            unread |= unread_parts(file.path, file.others)
+        return unread
 
     def check_variables(self, names: Sequence[str], setting: str = "variable") -> None:
         """Refuse names that the source does not have.

@@ -43,6 +43,7 @@ class SourceFile:
             holds no observations.
         variable: the variable of a file that holds one; of a file of forecasts, its model.
         parts: paths of the files of a folder, below it.
+        others: paths of other files in the folder, which are not read.
     """
 
     path: str
@@ -50,6 +51,7 @@ class SourceFile:
     kind: Kind | Literal["parts", "any", "forecasts"]
     variable: str = ""
     parts: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def is_table(self) -> bool:
@@ -180,27 +182,34 @@ def _named(path: str, version: str) -> SourceFile:
 
 def _folders(versions: Mapping[str, str]) -> Iterator[SourceFile]:
     """Yield the folders among files that lie in folders."""
-    parts: dict[str, dict[str, str]] = {}
+    files: dict[str, dict[str, str]] = {}
     for path, version in versions.items():
         folder, slash, below = path.partition("/")
-        if slash and _is_part(below):
-            parts.setdefault(f"{folder}/", {})[below] = version
-    for folder, of in parts.items():
-        yield _folder(folder, of)
+        if slash:
+            files.setdefault(f"{folder}/", {})[below] = version
+    for folder, of in files.items():
+        if any(map(_is_part, of)):
+            yield _folder(folder, of)
 
 
 def _whole_folder(store: Store) -> list[SourceFile]:
     """Return the source itself, if it is a folder of Parquet files."""
-    parts = {path: v for path, v in store.versions("", below=True).items() if _is_part(path)}
-    return [_folder("", parts)] if parts else []
+    files = store.versions("", below=True)
+    return [_folder("", files)] if any(map(_is_part, files)) else []
 
 
 def _folder(path: str, versions: Mapping[str, str]) -> SourceFile:
-    text = "\n".join(f"{part} {version}" for part, version in versions.items())
-    return SourceFile(path, sha256(text.encode()).hexdigest(), "parts", parts=tuple(versions))
+    """Return the folder that has some files, of which at least one is a part."""
+    parts = tuple(filter(_is_part, versions))
+    others = tuple(name for name in versions if name not in parts and not _is_hidden(name))
+    text = "\n".join(f"{part} {versions[part]}" for part in parts)
+    return SourceFile(path, sha256(text.encode()).hexdigest(), "parts", parts=parts, others=others)
 
 
 def _is_part(path: str) -> bool:
     """Tell whether a file below a folder is one of its parts, and not somebody's book-keeping."""
-    hidden = any(part.startswith(("_", ".")) for part in path.split("/"))
-    return path.endswith(".parquet") and not hidden
+    return path.endswith(".parquet") and not _is_hidden(path)
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(("_", ".")) for part in path.split("/"))

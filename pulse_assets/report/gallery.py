@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pulse_assets.history.series import Series
 from pulse_assets.report.figures import (
@@ -20,6 +19,7 @@ from pulse_assets.report.figures import (
 from pulse_assets.report.svg import Role
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, REFERENCE
 from pulse_assets.stages.ledger import overall_rows
+from pulse_assets.storage.tables import rows_with
 
 #: Retrodictions drawn before the next forecasts.
 RECENT: Final = 36
@@ -60,7 +60,7 @@ def skill_figures(
     """Draw skill by horizon: over all variables, then for each."""
     if not skill.num_rows:
         return []
-    overall = skill.filter(pc.field("variable").is_null()).to_pandas()
+    overall = skill.filter(skill["variable"].is_null()).to_pandas()
     figures = [_skill_figure("All variables", overall, results["models"])]
     boards = results["models_by_variable"]
     figures += [_skill_figure(name, _rows_of(skill, name), boards[name]) for name in variables]
@@ -166,7 +166,7 @@ def with_later_observations(retrodictions: pa.Table, series: Mapping[str, Series
         retrodictions: what the report draws, see `build_report`.
         series: the series by variable.
     """
-    ours = retrodictions.filter(pc.field("model") == ENSEMBLE)
+    ours = rows_with(retrodictions, "model", ENSEMBLE)
     last = ours.group_by("variable").aggregate([("target_date", "max"), ("horizon", "max")])
     rows = []
     for row in last.to_pylist():
@@ -257,7 +257,7 @@ def _describe_errors(ours: pd.DataFrame, naive: pd.DataFrame) -> str:
 
 
 def _rows_of(table: pa.Table, variable: str) -> pd.DataFrame:
-    return table.filter(pc.field("variable") == variable).to_pandas(date_as_object=False)
+    return rows_with(table, "variable", variable).to_pandas(date_as_object=False)
 
 
 def thin(rows: pd.DataFrame) -> pd.DataFrame:

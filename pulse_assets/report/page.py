@@ -16,6 +16,7 @@ from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, INDICATORS, REF
 from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.stages.outcome_texts import group_failed, group_skipped, group_variables
 from pulse_assets.stages.series_ends import left_out
+from pulse_assets.storage.tables import rows_with
 
 #: Variables that get figures and a leaderboard of their own; keeps the page below 2 MB.
 FIGURED_VARIABLES: Final = 16
@@ -137,7 +138,7 @@ def best_and_worst(ranked: list[str], most: int) -> list[str]:
 
 def _of_variables(forecasts: pa.Table, listed: Sequence[str]) -> pa.Table:
     """Return the ensemble's forecasts of some variables, and of all where there are few."""
-    ours = forecasts.filter(pc.field("model") == ENSEMBLE)
+    ours = rows_with(forecasts, "model", ENSEMBLE)
     named = ours["variable"].unique().to_pylist()
     if len(named) <= LISTED_VARIABLES:
         return ours
@@ -163,7 +164,7 @@ class AheadCell:
 def list_ahead(forecasts: pa.Table, variables: Sequence[str]) -> dict[str, dict[int, AheadCell]]:
     """Return the ensemble's next forecasts by variable and horizon, in the order of `variables`."""
     cells: dict[str, dict[int, AheadCell]] = {}
-    for row in forecasts.filter(pc.field("model") == ENSEMBLE).to_pylist():
+    for row in rows_with(forecasts, "model", ENSEMBLE).to_pylist():
         digits = _digits(row["predicted"])
         lower, upper = (_format_score(_defined(row[end]), digits) for end in ("lower", "upper"))
         cells.setdefault(row["variable"], {})[row["horizon"]] = AheadCell(
@@ -186,7 +187,7 @@ class Start:
 def list_starts(forecasts: pa.Table) -> dict[str, Start]:
     """Return the observation from which the forecasts of each variable start."""
     starts = {}
-    for row in forecasts.filter(pc.field("model") == ENSEMBLE).to_pylist():
+    for row in rows_with(forecasts, "model", ENSEMBLE).to_pylist():
         value = row["origin_value"]
         shown = _format_score(_defined(value), _digits(value))
         starts[row["variable"]] = Start(row["origin_date"].isoformat(), shown)

@@ -16,6 +16,7 @@ from pulse_assets.report.gallery import keep_extremes, thin
 from pulse_assets.report.svg import Box, Panel, chart
 from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.stages.ledger import overall_rows
+from pulse_assets.storage.tables import rows_with
 
 #: Panels in one picture; more would be too small to read and the event too large.
 PANELS: Final = 12
@@ -62,7 +63,7 @@ def forecast_picture(retrodictions: pa.Table) -> str:
 
 def _by_variable(table: pa.Table, date: str) -> list[tuple[str, pd.DataFrame]]:
     """Return the ensemble's rows of the first `PANELS` variables, in order of date."""
-    ours = table.filter(pc.field("model") == ENSEMBLE)
+    ours = rows_with(table, "model", ENSEMBLE)
     names = sorted(ours["variable"].unique().to_pylist())[:PANELS]
     rows = ours.filter(pc.field("variable").isin(pa.array(names, pa.string()))).to_pandas()
     rows = rows.assign(**{date: pd.to_datetime(rows[date].astype(str))}).sort_values(date)

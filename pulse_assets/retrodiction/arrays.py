@@ -33,6 +33,14 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return _compiled(function, **_OPTIONS)
 
 
+def shared_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile `function` as `kernel` does, but let the kernels that call it share its code.
+
+    For long functions with several callers: every copy is loaded by every process.
+    """
+    return _compiled(function, **_OPTIONS | {"forceinline": False})
+
+
 def summing_kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile `function` as `kernel` does, but let the compiler reorder its sums.
 

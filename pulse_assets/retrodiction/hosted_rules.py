@@ -23,6 +23,9 @@ from pulse_assets.retrodiction.rule_process import (
 #: Default seconds that a rule may take per batch.
 RULE_TIMEOUT: Final = 600.0
 
+#: Libraries whose models take part as somebody else's forecasts only, as foundation models do.
+_READ_ONLY: Final = ("sktime", "darts")
+
 _batches: Final = itertools.count()
 
 
@@ -40,12 +43,15 @@ class HostedRule:
 
     scale_free = False
 
-    def __init__(self, reference: str, seconds: float = RULE_TIMEOUT) -> None:
+    def __init__(
+        self, reference: str, seconds: float = RULE_TIMEOUT, *, check: bool = False
+    ) -> None:
         """Import the rule in the rule host.
 
         Args:
             reference: `package.module:Class` or `statsforecast:Model`.
             seconds: total time that it may take.
+            check: whether it checks forecasts of batches: it then repeats none of them.
 
         Raises:
             RuleError: it cannot be imported or used.
@@ -56,7 +62,7 @@ class HostedRule:
         self.guarded: bool = described["guarded"]
         self.history_origins: int | None = described["history_origins"]
         self.version: str = described["version"]
-        self._batch = next(_batches)
+        self._batch, self._check = next(_batches), check
         self._seconds, self._left = seconds, seconds
 
     def forecast(self, y: Floats, request: ForecastRequest) -> Floats:
@@ -86,6 +92,7 @@ class HostedRule:
             "ask": "forecast",
             "reference": self.reference,
             "batch": self._batch,
+            "check": self._check,
             "version": self.version,
             "season": season,
         }
@@ -118,6 +125,7 @@ def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:
     Raises:
         RuleError: it cannot be imported or used.
     """
+    _refuse_other_libraries(reference)
     host = this_threads_host()
     # Another run that ends on the same worker may close this host at any time, which then forgets.
     described = host.descriptions.get(reference)
@@ -136,6 +144,21 @@ def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:
             raise RuleError(described["error"])
         host.descriptions[reference] = described
     return described
+
+
+def _refuse_other_libraries(reference: str) -> None:
+    """Refuse a model of a library whose forecasts are read, and not computed.
+
+    Example:
+        >>> _refuse_other_libraries("statsforecast:AutoETS")
+    """
+    library, _, model = reference.partition(":")
+    if library in _READ_ONLY:
+        raise RuleError(
+            f"rule {reference!r}: models of {library} are not run here: make its forecasts with "
+            f"{library} and put them into the source as forecasts_{model or '<model>'}.csv, with "
+            "the columns variable, target_date, predicted and made_at"
+        )
 
 
 def rule_versions(models: Sequence[str], seconds: float = RULE_TIMEOUT) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pulse_assets.array_types import Bools, Floats, Ints
-from pulse_assets.retrodiction.arrays import kernel, summing_kernel
+from pulse_assets.retrodiction.arrays import kernel, shared_kernel, summing_kernel
 
 #: A jump is larger than this many times the median absolute change.
 JUMP: Final = 50.0
@@ -91,7 +91,9 @@ def find_implausible(values: Floats, season: int = 1) -> tuple[Ints, Ints]:
         values: the series `[T]`; NaN where missing.
         season: observations per season; 1: none.
     """
-    return _find_by_index(np.ascontiguousarray(values, np.float64), season)
+    known = np.ascontiguousarray(values, np.float64).view()
+    known.flags.writeable = False  # of one type for the compiler, whatever `values` is
+    return _find_by_index(known, season)
 
 
 @kernel  # pragma: no cover
@@ -115,7 +117,7 @@ def _find_by_index(values: Floats, season: int) -> tuple[Ints, Ints]:
     return indices[places], indices[revealed[places]]
 
 
-@kernel  # pragma: no cover
+@shared_kernel  # pragma: no cover
 def _find(values: Floats, lag: int) -> Ints:
     """Return for each value the place of the one that reveals it to be implausible; -1: none.
 
@@ -196,7 +198,7 @@ def _accept(
     return changes, last
 
 
-@kernel  # pragma: no cover
+@shared_kernel  # pragma: no cover
 def _test_head(head: Floats, sizes: Floats, revealed: Ints) -> None:
     """Test the first values by the changes among those not yet revealed to be implausible."""
     last, end = -1, len(head) - 1
@@ -254,7 +256,7 @@ def _with(sizes: Floats, changes: Changes, size: float) -> Changes:
     return Changes(changes.nonzero + 1, changes.zero, max(changes.largest, size))
 
 
-@kernel  # pragma: no cover
+@shared_kernel  # pragma: no cover
 def _is_jump(size: float, sizes: Floats, changes: Changes) -> bool:
     """Return whether a change of this size is far beyond the usual ones."""
     nonzero, median_below = changes.nonzero, size / JUMP

@@ -90,12 +90,14 @@ class _Rules:
         self._imported: dict[str, ImportedRule] = {}
         self._instances: dict[str, tuple[int, UserRule]] = {}
 
-    def get(self, reference: str, batch: int) -> tuple[UserRule, str]:
+    def get(self, reference: str, batch: int, *, check: bool = False) -> tuple[UserRule, str]:
         """Return a rule and its version.
 
         Args:
             reference: `package.module:Class` or `statsforecast:Model`.
-            batch: number of the batch; an instance must not remember an earlier batch.
+            batch: number of the batch; an instance of a user's class must not remember an earlier
+                batch.
+            check: whether the rule checks forecasts of batches, see `ImportedRule`.
 
         Raises:
             RuleError: it cannot be imported or instantiated.
@@ -104,7 +106,7 @@ class _Rules:
             self._imported[reference] = import_rule(reference)
         imported, instance = self._imported[reference], self._instances.get(reference)
         if instance is None or instance[0] != batch:
-            self._instances[reference] = instance = batch, imported.make()
+            self._instances[reference] = instance = batch, imported.make(check)
         return instance[1], imported.version
 
     def describe(self, request: Message) -> Message:
@@ -127,7 +129,8 @@ class _Rules:
         header, (y, origins, horizons) = request
         shape = len(origins), len(horizons)
         try:
-            rule, version = self.get(header["reference"], header["batch"])
+            check = header["check"]
+            rule, version = self.get(header["reference"], header["batch"], check=check)
             if version != header["version"]:
                 raise RuleError("was edited while the run was under way: start it again")
         except RuleError as error:

@@ -169,12 +169,15 @@ DEFAULT_MODELS: Final = (
 )
 
 
-def resolve_rules(names: Sequence[str], *, seconds: float = RULE_TIMEOUT) -> list[Rule]:
+def resolve_rules(
+    names: Sequence[str], *, seconds: float = RULE_TIMEOUT, check: bool = False
+) -> list[Rule]:
     """Return the rules of these names.
 
     Args:
         names: each a key of `RULES`, `package.module:Class` or `statsforecast:Model`.
         seconds: total time that each returned rule may take, unless it is built in.
+        check: whether the rules check forecasts of batches, see `HostedRule`.
 
     Raises:
         RuleError: a name is unknown, a class cannot be imported or used, two rules have the
@@ -185,7 +188,9 @@ def resolve_rules(names: Sequence[str], *, seconds: float = RULE_TIMEOUT) -> lis
         >>> [rule.name for rule in resolve_rules(["naive", "ses"])]
         ['naive', 'ses']
     """
-    rules = [HostedRule(name, seconds) if ":" in name else _built_in(name) for name in names]
+    rules = [
+        HostedRule(name, seconds, check=check) if ":" in name else _built_in(name) for name in names
+    ]
     for name, count in Counter(rule.name for rule in rules).items():
         if name in ENSEMBLES:
             raise RuleError(f"a rule is named {name!r}, the name of an ensemble: rename it")

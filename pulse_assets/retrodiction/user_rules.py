@@ -7,7 +7,8 @@ and one of two methods:
   `y[: o + 1]` only; some rows are computed twice to check that.
 - `fit_predict(y_past, horizons) -> [H]`: one origin at a time. Because it is slow, it runs at the
   requested origins and at `history_origins` (default 24) before them, which the ensemble needs for
-  its weight.
+  its weight. It is fitted once to equal values: a user's class within a batch or a block of
+  batches, a model of statsforecast as long as its process lives.
 
 `y` has no gaps: missing values are carried forward. Optional attributes: `guarded` (default
 True: forecasts are clipped, see `clipping`), `history_origins`, and `min_observations` (default 1):
@@ -26,7 +27,7 @@ import importlib.metadata
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sys import modules as loaded
 from types import ModuleType
 from typing import Any, Final, NamedTuple, Protocol
@@ -53,6 +54,10 @@ _LONGEST_NAME: Final = 200
 #: Origins, beside the first and the last, that are forecast twice to check that a rule does not
 #: look ahead.
 BLIND_ORIGINS: Final = 4
+#: Numbers that a slow rule remembers of its forecasts at most, 64 MB. An entry takes as much memory
+#: beside its forecasts as 40 numbers.
+_REMEMBERED_NUMBERS: Final = 2**23
+_NUMBERS_PER_ENTRY: Final = 40
 
 
 @dataclass(frozen=True)
@@ -112,24 +117,46 @@ class FastRule(UserRule):
 
 @dataclass(frozen=True)
 class SlowRule(UserRule):
-    """A rule that is fitted again at each origin."""
+    """A rule that is fitted again at each origin, but only once to the same values.
+
+    The fits take nearly all of its time, and most repeat: a rule restarts some origins before each
+    screening row, in each block of batches, and for each version of a series.
+
+    Attributes:
+        fit_predict: returns the forecasts from one origin `[H]`.
+        forecasts: forecasts by a digest of all that they depend on.
+    """
 
     fit_predict: Callable[[Floats, Ints, int], object]
+    forecasts: dict[bytes, Floats] = field(default_factory=dict, compare=False)
 
     def run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> ForecastsAndFailures:
-        """Forecast from every origin, fitting each time; see `UserRule`."""
+        """Forecast from every origin, fitting to each history once; see `UserRule`."""
         forecasts = np.full((len(origins), len(horizons)), np.nan)
         failures = []
         for row, origin in enumerate(origins):
             if origin + 1 < self.min_observations:
                 continue
             try:
-                result = self.fit_predict(y[: origin + 1].copy(), horizons.copy(), season)
-                forecasts[row] = as_numbers(result, horizons.shape)
+                forecasts[row] = self._forecast(y[: origin + 1], horizons, season)
             except BaseException as error:  # a rule may raise anything
                 failures.append(OriginFailure(row, *describe_error(error)))
         forecasts, infinite = finite(forecasts, forecasts)
         return forecasts, sorted([*failures, *infinite])
+
+    def _forecast(self, y_past: Floats, horizons: Ints, season: int) -> Floats:
+        """Return the forecasts from one origin `[H]`; a failure is raised, and not remembered."""
+        shape = np.array([season, len(horizons)])
+        parts = (a.tobytes() for a in (shape, horizons, y_past))
+        key = hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+        if key not in self.forecasts:
+            result = self.fit_predict(y_past.copy(), horizons.copy(), season)
+            numbers = as_numbers(result, horizons.shape).copy()
+            most = _REMEMBERED_NUMBERS // (len(horizons) + _NUMBERS_PER_ENTRY)
+            while len(self.forecasts) >= max(most, 1):
+                del self.forecasts[next(iter(self.forecasts))]  # the oldest
+            self.forecasts[key] = numbers
+        return self.forecasts[key]
 
 
 def _blind_rows(y: Floats, origins: Ints, horizons: Ints) -> list[int]:
@@ -212,11 +239,13 @@ class ImportedRule(NamedTuple):
     """A rule whose class is imported.
 
     Attributes:
-        make: returns an instance of the rule, or raises `RuleError`.
+        make: returns the rule for a batch, or for a check of batches, or raises `RuleError`. A
+            user's class gets a new instance: it may depend on more than its input. A model of
+            statsforecast is made for each fit; all batches share what it forecast, and all checks.
         version: text that changes when the rule's code does.
     """
 
-    make: Callable[[], UserRule]
+    make: Callable[[bool], UserRule]
     version: str
 
 
@@ -228,11 +257,12 @@ def import_rule(reference: str) -> ImportedRule:
     """
     module_name, _, class_name = reference.partition(":")
     if module_name == STATSFORECAST:
-        rule = _statsforecast_rule(reference, class_name)
-        return ImportedRule(lambda: rule, importlib.metadata.version(STATSFORECAST))
+        for_batches, for_checks = (_statsforecast_rule(reference, class_name) for _ in range(2))
+        version = importlib.metadata.version(STATSFORECAST)
+        return ImportedRule(lambda check: for_checks if check else for_batches, version)
     module = _module(reference, module_name)
     rule_class = _class(reference, module, class_name)
-    return ImportedRule(lambda: _instantiate(reference, rule_class), _version(rule_class, module))
+    return ImportedRule(lambda _: _instantiate(reference, rule_class), _version(rule_class, module))
 
 
 def _instantiate(reference: str, rule_class: type) -> UserRule:

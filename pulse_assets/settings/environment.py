@@ -7,6 +7,8 @@ from typing import Final
 from pulse_assets.errors import ConfigurationError
 
 _PREFIX: Final = "PULSE_"
+#: The variable that names a file of settings.
+CONFIG_VARIABLE: Final = "PULSE_CONFIG"
 #: How similar the names of an unread variable and of one that is read must be, 0..1.
 _ALIKE: Final = 0.85
 
@@ -27,13 +29,13 @@ def check_unread(
         ConfigurationError: a variable looks like a setting; the message says what to do instead.
     """
     for name in sorted(names):
-        if not name.startswith(_PREFIX) or name in variables:
+        if not name.startswith(_PREFIX) or name in {*variables, CONFIG_VARIABLE}:
             continue
-        if near := get_close_matches(name, variables, 1, _ALIKE):
+        if near := get_close_matches(name, [*variables, CONFIG_VARIABLE], 1, _ALIKE):
             raise ConfigurationError(f"the variable {name} is not read: did you mean {near[0]}?")
         setting = name.removeprefix(_PREFIX).lower()
         if setting in settings:
             raise ConfigurationError(
                 f"the variable {name} is not read: remove it, and give {setting} as an option, in "
-                "the file of --config or in the configuration of the run"
+                f"the file of --config or of {CONFIG_VARIABLE}, or in the configuration of the run"
             )

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 import pandas as pd
 
-from pulse_assets.results import Calibration, QuantileCounts
+from pulse_assets.result_records import Calibration, QuantileCounts
 from pulse_assets.retrodiction.rules import ENSEMBLE
 
 #: Largest distance of a share of outcomes from its level, chance apart.

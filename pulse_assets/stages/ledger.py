@@ -7,7 +7,6 @@ from typing import Final, NamedTuple, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import SORT_KEYS, TRUST_LEDGER
@@ -301,4 +300,4 @@ class LatestTrust:
 
 def overall_rows(ledger: pa.Table) -> pa.Table:
     """Return the ledger's rows over all horizons."""
-    return ledger.filter(pc.field("horizon").is_null())
+    return ledger.filter(ledger["horizon"].is_null())

@@ -11,9 +11,9 @@ from typing import Any, Final, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pulse_assets.results import CheckOutcome, RuleErrors, SkippedVariable
+from pulse_assets.result_records import CheckOutcome, RuleErrors, SkippedVariable
+from pulse_assets.storage.tables import rows_with
 
 #: Columns of `batch_metrics` that `collect_outcomes` reads.
 OUTCOME_COLUMNS: Final = (
@@ -78,12 +78,12 @@ class OutcomeTally:
         self._predicted.update(metrics["variable"].filter(scored).unique().to_pylist())
         # Few rows: text only of those.
         table = _plain(metrics.filter(_is_notable(metrics)))
-        self._add_skipped(table.filter(pc.field("skip_reason").is_valid()))
-        self._add_rule_errors(table.filter(pc.field("model").is_valid()))
-        for row in table.filter(pc.field("status") == "failed").to_pylist():
+        self._add_skipped(table.filter(table["skip_reason"].is_valid()))
+        self._add_rule_errors(table.filter(table["model"].is_valid()))
+        for row in rows_with(table, "status", "failed").to_pylist():
             error = {"type": row["error_type"] or "", "message": row["error"] or ""}
             self._failed.append({"batch": row["batch"], **error})
-        for row in table.filter(pc.field("status") == "skipped").to_pylist():
+        for row in rows_with(table, "status", "skipped").to_pylist():
             self._unpredicted[row["batch"]] = {"batch": row["batch"], "reason": row["error"] or ""}
 
     def outcomes(self) -> Outcomes:

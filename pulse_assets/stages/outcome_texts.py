@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pulse_assets.results import RuleErrors
+from pulse_assets.result_records import RuleErrors
 from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.stages.outcome import Outcomes
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.catalog import SKILL_BY_HORIZON
-from pulse_assets.results import (
+from pulse_assets.result_records import (
     SCHEMA_VERSION,
     BatchCounts,
     ModelResult,

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.series import Series
-from pulse_assets.results import RevisionResult
+from pulse_assets.result_records import RevisionResult
 from pulse_assets.retrodiction.rules import REFERENCE, Rule
 from pulse_assets.retrodiction.scores import log_ratios
 from pulse_assets.settings import TrainingOptions

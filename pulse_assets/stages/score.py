@@ -66,7 +66,7 @@ def _skipped_rows(batch_id: str, planned: pa.Table, *, scored: bool) -> pa.Table
         "status": "completed" if scored else "skipped",
         "error": None if scored else skip_reason(planned),
     }
-    left_out = planned.filter(pc.field("skip_reason").is_valid())
+    left_out = planned.filter(planned["skip_reason"].is_valid())
     rows = left_out.select(["variable", "skip_reason"]).to_pylist()
     return pa.Table.from_pylist([row | shared for row in rows], BATCH_METRICS)
 

@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pulse_assets.array_types import Dates
 from pulse_assets.history.frequency import dates_ahead
@@ -67,7 +66,7 @@ def observed_dates(series: Mapping[str, Series], forecasts: pa.Table) -> dict[st
         series: by variable.
         forecasts: rows of schema `NEXT_FORECASTS`.
     """
-    predicted = forecasts.filter(pc.field("model").is_valid())
+    predicted = forecasts.filter(forecasts["model"].is_valid())
     rows = predicted.select(["variable", "origin_date"]).to_pylist()
     last = {row["variable"]: np.datetime64(row["origin_date"]) for row in rows}
     every = {name: series[name].timestamps for name in last}
@@ -80,5 +79,5 @@ def left_out(forecasts: pa.Table) -> dict[str, str]:
     Args:
         forecasts: rows of schema `NEXT_FORECASTS`.
     """
-    rows = forecasts.filter(pc.field("model").is_null()).select(["variable", "error"]).to_pylist()
+    rows = forecasts.filter(forecasts["model"].is_null()).select(["variable", "error"]).to_pylist()
     return {row["variable"]: row["error"] or "" for row in rows}

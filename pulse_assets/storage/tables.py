@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pulse_assets.catalog import SCHEMAS, SORT_KEYS
@@ -25,6 +26,19 @@ _LEVEL: Final = 6
 _PLAIN: Final = frozenset({"historical_data"})
 #: A number beyond every code and date.
 _LAST: Final = np.iinfo(np.int32).max
+
+
+def rows_with(table: pa.Table, column: str, value: str) -> pa.Table:
+    """Return the rows that have a value in a column.
+
+    A filter by an expression would start the threads of Arrow's query engine for a few rows.
+
+    Example:
+        >>> table = pa.table({"model": ["naive", "drift"], "n": [1, 2]})
+        >>> rows_with(table, "model", "drift").to_pylist()
+        [{'model': 'drift', 'n': 2}]
+    """
+    return table.filter(pc.call_function("equal", [table[column], value]))
 
 
 def encode_table(

@@ -197,6 +197,15 @@ def test_the_launchpad_shows_every_option_with_its_text(graph, resource, model, 
         assert not fields[name].is_required
 
 
+def test_the_launchpad_has_the_options_of_the_deployment_as_defaults(settings):
+    lags = {"gdp": 30, "*": 5}
+    options = TrainingOptions(publication_lag_days=lags, horizons=[2])
+    fields = launchpad(build_definitions(settings, options=options), "training")
+    assert fields["publication_lag_days"].default_value == lags
+    assert fields["horizons"].default_value == [2]
+    assert fields["models"].default_value is None
+
+
 def test_the_launchpad_shows_bounds_and_choices(graph):
     fields = launchpad(graph, "training")
     assert fields["history_days"].description.endswith("; at least 1, at most 182625")

@@ -16,7 +16,7 @@ from pulse_assets.catalog import AGGREGATES, BATCH_TABLES, SCHEMAS
 from pulse_assets.dagster.automation import build_schedule, build_source_sensor
 from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG
 from pulse_assets.definitions import build_definitions, defs
-from pulse_assets.settings import Settings
+from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
@@ -48,10 +48,10 @@ def monthly(settings):
     return Settings(**settings.model_dump() | {"batch_cadence": "monthly", "end_date": "today"})
 
 
-def evaluate(settings, instance, *day):
+def evaluate(settings, instance, *day, options=None):
     at = datetime(*day, 6, tzinfo=UTC)
     with dg.build_schedule_context(instance=instance, scheduled_execution_time=at) as context:
-        return build_schedule(settings)(context)
+        return build_schedule(settings, options)(context)
 
 
 def make(instance, *keys):
@@ -97,6 +97,13 @@ def test_the_schedule_waits_for_the_end_of_a_window(monthly, instance):
         f"all 1 batches that ended before 2005-02-28 are in {monthly.store}, and none failed"
     )
     assert evaluate(monthly, instance, 2005, 3, 1).tags[START] == "2005-02-01"
+
+
+def test_the_schedule_waits_as_long_as_the_lags_of_its_deployment(monthly, instance):
+    """The series end in December 2009; a value is awaited until the next one is expected."""
+    assert evaluate(monthly, instance, 2010, 3, 2).tags[END] == "2010-02-01"
+    slow = TrainingOptions(publication_lag_days=40)
+    assert evaluate(monthly, instance, 2010, 3, 2, options=slow).tags[END] == "2009-12-01"
 
 
 @pytest.mark.parametrize("cadence", [None, "monthly"])
@@ -376,14 +383,15 @@ def test_the_sensor_asks_for_no_batch_that_waits_for_outcomes(settings, instance
     """As long as it waits for all of them, it remembers no request."""
     watch = Watch(Settings(**settings.model_dump() | {"batch_cadence": "monthly"}), instance)
     rows = line.read_text().splitlines()[1:]
+    soon = datetime.now(UTC).date() + timedelta(days=300)
     lines = ["timestamp,value,published_at"]
-    lines += [f"{row},{'8000-01-01' if row > '2005-06-01' else row[:10]}" for row in rows]
+    lines += [f"{row},{soon if row > '2005-06-01' else row[:10]}" for row in rows]
     line.write_text("\n".join(lines) + "\n")
     request = watch.tick()
     assert (request.tags[START], request.tags[END]) == ("2005-01-01", "2005-05-01")
     watch.end(request, "SUCCESS")
     assert watch.tick().skip_message == "none of 2 series has changed"
-    line.write_text("\n".join([lines[0], *(f"{row},8000-01-01" for row in rows)]) + "\n")
+    line.write_text("\n".join([lines[0], *(f"{row},{soon}" for row in rows)]) + "\n")
     before = watch.cursor
     assert "batches wait for outcomes: line of 2005-01-01 is" in watch.tick().skip_message
     assert watch.cursor == before

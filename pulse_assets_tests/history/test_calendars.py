@@ -112,6 +112,19 @@ CALENDARS = {
         ("C-MON-WED-FRI", 3, "2021-01-01 2021-01-04 2021-01-06"),
     ),
     "every second day": (dates("2D"), ("2D", 1, "2021-01-02 2021-01-04 2021-01-06")),
+    "Tuesdays and Thursdays": (
+        EVERY_DAY[np.isin(weekdays(EVERY_DAY), [1, 3])],
+        ("C-TUE-THU", 2, "2021-01-05 2021-01-07 2021-01-12"),
+    ),
+    "every fifth day": (dates("5D"), ("5D", 1, "2021-01-03 2021-01-08 2021-01-13")),
+    "every 30 days": (dates("30D"), ("30D", 1, "2021-01-18 2021-02-17 2021-03-19")),
+    "every week": (dates("W-FRI"), ("weekly", 52, "2021-01-01 2021-01-08 2021-01-15")),
+    "every fifth week": (dates("5W-MON"), ("5W", 1, "2021-01-18 2021-02-22 2021-03-29")),
+    "every fifth month": (dates("5MS"), ("5M", 1, "2021-04-01 2021-09-01 2022-02-01")),
+    "every 18th month": (
+        dates("18ME", "1960-01-01")[:41],
+        ("18M", 1, "2021-07-31 2023-01-31 2026-01-31"),
+    ),
     "every second week": (dates("2W-TUE"), ("2W", 26, "2021-01-05 2021-01-19 2021-02-02")),
     "every fourth week": (dates("4W-SUN"), ("4W", 13, "2021-01-24 2021-02-21 2021-03-21")),
     "quarters of 13 weeks": (
@@ -168,6 +181,10 @@ CALENDARS = {
     "fiscal quarters": (
         dates("REQ-L-JAN-SAT-4"),
         ("REQ-L-JAN-SAT-4", 4, "2021-01-30 2021-05-01 2021-07-31"),
+    ),
+    "fiscal quarters to the last Sunday of September": (
+        dates("REQ-L-SEP-SUN-4"),
+        ("REQ-L-SEP-SUN-4", 4, "2021-03-28 2021-06-27 2021-09-26"),
     ),
     "quarter's last working day": (
         dates("BQE-NOV"),
@@ -330,6 +347,54 @@ def test_a_frequency_that_is_declared_takes_the_rows_before_a_change_too():
     days = np.array(CHANGES["weekly to business days"][0])  # but days are counted by rows
     text = "business_daily since 2012-12-28"
     assert decide_frequency(series(days), "business_daily") == text
+
+    days = [*dates("W-FRI", "1990-01-01", "1999-12-31"), *dates("MS", "2000-02-01")]
+    text = decide_frequency(series(days))  # but no month may have several rows
+    assert text.startswith("monthly since ")
+    assert decide_frequency(series(days), "monthly") == text
+
+
+@pytest.mark.parametrize(
+    ("frequency", "declared", "usual"),
+    [
+        ("MS", "LWOM-FRI", "monthly"),
+        ("MS", "M-31", "monthly"),
+        ("W-FRI", "W-MON", "weekly"),
+        ("QS", "BQE-DEC", "quarterly"),
+    ],
+)
+def test_a_declared_frequency_whose_labels_are_other_dates_is_refused(frequency, declared, usual):
+    """The next dates would be days on which the series never has a value."""
+    message = f"says x={declared}, but the dates .* are {usual}: set --frequencies x={usual}"
+    refused(dates(frequency), message, declared)
+
+
+def test_declared_labels_may_be_moved():
+    assert decide_frequency(series(dates("ME")), "BME") == "BME"
+    assert decide_frequency(series(rolled(dates("ME"))), "M-31") == "M-31"
+
+
+MIXED = {
+    "MS QE": "monthly dates such as line 2 .1990-01-01. and quarterly dates such as line 5 .1990-0",
+    "ME QS": "monthly dates such as line 3 .1990-01-31. and quarterly dates such as line 2 .1990-0",
+    "BME QS": "BME dates such as line 3 .1990-01-31. and quarterly dates such as line 2 .1990-0",
+    "MS YE": "monthly dates such as line 2 .1990-01-01. and yearly dates such as line 14 .1990-12-",
+    "W-FRI MS": "monthly dates such as line 2 .1990-01-01. and weekly dates such as line 3",
+    "W-FRI QE": "weekly dates such as line 2 .1990-01-05. and quarterly dates such as line 15",
+    "6MS QE": "quarterly dates such as line 3 .1990-03-31. and 6M dates such as line 2",
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_two_series_in_one_column_are_refused(name):
+    days = np.concatenate([dates(frequency) for frequency in name.split()])
+    assert "write two series, or set --frequencies x=irregular" in refused(days, MIXED[name])
+    assert decide_frequency(series(days), "irregular") == "irregular"
+
+
+def test_two_dates_a_month_without_a_rule_are_one_series():
+    days = np.concatenate([dates("MS"), dates("WOM-2WED")])
+    assert decide_frequency(series(days)) == "irregular"
 
 
 CROWDED = {

@@ -1,8 +1,11 @@
 """Data frames of pandas, Polars and Arrow as sources; what is none, and what is wrong in one."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
@@ -40,6 +43,12 @@ FRAMES = {
     "long, both as index": long(WIDE).set_index(["unique_id", "ds"]),
     "long, categories": long(WIDE).astype({"unique_id": "category"}),
     "long, filtered": long(WIDE).iloc[::-1],
+    "long, periods": long(WIDE).assign(ds=lambda frame: frame["ds"].dt.to_period("M")),
+    "long, categories of dates and numbers": long(WIDE).astype({"ds": "category", "y": "category"}),
+    "long, names as bytes": long(WIDE).assign(
+        unique_id=lambda frame: frame["unique_id"].str.encode("utf-8")
+    ),
+    "wide, sparse": WIDE.astype(pd.SparseDtype("float")),
     "arrow": ARROW,
     "stream": Stream(ARROW),
 }
@@ -68,6 +77,27 @@ def test_frames_of_polars_are_read(text):
 def test_what_is_no_frame_is_refused(data):
     with pytest.raises(ConfigurationError, match=f"data: {type(data).__name__} is no data frame"):
         read_data(data)
+
+
+@pytest.mark.parametrize(
+    "kind", ["binary", "large_binary", "binary_view", "string_view", "large_string"]
+)
+def test_every_type_of_texts_is_read(kind, tmp_path):
+    table = pa.table({"unique_id": ["a"] * 2, "ds": DAYS[:2], "y": [1.0, 2.0]})
+    texts = table["unique_id"].cast(pa.binary()).cast(getattr(pa, kind)())
+    table = table.set_column(0, "unique_id", texts)
+    assert read_data(table).series["a"].values.tolist() == [1.0, 2.0]
+    pq.write_table(table, tmp_path / "panel.parquet")
+    assert open_source(str(tmp_path), AWS).load("a").values.tolist() == [1.0, 2.0]
+
+
+def test_bytes_that_are_no_text_and_mixed_columns_are_refused_by_name():
+    frame = pd.DataFrame({"unique_id": [b"\xff"], "ds": DAYS[:1], "y": [1.0]})
+    with pytest.raises(HistoricalDataError, match=r"data: column unique_id holds bytes that are"):
+        read_data(frame)
+    frame = pd.DataFrame({"unique_id": ["a", "a"], "ds": ["2020-01-01", date(2020, 2, 1)], "y": 1})
+    with pytest.raises(HistoricalDataError, match=r"data: column ds: its values are not all dates"):
+        read_data(frame)
 
 
 BAD = {

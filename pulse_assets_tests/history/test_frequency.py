@@ -26,8 +26,8 @@ SEASONS = {  # season, lag of scaled errors, periods counted
     "daily": (7, 1, False),
     "business_daily": (5, 1, False),
     "C-MON-TUE-WED-THU-FRI-SAT": (6, 1, False),
-    "weekly": (52, 1, False),
-    "W-FRI": (52, 1, False),
+    "weekly": (52, 1, True),
+    "W-FRI": (52, 1, True),
     "10D": (1, 1, True),
     "2W": (26, 1, True),
     "2W-FRI": (26, 1, True),
@@ -202,10 +202,33 @@ def test_publication_dates_stay_with_their_values():
     np.testing.assert_array_equal(published, days("2020-01-20", "NaT", "NaT"))
 
 
-@pytest.mark.parametrize("name", ["daily", "business_daily", "weekly"])
+@pytest.mark.parametrize("name", ["daily", "business_daily", "irregular"])
 def test_frequencies_that_count_observations_stay_as_they_are(name):
     dates, values = days("2020-01-01", "2020-03-01"), np.array([1.0, 2.0])
     assert regularise(dates, values, dates, FREQUENCIES[name]) == (dates, values, dates)
+
+
+def test_a_missing_week_is_a_period_and_a_moved_label_is_none():
+    """Monday instead of Friday, ten days after the one before; then two weeks without a row."""
+    dates = days("2020-01-03", "2020-01-13", "2020-01-17", "2020-02-06")
+    for name in ("weekly", "W-FRI"):
+        regular, values, published = regularise(dates, np.arange(4.0), dates, get_frequency(name))
+        added = ["2020-01-24", "2020-01-31"]
+        assert regular.astype(str).tolist() == [
+            *("2020-01-03", "2020-01-13", "2020-01-17", *added, "2020-02-06")
+        ]
+        np.testing.assert_array_equal(values, [0.0, 1.0, 2.0, np.nan, np.nan, 3.0])
+        assert np.isnat(published).tolist() == [False, False, False, True, True, False]
+
+
+@given(
+    moves=st.lists(st.integers(-1, 2), min_size=2, max_size=500),
+    name=st.sampled_from(["weekly", "W-WED"]),
+)
+def test_weeks_whose_labels_move_are_neither_missing_nor_crowded(moves, name):
+    days = np.datetime64("2001-01-03") + 7 * np.arange(len(moves)) + np.array(moves, np.int64)
+    regular, *_ = regularise(days, np.ones(len(days)), days, get_frequency(name))
+    np.testing.assert_array_equal(regular, days)
 
 
 def test_a_series_without_rows_stays_empty():

@@ -171,6 +171,14 @@ def test_a_run_takes_the_calendar_of_its_settings(new_year_only, tmp_path):
     assert check_ready(declared.settings(), declared.options()) == options
 
 
+def test_two_holiday_calendars_of_one_variable_are_refused(market, tmp_path):
+    twice = {"calendar": {"spx": "NYSE"}, "frequencies": {"spx": "business_daily@LSE"}}
+    training = config(tmp_path, working_days(), **twice)
+    message = "--calendar spx=NYSE contradicts --frequencies, which gives spx the holidays of LSE"
+    with pytest.raises(ConfigurationError, match=message):
+        check_ready(training.settings(), training.options())
+
+
 def test_other_holidays_make_the_batches_of_their_calendar_stale(new_year_only, tmp_path):
     with_calendar = config(tmp_path, working_days(but=NEW_YEARS), calendar={"spx": "NYSE"})
     named = with_calendar.model_copy(update={"calendar": {}, "frequencies": {"spx": "B@NYSE"}})

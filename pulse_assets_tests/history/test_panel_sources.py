@@ -144,6 +144,17 @@ def test_what_is_wrong_in_a_folder_is_named_with_its_file(place, second, message
         open_source(uri, s3).variables()
 
 
+def test_other_tables_in_a_folder_are_named(place):
+    uri, s3, put = place
+    rows = {"ds": ["2020-01-01"], "y": [1], "unique_id": ["a"]}
+    put("panel/2019/a.parquet", parquet_bytes(**rows))
+    for name in ("2020/b.csv", "c.parquet.gz", "_metadata", "notes.md", "2020/d.pq"):
+        put(f"panel/{name}", PANEL.encode())
+    reason = "of a folder .parquet files alone are read: write it as Parquet"
+    names = ("panel/2020/b.csv", "panel/2020/d.pq", "panel/c.parquet.gz")
+    assert open_source(uri, s3).unread() == dict.fromkeys(names, reason)
+
+
 def test_a_variable_in_two_files_is_refused(place):
     uri, s3, put = place
     put("panel.csv", PANEL.encode())

@@ -398,8 +398,9 @@ class Rule:
 """
     reference = write_module(tmp_path, monkeypatch, "memory", text)
     one, other = resolve_rules([reference]), resolve_rules([reference])
-    made = [walk_forward(np.arange(9.0), [7, 8], [1], 1, r)[0, :, 0] for r in (one, one, other)]
-    np.testing.assert_array_equal(made, [[1, 2], [3, 4], [1, 2]])
+    calls = [(one, 0.0), (one, 1.0), (one, 0.0), (other, 0.0)]
+    made = [walk_forward(np.arange(9.0) + x, [7, 8], [1], 1, r)[0, :, 0] for r, x in calls]
+    np.testing.assert_array_equal(made, [[1, 2], [3, 4], [1, 2], [1, 2]])  # equal values once
 
 
 # Versions

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, fred, intervals, peers, speed
+from benchmarks import accuracy, fred, intervals, peers, slow_rules, speed
 from pulse_assets_tests.benchmarks.conftest import database  # noqa: F401 - a fixture
 from pulse_assets_tests.benchmarks.made import published, walks, write_database
 
@@ -65,3 +65,26 @@ def test_speed(made, monkeypatch, capsys):
     assert found["monthly"]["peers"]["naive"] > 0
     assert [n for n, _ in found["linearity"]["series"]] == [1, 2]
     assert "suite, all of it" in capsys.readouterr().out
+
+
+def test_slow_rules(made, monkeypatch, capsys):
+    commands = []
+
+    def command(*options):
+        commands.append(options)
+        return {"wall": 1.5, "processor": 2.0}
+
+    monkeypatch.setattr(slow_rules, "whole_command", command)
+    monkeypatch.setattr(slow_rules, "LENGTHS", (24,))
+    slow_rules.main(
+        ["--output", str(made), "--series", "2", "--models", "AutoETS", "--max-workers", "1"]
+    )
+    found = published(made, "slow_rules")
+    assert [options[-3:] for options in commands] == [
+        ("naive", "--max-workers", "1"),
+        ("statsforecast:AutoETS", "--max-workers", "1"),
+    ]
+    assert found["commands"]["AutoETS"] == {"wall": 1.5, "processor": 2.0}
+    assert found["fits"]["24"]["equal"]
+    assert found["fits"]["24"]["together"] > 0.0
+    assert "  AutoETS: 1.5, 2.0" in capsys.readouterr().out

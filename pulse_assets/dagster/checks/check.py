@@ -10,7 +10,7 @@ from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.dagster.internals import check_evaluations
 from pulse_assets.dagster.previews import as_cell, in_words
 from pulse_assets.errors import PulseError
-from pulse_assets.results import CheckOutcome, Severity
+from pulse_assets.result_records import CheckOutcome, Severity
 from pulse_assets.settings import Settings, TrainingOptions
 
 #: Evaluations of a check that are searched for one of the same configuration and store.

@@ -26,7 +26,7 @@ from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.preflight import resolve_options
-from pulse_assets.results import CheckOutcome
+from pulse_assets.result_records import CheckOutcome
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
 
