@@ -71,7 +71,17 @@ _REPORTED: Final = [
     "observed",
 ]
 _PUBLISHED: Final = ("skill_by_horizon", "training_results", "training_report")
-_LEADERBOARD: Final = ("model", "skill", "win_rate", "mase", "coverage", "trust", "weight", "n")
+_LEADERBOARD: Final = (
+    "model",
+    "skill",
+    "win_rate",
+    "mase",
+    "sql",
+    "coverage",
+    "trust",
+    "weight",
+    "n",
+)
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 
 

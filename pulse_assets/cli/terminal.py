@@ -46,7 +46,9 @@ def print_summary(
         paths: path of each output by its name, such as `{"results": "/data/r.json"}`.
         console: where to print; stdout unless given.
     """
-    from pulse_assets.stages import outcome  # late, as it takes long to import
+    # Late, because they take long to import.
+    from pulse_assets.stages import outcome
+    from pulse_assets.stages.calibration import describe_quantiles
 
     console = console or Console()
     performance = results["performance"]
@@ -56,8 +58,15 @@ def print_summary(
     console.print()
     if results["variables"]["details"]:
         _print_variables(console, results["variables"]["details"])
-    if learning := _describe_learning(results["models"]):
+    learning, quantiles = (
+        _describe_learning(results["models"]),
+        describe_quantiles(results["calibration"]),
+    )
+    if learning:
         console.print(plain(learning), soft_wrap=True)
+    if quantiles:
+        console.print(Text(textwrap.fill(quantiles, console.width, subsequent_indent="  ")))
+    if learning or quantiles:
         console.print()
     _print_outcomes(console, results)
     print_warnings(outcome.warnings_of(results), console)

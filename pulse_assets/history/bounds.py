@@ -29,15 +29,15 @@ class Bounds(NamedTuple):
         """
         least, colon, most = text.strip().partition(":")
         try:
-            made = cls(_number(least, -math.inf), _number(most, math.inf))
+            bounds = cls(_number(least, -math.inf), _number(most, math.inf))
         except ValueError:
-            made = cls(math.nan, math.nan)
-        if not colon or not made.least < made.most or made == cls():
+            bounds = cls(math.nan, math.nan)
+        if not colon or not bounds.least < bounds.most or bounds == cls():
             raise ConfigurationError(
                 f"{text!r} is no pair of bounds: give the least and the largest value, or one of "
                 "the two, such as 0:100, 0: or :100"
             )
-        return made
+        return bounds
 
     @property
     def text(self) -> str:

@@ -4,20 +4,25 @@ Only numbers and dates are drawn. Names of variables and rules are in the HTML b
 where they are escaped and wrap on a phone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from pulse_assets.array_types import Dates, Floats
-from pulse_assets.report.svg import Band, Box, Line, Panel, Role, chart
+from pulse_assets.report.svg import Band, Bars, Box, Line, Panel, Role, chart
 
 #: Points: 10.5 pt text is still 10 px high on a screen 390 px wide.
 _WIDTH: Final = 374.4
 #: Around panels; the same in every figure, so that figures line up.
 _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 63.4, 7.2, 15.8, 41.0, 18.0
-#: Heights of figures of one panel and of two.
-_LOW, _HIGH = 187.2, 316.8
+#: Heights of figures of one panel, of one to read shares from, and of two panels.
+_LOW, _MIDDLE, _HIGH = 187.2, 240.0, 316.8
+#: Opacity where all intervals of a fan overlap, and of one of them at most.
+_INSIDE, _ALONE = 0.5, 0.22
+#: Ends of bins that have a text, at most.
+_NAMED_ENDS: Final = 12
 
 
 def draw_trust(lines: Mapping[Role, pd.DataFrame]) -> str:
@@ -83,12 +88,13 @@ def draw_forecasts(rows: pd.DataFrame) -> str:
     return _figure([level, error], _HIGH)
 
 
-def draw_next(past: pd.DataFrame, future: pd.DataFrame) -> str:
+def draw_next(past: pd.DataFrame, future: pd.DataFrame, levels: Sequence[float]) -> str:
     """Draw the last retrodictions, the observations, and after them the next forecasts.
 
     Args:
         past: in order of date, columns `target_date`, `predicted`, `observed`.
-        future: in order of date, columns `target_date`, `predicted`, `lower`, `upper`.
+        future: in order of date, columns `target_date`, `predicted`, `quantiles`.
+        levels: of the quantiles, ascending.
     """
     panel = Panel(
         [
@@ -96,11 +102,79 @@ def draw_next(past: pd.DataFrame, future: pd.DataFrame) -> str:
             line_of("naive", past, "target_date", "predicted"),
             line_of("ensemble", future, "target_date", "predicted"),
         ],
-        [band_of(future, "target_date")],
+        fan_of(future, "target_date", levels),
         y_label="level (unit of the series)",
         x_label="date predicted (target_date)",
     )
     return _figure([panel], _LOW)
+
+
+def draw_calibration(levels: Floats, shares: Floats, near: tuple[Floats, Floats]) -> str:
+    """Draw the share of outcomes at or below each quantile against its level, with the diagonal.
+
+    Args:
+        levels: 0..1, ascending.
+        shares: of the outcomes at or below the quantile of each level, 0..1.
+        near: least and largest share that is near a level, at the levels 0, 0.01, ..., 1.
+    """
+    ends, grid = np.array([0.0, 100.0]), np.arange(101.0)
+    panel = Panel(
+        [Line("observed", ends, ends, bare=True), Line("ensemble", 100 * levels, 100 * shares)],
+        [Band(grid, 100.0 * near[0], 100.0 * near[1], role="naive")],
+        y_label="outcomes at or below (%)",
+        x_label="level of the quantile (%)",
+        y_range=(-5.0, 105.0),
+    )
+    return _figure([panel], _MIDDLE)
+
+
+def draw_pit(levels: Floats, counts: Floats) -> str:
+    """Draw the outcomes between neighbouring quantiles, and how many there should be.
+
+    Bins are equally wide, so that the ends of narrow ones can be read.
+
+    Args:
+        levels: 0..1, ascending.
+        counts: outcomes up to the first quantile, between neighbouring ones, above the last.
+    """
+    ends = np.concatenate([[0.0], levels, [1.0]])
+    edges, expected = np.arange(len(ends), dtype=np.float64), counts.sum() * np.diff(ends)
+    gap = np.full(len(expected), np.nan)
+    across = np.column_stack([edges[:-1], edges[1:], edges[1:]]).ravel()
+    up = np.column_stack([expected, expected, gap]).ravel()
+    step = -(-len(ends) // _NAMED_ENDS)
+    panel = Panel(
+        [Line("observed", across, up, bare=True)],
+        y_label="outcomes",
+        x_label="between the quantiles of these levels (%)",
+        y_range=(0.0, 1.08 * float(max(counts.max(), expected.max()))),
+        bars=Bars(edges, counts),
+        x_ticks=[(edge, f"{100.0 * ends[int(edge)]:g}") for edge in edges[::step].tolist()],
+    )
+    return _figure([panel], _MIDDLE)
+
+
+def interval_pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
+    """Return the indices of the quantiles that bound each central interval, the widest first.
+
+    Example:
+        >>> interval_pairs([0.05, 0.1, 0.5, 0.8, 0.95])
+        [(0, 4)]
+    """
+    place = {round(level, 9): i for i, level in enumerate(levels)}
+    pairs = [(i, place.get(round(1.0 - level, 9), i)) for i, level in enumerate(levels)]
+    return [(lower, upper) for lower, upper in pairs if lower < upper]
+
+
+def fan_of(rows: pd.DataFrame, date: str, levels: Sequence[float]) -> list[Band]:
+    """Return the central intervals of `quantiles` over dates; where they overlap is darkest."""
+    pairs = interval_pairs(levels)
+    quantiles = np.array(rows["quantiles"].tolist(), np.float64).reshape(-1, len(levels))
+    opacity = min(_ALONE, 1.0 - (1.0 - _INSIDE) ** (1.0 / max(1, len(pairs))))
+    return [
+        Band(dates(rows, date), quantiles[:, lower], quantiles[:, upper], opacity)
+        for lower, upper in pairs
+    ]
 
 
 def line_of(role: Role, rows: pd.DataFrame, date: str, column: str) -> Line:

@@ -9,7 +9,13 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.history.series import Series
-from pulse_assets.report.figures import draw_forecasts, draw_next, draw_skill, draw_trust
+from pulse_assets.report.figures import (
+    draw_forecasts,
+    draw_next,
+    draw_skill,
+    draw_trust,
+    interval_pairs,
+)
 from pulse_assets.report.svg import Role
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, REFERENCE
 from pulse_assets.stages.ledger import overall_rows
@@ -17,6 +23,9 @@ from pulse_assets.storage.tables import rows_with
 
 #: Retrodictions drawn before the next forecasts.
 RECENT: Final = 36
+
+#: Intervals of a figure that its legend names one by one.
+NAMED_INTERVALS: Final = 4
 
 #: Most points of a line: a figure on a phone has no pixels for more.
 POINTS: Final = 240
@@ -65,11 +74,21 @@ def forecast_figures(variables: Sequence[str], retrodictions: pa.Table) -> list[
 
 
 def next_figures(
-    variables: Sequence[str], retrodictions: pa.Table, forecasts: pa.Table
+    variables: Sequence[str],
+    retrodictions: pa.Table,
+    forecasts: pa.Table,
+    levels: Sequence[float],
 ) -> list[CaptionedFigure]:
-    """Draw, for each variable, the last retrodictions and the next forecasts of the ensemble."""
+    """Draw, for each variable, the last retrodictions and the next forecasts of the ensemble.
+
+    Args:
+        variables: to draw.
+        retrodictions: what the report draws, see `build_report`.
+        forecasts: rows of schema `NEXT_FORECASTS`.
+        levels: of their quantiles, ascending.
+    """
     figures = [
-        _next_figure(name, _rows_of(retrodictions, name), _rows_of(forecasts, name))
+        _next_figure(name, _rows_of(retrodictions, name), _rows_of(forecasts, name), levels)
         for name in variables
     ]
     return [figure for figure in figures if figure]
@@ -177,7 +196,9 @@ def _forecast_figure(name: str, rows: pd.DataFrame) -> CaptionedFigure | None:
     )
 
 
-def _next_figure(name: str, past: pd.DataFrame, future: pd.DataFrame) -> CaptionedFigure | None:
+def _next_figure(
+    name: str, past: pd.DataFrame, future: pd.DataFrame, levels: Sequence[float]
+) -> CaptionedFigure | None:
     past = past[past["model"] == ENSEMBLE].sort_values("target_date").tail(RECENT)
     future = future[future["model"] == ENSEMBLE].dropna(subset="predicted")
     if future.empty:
@@ -190,13 +211,38 @@ def _next_figure(name: str, past: pd.DataFrame, future: pd.DataFrame) -> Caption
         title=name,
         note=f"from the observation of {origin:%Y-%m-%d}",
         alt=f"Line chart: next forecasts of {name} by horizon in steps: {values}.",
-        svg=draw_next(past, future),
+        svg=draw_next(past, _from_origin(future, len(levels)), levels),
         legend={
-            "ensemble": "next, with its interval",
+            "ensemble": f"next, with {_name_intervals(levels)}",
             "observed": "observed",
             "naive": f"what was predicted, horizon {past['horizon'].min()}" if len(past) else "",
         },
     )
+
+
+def _from_origin(future: pd.DataFrame, levels: int) -> pd.DataFrame:
+    """Add the observation from which the forecasts start, where all quantiles are equal."""
+    first = future.iloc[:1]
+    value = float(first["origin_value"].iloc[0])
+    start = first.assign(target_date=first["origin_date"], predicted=value)
+    start["quantiles"] = [[value] * levels]
+    return pd.concat([start, future])
+
+
+def _name_intervals(levels: Sequence[float]) -> str:
+    """Return the nominal coverage of the central intervals in words, the narrowest first.
+
+    Example:
+        >>> _name_intervals([0.05, 0.25, 0.5, 0.75, 0.95]), _name_intervals([0.1, 0.9])
+        ('intervals of 50 and 90 %', 'an interval of 80 %')
+    """
+    coverages = [round(levels[b] - levels[a], 9) for a, b in interval_pairs(levels)][::-1]
+    texts = [f"{100.0 * coverage:g}" for coverage in coverages]
+    if len(texts) == 1:
+        return f"an interval of {texts[0]} %"
+    if len(texts) > NAMED_INTERVALS:
+        return f"{len(texts)} intervals of {texts[0]} to {texts[-1]} %"
+    return f"intervals of {', '.join(texts[:-1])} and {texts[-1]} %"
 
 
 def _describe_errors(ours: pd.DataFrame, naive: pd.DataFrame) -> str:

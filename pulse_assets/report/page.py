@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pulse_assets.report import gallery
+from pulse_assets.report.calibration import describe_section
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, INDICATORS, REFERENCE
 from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.stages.outcome_texts import group_failed, group_skipped, group_variables
@@ -71,6 +72,7 @@ def build_report(
                 (entry["skill"] or 0) > 0 for entry in results["variables"]["details"].values()
             ),
             galleries=_galleries(results, figured, skill, ledger, retrodictions, forecasts),
+            calibration=describe_section(results, listed),
             best={name: best_rules(results, name) for name in listed},
             horizons=sorted(set(forecasts["horizon"].drop_null().to_pylist())),
             ahead=list_ahead(ahead, listed),
@@ -101,7 +103,9 @@ def _galleries(
         "trust": gallery.trust_figures(results, figured, ledger),
         "skill": gallery.skill_figures(results, figured, skill),
         "forecasts": gallery.forecast_figures(figured, retrodictions),
-        "next": gallery.next_figures(figured, retrodictions, forecasts),
+        "next": gallery.next_figures(
+            figured, retrodictions, forecasts, results["calibration"]["levels"]
+        ),
     }
 
 
@@ -235,6 +239,7 @@ def _environment() -> Environment:
         "percent": _format_percent,
         "score": _format_score,
         "setting": _format_setting,
+        "significant": _format_significant,
     }
     environment.globals |= {
         "LISTED_FAILURES": LISTED_FAILURES,
@@ -255,6 +260,11 @@ def _format_count(number: int) -> str:
 
 def _format_score(number: float | None, digits: int = 2) -> str:
     return "\N{EN DASH}" if number is None else _with_minus(f"{number:.{digits}f}")
+
+
+def _format_significant(number: float | None) -> str:
+    """Return a number with three significant digits, as in the unit of a variable."""
+    return _format_score(number, 2 if number is None else _digits(number))
 
 
 def _format_percent(share: float | None, sign: str = "+") -> str:

@@ -49,5 +49,5 @@ class GivenRule:
         """
         given = self.quantiles[:, origins]
         mixed = np.where(np.isnan(given), quantiles, given)
-        known = np.isfinite(mixed).all(axis=0)
-        return np.where(known, np.sort(mixed, axis=0), mixed)
+        complete = np.isfinite(mixed).all(axis=0)
+        return np.where(complete, np.sort(mixed, axis=0), mixed)

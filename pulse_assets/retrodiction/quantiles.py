@@ -270,17 +270,17 @@ def verify(
     """
     for k in range(len(forecasts)):
         difference = (outcome - forecasts[k]) * inverse
-        known = difference == difference
+        defined = difference == difference
         verified, count, total = tracking.verified[k], tracking.count[k], tracking.total[k]
         size = min(abs(difference), LARGEST)
         most = LARGEST_ERROR * total / count
         size = most if verified >= MEAN_KNOWN_FROM and total > 0.0 and size > most else size
         step = max(FIRST_STEP / (verified + 1.0 + STEPS_KNOWN), LAST_STEP)
-        tracking.step[k] = step if known and typical[k] > 0.0 else 0.0
+        tracking.step[k] = step if defined and typical[k] > 0.0 else 0.0
         tracking.error[k] = difference / typical[k]
-        tracking.verified[k] = verified + 1.0 if known else verified
-        tracking.count[k] = discount * count + 1.0 if known else count
-        tracking.total[k] = min(discount * total + size, LARGEST) if known else total
+        tracking.verified[k] = verified + 1.0 if defined else verified
+        tracking.count[k] = discount * count + 1.0 if defined else count
+        tracking.total[k] = min(discount * total + size, LARGEST) if defined else total
 
 
 @kernel  # pragma: no cover

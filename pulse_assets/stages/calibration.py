@@ -1,7 +1,8 @@
-"""How often outcomes lay below each quantile, pooled over all batches."""
+"""How often outcomes lay below each quantile over all batches, and how often they should."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,94 @@ import pandas as pd
 from pulse_assets.result_records import Calibration, QuantileCounts
 from pulse_assets.retrodiction.rules import ENSEMBLE
 
+#: Largest distance of a share of outcomes from its level, chance apart.
+MARGIN: Final = 0.05
+#: Levels in a line of text or in a table.
+LISTED_LEVELS: Final = 9
+
 #: Significant digits of a share.
 _DIGITS: Final = 6
+
+
+@dataclass(frozen=True)
+class LevelShare:
+    """A share of outcomes that should be near a level.
+
+    Attributes:
+        level: nominal share, 0..1.
+        share: of the outcomes.
+        n: number of outcomes, at least 1.
+    """
+
+    level: float
+    share: float
+    n: int
+
+    def expected(self, margin: float = MARGIN) -> tuple[float, float]:
+        """Return the least and the largest share that is near the level: margin and chance.
+
+        Chance is two standard deviations of the share of n independent outcomes.
+
+        Example:
+            >>> LevelShare(0.5, 0.52, 100).expected()
+            (0.35, 0.65)
+        """
+        distance = margin + 2.0 * (self.level * (1.0 - self.level) / self.n) ** 0.5
+        return max(0.0, self.level - distance), min(1.0, self.level + distance)
+
+    def is_near(self, margin: float = MARGIN) -> bool:
+        """Return whether the share is within a margin of the level, chance apart."""
+        lower, upper = self.expected(margin)
+        return lower <= self.share <= upper
+
+    def describe(self, margin: float = MARGIN) -> str:
+        """Return share and expectation in words.
+
+        Example:
+            >>> LevelShare(0.5, 0.7, 100).describe()
+            '70.0 % of 100 observations (35.0 to 65.0 % expected)'
+        """
+        lower, upper = (100.0 * share for share in self.expected(margin))
+        counted = f"{100.0 * self.share:.1f} % of {self.n:,} observations"
+        return f"{counted} ({lower:.1f} to {upper:.1f} % expected)"
+
+    @classmethod
+    def of_sums(cls, rows: pd.DataFrame, column: str, level: float) -> Self | None:
+        """Return the share of a column of `add_up` over some of its rows; None without outcomes."""
+        n = int(rows[f"{column}_n"].sum()) if column in rows else 0
+        return cls(level, float(rows[column].sum() / n), n) if n else None
+
+
+def listed_levels(count: int) -> list[int]:
+    """Return the indices of the levels to list: all, or some from the first to the last.
+
+    Example:
+        >>> listed_levels(3), listed_levels(99)
+        ([0, 1, 2], [0, 12, 24, 37, 49, 61, 74, 86, 98])
+    """
+    if count <= LISTED_LEVELS:
+        return list(range(count))
+    return [round(i * (count - 1) / (LISTED_LEVELS - 1)) for i in range(LISTED_LEVELS)]
+
+
+def describe_quantiles(calibration: Mapping[str, Any]) -> str:
+    """Say how many outcomes lie below the quantiles of the ensemble.
+
+    Args:
+        calibration: the entry of `training_results`.
+
+    Example:
+        >>> counts = {"ensemble": {"n": 2000, "below": [0.098, 0.5125, 0.9]}}
+        >>> describe_quantiles({"levels": [0.1, 0.5, 0.9], "models": counts})
+        'quantiles: of 2,000 outcomes 9.8 51.2 90.0 % lie at or below those of 10 50 90 %'
+    """
+    counts = calibration["models"].get(ENSEMBLE)
+    if counts is None:
+        return ""
+    listed = listed_levels(len(calibration["levels"]))
+    shares = " ".join(f"{100.0 * counts['below'][i]:.1f}" for i in listed)
+    levels = " ".join(f"{100.0 * calibration['levels'][i]:g}" for i in listed)
+    return f"quantiles: of {counts['n']:,} outcomes {shares} % lie at or below those of {levels} %"
 
 
 def is_symmetric(levels: Sequence[float]) -> bool:

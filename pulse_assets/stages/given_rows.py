@@ -147,9 +147,9 @@ def given_rules(
     find, rules = _Finder.of(given, steps), {}
     for code, model in enumerate(given.models):
         point, made_at = find(code, np.nan)
-        found = (find(code, level) for level in levels)
+        by_level = (find(code, level) for level in levels)
         # Quantiles of another day belong to another forecast.
-        quantiles = [np.where(day == made_at, values, np.nan) for values, day in found]
+        quantiles = [np.where(day == made_at, values, np.nan) for values, day in by_level]
         rules[model] = GivenRule(model, point, np.array(quantiles), start)
     return rules
 

@@ -11,6 +11,8 @@ from pulse_assets.results import Performance
 from pulse_assets.stages.results import summarise
 
 BATCHES = ("2020-01-01", "2020-01-31", "2020-03-01", "2020-03-31")
+#: Levels of the quantiles, which are the forecast and 1.5 below and above it.
+LEVELS = (0.1, 0.5, 0.9)
 MODELS = ("naive", "drift", "mean", "ensemble", "ensemble_median")
 PUBLICATION = {
     "publication": "assumed",
@@ -60,14 +62,31 @@ def score_pairs(pairs):
         covered=(pairs["error"].abs() <= 1.5).astype(float).where(pairs["error"].notna()),
         **_compare_with_naive(pairs),
     )
+    for level, quantile in zip(LEVELS, (-1.5, 0.0, 1.5), strict=True):
+        below = pairs["error"] + quantile >= 0
+        done[f"below_{level}"] = below.astype(float).where(pairs["error"].notna())
+    losses = pinball(pairs["error"])
+    done["quantile_loss"], done["scaled_quantile_loss"] = losses, losses / pairs["scale"]
     counts = ["n", "missing", "compared", "abs_error", "naive_abs_error", "wins", "covered"]
-    sums = done.groupby(KEY)[[*counts, "scaled", "squares"]].sum().reset_index()
+    below = [f"below_{level}" for level in LEVELS]
+    quantiles = ["quantile_loss", "scaled_quantile_loss", *below]
+    sums = done.groupby(KEY)[[*counts, "scaled", "squares", *quantiles]].sum().reset_index()
+    sums["below"] = sums[below].to_numpy().tolist()
     assert (sums["compared"] == sums["n"]).all()
     mae = sums["abs_error"] / sums["n"]
     sums["mase_scale"] = mae / (sums["scaled"] / sums["n"])
     sums["rmsse_scale"] = mae / np.sqrt(sums["squares"] / sums["n"])
     sums["weight"] = np.where(sums["model"].str.startswith("ensemble"), np.nan, 0.25)
     return sums.assign(status="completed")
+
+
+def pinball(error):
+    """Mean over the levels of the pinball loss of forecasts that are `error` too high."""
+    losses = []
+    for level, quantile in zip(LEVELS, (-1.5, 0.0, 1.5), strict=True):
+        over = -(error + quantile)  # observed - quantile
+        losses.append(np.maximum(level * over, (level - 1) * over))
+    return sum(losses) / len(LEVELS)
 
 
 def _compare_with_naive(pairs):
@@ -134,6 +153,7 @@ def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
             "predicted": 9.0 + horizon,
             "lower": 7.5 + horizon,
             "upper": 10.5 + horizon,
+            "quantiles": [7.5 + horizon, 9.0 + horizon, 10.5 + horizon],
             "weight": np.nan,
             "trust": 0.5,
         }
@@ -147,6 +167,7 @@ def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
 def summarise_made(metrics, ledger, planned=BATCHES, **changes):
     """Return the JSON object and the table of skill by horizon."""
     described = {
+        "levels": LEVELS,
         "planned": planned,
         "performance": Performance.of(2.0, 6.0),
         "cluster": {"kind": "local", "workers": 2},

@@ -1,5 +1,6 @@
 """Checks of what became of the batches: failures, missing batches, predictions and coverage."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.history.given_forecasts import GivenForecasts
 from pulse_assets.retrodiction.rules import ENSEMBLE, RULES
 from pulse_assets.settings import Settings
+from pulse_assets.stages.calibration import LevelShare
 from pulse_assets.stages.outcome_texts import (
     describe_failed,
     describe_rule_error,
@@ -19,9 +21,6 @@ from pulse_assets.stages.outcome_texts import (
     list_some,
     span,
 )
-
-#: Largest distance of the intervals' coverage from their level, chance apart.
-COVERAGE_MARGIN: Final = 0.05
 
 
 def no_failed_batches(batches: StoredBatches) -> Finding:
@@ -149,18 +148,38 @@ def every_batch_made(batches: StoredBatches) -> Finding:
 
 
 def interval_coverage(batches: StoredBatches) -> Finding:
-    """The ensemble's intervals hold about the share of outcomes that they promise."""
-    rows = batches.scores[batches.scores["model"] == ENSEMBLE]
-    n, level = int(rows["coverage_n"].sum()), batches.options.interval_level
-    coverage = float(rows["coverage"].sum() / n) if n else None
-    chance = 2 * (level * (1 - level) / max(n, 1)) ** 0.5
-    bounds = level - COVERAGE_MARGIN - chance, min(1.0, level + COVERAGE_MARGIN + chance)
-    values = {"coverage": coverage, "lower": bounds[0], "upper": bounds[1], "n": n}
-    if coverage is None or bounds[0] <= coverage <= bounds[1]:
-        return Finding(True, values)
-    expected = f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} % were expected"
-    held = f"hold {100 * coverage:.1f} % of {n:,} observations"
-    return Finding(False, values, f"the {100 * level:g} % intervals of ensemble {held}: {expected}")
+    """The ensemble's intervals and quantiles hold about the share of outcomes that they promise."""
+    rows, options = batches.scores[batches.scores["model"] == ENSEMBLE], batches.options
+    interval = LevelShare.of_sums(rows, "coverage", options.interval_level)
+    shares = [
+        LevelShare.of_sums(rows, f"below_{i}", level)
+        for i, level in enumerate(options.quantile_levels)
+    ]
+    below = [share for share in shares if share]
+    off = [share for share in below if not share.is_near()]
+    lower, upper = interval.expected() if interval else (None, None)
+    values = {
+        "coverage": interval.share if interval else None,
+        "lower": lower,
+        "upper": upper,
+        "n": interval.n if interval else 0,
+        "below": _list_shares(below),
+        "levels_off": ", ".join(f"{100 * share.level:g} %" for share in off) or "none",
+    }
+    messages = []
+    if interval and not interval.is_near():
+        level = f"{100 * interval.level:g} %"
+        messages.append(f"the {level} intervals of ensemble hold {interval.describe()}")
+    if off:
+        listed = ", ".join(f"{100 * s.level:g} %: {s.describe()}" for s in off)
+        messages.append(f"at or below quantiles of ensemble lie, by level, {listed}")
+    return Finding(not messages, values, "; ".join(messages))
+
+
+def _list_shares(shares: Sequence[LevelShare]) -> str | None:
+    """Return the share of outcomes at or below each quantile in words; None without outcomes."""
+    texts = [f"{100 * s.share:.1f} % at {100 * s.level:g} %" for s in shares]
+    return ", ".join(texts) or None
 
 
 OUTCOME_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
