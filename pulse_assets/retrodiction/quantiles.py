@@ -39,7 +39,7 @@ SMALLEST_CHANGE: Final = 0.3
 #: A change counts as at most this many times the mean one ...
 LARGEST_CHANGE: Final = 20.0
 #: ... and an error as this many, because a jump causes one from each of h successive origins, ...
-LARGEST_ERROR: Final = 6.0
+LARGEST_ERROR: Final = 10.0
 #: ... once that is a mean of this many: a jump of a thousand mean changes must not widen the
 #: distribution for years.
 MEAN_KNOWN_FROM: Final = 12
@@ -54,7 +54,7 @@ ERROR_DISCOUNT: Final = 0.985
 FADING: Final = 1.5
 #: eta is the share `FIRST_STEP` / (n + `STEPS_KNOWN`) after n errors, and at least `LAST_STEP`.
 FIRST_STEP: Final = 0.5
-STEPS_KNOWN: Final = 5.0
+STEPS_KNOWN: Final = 20.0
 LAST_STEP: Final = 0.01
 #: With few errors the typical one is itself uncertain: the distribution is wider by the factor
 #: 1 + `WIDER` / (count + `WIDER_FROM`), with the discounted count of errors.
@@ -67,7 +67,7 @@ class Tracking(NamedTuple):
 
     Attributes:
         verified: number of verified errors `[MAX_WIDTH]`.
-        count: the same, discounted.
+        discounted: the same, earlier ones discounted.
         total: discounted sum of absolute errors, in units of the local scale.
         step: eta of the error that is verified; 0 without one.
         error: that error, in units of the typical one.
@@ -75,7 +75,7 @@ class Tracking(NamedTuple):
     """
 
     verified: Floats
-    count: Floats
+    discounted: Floats
     total: Floats
     step: Floats
     error: Floats
@@ -271,7 +271,7 @@ def verify(
     for k in range(len(forecasts)):
         difference = (outcome - forecasts[k]) * inverse
         defined = difference == difference
-        verified, count, total = tracking.verified[k], tracking.count[k], tracking.total[k]
+        verified, count, total = tracking.verified[k], tracking.discounted[k], tracking.total[k]
         size = min(abs(difference), LARGEST)
         most = LARGEST_ERROR * total / count
         size = most if verified >= MEAN_KNOWN_FROM and total > 0.0 and size > most else size
@@ -279,7 +279,7 @@ def verify(
         tracking.step[k] = step if defined and typical[k] > 0.0 else 0.0
         tracking.error[k] = difference / typical[k]
         tracking.verified[k] = verified + 1.0 if defined else verified
-        tracking.count[k] = discount * count + 1.0 if defined else count
+        tracking.discounted[k] = discount * count + 1.0 if defined else count
         tracking.total[k] = min(discount * total + size, LARGEST) if defined else total
 
 
@@ -302,7 +302,7 @@ def move_quantiles(tracking: Tracking, levels: Floats, weights: Floats, width: i
 def write_typical(tracking: Tracking, prior: float, typical: Floats) -> None:
     """Fill the typical error of each model `[W]`, in units of the local scale."""
     for k in range(len(typical)):
-        total, count = FIRST_ERRORS * prior + tracking.total[k], FIRST_ERRORS + tracking.count[k]
+        total, count = FIRST_ERRORS * prior + tracking.total[k], FIRST_ERRORS + tracking.discounted[k]
         typical[k] = total / count
 
 
@@ -312,7 +312,7 @@ def write_offsets(tracking: Tracking, typical: Floats, scale: float, offsets: Fl
     levels, width = offsets.shape
     for level in range(levels):
         for k in range(width):
-            wider = 1.0 + WIDER / (tracking.count[k] + WIDER_FROM)
+            wider = 1.0 + WIDER / (tracking.discounted[k] + WIDER_FROM)
             size = limited(typical[k] * wider * scale)
             offsets[level, k] = limited(tracking.quantiles[level, k] * size)
     for last in range(1, levels):
