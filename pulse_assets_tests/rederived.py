@@ -38,11 +38,32 @@ def scales(values, origin, season):
     return mean(seasonal), mean(squared)
 
 
-def scores(pairs):
+def pinball_loss(observed, quantile, level):
+    """An outcome above the quantile costs its level per unit, one below the rest of 1."""
+    if observed > quantile:
+        return level * (observed - quantile)
+    return (1 - level) * (quantile - observed)
+
+
+def quantile_loss(pair, levels):
+    """The mean of the pinball loss over the levels."""
+    quantiles = zip(pair["quantiles"], levels, strict=True)
+    return mean(pinball_loss(pair["observed"], quantile, level) for quantile, level in quantiles)
+
+
+def places(pairs, levels):
+    """Of 0, 1, ... quantiles that are smaller than the outcome, how many outcomes have so many."""
+    smaller = [sum(quantile < p["observed"] for quantile in p["quantiles"]) for p in pairs]
+    return [smaller.count(number) for number in range(len(levels) + 1)]
+
+
+def scores(pairs, levels):
     """The scores of one rule, variable, horizon and batch, from its pairs (dictionaries)."""
     known = [p for p in pairs if is_number(p["predicted"])]
     errors = [abs(p["predicted"] - p["observed"]) for p in known]
-    bounded = all(is_number(p["upper"] - p["lower"]) for p in known)
+    bounded = all(is_number(q) for p in known for q in (p["lower"], p["upper"], *p["quantiles"]))
+    losses = [quantile_loss(p, levels) for p in known]
+    scaled = [loss / p["scale"] for loss, p in zip(losses, known, strict=True)]
     return {
         "n": len(known),
         "missing": len(pairs) - len(known),
@@ -55,6 +76,10 @@ def scores(pairs):
         "coverage": mean(p["lower"] <= p["observed"] <= p["upper"] for p in known)
         if bounded
         else NAN,
+        "pinball": mean(losses),
+        "wis": 2 * mean(losses),
+        "sql": 2 * mean(scaled),
+        "places": places(known, levels) if bounded else None,
         "weight": mean(p["weight"] for p in pairs),
     }
 
@@ -66,7 +91,29 @@ def stored_scores(row):
         f"{name}_scale": mae / row[name] if row[name] else 1.0 + row[name]
         for name in ("mase", "rmsse")
     }
-    return scales | {"covered": row["coverage"] * row["n"] if row["n"] else 0.0}
+    sums = {
+        "covered": row["coverage"],
+        "quantile_loss": row["pinball"],
+        "scaled_quantile_loss": row["sql"] / 2,
+    }
+    return scales | {name: row["n"] * score if row["n"] else 0.0 for name, score in sums.items()}
+
+
+def stored_below(row, levels):
+    """What `batch_metrics` holds of outcomes at or below each quantile."""
+    if row["places"] is None:
+        return [NAN] * len(levels)
+    return [sum(row["places"][: i + 1]) for i in range(len(levels))]
+
+
+def calibration(rows, levels):
+    """Pool the scored rows of one rule or variable; None without quantiles."""
+    counted = [row["places"] for row in rows if row["places"] is not None]
+    pit = [sum(of_row[i] for of_row in counted) for i in range(len(levels) + 1)]
+    if not sum(pit):
+        return None
+    below = [sum(pit[: i + 1]) / sum(pit) for i in range(len(levels))]
+    return {"n": sum(pit), "below": below, "pit": pit}
 
 
 def beta_law(wins, compared, discount, horizons):
@@ -127,7 +174,7 @@ def ledger(rows, discount):
 def leaderboard_row(rows):
     """Pool the scored rows of one rule: of all variables, of one, or of one horizon."""
     pooled = {}
-    for score in ("mase", "rmsse", "coverage", "weight"):
+    for score in ("mase", "rmsse", "coverage", "pinball", "wis", "sql", "weight"):
         power = 2 if score == "rmsse" else 1
         defined = [row for row in rows if is_number(row[score])]
         counts = [row["n"] + (row["missing"] if score == "weight" else 0) for row in defined]

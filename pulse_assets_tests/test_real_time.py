@@ -16,11 +16,12 @@ from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.history.series import Revisions, Series
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.columns import list_rows
 from pulse_assets_tests.properties import holds_for_all
 from pulse_assets_tests.stages.one_batch import run_stages
 
 MONTHS = (np.datetime64("1998-01") + np.arange(108)).astype("M8[D]")
-NUMBERS = ("predicted", "lower", "upper", "weight")
+NUMBERS = ("predicted", "weight")
 KEY = ("variable", "model", "origin_date", "horizon")
 
 
@@ -83,7 +84,8 @@ def retrodictions(store):
     for path in sorted(Path(store).glob("retrodictions/**/*.parquet")):
         table = pq.read_table(path)
         keys = zip(*(table[name].to_pylist() for name in KEY), strict=True)
-        columns = np.stack([table[name].to_numpy() for name in NUMBERS], axis=1)
+        numbers_of = [table[name].to_numpy() for name in NUMBERS]
+        columns = np.column_stack([*numbers_of, list_rows(table["quantiles"])])
         for key, row, day in zip(keys, columns, table["made_at"].to_pylist(), strict=True):
             numbers[key], days[key] = row.tobytes(), day
     return numbers, days
@@ -215,7 +217,7 @@ def test_a_missing_value_that_is_released_later_changes_no_earlier_forecast(cale
         series = Series("x", days, values, days + 1, revisions=revisions)
         tables.append(run_stages(batch, {"x": series}, rules, options).retrodictions)
     before = pc.field("made_at") < filled_on.astype(date)
-    columns = [*KEY, *NUMBERS]
+    columns = [*KEY, *NUMBERS, "lower", "upper"]
     plain, filled = (table.filter(before).select(columns).to_pandas() for table in tables)
     assert len(plain) > 100
     assert plain.equals(filled)

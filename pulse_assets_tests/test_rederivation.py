@@ -24,6 +24,9 @@ MONTHS_APART = {"gdp_growth": 3, "unemployment_rate": 1, "us_10y_yield": 1}
 HORIZONS = [1, 3, 12]
 DISCOUNT = 0.98
 LEVEL = 0.8
+QUANTILES = [0.025, 0.25, 0.5, 0.75, 0.975]
+#: Those asked for, and those of the interval.
+LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
 HISTORY_DAYS = 7305
 
 
@@ -55,6 +58,7 @@ class Training:
                 models=["naive", "ses", "drift", "ar_diff_3", "pulse_assets_tests.own_rules:Shy"],
                 horizons=HORIZONS,
                 interval_level=LEVEL,
+                quantiles=QUANTILES,
                 trust_discount=DISCOUNT,
                 max_workers=1,
             )
@@ -69,7 +73,7 @@ class Training:
         self.stored = [row for row in self.metrics if row["model"] is not None]
         names = ("batch", "variable", "model", "horizon")
         self.scored = [
-            dict(zip(names, place, strict=True)) | rederived.scores(pairs)
+            dict(zip(names, place, strict=True)) | rederived.scores(pairs, LEVELS)
             for place, pairs in pairs_by_row(self).items()
         ]
 
@@ -150,6 +154,8 @@ def test_every_sum_of_every_batch(training):
         of_rule = weights[place_of(row)[:3]]
         weight = math.fsum(n * w for n, w in of_rule) / sum(n for n, _ in of_rule)
         assert_same(row, {"weight": weight}, place_of(row), absolute=2**-13)
+        below = rederived.stored_below(own, LEVELS)
+        assert row["below"] == pytest.approx(below, rel=0, abs=0, nan_ok=True), place_of(row)
     silent = [row for row in training.scored if row["model"] == "a_shy"]
     assert sum(row["missing"] for row in silent) > 0.05 * sum(row["n"] for row in silent) > 0
 
@@ -195,6 +201,26 @@ def general(model):
     return "ar_with_*" if model.startswith("ar_with_") else model
 
 
+def test_the_calibration(training):
+    found = training.results["calibration"]
+    assert found["levels"] == LEVELS
+    models, variables = defaultdict(list), defaultdict(list)
+    for row in training.scored:
+        models[general(row["model"])].append(row)
+        if row["model"] == "ensemble":
+            variables[row["variable"]].append(row)
+    for counts, groups in ((found["models"], models), (found["variables"], variables)):
+        assert counts.keys() == groups.keys()
+        for name, rows in groups.items():
+            expected = rederived.calibration(rows, LEVELS)
+            assert counts[name] == expected | {
+                "below": pytest.approx(expected["below"], rel=DIGITS)
+            }
+    ours = found["models"]["ensemble"]
+    assert ours["n"] > 1000
+    assert min(ours["pit"]) > 0
+
+
 def expected_board(training, variable):
     """Rebuild the leaderboard of one variable, or of all with None, in its order."""
     chosen = [row for row in training.scored if variable in (None, row["variable"])]
@@ -209,6 +235,8 @@ def expected_board(training, variable):
         laws = [trust[v, m] for v, m in trust if named(m) == model and variable in (None, v)]
         names = {"trust": "trust", "trust_lower": "lower", "trust_upper": "upper"}
         row |= {name: rederived.mean(law[of] for law in laws) for name, of in names.items()}
+        if variable is None:  # they are in the unit of a variable
+            row |= {"pinball": math.nan, "wis": math.nan}
         partial = row["n"] < 0.95 * pairs
         if model == "ar_with_*":
             boards = [expected_board(training, name) for name in SEASONS]
@@ -228,13 +256,16 @@ def place_of(row):
     return row["batch"], row["variable"], row["model"], row["horizon"]
 
 
-def test_weights_add_up_to_one_and_bounds_contain_the_forecast(training):
+def test_weights_add_up_to_one_and_quantiles_ascend(training):
     sums, rows = defaultdict(float), training.retrodictions
     for row in rows:
         if not row["model"].startswith("ensemble"):
             sums[row["batch"], row["variable"], row["origin_date"], row["horizon"]] += row["weight"]
-        assert not row["predicted"] < row["lower"]
-        assert not row["predicted"] > row["upper"]
+        quantiles = row["quantiles"]
+        assert len(quantiles) == len(LEVELS)
+        bounds = [quantiles[LEVELS.index(level)] for level in (0.1, 0.9)]
+        assert [row["lower"], row["upper"]] == pytest.approx(bounds, rel=0, abs=0, nan_ok=True)
+        assert quantiles == sorted(quantiles) or all(map(math.isnan, quantiles))
     assert set(sums.values()) == {1.0}
 
 

@@ -37,6 +37,16 @@ from pulse_assets.settings.setting import setting, settings_of_type
         ({"horizons": [1, 3651]}, ["horizons = [1, 3651]", "the horizon 3651", "at most 3650"]),
         ({"horizons": ["one"]}, ["horizons", "whole number"]),
         ({"interval_level": 1}, ["interval_level = 1", "less than 1"]),
+        ({"quantiles": []}, ["quantiles = []", "at least one"]),
+        ({"quantiles": [0.5, 0.5]}, ["quantiles = [0.5, 0.5]", "twice"]),
+        ({"quantiles": [0.1, 0]}, ["quantiles = [0.1, 0]", "level 0:", "between 0 and 1"]),
+        ({"quantiles": [1.0]}, ["quantiles = [1.0]", "level 1:", "between 0 and 1"]),
+        ({"quantiles": [1e-10]}, ["level 1e-10:", "between 0 and 1"]),
+        ({"quantiles": [float("nan")]}, ["quantiles", "finite"]),
+        ({"quantiles": [i / 200 for i in range(1, 101)]}, ["100 levels", "at most 99"]),
+        ({"bounds": {"x": "5"}}, ["bounds = {'x': '5'}", "'5' is no pair", "0:100, 0: or :100"]),
+        ({"bounds": {"x": "1:0"}}, ["'1:0' is no pair of bounds"]),
+        ({"bounds": {"x": ":"}}, ["':' is no pair of bounds"]),
         ({"trust_discount": float("nan")}, ["trust_discount", "finite"]),
         ({"ensemble": "best"}, ["ensemble = 'best'", "dmsfe"]),
         ({"store": " "}, ["store = ' '", "directory"]),
@@ -50,6 +60,34 @@ def test_bad_settings_are_explained(values, texts):
         TrainingConfig(**values)
     for text in texts:
         assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "interval_level", "levels"),
+    [
+        ([0.5], 0.9, (0.05, 0.5, 0.95)),
+        ([0.9, 0.1, 0.5], 0.8, (0.1, 0.5, 0.9)),
+        ([0.05, 0.95], 0.9, (0.05, 0.95)),
+        ([0.3, 0.7], 0.4, (0.3, 0.7)),  # (1 - 0.4) / 2 is not exactly 0.3
+        ([0.01], 0.5, (0.01, 0.25, 0.75)),
+        ([i / 100 for i in range(1, 100)], 0.9, tuple(i / 100 for i in range(1, 100))),
+        ([0.1 + 0.2], 0.9, (0.05, 0.3, 0.95)),
+    ],
+)
+def test_the_levels_are_those_asked_for_and_those_of_the_interval(
+    quantiles, interval_level, levels
+):
+    options = TrainingOptions(quantiles=quantiles, interval_level=interval_level)
+    assert options.quantile_levels == levels
+    assert {*options.interval_levels} <= {*levels}
+    assert sum(options.interval_levels) == 1.0
+    assert TrainingOptions(**options.model_dump()).quantile_levels == levels
+
+
+def test_bounds_are_kept_as_they_are_written():
+    options = TrainingOptions(bounds={"a": " 0:1234567", "b": ":1e-7"})
+    assert options.bounds == {"a": "0:1234567", "b": ":1e-07"}
+    assert TrainingOptions(**options.model_dump()) == options
 
 
 def test_two_bad_settings_are_both_named():

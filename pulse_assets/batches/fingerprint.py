@@ -36,6 +36,7 @@ NUMERICAL_CODE: Final = (
     *(
         f"history/{name}.py"
         for name in (
+            "bounds",
             "forecast_days",
             "frequency",
             "frequency_names",

@@ -41,9 +41,8 @@ class Bounds(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The text that names the bounds."""
-        ends = ("" if math.isinf(end) else f"{end:g}" for end in self)
-        return ":".join(ends)
+        """The text that names exactly these bounds."""
+        return ":".join("" if math.isinf(end) else _shortest(end) for end in self)
 
     def check(self, series: Series) -> None:
         """Refuse a series with a value that is not possible.
@@ -52,16 +51,16 @@ class Bounds(NamedTuple):
             HistoricalDataError: a value, or a revision of one, lies outside.
         """
         later = series.revisions
-        rows, values = np.arange(len(series.values)), series.values
-        if later is not None:
-            rows, values = np.append(rows, later.rows), np.append(values, later.values)
+        first = len(series.values)
+        values = series.values if later is None else np.append(series.values, later.values)
         outside = np.flatnonzero((values < self.least) | (values > self.most))
         if len(outside):
             at = int(outside[0])
+            place = series.row(at) if at < first else series.release(at - first)
             raise HistoricalDataError(
-                f"{series.source}: {series.row(int(rows[at]))} has the value {values[at]:g}, which "
-                f"lies outside the bounds {self.text} of {series.variable}: correct the value or "
-                "the bounds"
+                f"{series.source}: {place} has the value {_shortest(values[at])}, which lies "
+                f"outside the bounds {self.text} of {series.variable}: correct the value or the "
+                "bounds"
             )
 
 
@@ -76,6 +75,16 @@ def bounds_of(variable: str, bounds: Mapping[str, str]) -> Bounds:
         (Bounds(least=0.0, most=inf), Bounds(least=-inf, most=inf))
     """
     return Bounds.parse(bounds[variable]) if variable in bounds else ANY_VALUE
+
+
+def _shortest(number: float) -> str:
+    """Return the shortest text of a number.
+
+    Example:
+        >>> _shortest(100.0), _shortest(1234567.5), _shortest(1e300)
+        ('100', '1234567.5', '1e+300')
+    """
+    return repr(float(number)).removesuffix(".0")
 
 
 def _number(text: str, absent: float) -> float:

@@ -48,7 +48,7 @@ BUNDLED: Final[Mapping[str, BundledSource]] = {
         {"unemployment_rate": "0:100", "spx_close": "0:", "industrial_production": "0:"},
     ),
     # Every value has its releases, with the days on which they were public.
-    "sample-uk": BundledSource("sample_data_uk", bounds={"unemployment": "0:100"}),
+    "sample-uk": BundledSource("sample_data_uk", bounds={"unemployment_rate": "0:100"}),
 }
 
 

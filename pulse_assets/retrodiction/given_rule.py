@@ -38,7 +38,9 @@ class GivenRule:
         return self.predicted[request.origins + self.start]
 
     def with_own_quantiles(self, origins: Ints, quantiles: Floats) -> Floats:
-        """Return quantiles of the rule's errors, replaced by those that were given with it.
+        """Return the quantiles that were given, and at other levels those of the rule's errors.
+
+        The latter are moved between the given ones of the neighbouring levels.
 
         Args:
             origins: indices of the series, `[O]`.
@@ -48,6 +50,10 @@ class GivenRule:
             The same shape; ascending where all are known.
         """
         given = self.quantiles[:, origins]
+        least = np.fmax.accumulate(given, axis=0)
+        most = np.fmin.accumulate(given[::-1], axis=0)[::-1]
         mixed = np.where(np.isnan(given), quantiles, given)
+        between = np.fmin(np.fmax(mixed, least), most)
+        mixed = np.where(np.isnan(mixed), mixed, between)
         complete = np.isfinite(mixed).all(axis=0)
         return np.where(complete, np.sort(mixed, axis=0), mixed)

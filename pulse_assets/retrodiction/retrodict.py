@@ -203,9 +203,9 @@ def _retrodict(
             quantiles[:, model] = rule.with_own_quantiles(origins, quantiles[:, model])
     by_model = unpack_weights(weights, places, len(rules), len(models))
     errors = (failure._replace(origin=failure.origin + start) for failure in failures or ())
-    return Retrodiction(
-        models, predicted, np.clip(quantiles, *settings.bounds), by_model, tuple(errors)
-    )
+    # Once more: a weighted mean of equal forecasts differs from them by its rounding.
+    inside = (np.clip(array, *settings.bounds) for array in (predicted, quantiles))
+    return Retrodiction(models, *inside, by_model, tuple(errors))
 
 
 def _prior(rules: Sequence[Rule], batch: SeriesBatch, settings: _Settings, width: int) -> Prior:

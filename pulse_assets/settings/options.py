@@ -211,6 +211,8 @@ class TrainingOptions(Checked):
     @classmethod
     def _possible_bounds(cls, value: dict[str, str]) -> dict[str, str]:
         try:
+            for name in value:
+                check_variable_name(name)
             return {variable: Bounds.parse(text).text for variable, text in value.items()}
         except ConfigurationError as error:
             raise ValueError(f"cannot be used: {error}") from error

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from pulse_assets.array_types import Floats
+from pulse_assets.history.bounds import bounds_of
 from pulse_assets.retrodiction.rounding import round_quantiles
 from pulse_assets.settings import TrainingOptions
 
@@ -33,9 +34,19 @@ def list_rows(column: pa.ChunkedArray) -> Floats:
     return values.reshape(len(column), -1) if len(column) else np.empty((0, 0))
 
 
-def quantile_columns(quantiles: Floats, options: TrainingOptions) -> dict[str, pa.Array]:
-    """Return quantiles `[L, N]`, rounded, and those of them that bound the interval."""
-    rounded = round_quantiles(quantiles)
+def quantile_columns(
+    quantiles: Floats, rows: Sequence[tuple[str, int]], options: TrainingOptions
+) -> dict[str, pa.Array]:
+    """Return quantiles `[L, N]`, rounded, and those of them that bound the interval.
+
+    Args:
+        quantiles: of the forecasts, ascending over `L`.
+        rows: the variables in their order, with the number of rows of each, which add up to `N`.
+        options: levels, and the bounds inside which quantiles stay when they are rounded.
+    """
+    ends = np.array([bounds_of(name, options.bounds) for name, _ in rows])
+    least, most = np.repeat(ends, [count for _, count in rows], axis=0).T
+    rounded = np.clip(round_quantiles(quantiles), least, most)
     lower, upper = (options.quantile_levels.index(level) for level in options.interval_levels)
     return {
         "lower": pa.array(rounded[lower]),

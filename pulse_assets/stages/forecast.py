@@ -162,7 +162,7 @@ def _table(
         "horizon": np.tile(horizons.astype(np.int32), len(models)),
         "target_date": np.tile(targets, len(models)),
         "predicted": predicted,
-        **quantile_columns(quantiles, options),
+        **quantile_columns(quantiles, [(name, length)], options),
         "weight": forecasts.weights.ravel(),
         "trust": pa.array(trusts, pa.float64()),
         "error": pa.array(

@@ -258,6 +258,7 @@ def _table(batch_id: str, parts: Sequence[_Rows], options: TrainingOptions) -> p
         [part.numbers.reshape(len(part.numbers), -1) for part in parts], axis=1
     )
     lengths = [part.numbers[0].size for part in parts]
+    rows = list(zip((part.variable.name for part in parts), lengths, strict=True))
     columns = {
         "variable": pa.DictionaryArray.from_arrays(
             np.repeat(np.arange(len(parts), dtype=np.int32), lengths),
@@ -267,7 +268,7 @@ def _table(batch_id: str, parts: Sequence[_Rows], options: TrainingOptions) -> p
             np.concatenate([_each_pair(part, codes) for part in parts]), models
         ),
         "predicted": predicted,
-        **quantile_columns(np.array(quantiles), options),
+        **quantile_columns(np.array(quantiles), rows, options),
         "weight": weight,
         "error": _error_column(parts),
         "batch": constant(batch_id, sum(lengths)),

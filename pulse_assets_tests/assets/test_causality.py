@@ -17,7 +17,7 @@ from pulse_assets_tests.one_batch import run_batch
 MODELS = ["naive", "ses", "ar_diff_3", "seasonal_naive", "pulse_assets_tests.own_rules:Plain"]
 CUT = date(2005, 7, 15)
 KEY = ("variable", "model", "origin_date", "horizon")
-MADE = ("predicted", "lower", "upper", "weight", "scale")
+MADE = ("predicted", "weight", "scale")
 
 
 @pytest.fixture
@@ -66,7 +66,9 @@ def made_before_the_cut(store):
             for row in pq.read_table(f"{store}/{path}").to_pylist():
                 if row["origin_date"] < CUT:
                     name = tuple(row[column] for column in KEY)
-                    forecasts[name] = np.array([row[column] for column in MADE]).tobytes()
+                    forecasts[name] = np.array(
+                        [*row["quantiles"], *(row[column] for column in MADE)]
+                    ).tobytes()
     return objects, forecasts
 
 

@@ -126,6 +126,8 @@ def test_a_failure_that_cannot_be_stored_is_raised(task):
         {"variables": ["line"]},
         {"history_days": 1000},
         {"interval_level": 0.8},
+        {"quantiles": [0.1, 0.5, 0.9]},
+        {"bounds": {"line": "0:"}},
         {"ensemble": "boa"},
         {"max_partners": 0},
         {"frequencies": {"line": "monthly"}},
@@ -158,6 +160,7 @@ def test_the_length_of_a_batch_changes_the_configuration(task):
         ({}, {"rule_timeout_seconds": 1.5}),
         ({}, {"publication_lag_days": {"line": 0}}),
         ({}, {"score_against": 1}),
+        ({}, {"quantiles": [0.95, 0.5, 0.05, 0.1, 0.25, 0.9, 0.75]}),
         ({"store": "/elsewhere"}, {}),
         ({"source": "/elsewhere"}, {}),  # the input has a fingerprint of its own
         ({"end_date": "2006-01-01"}, {}),
@@ -178,7 +181,7 @@ def test_every_option_is_either_decisive_or_without_effect():
         *("variables", "horizons", "models", "history_days", "interval_level", "ensemble"),
         *("max_partners", "frequencies", "trust_discount", "max_failed_batches", "resume"),
         *("on_rule_error", "rule_timeout_seconds", "calendar", "publication_lag_days"),
-        "score_against",
+        *("score_against", "quantiles", "bounds"),
     }
 
 

@@ -21,6 +21,8 @@ WALK = 50.0 + np.cumsum(np.random.default_rng(7).standard_normal(len(MONTHS)))
 PUBLISHED = MONTHS + 40
 HEAD = "variable,target_date,predicted,made_at,origin_date,quantile"
 HORIZONS = (1, 2, 3)
+#: Of the quantiles, as none are asked for.
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 def row(target, value, made_at="", origin="", quantile=""):
@@ -61,12 +63,34 @@ def banded():
     return rows
 
 
+def one_sided():
+    """It misses by 1 and gives the quantile 0.75 alone, of every second month the quantile 0.1."""
+    rows = []
+    for o, t in pairs():
+        levels = {"": WALK[t] + 1, 0.75: WALK[t] + 9} | ({0.1: WALK[t] - 8} if t % 2 else {})
+        rows += [row(MONTHS[t], v, PUBLISHED[o], quantile=q) for q, v in levels.items()]
+    return rows
+
+
+def earlier():
+    """Its quantiles are of a forecast that it has replaced since: they are no longer its own."""
+    rows = []
+    for o, t in pairs():
+        rows.append(row(MONTHS[t], WALK[t] + 1, PUBLISHED[o]))
+        if o:
+            rows += [
+                row(MONTHS[t], WALK[t] + v, PUBLISHED[o] - 1, quantile=q)
+                for q, v in (("", 2), (0.05, -50), (0.95, 50))
+            ]
+    return rows
+
+
 def staff():
     """It misses by 2, and says from which month it forecasts; revised once, from that month."""
     return [row(MONTHS[t], WALK[t] + 2, origin=MONTHS[o]) for o, t in pairs()]
 
 
-MODELS = {f.__name__: f for f in (perfect, silent, late, banded, staff)}
+MODELS = {f.__name__: f for f in (perfect, silent, late, banded, one_sided, earlier, staff)}
 
 
 def write(folder, **models):
@@ -150,11 +174,46 @@ def test_given_quantiles_of_the_level_are_the_interval(everything):
     assert np.abs(mine["upper"] - (mine["observed"] + 5)).max() <= half / 256
 
 
+def offsets(rows):
+    """Distances of the quantiles from the outcomes, [N, L], at the levels of `LEVELS`."""
+    return np.stack(rows["quantiles"].tolist()) - rows["observed"].to_numpy()[:, None]
+
+
+def test_a_given_quantile_counts_at_its_level(everything):
+    mine = offsets(of(everything[0], "banded"))
+    given = mine[:, [LEVELS.index(level) for level in (0.05, 0.5, 0.95)]]
+    assert np.abs(given - [-2, -1, 5]).max() <= 3.5 / 256
+    assert (np.diff(mine) >= 0).all()  # those of the errors stand between the given ones
+    assert mine.min() >= -2 - 3.5 / 256
+    assert mine.max() <= 5 + 3.5 / 256
+
+
+def test_quantiles_may_be_given_on_one_side_alone(everything):
+    """The others are those of its errors, which are always 1; all of them ascend."""
+    rows = of(everything[0], "one_sided")
+    mine = offsets(rows)
+    assert (np.diff(mine) >= 0).all()
+    spread = (mine[:, -1] - mine[:, 0]) / 2 / 256
+    assert (np.abs(mine[:, 4:] - 9) <= spread[:, None]).all()  # the errors' own are below it
+    assert mine[:, 3].max() < 3
+    odd = pd.to_datetime(rows["target_date"]).dt.month.to_numpy() % 2 == 0  # months begin at 0
+    assert (np.abs(mine[odd, :2] + 8) <= spread[odd, None]).all()
+    assert mine[odd, 2].min() > -7
+    assert mine[~odd, 0].min() > -7
+
+
+def test_quantiles_of_an_earlier_forecast_are_not_those_of_a_later_one(everything):
+    rows = of(everything[0], "earlier")
+    assert np.array_equal(rows["predicted"], rows["observed"] + 1)
+    assert np.abs(offsets(rows)).max() < 10
+
+
 def test_an_interval_without_quantiles_comes_from_the_errors(everything):
-    """Its errors are always 2, so half of the width tends to that."""
+    """It is always 2 too high: the median learns that, and the others follow."""
     mine = of(everything[0], "staff")
     half = (mine["upper"] - mine["lower"]) / 2
-    assert half.gt(1.0).all() and half.lt(4.0).all()
+    assert half.gt(1.0).all() and half.lt(6.0).all()
+    assert offsets(mine)[:, LEVELS.index(0.5)].max() < 1.0
 
 
 def test_a_forecast_with_the_date_of_its_origin_is_made_when_that_is_public(everything):

@@ -28,6 +28,7 @@ class Stages(NamedTuple):
     planned: pa.Table
     variables: list[PlannedVariable]
     retrodictions: pa.Table
+    levels: tuple[float, ...]
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -38,7 +39,7 @@ class Stages(NamedTuple):
     def score(self) -> pa.Table:
         """Return the `batch_metrics`."""
         batch = self.planned["batch"][0].as_py()
-        return score(batch, self.planned, self.variables, self.retrodictions)
+        return score(batch, self.planned, self.variables, self.retrodictions, self.levels)
 
 
 def published(series: Mapping[str, Series], options: TrainingOptions) -> dict[str, Series]:
@@ -66,4 +67,5 @@ def run_stages(
     variables = planned_variables(planned, histories, options.horizons)
     panel = Panel({name: one.rows for name, one in histories.items()})
     forecasts = predict({batch.batch_id: variables}, panel, rules, options)
-    return Stages(history, planned, variables, forecasts[batch.batch_id].table())
+    table = forecasts[batch.batch_id].table()
+    return Stages(history, planned, variables, table, options.quantile_levels)

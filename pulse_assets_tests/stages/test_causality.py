@@ -13,10 +13,11 @@ from pulse_assets.history.publication import with_publication
 from pulse_assets.history.series import Revisions, Series
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
+from pulse_assets.stages.columns import list_rows
 from pulse_assets_tests.properties import holds_for_all
 from pulse_assets_tests.stages.one_batch import run_stages
 
-NUMBERS = ("predicted", "lower", "upper", "weight", "scale")
+NUMBERS = ("predicted", "weight", "scale")
 RULES = ["naive", "seasonal_naive", "ses", "ar_diff_3"]
 OWN_RULE = "pulse_assets_tests.own_rules:Plain"
 START = np.datetime64("2001-01-01")
@@ -43,7 +44,8 @@ CALENDARS = {
 def forecast(series, batch, options, rules=(*RULES, OWN_RULE)):
     """Return a batch's numbers as bytes, and made_at and target, by `KEY`."""
     table = run_stages(batch, series, resolve_rules(rules), options).retrodictions
-    numbers = np.stack([table[name].to_numpy() for name in NUMBERS], axis=1)
+    columns = [table[name].to_numpy() for name in NUMBERS]
+    numbers = np.column_stack([*columns, list_rows(table["quantiles"])])
     keys = list(zip(*(table[name].to_pylist() for name in KEY), strict=True))
     days = zip(table["made_at"].to_pylist(), table["target_date"].to_pylist(), strict=True)
     return {key: row.tobytes() for key, row in zip(keys, numbers, strict=True)}, dict(

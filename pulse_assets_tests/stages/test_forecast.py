@@ -9,6 +9,7 @@ from pulse_assets.history.frequency import dates_ahead
 from pulse_assets.history.frequency_names import FREQUENCIES
 from pulse_assets.history.series import Series
 from pulse_assets.retrodiction.retrodict import retrodict
+from pulse_assets.retrodiction.rounding import round_quantiles
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stages.forecast import forecast_next
@@ -54,7 +55,10 @@ def test_a_next_forecast_equals_the_retrodiction_from_the_last_origin():
     for position, model in enumerate(again.models):
         own = rows(forecasts, model=model)
         assert [row["predicted"] for row in own] == again.predicted[position, 0].tolist()
-        assert [row["upper"] for row in own] == again.upper[position, 0].tolist()
+        quantiles = round_quantiles(again.quantiles[:, position, 0])
+        assert [row["quantiles"] for row in own] == quantiles.T.tolist()
+        bounds = [[row["lower"], row["upper"]] for row in own]
+        assert bounds == quantiles[[0, -1]].T.tolist()  # the interval of 90 %
     weights = [
         row["weight"] for row in rows(forecasts, horizon=1) if "ensemble" not in row["model"]
     ]

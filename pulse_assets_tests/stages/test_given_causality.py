@@ -52,7 +52,7 @@ def draw_forecasts(model, calendar, values, rng):
     made = values[rows] + rng.standard_normal(size)
     quantiles = np.repeat(LEVELS, size)
     made = np.tile(made, 3) + np.nan_to_num(quantiles - 0.5)
-    present = np.append(np.ones(size, bool), np.tile(rng.random(size) < 0.5, 2))
+    present = np.append(np.ones(size, bool), rng.random(2 * size) < 0.7)  # some of one side
     columns = (np.tile(calendar[rows], 3), made, np.tile(days, 3), quantiles)
     return given_forecasts(model, *(column[present] for column in columns))
 
