@@ -65,7 +65,7 @@ class Tracking(NamedTuple):
 
     Attributes:
         verified: number of verified errors `[MAX_WIDTH]`.
-        count: the same, discounted.
+        known: the same, discounted.
         total: discounted sum of absolute errors, in units of the local scale.
         step: eta of the error that is verified; 0 without one.
         error: that error, in units of the typical one.
@@ -73,7 +73,7 @@ class Tracking(NamedTuple):
     """
 
     verified: Floats
-    count: Floats
+    known: Floats
     total: Floats
     step: Floats
     error: Floats
@@ -269,7 +269,7 @@ def verify(
     for k in range(len(forecasts)):
         difference = (outcome - forecasts[k]) * inverse
         defined = difference == difference
-        verified, count, total = tracking.verified[k], tracking.count[k], tracking.total[k]
+        verified, count, total = tracking.verified[k], tracking.known[k], tracking.total[k]
         size = min(abs(difference), LARGEST)
         most = LARGEST_UNITS * total / count
         size = most if verified >= MEAN_KNOWN_FROM and total > 0.0 and size > most else size
@@ -277,7 +277,7 @@ def verify(
         tracking.step[k] = step if defined and typical[k] > 0.0 else 0.0
         tracking.error[k] = difference / typical[k]
         tracking.verified[k] = verified + 1.0 if defined else verified
-        tracking.count[k] = discount * count + 1.0 if defined else count
+        tracking.known[k] = discount * count + 1.0 if defined else count
         tracking.total[k] = min(discount * total + size, LARGEST) if defined else total
 
 
@@ -300,7 +300,7 @@ def move_quantiles(tracking: Tracking, levels: Floats, weights: Floats, width: i
 def write_typical(tracking: Tracking, prior: float, typical: Floats) -> None:
     """Fill the typical error of each model `[W]`, in units of the local scale."""
     for k in range(len(typical)):
-        total, count = FIRST_ERRORS * prior + tracking.total[k], FIRST_ERRORS + tracking.count[k]
+        total, count = FIRST_ERRORS * prior + tracking.total[k], FIRST_ERRORS + tracking.known[k]
         typical[k] = total / count
 
 
@@ -310,7 +310,7 @@ def write_offsets(tracking: Tracking, typical: Floats, scale: float, offsets: Fl
     levels, width = offsets.shape
     for level in range(levels):
         for k in range(width):
-            wider = 1.0 + WIDER / (tracking.count[k] + WIDER_FROM)
+            wider = 1.0 + WIDER / (tracking.known[k] + WIDER_FROM)
             size = limited(typical[k] * wider * scale)
             offsets[level, k] = limited(tracking.quantiles[level, k] * size)
     for last in range(1, levels):
