@@ -29,7 +29,14 @@ WITHOUT_KERNELS = tuple(
     f"pulse_assets_tests/{name}"
     for name in (
         *("history/", "report/", "storage/test_store", "storage/test_tables", "test_bad_settings"),
-        *("test_preflight", "test_security", "test_settings", "test_source_watch", "test_terminal"),
+        *(
+            "test_preflight",
+            "test_progress",
+            "test_security",
+            "test_settings",
+            "test_source_watch",
+            "test_terminal",
+        ),
     )
 )
 

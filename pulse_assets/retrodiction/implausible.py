@@ -91,9 +91,9 @@ def find_implausible(values: Floats, season: int = 1) -> tuple[Ints, Ints]:
         values: the series `[T]`; NaN where missing.
         season: observations per season; 1: none.
     """
-    known = np.ascontiguousarray(values, np.float64).view()
-    known.flags.writeable = False  # of one type for the compiler, whatever `values` is
-    return _find_by_index(known, season)
+    series = np.ascontiguousarray(values, np.float64).view()
+    series.flags.writeable = False  # of one type for the compiler, whatever `values` is
+    return _find_by_index(series, season)
 
 
 @kernel  # pragma: no cover

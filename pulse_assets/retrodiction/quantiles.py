@@ -36,8 +36,10 @@ RECENT_DISCOUNT: Final = 0.5
 LONG_RUN_DISCOUNT: Final = 0.995
 #: The mean absolute change is at least this share of that of the whole history.
 SMALLEST_CHANGE: Final = 0.3
-#: A change or an error counts as at most this many times the mean one ...
-LARGEST_UNITS: Final = 20.0
+#: A change counts as at most this many times the mean one ...
+LARGEST_CHANGE: Final = 20.0
+#: ... and an error as this many, because a jump causes one from each of h successive origins, ...
+LARGEST_ERROR: Final = 10.0
 #: ... once that is a mean of this many: a jump of a thousand mean changes must not widen the
 #: distribution for years.
 MEAN_KNOWN_FROM: Final = 12
@@ -52,7 +54,7 @@ ERROR_DISCOUNT: Final = 0.985
 FADING: Final = 1.5
 #: eta is the share `FIRST_STEP` / (n + `STEPS_KNOWN`) after n errors, and at least `LAST_STEP`.
 FIRST_STEP: Final = 0.5
-STEPS_KNOWN: Final = 5.0
+STEPS_KNOWN: Final = 20.0
 LAST_STEP: Final = 0.01
 #: With few errors the typical one is itself uncertain: the distribution is wider by the factor
 #: 1 + `WIDER` / (count + `WIDER_FROM`), with the discounted count of errors.
@@ -65,7 +67,7 @@ class Tracking(NamedTuple):
 
     Attributes:
         verified: number of verified errors `[MAX_WIDTH]`.
-        known: the same, discounted.
+        discounted: the same, earlier ones discounted.
         total: discounted sum of absolute errors, in units of the local scale.
         step: eta of the error that is verified; 0 without one.
         error: that error, in units of the typical one.
@@ -73,7 +75,7 @@ class Tracking(NamedTuple):
     """
 
     verified: Floats
-    known: Floats
+    discounted: Floats
     total: Floats
     step: Floats
     error: Floats
@@ -155,7 +157,7 @@ def local_scale(y: Floats) -> Floats:
     """Return the local scale of errors at each index `[T]`: a power of the mean absolute change.
 
     It is not the change itself: after volatile times errors are larger, but less so than the
-    changes were. An outlying change counts as `LARGEST_UNITS` mean ones.
+    changes were. An outlying change counts as `LARGEST_CHANGE` mean ones.
 
     Args:
         y: series without gaps `[T]`.
@@ -166,7 +168,7 @@ def local_scale(y: Floats) -> Floats:
         change = abs(y[t] - y[t - 1])
         nonzero += change > 0.0
         if nonzero > MEAN_KNOWN_FROM:
-            change = min(change, LARGEST_UNITS * mean_change)
+            change = min(change, LARGEST_CHANGE * mean_change)
         recent = RECENT_DISCOUNT * recent + change
         recent_count = RECENT_DISCOUNT * recent_count + 1.0
         long_run = LONG_RUN_DISCOUNT * long_run + change
@@ -239,7 +241,7 @@ def _track_horizon(
             then = scale[t - h] if scale[t - h] > 0.0 else scale[t]
             inverse = 1.0 / then if then > 0.0 else 1.0
             discount = min(ERROR_DISCOUNT, max(1.0 - FADING / (t + 1.0), 0.5))
-            verify(tracking, forecasts[t - h], typical[t - h], observed[t], inverse, discount)
+            verify(tracking, forecasts[t - h], typical[t - 1], observed[t], inverse, discount)
             move_quantiles(tracking, levels, weights, forecasts.shape[1])
         write_typical(tracking, first_size * change[t], typical[t])
         if row[t] >= 0:
@@ -261,7 +263,7 @@ def verify(
     Args:
         tracking: the state of all models.
         forecasts: the forecasts that are verified `[W]`, NaN where there is none.
-        typical: the typical error when they were made `[W]`, in units of the local scale.
+        typical: the typical error so far `[W]`, in units of the local scale.
         outcome: the observed value.
         inverse: 1 / local scale.
         discount: of earlier errors.
@@ -269,15 +271,15 @@ def verify(
     for k in range(len(forecasts)):
         difference = (outcome - forecasts[k]) * inverse
         defined = difference == difference
-        verified, count, total = tracking.verified[k], tracking.known[k], tracking.total[k]
+        verified, count, total = tracking.verified[k], tracking.discounted[k], tracking.total[k]
         size = min(abs(difference), LARGEST)
-        most = LARGEST_UNITS * total / count
+        most = LARGEST_ERROR * total / count
         size = most if verified >= MEAN_KNOWN_FROM and total > 0.0 and size > most else size
         step = max(FIRST_STEP / (verified + 1.0 + STEPS_KNOWN), LAST_STEP)
         tracking.step[k] = step if defined and typical[k] > 0.0 else 0.0
         tracking.error[k] = difference / typical[k]
         tracking.verified[k] = verified + 1.0 if defined else verified
-        tracking.known[k] = discount * count + 1.0 if defined else count
+        tracking.discounted[k] = discount * count + 1.0 if defined else count
         tracking.total[k] = min(discount * total + size, LARGEST) if defined else total
 
 
@@ -300,7 +302,7 @@ def move_quantiles(tracking: Tracking, levels: Floats, weights: Floats, width: i
 def write_typical(tracking: Tracking, prior: float, typical: Floats) -> None:
     """Fill the typical error of each model `[W]`, in units of the local scale."""
     for k in range(len(typical)):
-        total, count = FIRST_ERRORS * prior + tracking.total[k], FIRST_ERRORS + tracking.known[k]
+        total, count = FIRST_ERRORS * prior + tracking.total[k], FIRST_ERRORS + tracking.discounted[k]
         typical[k] = total / count
 
 
@@ -310,7 +312,7 @@ def write_offsets(tracking: Tracking, typical: Floats, scale: float, offsets: Fl
     levels, width = offsets.shape
     for level in range(levels):
         for k in range(width):
-            wider = 1.0 + WIDER / (tracking.known[k] + WIDER_FROM)
+            wider = 1.0 + WIDER / (tracking.discounted[k] + WIDER_FROM)
             size = limited(typical[k] * wider * scale)
             offsets[level, k] = limited(tracking.quantiles[level, k] * size)
     for last in range(1, levels):

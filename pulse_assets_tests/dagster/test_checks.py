@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -251,6 +252,46 @@ def test_intervals_that_hold_too_little_are_told(settings, stored):
     # 0.9 - 0.05 - 2 sqrt(0.9 * 0.1 / 16)
     assert found.values["lower"] == pytest.approx(0.7)
     assert found.values["coverage"] == 0.5
+    intervals = "the 90 % intervals of ensemble hold 50.0 % of 16 observations"
+    assert found.message.startswith(f"{intervals} (70.0 to 100.0 % expected)")
+
+
+def with_shares(shares, n):
+    """Scores of an ensemble with intervals of 90 % and these shares below its quantiles."""
+    below = {f"below_{i}": [share * n] for i, share in enumerate(shares)}
+    counts = {f"below_{i}_n": [n] for i in range(len(shares))}
+    held = {"coverage": [0.9 * n], "coverage_n": [n], "model": ["ensemble"]}
+    return pd.DataFrame(held | below | counts)
+
+
+def test_each_quantile_that_too_many_outcomes_lie_below_is_named(stored):
+    levels = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95]
+    assert list(stored.options.quantile_levels) == levels
+    stored.scores = with_shares(levels, 10_000)
+    assert look(stored, "batch_metrics", "interval_coverage").passed
+    # The margin is 5 points and 2 sqrt(level (1 - level) / 10,000): 0.87 and 1 point
+    stored.scores = with_shares([0.05, 0.1, 0.32, 0.56, 0.75, 0.9, 0.95], 10_000)
+    found = look(stored, "batch_metrics", "interval_coverage")
+    assert (found.passed, found.severity) == (False, "WARN")
+    assert found.message == (
+        "at or below quantiles of ensemble lie, by level, "
+        "25 %: 32.0 % of 10,000 observations (19.1 to 30.9 % expected)"
+    )
+    assert found.values["levels_off"] == "25 %"
+    assert found.values["below"].startswith("5.0 % at 5 %, 10.0 % at 10 %, 32.0 % at 25 %, 56.0 %")
+    stored.scores = with_shares([0.05, 0.1, 0.32, 0.57, 0.75, 0.9, 0.95], 10_000)
+    found = look(stored, "batch_metrics", "interval_coverage")
+    assert found.message.endswith(
+        "expected), 50 %: 57.0 % of 10,000 observations (44.0 to 56.0 % expected)"
+    )
+    assert found.values["levels_off"] == "25 %, 50 %"
+
+
+def test_without_an_outcome_no_interval_is_judged(stored):
+    stored.scores = with_shares([0.0] * 7, 0)
+    found = look(stored, "batch_metrics", "interval_coverage")
+    assert found.passed
+    assert found.values == {"n": 0, "levels_off": "none"}
 
 
 def test_a_series_that_ends_early_is_stale(settings, stored):

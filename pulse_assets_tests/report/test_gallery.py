@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -11,11 +13,14 @@ from pulse_assets.report.gallery import (
     choose_models,
     forecast_figures,
     keep_extremes,
+    next_figures,
     skill_figures,
     trust_figures,
     with_later_observations,
 )
 from pulse_assets_tests.report.made import (
+    LEVELS,
+    make_forecasts,
     make_ledger,
     make_pairs,
     make_results,
@@ -111,6 +116,32 @@ def test_skill_is_drawn_overall_and_by_variable_and_told_in_words(pairs):
     assert overall.title == "All variables"
     assert gdp.alt.endswith(f"{100 * skill[1]:.1f} % at 1, {100 * skill[3]:.1f} % at 3.")
     assert "naive" not in gdp.legend
+
+
+def test_next_forecasts_are_nested_intervals_from_the_last_observation(pairs):
+    (figure,) = next_figures(["gdp"], make_retrodictions(pairs), make_forecasts(), LEVELS)
+    assert figure.legend["ensemble"] == "next, with an interval of 80 %"
+    (band,) = re.findall(r'<path d="M([^"]*)Z" [^>]*fill-opacity="0?.22"', figure.svg)
+    points = [tuple(map(float, point.split())) for point in band.split("L")]
+    # from 9 to 10 +- 1.5 and 12 +- 1.5, there above and back below
+    (at, start), (_, above), (_, far), (_, under), (_, below), end = points
+    assert end == (at, start)
+    unit = (below - above) / 3.0
+    assert [start - above, start - far, start - under] == pytest.approx(
+        [2.5 * unit, 4.5 * unit, 1.5 * unit], abs=0.02
+    )
+
+
+def test_of_many_intervals_the_narrowest_and_the_widest_are_named(pairs):
+    levels = [round(level / 100, 2) for level in range(1, 100)]
+    quantiles = pa.array([[10.0] * 99] * len(pairs["variable"].unique()) * 10)
+    forecasts = make_forecasts()
+    place = forecasts.schema.get_field_index("quantiles")
+    forecasts = forecasts.set_column(place, "quantiles", quantiles[: forecasts.num_rows])
+    (figure,) = next_figures(["gdp"], make_retrodictions(pairs), forecasts, levels)
+    assert figure.legend["ensemble"] == "next, with 49 intervals of 2 to 98 %"
+    # Where all overlap, half of the colour: (1 - 0.014)^49
+    assert figure.svg.count('fill-opacity=".014"') == 49
 
 
 def test_pairs_without_forecast_or_outcome_are_not_drawn(pairs):

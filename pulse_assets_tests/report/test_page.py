@@ -116,7 +116,7 @@ def test_tables_have_captions_and_figures_have_texts(html):
     figures = outline.count("figure")
     assert figures == outline.count("figcaption") == outline.count("svg")
     labels = [attrs["aria-label"] for _, attrs in outline.tags if attrs.get("role") == "img"]
-    assert len(labels) == figures == 2 + 2 + 3 + 2
+    assert len(labels) == figures == 2 + 2 + 3 + 2 + 2
     assert all(len(label) > 30 for label in labels)
 
 
@@ -134,7 +134,10 @@ def test_figures_are_xml_and_take_their_colours_from_the_page(html):
 
 
 def test_axes_are_labelled_with_their_units(html):
-    for label in ("trust (0..1)", "horizon (steps)", "level (unit of the series)"):
+    for label in (
+        *("trust (0..1)", "horizon (steps)", "level (unit of the series)"),
+        *("level of the quantile (%)", "outcomes at or below (%)"),
+    ):
         assert label in html
 
 
@@ -190,6 +193,62 @@ def test_rules_scored_in_part_stand_at_the_end_of_the_leaderboard(html):
     assert "scored on part of the pairs only" in table
 
 
+def test_leaderboards_show_the_quantile_loss_and_in_units_that_of_one_variable(html, pairs):
+    results = make_results(pairs)
+    first, *others = html[html.index("<h2>Leaderboard") : html.index("<dl class=")].split(
+        "<details>"
+    )
+    assert "Rule Skill Win rate Mase Sql Coverage Trust" in text_of(first)
+    (ours,) = [row for row in results["models"] if row["model"] == "ensemble"]
+    assert f"{ours['mase']:.2f} {ours['sql']:.2f} {ours['coverage']:.2f}" in text_of(first)
+    assert len(others) == 2
+    for part in others:
+        assert "Mase Sql Wis Coverage" in text_of(part)
+        name = re.findall("<summary>(.*)</summary>", part)[0]
+        for row in results["models_by_variable"][name]:
+            assert f"{row['sql']:.2f} {row['wis']:.3g}" in text_of(part)
+
+
+def test_the_glossary_explains_quantiles(html):
+    terms = re.findall("<dt>(.*?)</dt>", html)
+    assert {"Quantile", "Sql, wis", "Calibration", "PIT"} <= {*terms}
+
+
+def test_the_shares_of_each_variable_are_listed_and_those_far_off_are_coloured(html):
+    table = html[html.index('id="calibration"') : html.index('id="pairs"')]
+    text = text_of(table).replace("&nbsp;", " ")
+    # 16, 33 and 57 of 80 pairs; of each series 40
+    said = "Of 80 outcomes the 80 % intervals hold 51.2 %: too narrow; 41.2 % lie at or below the"
+    assert f"{said} median: forecasts neither too high nor too low." in text
+    assert "Variable 10 % 50 % 90 % Outcomes" in text
+    assert "gdp 22.5 40.0 65.0 40" in text
+    assert "cpi 17.5 42.5 77.5 40" in text
+    # chance is 9.5 points at 10 and 90 %, 15.8 at 50 %
+    assert re.findall('class="poor">([0-9.]+)<', table) == ["65.0"]
+
+
+def test_a_variable_without_quantiles_has_no_line_and_none_at_all_no_section(pairs):
+    counts = make_results(pairs)["calibration"]
+    some = counts | {"variables": {"gdp": counts["variables"]["gdp"]}}
+    page = build(pairs, calibration=some)
+    table = page[page.index('id="calibration"') : page.index('id="pairs"')]
+    assert "gdp" in table
+    assert "cpi" not in table
+    assert 'id="calibration"' not in build(pairs, calibration=counts | {"models": {}})
+
+
+def test_of_many_levels_nine_are_listed(pairs):
+    levels = [round(level / 100, 2) for level in range(1, 100)]
+    counts = {"n": 1000, "below": levels, "pit": [10] * 100}
+    many = {"levels": levels, "models": {"ensemble": counts}, "variables": {"gdp": counts}}
+    results, skill = make_summary(pairs)
+    tables = make_ledger(score_pairs(pairs)), make_retrodictions(pairs)
+    page = build_report(results | {"calibration": many}, skill, *tables, NO_FORECASTS)
+    text = text_of(page).replace("&nbsp;", " ")
+    assert "Variable 1 % 13 % 25 % 38 % 50 % 62 % 75 % 87 % 99 % Outcomes" in text
+    assert "gdp 1.0 13.0 25.0 38.0 50.0 62.0 75.0 87.0 99.0 1" in text
+
+
 def test_equal_input_gives_the_equal_page(html, pairs):
     assert build(pairs) == html
 
@@ -231,7 +290,7 @@ def test_a_variable_without_ledger_or_forecasts_has_no_such_figure(pairs):
 
 def test_one_batch_one_horizon_one_rule():
     page = build(make_pairs(models=("naive", "ensemble"), horizons=(2,), batches=BATCHES[:1]))
-    assert Outline(page).count("figure") == 2 + 2 + 3 + 2
+    assert Outline(page).count("figure") == 2 + 2 + 3 + 2 + 2
 
 
 def test_long_lists_are_cut_and_say_so():
@@ -265,7 +324,7 @@ def test_the_page_says_how_many_variables_it_draws():
     names = tuple(f"v{i:02}" for i in range(20))
     page = build(make_pairs(variables=names, horizons=(1,), batches=BATCHES[:2], days=2))
     assert "shown for 16 of 20 variables" in text_of(page)
-    assert Outline(page).count("figure") == 16 + 16 + 17 + 16
+    assert Outline(page).count("figure") == 16 + 16 + 17 + 2 + 16
 
 
 def test_with_thousands_of_variables_the_page_stays_small_and_says_what_it_lists(pairs):
@@ -278,6 +337,7 @@ def test_with_thousands_of_variables_the_page_stays_small_and_says_what_it_lists
     page = build_report(results | many, skill, *tables, make_forecasts(names, models=["ensemble"]))
     assert len(page) < 5_000_000
     text = text_of(page)
+    assert text.count("Sql") == 17 + 1  # leaderboards and glossary
     said = "200 of 10 000 variables are listed: those of highest and of lowest"
     assert text.count(said) == 2
     assert "Figures and leaderboards are shown for 16 of 10 000" in text

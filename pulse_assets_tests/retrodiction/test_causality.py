@@ -112,12 +112,12 @@ def compare_with_poisoned(y, other, poison, origin, method):
     def made(y, other, origins):
         pool = [*rules(), *USER_RULES, *indicator_rules(y, other)]
         found = retrodict(y, origins, HORIZONS, 4, pool, ensemble=method)
-        return found.predicted, found.lower, found.upper, found.weights
+        return found.predicted, found.quantiles, found.weights
 
     for true, false in zip(
         made(y, other, range(origin + 1)), made(future, other_future, range(LENGTH)), strict=True
     ):
-        np.testing.assert_array_equal(true, false[:, : origin + 1])
+        np.testing.assert_array_equal(true, false[..., : origin + 1, :])
 
 
 @holds_for_all(150, 1200, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)

@@ -47,7 +47,8 @@ assert names == {"y": ["x"]}, names
 found = [IndicatorRule.of("x", KnownSeries.of(x), 5)]
 rules = [*resolve_rules([*RULES, "pulse_assets_tests.own_rules:Plain"]), *found]
 for method in ("dmsfe", "boa"):
-    retrodict(y, np.arange(200, 300, dtype=np.int32), (1, 3), 4, rules, ensemble=method, level=0.8)
+    origins = np.arange(200, 300, dtype=np.int32)
+    retrodict(y, origins, (1, 3), 4, rules, ensemble=method, levels=[0.8])
 walk_forward(y, [299], range(1, 5), 1, rules)
 assert signatures() == before
 print(sum(sum(k.stats.cache_misses.values()) for k in kernels()),
@@ -64,7 +65,7 @@ def kernels():
 def test_a_run_needs_no_other_kernel():
     compile_kernels()
     compiled = {kernel: list(kernel.signatures) for kernel in kernels()}
-    retrodict(random_walk(100), np.arange(90, 100), [1, 5], 1, all_rules(100), level=0.5)
+    retrodict(random_walk(100), np.arange(90, 100), [1, 5], 1, all_rules(100), levels=[0.5])
     assert any(compiled.values())
     assert {kernel: list(kernel.signatures) for kernel in kernels()} == compiled
 

@@ -1,31 +1,90 @@
 import numpy as np
 import pytest
+from scipy import stats
 
-from pulse_assets.retrodiction.intervals import (
-    FIRST_ERRORS,
-    LEARNING_RATE,
-    PEAK_DISCOUNT,
-    SCALE_POWER,
-    first_quantile,
-    interval_radius,
-    local_scale,
-)
+from pulse_assets.retrodiction import quantiles as q
 from pulse_assets.retrodiction.padding import pack
+from pulse_assets.retrodiction.quantiles import (
+    SCALE_POWER,
+    first_quantiles,
+    local_scale,
+    quantile_offsets,
+    step_weights,
+)
 from pulse_assets.retrodiction.retrodict import retrodict
-from pulse_assets_tests.retrodiction.examples import rules
+from pulse_assets_tests.retrodiction.examples import random_walk, rules
+
+LEVELS = np.array([0.05, 0.25, 0.5, 0.9])
 
 
-def radius_of(y, forecasts, h=1, alpha=0.1, filled=None):
+def offsets_of(y, forecasts, h=1, levels=LEVELS, filled=None):
+    """Return the offsets `[T, L]` of one model at every index."""
     padded, filled = pack(np.full((1, len(y), 1), np.nan)), y if filled is None else filled
     padded[0, :, 0] = forecasts
-    made = interval_radius(padded, y, filled, np.array([h]), np.arange(len(y)), 1, alpha)
-    return made[0, :, 0]
+    made = quantile_offsets(padded, y, filled, np.array([h]), np.arange(len(y)), levels)
+    return made[0, :, :, 0]
 
 
-def test_persistence_lends_its_radius_at_first():
-    # Its errors are 4 and 4, each in units of the local scale, which is the same throughout.
-    y = np.array([0.0, 4.0, 0.0, 4.0])
-    np.testing.assert_allclose(radius_of(y, np.zeros(4)), [np.nan, 4, 4, 4])
+def plain_offsets(y, forecasts, h, levels):
+    """The same in plain Python, from the definition in the docstring of the module."""
+    scale = local_scale(y)
+    first = stats.t.ppf(levels, 4)
+    # The root of the ratio of the densities of Student's t law with 4 degrees of freedom.
+    weight = (stats.t.pdf(0.0, 4) / stats.t.pdf(first, 4)) ** 0.5
+    found, typical, tracked = [], [], list(first)
+    verified = count = total = 0.0
+    for t in range(len(y)):
+        if t >= h:
+            then = scale[t - h] or scale[t] or 1.0
+            error = (y[t] - forecasts[t - h]) / then
+            if typical[t - 1] > 0:
+                eta = max(q.FIRST_STEP / (verified + 1 + q.STEPS_KNOWN), q.LAST_STEP)
+                unit_error = error / typical[t - 1]
+                tracked = [
+                    value + eta * w * (tau - (unit_error < value) - (unit_error == value) / 2)
+                    for value, tau, w in zip(tracked, levels, weight, strict=True)
+                ]
+            size = abs(error)
+            if verified >= q.MEAN_KNOWN_FROM:
+                size = min(size, q.LARGEST_ERROR * total / count)
+            kept = min(q.ERROR_DISCOUNT, max(1 - q.FADING / (t + 1), 0.5))
+            verified, count, total = verified + 1, kept * count + 1, kept * total + size
+        change = scale[t] ** (1 / SCALE_POWER)
+        prior = q.FIRST_SIZE * h**q.FIRST_SIZE_POWER * (change / scale[t] if change else 0.0)
+        typical.append((q.FIRST_ERRORS * prior + total) / (q.FIRST_ERRORS + count))
+        wider = 1 + q.WIDER / (count + q.WIDER_FROM)
+        unit = (scale[t] or 1.0) if t >= h else np.nan
+        found.append(sorted(value * typical[t] * wider * unit for value in tracked))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("h", [1, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_definition(seed, h):
+    rng = np.random.default_rng(seed)
+    y = rng.standard_t(3, 80).cumsum()
+    forecasts = y + rng.normal(size=80)
+    made = offsets_of(y, forecasts, h)
+    np.testing.assert_allclose(made, plain_offsets(y, forecasts, h, LEVELS), rtol=1e-9)
+
+
+def test_begins_with_the_law_of_student():
+    levels = np.array([0.001, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.999])
+    made = first_quantiles(levels)
+    np.testing.assert_allclose(made, stats.t.ppf(levels, 4), atol=1e-12)
+    np.testing.assert_array_equal(made, -made[::-1])
+    assert stats.t.expect(abs, args=(4,)) == pytest.approx(1.0)
+    ratio = stats.t.pdf(0.0, 4) / stats.t.pdf(made, 4)
+    np.testing.assert_allclose(step_weights(made), ratio**0.5)
+
+
+def test_the_first_quantiles_are_those_of_a_random_walk():
+    # One change of 8: the mean change is 8, and no error of horizon 2 is verified at index 2.
+    y = np.array([0.0, 0.0, 0.0, 8.0])
+    made = offsets_of(y, np.full(4, np.nan), h=2, levels=np.array([0.05, 0.5, 0.95]))[3]
+    change = local_scale(y)[3] ** (1 / SCALE_POWER)
+    expected = 2.1318468 * q.FIRST_SIZE * 2**q.FIRST_SIZE_POWER * change * 1.1
+    np.testing.assert_allclose(made, [-expected, 0.0, expected], rtol=1e-6)
 
 
 def test_the_local_scale_is_a_power_of_the_mean_change():
@@ -40,37 +99,28 @@ def test_the_local_scale_is_a_power_of_the_mean_change():
     np.testing.assert_allclose(change, 0.3 * 100 / 5100)
 
 
-def test_starts_from_the_conformal_quantile_of_the_first_errors():
-    y = np.arange(1.0, FIRST_ERRORS + 2.0)
-    errors = radius_of(y, np.zeros(FIRST_ERRORS + 1), alpha=0.5)
-    # Errors 2 ... FIRST_ERRORS + 1; rank ceil(11 / 2) = 6 of them is 7.
-    assert errors[FIRST_ERRORS] == 7.0
+def test_errors_of_the_opposite_sign_have_the_opposite_quantiles():
+    rng = np.random.default_rng(0)
+    y, forecasts = rng.exponential(size=(2, 200))
+    levels = np.array([0.1, 0.3, 0.7, 0.9])
+    made, opposite = offsets_of(y, forecasts, 1, levels), offsets_of(-y, -forecasts, 1, levels)
+    np.testing.assert_allclose(opposite, -made[:, ::-1], rtol=1e-12)
 
 
-def test_the_conformal_quantile_of_errors_in_any_order():
-    errors = np.full(FIRST_ERRORS, np.inf)
-    made = [first_quantile(errors, n, 10.0 - n, 0.5) for n in range(1, 10)]
-    # 9; 8, 9; 7, 8, 9; ...: of n the one of rank ceil((n + 1) / 2).
-    assert made == [9, 9, 8, 8, 7, 7, 6, 6, 5]
+def test_a_horizon_does_not_depend_on_the_others():
+    y = random_walk(120)
+    pool, origins = rules("naive", "ses", "drift"), range(120)
+    together = retrodict(y, origins, [1, 2, 5, 12], 1, pool)
+    for j, h in enumerate([1, 2, 5, 12]):
+        alone = retrodict(y, origins, [h], 1, pool)
+        np.testing.assert_array_equal(alone.quantiles[..., 0], together.quantiles[..., j])
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_tracks_the_quantile_step_by_step(seed):
-    rng = np.random.default_rng(seed)
-    y = rng.standard_normal(60)
-    unit = local_scale(y)
-    scores = np.abs(y[1:]) / np.append(unit[1], unit[1:-1])
-    quantile, peak = np.sort(scores[:FIRST_ERRORS])[FIRST_ERRORS - 1], 0.0
-    expected = []
-    for n, score in enumerate(scores):
-        if n >= FIRST_ERRORS:
-            step = (max(peak, quantile) + quantile) / 2
-            quantile += LEARNING_RATE * step * ((score > quantile) - 0.1)
-        peak = max(PEAK_DISCOUNT * peak, score)
-        expected.append(max(quantile, 0.0) * unit[n + 1])
-    np.testing.assert_allclose(
-        radius_of(y, np.zeros(60))[FIRST_ERRORS:], expected[FIRST_ERRORS - 1 :], rtol=1e-12
-    )
+def test_a_level_does_not_depend_on_the_others_where_none_cross():
+    y = random_walk(300)
+    alone = retrodict(y, [299], [1, 12], 1, rules("naive"), levels=[0.9])
+    together = retrodict(y, [299], [1, 12], 1, rules("naive"), levels=[0.1, 0.5, 0.9])
+    np.testing.assert_array_equal(alone.quantiles[0], together.quantiles[2])
 
 
 def test_missing_outcomes_and_forecasts_change_nothing():
@@ -78,43 +128,59 @@ def test_missing_outcomes_and_forecasts_change_nothing():
     y, forecasts = rng.standard_normal(60), np.zeros(60)
     y[30:40], forecasts[45:50] = np.nan, np.nan
     filled = np.where(np.isnan(y), y[29], y)
-    radius = radius_of(y, forecasts, filled=filled)
-    in_units = radius / local_scale(filled)
-    np.testing.assert_allclose(in_units[29:40], in_units[29])
-    np.testing.assert_allclose(in_units[46:51], in_units[45])
+    made = offsets_of(y, forecasts, filled=filled)[:, 0]
+    # The prior of one error alone depends on the recent changes.
+    in_units = made / local_scale(filled)
+    np.testing.assert_allclose(in_units[29:40], in_units[29], rtol=0.05)
+    np.testing.assert_allclose(in_units[46:51], in_units[45], rtol=0.05)
 
 
-def test_a_storm_widens_the_intervals_far_ahead_before_their_errors_are_verified():
+def test_a_storm_widens_the_quantiles_far_ahead_before_their_errors_are_verified():
     y = np.append(np.random.default_rng(0).standard_normal(300), [30.0, -20.0])
-    radius = radius_of(y, np.zeros(302), h=12)
-    assert radius[-1] > 2.0 * radius[-3]
+    made = offsets_of(y, np.zeros(302), h=12)[:, -1]
+    assert made[-1] > 2.0 * made[-3]
 
 
 def test_wild_years_are_forgotten():
     y = np.random.default_rng(0).standard_normal(800)
     y[:100] *= 1000.0
-    assert radius_of(y, np.zeros(800))[-1] < 10.0
+    assert offsets_of(y, np.zeros(800))[-1, -1] < 10.0
 
 
-@pytest.mark.parametrize("level", [0.8, 0.9])
 @pytest.mark.parametrize("seed", range(3))
-def test_coverage_is_nominal_on_stationary_series(level, seed):
+def test_each_level_holds_its_share_on_stationary_series(seed):
     rng = np.random.default_rng(seed)
     y = np.zeros(3000)
     for t in range(1, 3000):
         y[t] = 0.6 * y[t - 1] + rng.standard_normal()
-    horizons = np.array([1, 6])
-    origins = np.arange(200, 2990)
-    made = retrodict(
-        y, origins, horizons, 1, rules("naive", "mean", "ses", "ar_level_1"), level=level
-    )
+    horizons, origins = np.array([1, 6]), np.arange(200, 2990)
+    levels = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+    pool = rules("naive", "mean", "ses", "ar_level_1")
+    made = retrodict(y, origins, horizons, 1, pool, levels=levels)
     for j, h in enumerate(horizons):
-        inside = (made.lower[:, :, j] <= y[origins + h]) & (y[origins + h] <= made.upper[:, :, j])
-        np.testing.assert_allclose(inside.mean(axis=1), level, atol=0.02)
+        below = (y[origins + h] <= made.quantiles[:, :, :, j]).mean(axis=2)
+        np.testing.assert_allclose(below, np.broadcast_to(levels[:, None], below.shape), atol=0.02)
 
 
-def test_a_constant_series_has_intervals_of_no_width():
+def test_skewed_errors_have_skewed_quantiles():
+    y = np.random.default_rng(0).exponential(size=3000)
+    made = offsets_of(y, np.ones(3000), levels=np.array([0.05, 0.5, 0.95]))
+    # Quantiles of the exponential law, less its mean; the local scale moves around its mean.
+    expected = np.log([1 / 0.95, 2, 20]) - 1
+    np.testing.assert_allclose(made[-1000:].mean(axis=0), expected, rtol=0.15)
+
+
+def test_a_constant_series_has_quantiles_of_no_width():
     made = retrodict(np.full(40, 3.0), [39], [1, 5], 1, rules())
     awake = ~np.isnan(made.predicted)
-    np.testing.assert_allclose(made.lower[awake], 3.0, rtol=1e-12)
-    np.testing.assert_allclose(made.upper[awake], 3.0, rtol=1e-12)
+    for quantile in made.quantiles:
+        np.testing.assert_allclose(quantile[awake], 3.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (0.0, np.inf), (-np.inf, 0.5)])
+def test_no_forecast_and_no_quantile_lies_outside_the_bounds(bounds):
+    y = np.clip(np.random.default_rng(0).normal(0.4, 0.4, 120).cumsum() % 1.0, *bounds)
+    made = retrodict(y, range(120), [1, 3], 4, rules(), bounds=bounds)
+    for values in (made.predicted, made.quantiles):
+        known = values[~np.isnan(values)]
+        assert bounds[0] <= known.min() <= known.max() <= bounds[1]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from pulse_assets.retrodiction.quantiles import LEVELS
 from pulse_assets.retrodiction.retrodict import retrodict, slow_origins
 from pulse_assets.retrodiction.user_rules import SlowRule
 from pulse_assets.retrodiction.walk_forward import walk_forward
@@ -14,8 +15,9 @@ METHODS = ["dmsfe", "boa"]
 def test_shapes_and_names():
     made = retrodict(seasonal_walk(60), [40, 50, 59], HORIZONS, 4, rules("naive", "ses"))
     assert made.models == ("naive", "ses", "ensemble", "ensemble_median")
-    for values in (made.predicted, made.lower, made.upper, made.weights):
+    for values in (made.predicted, *made.quantiles, made.weights):
         assert values.shape == (4, 3, 3)
+    assert len(made.quantiles) == len(LEVELS)
 
 
 def test_rules_forecast_as_walk_forward_does():
@@ -43,12 +45,12 @@ def test_ensembles_are_the_weighted_mean_and_the_median(method):
 def test_unusual_series(name, method):
     y = unusual_series()[name]
     made = retrodict(y, range(len(y)), HORIZONS, 4, all_rules(len(y)), ensemble=method)
-    for values in (made.predicted, made.lower, made.upper, made.weights):
+    for values in (made.predicted, made.quantiles, made.weights):
         assert not np.isinf(values).any()
     weights, awake = made.weights[:-2], np.isfinite(made.predicted[:-2]).any(axis=0)
     np.testing.assert_allclose(weights.sum(axis=0)[awake], 1.0, rtol=1e-9)
     assert (weights[:, awake] >= 0).all()
-    assert not (made.lower > made.upper).any()
+    assert not (made.quantiles[1:] < made.quantiles[:-1]).any()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -59,16 +61,14 @@ def test_units(method, factor):
     scaled = retrodict(y * factor, range(60), HORIZONS, 4, rules(), ensemble=method)
     np.testing.assert_allclose(scaled.predicted, made.predicted * factor, rtol=1e-6)
     np.testing.assert_allclose(scaled.weights, made.weights, rtol=1e-6, atol=1e-9)
-    bounds = np.sort([made.lower * factor, made.upper * factor], axis=0)
-    np.testing.assert_allclose(
-        [scaled.lower, scaled.upper], bounds, rtol=1e-6, atol=abs(factor) * 1e-6
-    )
+    quantiles = np.sort(made.quantiles * factor, axis=0)
+    np.testing.assert_allclose(scaled.quantiles, quantiles, rtol=1e-6, atol=abs(factor) * 1e-6)
 
 
 def test_intervals_are_finite_once_horizon_plus_one_values_are_known():
     made = retrodict(seasonal_walk(30), range(30), [1, 4], 4, rules("naive", "ses"))
     for j, h in enumerate([1, 4]):
-        known = np.isfinite(made.upper[:, :, j] - made.lower[:, :, j])
+        known = np.isfinite(made.quantiles[:, :, :, j]).all(axis=0)
         np.testing.assert_array_equal(known, np.tile(np.arange(30) >= h, (4, 1)))
 
 
@@ -77,9 +77,9 @@ def test_a_horizon_does_not_depend_on_the_others_nor_an_origin(method):
     y = seasonal_walk(70)
     many = retrodict(y, range(70), [*range(1, 23), 26], 4, all_rules(70), ensemble=method)
     few = retrodict(y, [30, 50], [5, 26], 4, all_rules(70), ensemble=method)
-    for name in ("predicted", "lower", "upper", "weights"):
+    for name in ("predicted", "quantiles", "weights"):
         made, alone = getattr(many, name), getattr(few, name)
-        np.testing.assert_array_equal(made[:, [30, 50]][:, :, [4, 22]], alone)
+        np.testing.assert_array_equal(made[..., [30, 50], :][..., [4, 22]], alone)
 
 
 def test_a_missing_value_teaches_nothing():

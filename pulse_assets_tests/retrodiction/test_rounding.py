@@ -8,43 +8,33 @@ from hypothesis import strategies as st
 from pulse_assets.retrodiction.rounding import (
     SUM_PRECISION,
     WEIGHT_STEP,
-    round_bounds,
+    round_quantiles,
     round_sums,
     round_weights,
 )
 
-NUMBERS = st.floats(allow_nan=True, allow_infinity=False)
-RADII = st.floats(min_value=0.0, allow_infinity=False)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@given(st.lists(st.tuples(NUMBERS, RADII, RADII), min_size=1, max_size=20))
-def test_bounds_contain_the_forecast_stay_near_and_round_once(rows):
-    predicted, below, above = np.array(rows).T
-    with np.errstate(over="ignore", invalid="ignore"):
-        lower, upper = predicted - below, predicted + above
-    lower, upper = (np.where(np.isfinite(x), x, predicted) for x in (lower, upper))
-    rounded = round_bounds(predicted, lower, upper)
-    for again, once in zip(round_bounds(predicted, *rounded), rounded, strict=True):
-        np.testing.assert_array_equal(again, once)
-    defined = ~np.isnan(predicted)
-    assert (rounded[0][defined] <= predicted[defined]).all()
-    assert (rounded[1][defined] >= predicted[defined]).all()
-    assert np.isfinite(np.array(rounded)[:, defined]).all()
-    radius = upper / 2 - lower / 2
-    for once, exact in zip(rounded, (lower, upper), strict=True):
-        # Half a step of 1/128, and a little where the second step is the larger one.
-        moved = np.abs(once / 256 - exact / 256)[defined]
-        assert (moved <= (radius / 256 / 250)[defined]).all()
+@given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), min_size=1, max_size=20))
+def test_quantiles_stay_ordered_and_near_and_round_once(rows):
+    exact = np.sort(np.array(rows), axis=1).T
+    rounded = round_quantiles(exact)
+    np.testing.assert_array_equal(round_quantiles(rounded), rounded)
+    assert np.isfinite(rounded).all()
+    assert (rounded[:-1] <= rounded[1:]).all()
+    # Half a step of 1/128, and a little where the second step is the larger one.
+    radius = exact[-1] / 2 - exact[0] / 2
+    assert (np.abs(rounded / 256 - exact / 256) <= radius / 256 / 250).all()
 
 
-def test_bounds_are_rounded_alike_whatever_stands_beside_them():
-    rng = np.random.default_rng(0)
-    predicted, radius = rng.normal(size=200), rng.gamma(1.0, size=200)
-    together = round_bounds(predicted, predicted - radius, predicted + radius)
-    for i in (0, 77, 199):
-        f, r = predicted[i : i + 1], radius[i : i + 1]
-        alone = round_bounds(f, f - r, f + r)
-        assert [x[0] for x in alone] == [x[i] for x in together]
+def test_quantiles_are_rounded_alike_whatever_stands_beside_them():
+    quantiles = np.sort(np.random.default_rng(0).normal(size=(7, 200)), axis=0)
+    quantiles[:, 5] = np.nan
+    together = round_quantiles(quantiles)
+    for i in (0, 5, 77, 199):
+        alone = round_quantiles(quantiles[:, i : i + 1])
+        np.testing.assert_array_equal(alone[:, 0], together[:, i])
 
 
 @given(

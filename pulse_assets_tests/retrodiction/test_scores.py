@@ -9,6 +9,7 @@ from pulse_assets.results import ModelResult
 from pulse_assets.retrodiction.scores import (
     METRICS,
     Verified,
+    count_below,
     leaderboard_skill,
     mase_scale,
     squared_scale,
@@ -18,12 +19,17 @@ NAN = np.nan
 
 
 def verified(observed, predicted, lower=None, upper=None, scale=1.0, squared_scale=1.0):
+    """Pairs whose quantiles at 0.1, 0.5 and 0.9 are the lower bound, forecast and upper bound."""
     observed, predicted = np.array(observed, float), np.array(predicted, float)
+    lower = predicted if lower is None else np.array(lower, float)
+    upper = predicted if upper is None else np.array(upper, float)
     return Verified(
         observed,
         predicted,
-        predicted if lower is None else np.array(lower, float),
-        predicted if upper is None else np.array(upper, float),
+        lower,
+        upper,
+        np.array([lower, predicted, upper]),
+        np.array([0.1, 0.5, 0.9]),
         np.broadcast_to(np.array(scale, float), observed.shape),
         np.broadcast_to(np.array(squared_scale, float), observed.shape),
     )
@@ -48,7 +54,7 @@ def score_of(name, pairs):
 
 
 def test_the_metrics_are_those_of_the_stored_table_and_of_the_leaderboards():
-    columns = [metric.column for metric in METRICS.values()]
+    columns = [*dict.fromkeys(metric.column for metric in METRICS.values())]
     assert [name for name in catalog.BATCH_METRICS.names if name in columns] == columns
     assert METRICS.keys() <= {field.name for field in fields(ModelResult)}
     assert all(name == metric.name for name, metric in METRICS.items())
@@ -60,6 +66,10 @@ def test_the_metrics_are_those_of_the_stored_table_and_of_the_leaderboards():
         ("mase", (1 / 2 + 7 / 2 + 2 / 4) / 3),
         ("rmsse", ((1 + 49 + 4 / 4) / 3) ** 0.5),
         ("coverage", 1 / 3),
+        # Quantiles 2 3 4, 5 9 9 and -1 0 1; observed 2.
+        ("pinball", (0 + 0.5 + 0.2 + 0.9 * 3 - 0.9 * 3 + 2.7 + 3.5 + 0.7 + 0.3 + 1 + 0.9) / 9),
+        ("wis", 2 * (0.7 + 6.9 + 2.2) / 9),
+        ("sql", 2 * (0.7 / 2 + 6.9 / 2 + 2.2 / 4) / 9),
     ],
 )
 def test_hand_computed(name, expected):
@@ -73,8 +83,10 @@ def test_a_perfect_forecast_scores_perfect(name):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_scores_have_no_unit(name):
-    np.testing.assert_allclose(score_of(name, made_pairs(8.0)), score_of(name, made_pairs()))
+def test_scores_have_no_unit_but_those_of_the_variable(name):
+    unit = 8.0 if name in {"pinball", "wis"} else 1.0
+    expected = unit * score_of(name, made_pairs())
+    np.testing.assert_allclose(score_of(name, made_pairs(8.0)), expected)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -104,7 +116,7 @@ def test_the_column_of_equal_scales_is_that_scale():
     assert metric.to_column(*sums_of(metric, pairs)) == 4.0
 
 
-@pytest.mark.parametrize("name", ["mase", "rmsse"])
+@pytest.mark.parametrize("name", ["mase", "rmsse", "sql"])
 @pytest.mark.parametrize("scale", [0.0, NAN])
 def test_no_scale_no_scaled_score(name, scale):
     pairs = verified([1, 2], [2, 2], scale=[1.0, scale], squared_scale=[1.0, scale])
@@ -115,6 +127,23 @@ def test_no_scale_no_scaled_score(name, scale):
 
 def test_no_interval_no_coverage():
     assert np.isnan(score_of("coverage", verified([1, 1], [1, 1], [0, NAN], [2, NAN])))
+
+
+def test_without_one_of_its_quantiles_no_score_of_quantiles():
+    pairs = verified([1, 1], [1, 1], [0, NAN], [2, 2])
+    for name in ("pinball", "wis", "sql"):
+        assert np.isnan(score_of(name, pairs))
+    np.testing.assert_array_equal(count_below(pairs), [[0, NAN], [1, 1], [1, 1]])
+
+
+def test_the_weighted_interval_score_is_that_of_its_definition():
+    """Bracher et al. (2021): half the error of the median, alpha / 2 of each interval's score."""
+    pairs = made_pairs()
+    lower, upper, y = pairs.lower, pairs.upper, pairs.observed
+    outside = np.maximum(lower - y, 0.0) + np.maximum(y - upper, 0.0)
+    interval = upper - lower + 2.0 / 0.2 * outside
+    expected = (pairs.errors / 2.0 + 0.1 * interval).mean() / 1.5
+    assert score_of("wis", pairs) == pytest.approx(expected, rel=1e-12)
 
 
 def test_squares_of_huge_errors_are_undefined_and_do_not_warn():
