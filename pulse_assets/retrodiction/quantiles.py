@@ -302,7 +302,10 @@ def move_quantiles(tracking: Tracking, levels: Floats, weights: Floats, width: i
 def write_typical(tracking: Tracking, prior: float, typical: Floats) -> None:
     """Fill the typical error of each model `[W]`, in units of the local scale."""
     for k in range(len(typical)):
-        total, count = FIRST_ERRORS * prior + tracking.total[k], FIRST_ERRORS + tracking.discounted[k]
+        total, count = (
+            FIRST_ERRORS * prior + tracking.total[k],
+            FIRST_ERRORS + tracking.discounted[k],
+        )
         typical[k] = total / count
 
 
