@@ -217,7 +217,7 @@ def test_the_calibration(training):
                 "below": pytest.approx(expected["below"], rel=DIGITS)
             }
     ours = found["models"]["ensemble"]
-    assert ours["n"] > 1000
+    assert ours["n"] > 200
     assert min(ours["pit"]) > 0
 
 

@@ -204,8 +204,8 @@ def _retrodict(
     by_model = unpack_weights(weights, places, len(rules), len(models))
     errors = (failure._replace(origin=failure.origin + start) for failure in failures or ())
     # Once more: a weighted mean of equal forecasts differs from them by its rounding.
-    inside = (np.clip(array, *settings.bounds) for array in (predicted, quantiles))
-    return Retrodiction(models, *inside, by_model, tuple(errors))
+    predicted, quantiles = (np.clip(array, *settings.bounds) for array in (predicted, quantiles))
+    return Retrodiction(models, predicted, quantiles, by_model, tuple(errors))
 
 
 def _prior(rules: Sequence[Rule], batch: SeriesBatch, settings: _Settings, width: int) -> Prior:
