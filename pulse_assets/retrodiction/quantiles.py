@@ -37,9 +37,9 @@ LONG_RUN_DISCOUNT: Final = 0.995
 #: The mean absolute change is at least this share of that of the whole history.
 SMALLEST_CHANGE: Final = 0.3
 #: A change counts as at most this many times the mean one ...
-LARGEST_CHANGE: Final = 20.0
+CHANGE_LIMIT: Final = 20.0
 #: ... and an error as this many, because a jump causes one from each of h successive origins, ...
-LARGEST_ERROR: Final = 10.0
+ERROR_LIMIT: Final = 10.0
 #: ... once that is a mean of this many: a jump of a thousand mean changes must not widen the
 #: distribution for years.
 MEAN_KNOWN_FROM: Final = 12
@@ -155,7 +155,7 @@ def local_scale(y: Floats) -> Floats:
     """Return the local scale of errors at each index `[T]`: a power of the mean absolute change.
 
     It is not the change itself: after volatile times errors are larger, but less so than the
-    changes were. An outlying change counts as `LARGEST_CHANGE` mean ones.
+    changes were. An outlying change counts as `CHANGE_LIMIT` mean ones.
 
     Args:
         y: series without gaps `[T]`.
@@ -166,7 +166,7 @@ def local_scale(y: Floats) -> Floats:
         change = abs(y[t] - y[t - 1])
         nonzero += change > 0.0
         if nonzero > MEAN_KNOWN_FROM:
-            change = min(change, LARGEST_CHANGE * mean_change)
+            change = min(change, CHANGE_LIMIT * mean_change)
         recent = RECENT_DISCOUNT * recent + change
         recent_count = RECENT_DISCOUNT * recent_count + 1.0
         long_run = LONG_RUN_DISCOUNT * long_run + change
@@ -271,7 +271,7 @@ def verify(
         defined = difference == difference
         verified, count, total = tracking.verified[k], tracking.discounted[k], tracking.total[k]
         size = min(abs(difference), LARGEST)
-        most = LARGEST_ERROR * total / count
+        most = ERROR_LIMIT * total / count
         size = most if verified >= MEAN_KNOWN_FROM and total > 0.0 and size > most else size
         tracking.step[k] = STEP if defined and typical[k] > 0.0 else 0.0
         tracking.error[k] = difference / typical[k]

@@ -9,8 +9,8 @@ from pulse_assets.retrodiction.rules import BuiltIn
 LARGEST = np.finfo(np.float64).max
 
 
-def test_a_row_has_places_for_rules_ensembles_and_persistence():
-    widths = [pack(np.zeros((rules, 1, 1))).shape[2] for rules in (1, 5, 6, 21)]
+def test_a_row_has_places_for_rules_and_ensembles():
+    widths = [pack(np.zeros((rules, 1, 1))).shape[2] for rules in (1, 6, 7, 21)]
     assert widths == [4, 8, 12, 24]
 
 
@@ -18,9 +18,11 @@ def test_forecasts_come_back_as_they_were():
     made = np.random.default_rng(0).standard_normal((3, 5, 2))
     padded = pack(made)
     assert np.isnan(padded[:, :, 3:]).all()
-    radius = np.ones((2, 4, padded.shape[2]))
+    offsets = np.ones((2, 4, 2, padded.shape[2]))
+    offsets[:, :, 0] = -1.0
     places = np.array([0, 3, -1])
-    predicted, lower, upper = unpack(padded, np.array([1, 4, -1]), radius, places, 2.0, 3)
+    predicted, quantiles = unpack(padded, np.array([1, 4, -1]), offsets, places, 2.0, 3)
+    lower, upper = quantiles
     np.testing.assert_array_equal(predicted[:, :2], 2.0 * made[:, [1, 4]])
     np.testing.assert_array_equal(lower[:, :2], predicted[:, :2] - 2.0)
     np.testing.assert_array_equal(upper[:, :2], predicted[:, :2] + 2.0)
@@ -29,8 +31,9 @@ def test_forecasts_come_back_as_they_were():
 
 def test_values_stay_finite_in_their_unit():
     padded = np.array([1e308, -1e308, np.nan, 1.0]).reshape(4, 1, 1)
-    radius, nobody = np.full((4, 1, 1), 1e308), np.zeros(1, np.int64)
-    predicted, lower, upper = unpack(padded, nobody, radius, nobody, 4.0, 1)
+    offsets, nobody = np.full((4, 1, 2, 1), 1e308), np.zeros(1, np.int64)
+    offsets[:, :, 0] = -1e308
+    predicted, (lower, upper) = unpack(padded, nobody, offsets, nobody, 4.0, 1)
     np.testing.assert_array_equal(predicted, [[[LARGEST, -LARGEST, np.nan, 4.0]]])
     np.testing.assert_array_equal(lower, [[[0.0, -LARGEST, np.nan, 4.0 - LARGEST]]])
     np.testing.assert_array_equal(upper, [[[LARGEST, 0.0, np.nan, LARGEST]]])
@@ -50,5 +53,5 @@ def test_as_many_rules_as_there_are_places_for():
 
 def test_more_rules_than_there_are_places_for():
     rules = [BuiltIn(f"rule_{i}", last_value) for i in range(MAX_WIDTH - PLACES_AFTER_RULES + 1)]
-    with pytest.raises(RuleError, match="246 rules are too many: leave out all but 245"):
+    with pytest.raises(RuleError, match="247 rules are too many: leave out all but 246"):
         retrodict(np.array([1.0, 2.0]), [1], [1], 1, rules)

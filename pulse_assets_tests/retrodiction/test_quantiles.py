@@ -45,7 +45,7 @@ def plain_offsets(y, forecasts, h, levels):
                 ]
             size = abs(error)
             if verified >= q.MEAN_KNOWN_FROM:
-                size = min(size, q.LARGEST_ERROR * total / count)
+                size = min(size, q.ERROR_LIMIT * total / count)
             kept = min(q.ERROR_DISCOUNT, max(1 - q.FADING / (t + 1), 0.5))
             verified, count, total = verified + 1, kept * count + 1, kept * total + size
         change = scale[t] ** (1 / SCALE_POWER)

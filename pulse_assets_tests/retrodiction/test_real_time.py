@@ -60,7 +60,7 @@ def test_weights_and_intervals_learn_from_first_releases():
     origins, rules = [60, LENGTH - 1], resolve_rules(["naive"])
     revised = retrodict(KnownSeries.of(y, 1, everything), origins, HORIZONS, 1, rules)
     plain = retrodict(y, origins, HORIZONS, 1, rules)
-    for name in ("predicted", "lower", "upper", "weights"):
+    for name in ("predicted", "quantiles", "weights"):
         np.testing.assert_array_equal(getattr(revised, name), getattr(plain, name))
 
 
@@ -71,7 +71,7 @@ def test_a_revision_that_no_origin_knows_changes_nothing():
     rules, origins = resolve_rules(["naive", "holt", "ar_diff_3"]), [40, 74]
     revised = retrodict(KnownSeries.of(y, 4, later), origins, HORIZONS, 4, rules)
     plain = retrodict(KnownSeries.of(y, 4), origins, HORIZONS, 4, rules)
-    for name in ("predicted", "lower", "upper", "weights"):
+    for name in ("predicted", "quantiles", "weights"):
         np.testing.assert_array_equal(getattr(revised, name), getattr(plain, name))
 
 
