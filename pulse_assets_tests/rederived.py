@@ -91,10 +91,10 @@ def stored_scores(row):
         f"{name}_scale": mae / row[name] if row[name] else 1.0 + row[name]
         for name in ("mase", "rmsse")
     }
+    scales["sql_scale"] = row["pinball"] / (row["sql"] / 2) if row["sql"] else 1.0 + row["sql"]
     sums = {
         "covered": row["coverage"],
         "quantile_loss": row["pinball"],
-        "scaled_quantile_loss": row["sql"] / 2,
     }
     return scales | {name: row["n"] * score if row["n"] else 0.0 for name, score in sums.items()}
 

@@ -56,7 +56,7 @@ class Metric:
 
     A batch does not store the score, but a number in `column` from which scores are pooled exactly:
     the sum over its pairs, or for a scaled error the scale, because neighbouring rows have the same
-    one. With the mean absolute error mae of a batch, its score is mae / scale.
+    one. With the mean absolute error mae of a batch, its mase is mae / scale.
 
     Attributes:
         name: of the score.
@@ -65,7 +65,8 @@ class Metric:
         perfect: the score of exact forecasts with intervals of width 0.
         column: name of the column of `batch_metrics`.
         meaning: description of that column.
-        is_scaled: whether the column is a scale, else a sum.
+        scale_of: the column of sums that the scores of a scaled error are related to: this one is
+            then their scale. Empty: the column is a sum.
         is_root: whether the score is the root of the mean.
         is_double: whether the score is twice the mean.
     """
@@ -76,42 +77,43 @@ class Metric:
     perfect: float
     column: str
     meaning: str
-    is_scaled: bool = False
+    scale_of: str = ""
     is_root: bool = False
     is_double: bool = False
 
     def score(self, total: Floats, n: Floats | Ints) -> Floats:
         """Return the score of `n` pairs whose numbers add up to `total`; NaN without any."""
+        return (2.0 if self.is_double else 1.0) * self._mean(total, n)
+
+    def _mean(self, total: Floats, n: Floats | Ints) -> Floats:
         mean = _finite(_ratio(total, n))
-        if self.is_double:
-            return 2.0 * mean
         return np.sqrt(mean) if self.is_root else mean
 
-    def to_column(self, total: Floats, n: Floats | Ints, abs_error: Floats) -> Floats:
+    def to_column(self, total: Floats, n: Floats | Ints, unscaled: Floats) -> Floats:
         """Return what is stored of `n` pairs.
 
         Args:
             total: sum of `of_pairs`, NaN if one is undefined.
             n: number of pairs.
-            abs_error: sum of their absolute errors.
+            unscaled: the sum in the column `scale_of`, such as that of their absolute errors.
 
         Example:
             Errors 1 and 3 at scales 1 and 4: a mean of 2 and a mase of (1 + 3 / 4) / 2 = 0.875 give
             the scale 2 / 0.875.
         """
-        if not self.is_scaled:
+        if not self.scale_of:
             return total
-        score = self.score(total, n)
+        mean = self._mean(total, n)
         with np.errstate(all="ignore"):
-            return np.where(score == 0.0, 1.0, abs_error / n / score)
+            return np.where(mean == 0.0, 1.0, unscaled / n / mean)
 
-    def to_total(self, column: Floats, n: Floats | Ints, abs_error: Floats) -> Floats:
+    def to_total(self, column: Floats, n: Floats | Ints, unscaled: Floats) -> Floats:
         """Return the sum of `of_pairs` that a row of `batch_metrics` stands for."""
-        if not self.is_scaled:
+        if not self.scale_of:
             return column
         with np.errstate(all="ignore"):
-            score = abs_error / n / column
-            return n * (score * score if self.is_root else score)
+            mean = unscaled / n / column
+            return n * (mean * mean if self.is_root else mean)
 
 
 def scaled_errors(pairs: Verified) -> Floats:
@@ -204,7 +206,7 @@ METRICS: Final[dict[str, Metric]] = {
             "mase_scale",
             "abs_error / n divided by the mean absolute scaled error of these pairs; 1 where both "
             "are 0; NaN where the scale of a pair is 0",
-            is_scaled=True,
+            scale_of="abs_error",
         ),
         Metric(
             "rmsse",
@@ -214,7 +216,7 @@ METRICS: Final[dict[str, Metric]] = {
             "rmsse_scale",
             "abs_error / n divided by the root mean squared scaled error of these pairs; 1 where "
             "both are 0; NaN where the scale of a pair is 0",
-            is_scaled=True,
+            scale_of="abs_error",
             is_root=True,
         ),
         Metric(
@@ -248,8 +250,10 @@ METRICS: Final[dict[str, Metric]] = {
             scaled_quantile_losses,
             True,
             0.0,
-            "scaled_quantile_loss",
-            "the same, each divided by the mase denominator of its pair; NaN where that is 0",
+            "sql_scale",
+            "quantile_loss / n divided by its mean over the pairs, each divided by the mase "
+            "denominator; 1 where both are 0; NaN where the denominator of a pair is 0",
+            scale_of="quantile_loss",
             is_double=True,
         ),
     )

@@ -164,7 +164,9 @@ def _addends(rows: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
         yield name, np.where(finite, values, 0)
     yield from _defined("weight", (n + missing) * rows["weight"].to_numpy(), n + missing)
     for name, metric in METRICS.items():
-        yield from _defined(name, metric.to_total(rows[metric.column].to_numpy(), n, error), n)
+        unscaled = rows[metric.scale_of or "abs_error"].to_numpy()
+        total = metric.to_total(rows[metric.column].to_numpy(), n, unscaled)
+        yield from _defined(name, total, n)
     for level, below in enumerate(list_rows(rows["below"]).T):
         yield from _defined(f"below_{level}", below, n)
 

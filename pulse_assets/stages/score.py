@@ -256,10 +256,12 @@ def _sums(rows: _Rows, groups: _Groups) -> dict[str, np.ndarray | pa.Array]:
     with_naive = counted & whole[groups.group]
     wins = np.where(with_naive, pair_wins(errors, rows.naive), 0.0)
     by_column = {metric.column: metric for metric in METRICS.values()}
+    totals = {"": n, "abs_error": abs_error} | {
+        column: groups.sum(np.where(counted, metric.of_pairs(verified), 0.0))
+        for column, metric in by_column.items()
+    }
     metrics = {
-        column: metric.to_column(
-            groups.sum(np.where(counted, metric.of_pairs(verified), 0.0)), n, abs_error
-        )
+        column: metric.to_column(totals[column], n, totals[metric.scale_of])
         for column, metric in by_column.items()
     }
     below = [groups.sum(np.where(counted, each, 0.0)) for each in count_below(verified)]

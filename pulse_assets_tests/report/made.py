@@ -66,16 +66,17 @@ def score_pairs(pairs):
         below = pairs["error"] + quantile >= 0
         done[f"below_{level}"] = below.astype(float).where(pairs["error"].notna())
     losses = pinball(pairs["error"])
-    done["quantile_loss"], done["scaled_quantile_loss"] = losses, losses / pairs["scale"]
+    done["quantile_loss"], done["scaled_loss"] = losses, losses / pairs["scale"]
     counts = ["n", "missing", "compared", "abs_error", "naive_abs_error", "wins", "covered"]
     below = [f"below_{level}" for level in LEVELS]
-    quantiles = ["quantile_loss", "scaled_quantile_loss", *below]
+    quantiles = ["quantile_loss", "scaled_loss", *below]
     sums = done.groupby(KEY)[[*counts, "scaled", "squares", *quantiles]].sum().reset_index()
     sums["below"] = sums[below].to_numpy().tolist()
     assert (sums["compared"] == sums["n"]).all()
     mae = sums["abs_error"] / sums["n"]
     sums["mase_scale"] = mae / (sums["scaled"] / sums["n"])
     sums["rmsse_scale"] = mae / np.sqrt(sums["squares"] / sums["n"])
+    sums["sql_scale"] = sums["quantile_loss"] / sums["scaled_loss"]
     sums["weight"] = np.where(sums["model"].str.startswith("ensemble"), np.nan, 0.25)
     return sums.assign(status="completed")
 

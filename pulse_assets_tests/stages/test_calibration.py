@@ -70,14 +70,14 @@ def test_sums_of_a_batch_by_hand(observed, loss, below):
         n = row["n"]
         assert n > 5
         assert row["quantile_loss"] == pytest.approx(n * loss, rel=1e-6)
-        assert row["scaled_quantile_loss"] == pytest.approx(n * loss / 2, rel=1e-6)
+        assert row["sql_scale"] == pytest.approx(2.0, rel=1e-6)
         assert row["below"] == [n * share for share in below]
 
 
 def test_without_one_quantile_the_sums_are_undefined():
     stages = with_numbers(stages_of(np.arange(60)), 1.0, [0.0, np.nan, 2.0])
     for row in stages.score().to_pylist():
-        assert np.isnan([row["quantile_loss"], row["scaled_quantile_loss"]]).all()
+        assert np.isnan([row["quantile_loss"], row["sql_scale"]]).all()
         assert np.isnan(row["below"]).tolist() == [False, True, False]
 
 
@@ -100,7 +100,7 @@ def test_every_sum_once_more_in_plain_python(seed, levels):
     for row in metrics:
         own = rederived.scores(pairs[row["model"], row["horizon"]], stages.levels)
         expected = rederived.stored_scores(own)
-        for name in ("quantile_loss", "scaled_quantile_loss", "covered"):
+        for name in ("quantile_loss", "sql_scale", "covered"):
             assert row[name] == pytest.approx(expected[name], rel=1e-6, abs=1e-9, nan_ok=True)
         assert row["below"] == rederived.stored_below(own, stages.levels)
 
@@ -189,7 +189,7 @@ def test_a_batch_without_a_quantile_is_left_out_of_the_counts(scores, results):
     """And of the scores; the others count as before."""
     batch, silent = scores["batch"].max(), scores.copy()
     gone = silent["batch"] == batch
-    silent.loc[gone, ["quantile_loss", "scaled_quantile_loss"]] = np.nan
+    silent.loc[gone, ["quantile_loss", "sql_scale"]] = np.nan
     silent["below"] = [
         [np.nan] * 3 if out else below for out, below in zip(gone, silent["below"], strict=True)
     ]
