@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from pulse_assets.retrodiction.quantiles import LEVELS, quantile_offsets
 from pulse_assets.retrodiction.real_time import Vintage, run_on_vintages, vintages_of
 from pulse_assets.retrodiction.rules import ENSEMBLES, BuiltIn, Rule
 from pulse_assets.retrodiction.walk_forward import SeriesBatch
+
+#: Bounds of a series that can have any value.
+UNBOUNDED: Final = (-np.inf, np.inf)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def retrodict(
     *,
     ensemble: Method = "dmsfe",
     levels: Sequence[float] = LEVELS,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
+    bounds: tuple[float, float] = UNBOUNDED,
     strict: bool = True,
 ) -> Retrodiction:
     """Forecast from each origin, combine, and add quantiles, using only what was known there.
@@ -189,7 +192,8 @@ def _retrodict(
     failures = None if settings.strict else list[RuleFailure]()
     first = max(int(ordered[0]) - start, 0) if len(usable) else 0
     padded = _run_rules(batch, vintages, rules, first, failures)
-    np.clip(padded, settings.bounds[0] / unit, settings.bounds[1] / unit, out=padded)
+    if settings.bounds != UNBOUNDED:
+        np.clip(padded, settings.bounds[0] / unit, settings.bounds[1] / unit, out=padded)
     series = batch.observed, batch.filled, batch.request.horizons, usable
     prior = _prior(rules, batch, settings, padded.shape[2])
     weights = combine(padded, *series, len(rules), settings.ensemble, prior)
@@ -203,8 +207,10 @@ def _retrodict(
             quantiles[:, model] = rule.with_own_quantiles(origins, quantiles[:, model])
     by_model = unpack_weights(weights, places, len(rules), len(models))
     errors = (failure._replace(origin=failure.origin + start) for failure in failures or ())
-    # Once more: a weighted mean of equal forecasts differs from them by its rounding.
-    predicted, quantiles = (np.clip(array, *settings.bounds) for array in (predicted, quantiles))
+    if settings.bounds != UNBOUNDED:
+        # Once more: a weighted mean of equal forecasts differs from them by its rounding.
+        for array in (predicted, quantiles):
+            np.clip(array, *settings.bounds, out=array)
     return Retrodiction(models, predicted, quantiles, by_model, tuple(errors))
 
 
