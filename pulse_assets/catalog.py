@@ -147,7 +147,8 @@ BATCH_METRICS: Final = _table(
     **{m.column: (pa.float64(), m.meaning) for m in METRICS.values()},
     below=(
         _NUMBERS,
-        "pairs whose observation is at or below the quantile of each level; NaN where one has none",
+        "pairs whose observation is below the quantile of each level, one that equals it counting "
+        "as much as the level; NaN where one has none",
     ),
     compared=(pa.int32(), "n, or 0 if `naive` lacks a forecast of one of these pairs"),
     naive_abs_error=(pa.float64(), "sum of naive's absolute errors over the compared pairs"),

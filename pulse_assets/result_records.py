@@ -18,7 +18,7 @@ Severity = Literal["ERROR", "WARN"]
 
 Name = Annotated[str, Field(min_length=1)]
 _Count = Annotated[int, Field(ge=0)]
-_Seconds = Annotated[float, Field(ge=0)]
+_Amount = Annotated[float, Field(ge=0)]
 _Share = Annotated[float, Field(ge=0, le=1)] | None
 _Error = Annotated[float, Field(ge=0)] | None
 _Date = Annotated[str, Field(json_schema_extra={"format": "date"})]
@@ -210,8 +210,10 @@ class QuantileCounts(_Record):
     n: _Count
     """Verified pairs with quantiles."""
     below: list[_Share]
-    """Share of them at or below the quantile of each level, which should be near the level."""
-    pit: list[_Count]
+    """Share of them below the quantile of each level, which should be near the level. An outcome
+    that equals the quantile counts as much as the level.
+    """
+    pit: list[_Amount]
     """Outcomes up to the first quantile, between neighbouring ones, and above the last: the
     histogram of the probability integral transform.
     """
@@ -233,11 +235,11 @@ class Calibration(_Record):
 class Performance(_Record):
     """How long the run took."""
 
-    duration_seconds: _Seconds
+    duration_seconds: _Amount
     """Wall time of the batches of the last run, in seconds: from the moment when the first one was
     handed out until the last one was recorded. The time before and after is not part of it.
     """
-    estimated_sequential_time: _Seconds
+    estimated_sequential_time: _Amount
     """Sum of the seconds of each batch."""
     speedup_factor: _Error
     """estimated_sequential_time / duration_seconds; null when the duration is 0."""

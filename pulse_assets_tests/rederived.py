@@ -5,6 +5,7 @@ Nothing of the package is imported: each function is its definition, written as 
 
 import math
 from collections import defaultdict
+from itertools import pairwise
 
 from scipy.stats import beta
 
@@ -52,9 +53,17 @@ def quantile_loss(pair, levels):
 
 
 def places(pairs, levels):
-    """Of 0, 1, ... quantiles that are smaller than the outcome, how many outcomes have so many."""
-    smaller = [sum(quantile < p["observed"] for quantile in p["quantiles"]) for p in pairs]
-    return [smaller.count(number) for number in range(len(levels) + 1)]
+    """Outcomes up to the first quantile, between neighbouring ones, and above the last one."""
+    below = [
+        sum(share_below(p["observed"], p["quantiles"][i], level) for p in pairs)
+        for i, level in enumerate(levels)
+    ]
+    return [after - before for before, after in pairwise([0, *below, len(pairs)])]
+
+
+def share_below(observed, quantile, level):
+    """1 or 0; an outcome that equals the quantile counts as much as the level."""
+    return level if observed == quantile else float(observed < quantile)
 
 
 def scores(pairs, levels):
@@ -100,7 +109,7 @@ def stored_scores(row):
 
 
 def stored_below(row, levels):
-    """What `batch_metrics` holds of outcomes at or below each quantile."""
+    """What `batch_metrics` holds of outcomes below each quantile."""
     if row["places"] is None:
         return [NAN] * len(levels)
     return [sum(row["places"][: i + 1]) for i in range(len(levels))]

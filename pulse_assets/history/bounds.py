@@ -98,4 +98,4 @@ def _number(text: str, absent: float) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)
-    return number
+    return number + 0.0  # -0 is 0

@@ -109,6 +109,10 @@ def data_ends(values: Floats) -> tuple[float, float]:
     return low - margin, high + margin
 
 
+#: Smaller numbers have too few digits for their multiples.
+_LEAST_STEP: Final = 1e-300
+
+
 def nice_step(least: float) -> float:
     """Return the next larger of 1, 2, 2.5 and 5 times a power of ten.
 
@@ -116,6 +120,7 @@ def nice_step(least: float) -> float:
         >>> nice_step(0.3), nice_step(7.0)
         (0.5, 10.0)
     """
+    least = max(least, _LEAST_STEP)
     power = 10.0 ** math.floor(math.log10(least))
     return next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= least * (1 - 1e-9))
 

@@ -22,7 +22,7 @@ class CalibrationRow:
     Attributes:
         variable: name.
         n: outcomes.
-        shares: at or below the quantile of each listed level.
+        shares: below the quantile of each listed level.
     """
 
     variable: str
@@ -90,7 +90,7 @@ def read_calibration(results: Mapping[str, Any]) -> str:
         results: the `training_results` object, with quantiles of the ensemble.
 
     Example:
-        'Of 1 000 outcomes the 90 % intervals hold 84.0 %: a little too narrow; 50.2 % lie at or
+        'Of 1 000 outcomes the 90 % intervals hold 84.0 %: a little too narrow; 50.2 % lie
         below the median: forecasts neither too high nor too low.'
     """
     calibration, interval = results["calibration"], results["configuration"].get("interval_level")
@@ -106,7 +106,7 @@ def read_calibration(results: Mapping[str, Any]) -> str:
         share = LevelShare(0.5, below[0.5], n)
         height = describe_distance(share, "too low", "neither too high nor too low", "too high")
         percent = 100.0 * below[0.5]
-        parts.append(f"{percent:.1f} % lie at or below the median: forecasts {height}")
+        parts.append(f"{percent:.1f} % lie below the median: forecasts {height}")
     outcomes = f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return f"Of {outcomes} outcomes {'; '.join(parts)}." if parts else ""
 
@@ -137,9 +137,9 @@ def _shares_figure(levels: np.ndarray, counts: Mapping[str, Any]) -> CaptionedFi
         f"{100.0 * s:.1f} % at {100.0 * t:g} %" for t, s in zip(levels, shares, strict=True)
     )
     return CaptionedFigure(
-        title="Share of outcomes at or below each quantile",
+        title="Share of outcomes below each quantile",
         note="grey: within 5 points of the diagonal, chance apart",
-        alt=f"Line chart: share of outcomes at or below the quantile of each level: {values}.",
+        alt=f"Line chart: share of outcomes below the quantile of each level: {values}.",
         svg=draw_calibration(levels, np.array(shares), (near[0], near[1])),
         legend={"ensemble": "ensemble", "observed": "calibrated"},
     )

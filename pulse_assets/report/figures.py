@@ -110,18 +110,18 @@ def draw_next(past: pd.DataFrame, future: pd.DataFrame, levels: Sequence[float])
 
 
 def draw_calibration(levels: Floats, shares: Floats, near: tuple[Floats, Floats]) -> str:
-    """Draw the share of outcomes at or below each quantile against its level, with the diagonal.
+    """Draw the share of outcomes below each quantile against its level, with the diagonal.
 
     Args:
         levels: 0..1, ascending.
-        shares: of the outcomes at or below the quantile of each level, 0..1.
+        shares: of the outcomes below the quantile of each level, 0..1.
         near: least and largest share that is near a level, at the levels 0, 0.01, ..., 1.
     """
     ends, grid = np.array([0.0, 100.0]), np.arange(101.0)
     panel = Panel(
         [Line("observed", ends, ends, bare=True), Line("ensemble", 100 * levels, 100 * shares)],
         [Band(grid, 100.0 * near[0], 100.0 * near[1], role="naive")],
-        y_label="outcomes at or below (%)",
+        y_label="outcomes below (%)",
         x_label="level of the quantile (%)",
         y_range=(-5.0, 105.0),
     )

@@ -102,7 +102,7 @@ def quantile_offsets(
         levels: the levels `[L]`, ascending, 0..1.
 
     Returns:
-        Offsets `[H, O, L, W]`, ascending over `L`; NaN at origins before the horizon-th value.
+        Offsets `[H, O, L, W]`, ascending over `L`; NaN at the first value.
     """
     offsets = np.empty((len(padded), len(origins), len(levels), padded.shape[2]))
     scale, row = local_scale(filled), np.full(len(filled), -1)
@@ -244,7 +244,7 @@ def _track_horizon(
         write_typical(tracking, first_size * change[t], typical[t])
         if row[t] >= 0:
             unit = scale[t] if scale[t] > 0.0 else 1.0
-            write_offsets(tracking, typical[t], unit if t >= h else np.nan, offsets[row[t]])
+            write_offsets(tracking, typical[t], unit if t > 0 else np.nan, offsets[row[t]])
 
 
 @kernel  # pragma: no cover

@@ -74,8 +74,7 @@ def retrodict(
         strict: whether the failure of a rule is raised; if not, its forecasts there are NaN.
 
     Returns:
-        A `Retrodiction`. Quantiles are finite where their forecast is and at least `horizon + 1`
-        values were known.
+        A `Retrodiction`. Quantiles are finite where their forecast is, but at the first value.
 
     Raises:
         RuleError: a rule failed or broke its contract, and `strict` is true; the message names it.

@@ -187,12 +187,16 @@ def scaled_quantile_losses(pairs: Verified) -> Floats:
 
 
 def count_below(pairs: Verified) -> Floats:
-    """Return 1 where y <= q, else 0, `[L, ..., n]`; NaN without a quantile.
+    """Return 1 where y < q, tau where y = q, else 0, `[L, ..., n]`; NaN without a quantile.
+
+    Of equal values, such as counts of 0, a share equals several quantiles: it is no news about any.
 
     Example:
-        Quantiles 1 and 2, observed 1.5: 0 and 1.
+        Quantiles 1 and 2 at levels 0.1 and 0.5: observed 1.5: 0 and 1; observed 2: 0 and 0.5.
     """
-    return np.where(np.isnan(pairs.quantiles), np.nan, pairs.observed <= pairs.quantiles)
+    levels = pairs.levels.reshape(-1, *[1] * (pairs.quantiles.ndim - 1))
+    below = np.where(pairs.observed == pairs.quantiles, levels, pairs.observed < pairs.quantiles)
+    return np.where(np.isnan(pairs.quantiles), np.nan, below)
 
 
 METRICS: Final[dict[str, Metric]] = {

@@ -197,6 +197,13 @@ class TrainingOptions(Checked):
             )
         return sorted(value)
 
+    @field_validator("interval_level")
+    @classmethod
+    def _two_levels(cls, value: float) -> float:
+        if not 0.0 < round((1.0 - value) / 2.0, LEVEL_DIGITS) < 0.5:
+            raise ValueError(f"is too near to {round(value)}: choose one such as 0.9")
+        return value
+
     @field_validator("quantiles")
     @classmethod
     def _between_0_and_1(cls, value: list[float]) -> list[float]:
@@ -206,6 +213,14 @@ class TrainingOptions(Checked):
         if len(value) > _MOST_QUANTILES:
             raise ValueError(f"holds {len(value)} levels: choose at most {_MOST_QUANTILES}")
         return sorted({round(level, LEVEL_DIGITS) for level in value})
+
+    @field_validator("bounds", mode="before")
+    @classmethod
+    def _texts(cls, value: object) -> object:
+        for name, text in value.items() if isinstance(value, dict) else ():
+            if not isinstance(text, str):  # YAML takes 1:30 for a number of minutes
+                raise ValueError(f'of {name} are no text: write them in quotes, such as "0:100"')
+        return value
 
     @field_validator("bounds")
     @classmethod

@@ -89,7 +89,7 @@ def describe_quantiles(calibration: Mapping[str, Any]) -> str:
     Example:
         >>> counts = {"ensemble": {"n": 2000, "below": [0.098, 0.5125, 0.9]}}
         >>> describe_quantiles({"levels": [0.1, 0.5, 0.9], "models": counts})
-        'quantiles: of 2,000 outcomes 9.8 51.2 90.0 % lie at or below those of 10 50 90 %'
+        'quantiles: of 2,000 outcomes 9.8 51.2 90.0 % lie below those of 10 50 90 %'
     """
     counts = calibration["models"].get(ENSEMBLE)
     if counts is None:
@@ -97,7 +97,7 @@ def describe_quantiles(calibration: Mapping[str, Any]) -> str:
     listed = listed_levels(len(calibration["levels"]))
     shares = " ".join(f"{100.0 * counts['below'][i]:.1f}" for i in listed)
     levels = " ".join(f"{100.0 * calibration['levels'][i]:g}" for i in listed)
-    return f"quantiles: of {counts['n']:,} outcomes {shares} % lie at or below those of {levels} %"
+    return f"quantiles: of {counts['n']:,} outcomes {shares} % lie below those of {levels} %"
 
 
 def is_symmetric(levels: Sequence[float]) -> bool:
@@ -145,5 +145,5 @@ def _of_counts(below: np.ndarray, n: int) -> QuantileCounts:
     return QuantileCounts(
         n=n,
         below=[float(f"{share:.{_DIGITS}g}") for share in below / n],
-        pit=np.diff(below, prepend=0, append=n).astype(np.int64).tolist(),
+        pit=np.diff(below, prepend=0, append=n).round(3).tolist(),
     )

@@ -110,7 +110,7 @@ def add_up(metrics: Iterable[pa.Table]) -> pd.DataFrame:
     Returns:
         `KEY`, names as categories; n, missing, compared, abs_error and naive_abs_error over the
         compared pairs; and for each score and the weight its sum, and in `<score>_n` the number of
-        its pairs; and in `below_<i>` the observations at or below the quantile of the i-th level. A
+        its pairs; and in `below_<i>` the observations below the quantile of the i-th level. A
         batch whose sum is undefined is left out of that sum and of its number.
     """
     groups, sums = Groups(), dict[str, Floats]()

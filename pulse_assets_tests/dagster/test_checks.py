@@ -274,7 +274,7 @@ def test_each_quantile_that_too_many_outcomes_lie_below_is_named(stored):
     found = look(stored, "batch_metrics", "interval_coverage")
     assert (found.passed, found.severity) == (False, "WARN")
     assert found.message == (
-        "at or below quantiles of ensemble lie, by level, "
+        "below quantiles of ensemble lie, by level, "
         "25 %: 32.0 % of 10,000 observations (19.1 to 30.9 % expected)"
     )
     assert found.values["levels_off"] == "25 %"

@@ -35,7 +35,7 @@ def results(coverage, median, n=10_000, levels=(0.1, 0.5, 0.9)):
 def test_intervals_are_called_too_narrow_or_too_wide(coverage, width):
     text = read_calibration(results(coverage, 0.5))
     assert text.startswith("Of 10\N{NARROW NO-BREAK SPACE}000 outcomes the 80 % intervals hold ")
-    assert f" hold {100 * coverage:.1f} %: {width}; 50.0 % lie at or below the median" in text
+    assert f" hold {100 * coverage:.1f} %: {width}; 50.0 % lie below the median" in text
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_intervals_are_called_too_narrow_or_too_wide(coverage, width):
 )
 def test_forecasts_above_most_outcomes_are_called_too_high(median, height):
     text = read_calibration(results(0.8, median))
-    assert text.endswith(f"{100 * median:.1f} % lie at or below the median: forecasts {height}.")
+    assert text.endswith(f"{100 * median:.1f} % lie below the median: forecasts {height}.")
 
 
 def test_without_coverage_or_median_nothing_is_said_of_it():

@@ -136,7 +136,7 @@ def test_figures_are_xml_and_take_their_colours_from_the_page(html):
 def test_axes_are_labelled_with_their_units(html):
     for label in (
         *("trust (0..1)", "horizon (steps)", "level (unit of the series)"),
-        *("level of the quantile (%)", "outcomes at or below (%)"),
+        *("level of the quantile (%)", "outcomes below (%)"),
     ):
         assert label in html
 
@@ -218,7 +218,7 @@ def test_the_shares_of_each_variable_are_listed_and_those_far_off_are_coloured(h
     table = html[html.index('id="calibration"') : html.index('id="pairs"')]
     text = text_of(table).replace("&nbsp;", " ")
     # 16, 33 and 57 of 80 pairs; of each series 40
-    said = "Of 80 outcomes the 80 % intervals hold 51.2 %: too narrow; 41.2 % lie at or below the"
+    said = "Of 80 outcomes the 80 % intervals hold 51.2 %: too narrow; 41.2 % lie below the"
     assert f"{said} median: forecasts neither too high nor too low." in text
     assert "Variable 10 % 50 % 90 % Outcomes" in text
     assert "gdp 22.5 40.0 65.0 40" in text

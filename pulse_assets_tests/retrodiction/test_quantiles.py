@@ -52,7 +52,7 @@ def plain_offsets(y, forecasts, h, levels):
         prior = q.FIRST_SIZE * h**q.FIRST_SIZE_POWER * (change / scale[t] if change else 0.0)
         typical.append((q.FIRST_ERRORS * prior + total) / (q.FIRST_ERRORS + count))
         wider = 1 + q.WIDER / (count + q.WIDER_FROM)
-        unit = (scale[t] or 1.0) if t >= h else np.nan
+        unit = (scale[t] or 1.0) if t else np.nan
         found.append(sorted(value * typical[t] * wider * unit for value in tracked))
     return np.array(found)
 

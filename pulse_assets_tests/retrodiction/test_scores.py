@@ -133,7 +133,7 @@ def test_without_one_of_its_quantiles_no_score_of_quantiles():
     pairs = verified([1, 1], [1, 1], [0, NAN], [2, 2])
     for name in ("pinball", "wis", "sql"):
         assert np.isnan(score_of(name, pairs))
-    np.testing.assert_array_equal(count_below(pairs), [[0, NAN], [1, 1], [1, 1]])
+    np.testing.assert_array_equal(count_below(pairs), [[0, NAN], [0.5, 0.5], [1, 1]])
 
 
 def test_the_weighted_interval_score_is_that_of_its_definition():

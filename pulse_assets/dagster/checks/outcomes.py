@@ -172,12 +172,12 @@ def interval_coverage(batches: StoredBatches) -> Finding:
         messages.append(f"the {level} intervals of ensemble hold {interval.describe()}")
     if off:
         listed = ", ".join(f"{100 * s.level:g} %: {s.describe()}" for s in off)
-        messages.append(f"at or below quantiles of ensemble lie, by level, {listed}")
+        messages.append(f"below quantiles of ensemble lie, by level, {listed}")
     return Finding(not messages, values, "; ".join(messages))
 
 
 def _list_shares(shares: Sequence[LevelShare]) -> str | None:
-    """Return the share of outcomes at or below each quantile in words; None without outcomes."""
+    """Return the share of outcomes below each quantile in words; None without outcomes."""
     texts = [f"{100 * s.share:.1f} % at {100 * s.level:g} %" for s in shares]
     return ", ".join(texts) or None
 
