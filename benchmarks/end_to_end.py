@@ -242,7 +242,9 @@ def _stages() -> tuple[TrainingBatch, dict[str, Callable[[], Any]]]:
         "historical_data": lambda: observe(batch, series, options),
         "training_batches": lambda: plan(batch, histories, options.horizons),
         "retrodictions": retrodict,
-        "batch_metrics": lambda: score(batch.batch_id, planned, variables, made),
+        "batch_metrics": lambda: score(
+            batch.batch_id, planned, variables, made, options.quantile_levels
+        ),
     }
 
 

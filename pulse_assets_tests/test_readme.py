@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import boto3
@@ -60,12 +61,18 @@ def test_command_lines_do_what_is_said(tmp_path, monkeypatch, capsys, buckets):
     """All of them in one place, as a reader would type them, over a few years."""
     shutil.copytree(ROOT / "pulse_assets" / "sample_data", tmp_path / "my_data")
     monkeypatch.chdir(tmp_path)
-    few = ("--variables", "gdp_growth", "--models", "ses", "--max-partners", "0")
-    later = ("--start-date", "2014-06-01")  # another grid than that of the first command
+    few = {
+        "--variables": "gdp_growth",
+        "--models": "ses",
+        "--max-partners": "0",
+        "--start-date": "2014-06-01",  # another grid than that of the first command
+    }
     with worker_server():  # one for all commands
-        assert main([*few, *later]) == 0  # as `make train`, with which the reader begins
+        # As `make train`, with which the reader begins.
+        assert main([*chain.from_iterable(few.items())]) == 0
         for words in commands("pulse-train"):
-            code = main([*words, *few, *(() if "--start-date" in words else later)])
+            fewer = ((name, value) for name, value in few.items() if name not in words)
+            code = main([*words, *chain.from_iterable(fewer)])
             captured = capsys.readouterr()
             assert code == 0, captured.err
             assert captured.out

@@ -169,7 +169,8 @@ def quantile_losses(pairs: Verified) -> Floats:
     total = np.zeros(np.broadcast_shapes(pairs.predicted.shape, pairs.observed.shape))
     for level, quantile in zip(pairs.levels.tolist(), pairs.quantiles, strict=True):
         over = _difference(pairs.observed, quantile)
-        total = total + np.where(over >= 0.0, level * over, (level - 1.0) * over)
+        with np.errstate(over="ignore"):  # infinite beyond the largest number there is
+            total = total + np.where(over >= 0.0, level * over, (level - 1.0) * over)
     return total / len(pairs.levels)
 
 
