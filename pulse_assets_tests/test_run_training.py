@@ -240,10 +240,11 @@ def test_the_file_is_a_script_too(small, tmp_path):
         "        return [0.0] * len(horizons)\n"
     )
     script = Path(pulse_assets.__file__).with_name("run_training.py")
-    arguments = [*map(str, small), "--models", "naive", "rules_of_the_script:Zero"]
+    models = ("--models", "naive", "rules_of_the_script:Zero")
+    arguments = map(str, with_options(small, *models, "--max-workers", "2"))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ran = subprocess.run(
-        [sys.executable, script, *arguments, "--max-workers", "2"],
+        [sys.executable, script, *arguments],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -256,7 +257,7 @@ def test_the_file_is_a_script_too(small, tmp_path):
 @pytest.mark.slow
 def test_the_console_script_keeps_stdout_and_stderr_apart(small, tmp_path):
     script = Path(sys.executable).with_name("pulse-train")
-    arguments = [str(part) for part in (*small, "--batch-limit", "3", "--max-workers", "2")]
+    arguments = map(str, with_options(small, "--batch-limit", "3", "--max-workers", "2"))
     ran = subprocess.run([script, *arguments], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 0
     assert ran.stdout.splitlines()[-1].startswith("report: ")
