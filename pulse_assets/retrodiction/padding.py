@@ -55,33 +55,59 @@ def _fill_padded(forecasts: Floats, padded: Floats) -> None:
 
 
 @kernel  # pragma: no cover
-def unpack(
-    padded: Floats, indices: Ints, offsets: Floats, places: Ints, unit: float, models: int
-) -> tuple[Floats, Floats]:
-    """Return forecasts `[M, O, H]` and their quantiles `[L, M, O, H]` by model.
+def unpack(padded: Floats, indices: Ints, unit: float, models: int) -> Floats:
+    """Return the forecasts by model `[M, O, H]`.
 
     Args:
         padded: padded forecast array in units `[H, T, W]`.
         indices: index `t` of each origin `[O]`; where it is negative all results are NaN.
-        offsets: distance of each quantile from its forecast in units `[H, R, L, W]`.
-        places: index `r` of each origin `[O]`, negative where `t` is.
         unit: the factor of all results, which are limited to the largest number there is.
         models: the number of models.
     """
-    predicted = take(padded, indices, models)
-    steps, _, levels, _ = offsets.shape
-    quantiles = np.full((levels, models, len(indices), steps), np.nan)
-    for o in range(len(indices)):
-        if indices[o] < 0:
-            continue
-        for model in range(models):
-            for j in range(steps):
-                middle = limited(predicted[model, o, j] * unit)
-                predicted[model, o, j] = middle
-                for level in range(levels):
-                    offset = limited(offsets[j, places[o], level, model] * unit)
-                    quantiles[level, model, o, j] = limited(middle + offset)
-    return predicted, quantiles
+    predicted = take(padded, indices, models).reshape(-1)
+    for i in range(len(predicted)):
+        predicted[i] = limited(predicted[i] * unit)
+    return predicted.reshape((models, len(indices), len(padded)))
+
+
+@kernel  # pragma: no cover
+def add_forecasts(offsets: Floats, padded: Floats, indices: Ints, unit: float) -> None:
+    """Make quantiles of their distances from the forecasts, in place.
+
+    Args:
+        offsets: distance of each quantile from its forecast in units `[H, O, L, W]`.
+        padded: padded forecast array in units `[H, T, W]`.
+        indices: index `t` of each origin `[O]`.
+        unit: the factor of all results, which are limited to the largest number there is.
+    """
+    steps, origins, levels, width = offsets.shape
+    for j in range(steps):
+        for o in range(origins):
+            forecasts = padded[j, indices[o]]
+            for level in range(levels):
+                row = offsets[j, o, level]
+                for k in range(width):
+                    row[k] = limited(limited(forecasts[k] * unit) + limited(row[k] * unit))
+
+
+def quantiles_by_model(quantiles: Floats, places: Ints, models: int) -> Floats:
+    """Return quantiles `[H, R, L, W]` by model, a view `[L, M, O, H]` of them or of a copy.
+
+    Args:
+        quantiles: the quantiles `[H, R, L, W]`.
+        places: index `r` of each origin `[O]`; where it is negative all results are NaN.
+        models: the number of models.
+
+    Example:
+        >>> quantiles_by_model(np.ones((2, 1, 3, 8)), np.array([0, -1]), 5).shape
+        (3, 5, 2, 2)
+    """
+    steps, origins, *row = quantiles.shape
+    if not np.array_equal(places, np.arange(origins)):
+        own, known = quantiles, places >= 0
+        quantiles = np.full((steps, len(places), *row), np.nan)
+        quantiles[:, known] = own[:, places[known]]
+    return quantiles[..., :models].transpose(2, 3, 1, 0)
 
 
 @kernel  # pragma: no cover

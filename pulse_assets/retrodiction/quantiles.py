@@ -69,6 +69,7 @@ class Tracking(NamedTuple):
         total: discounted sum of absolute errors, in units of the local scale.
         step: eta of the error that is verified; 0 without one.
         error: that error, in units of the typical one.
+        size: the typical error, wider while errors are few, in the unit of the series.
         quantiles: the tracked quantiles `[L, MAX_WIDTH]`, in units of the typical error.
     """
 
@@ -77,6 +78,7 @@ class Tracking(NamedTuple):
     total: Floats
     step: Floats
     error: Floats
+    size: Floats
     quantiles: Floats
 
 
@@ -211,10 +213,10 @@ def _track(
 @kernel  # pragma: no cover
 def new_tracking(first: Floats) -> Tracking:
     """Return the state before any verified error, with the first quantiles `[L]`."""
-    block, quantiles = np.zeros((5, MAX_WIDTH)), np.empty((len(first), MAX_WIDTH))
+    block, quantiles = np.zeros((6, MAX_WIDTH)), np.empty((len(first), MAX_WIDTH))
     for level in range(len(first)):
         quantiles[level] = first[level]
-    return Tracking(block[0], block[1], block[2], block[3], block[4], quantiles)
+    return Tracking(block[0], block[1], block[2], block[3], block[4], block[5], quantiles)
 
 
 @kernel  # pragma: no cover
@@ -310,14 +312,31 @@ def write_typical(tracking: Tracking, prior: float, typical: Floats) -> None:
 def write_offsets(tracking: Tracking, typical: Floats, scale: float, offsets: Floats) -> None:
     """Fill a row `[L, W]` of the offsets, ascending over the levels."""
     levels, width = offsets.shape
+    for k in range(width):
+        wider = 1.0 + WIDER / (tracking.discounted[k] + WIDER_FROM)
+        tracking.size[k] = limited(typical[k] * wider * scale)
     for level in range(levels):
         for k in range(width):
-            wider = 1.0 + WIDER / (tracking.discounted[k] + WIDER_FROM)
-            size = limited(typical[k] * wider * scale)
-            offsets[level, k] = limited(tracking.quantiles[level, k] * size)
-    for last in range(1, levels):
-        for level in range(last, 0, -1):
-            for k in range(width):
-                lower, upper = offsets[level - 1, k], offsets[level, k]
-                offsets[level - 1, k] = upper if upper < lower else lower
-                offsets[level, k] = lower if upper < lower else upper
+            offsets[level, k] = limited(tracking.quantiles[level, k] * tracking.size[k])
+    if crossing(offsets):
+        for last in range(1, levels):
+            for level in range(last, 0, -1):
+                for k in range(width):
+                    lower, upper = offsets[level - 1, k], offsets[level, k]
+                    offsets[level - 1, k] = upper if upper < lower else lower
+                    offsets[level, k] = lower if upper < lower else upper
+
+
+@kernel  # pragma: no cover
+def crossing(offsets: Floats) -> bool:
+    """Return whether a row `[L, W]` holds a quantile below that of a lower level.
+
+    Example:
+        >>> crossing(np.array([[0.0, 1.0], [2.0, 0.5]]))
+        True
+    """
+    crossed = 0
+    for level in range(1, len(offsets)):
+        for k in range(offsets.shape[1]):
+            crossed += offsets[level, k] < offsets[level - 1, k]
+    return crossed > 0

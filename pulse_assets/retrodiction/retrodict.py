@@ -14,7 +14,13 @@ from pulse_assets.retrodiction.failures import RuleFailure
 from pulse_assets.retrodiction.given_rule import GivenRule
 from pulse_assets.retrodiction.indicators import IndicatorRule
 from pulse_assets.retrodiction.known_series import KnownSeries, Revisions, versions
-from pulse_assets.retrodiction.padding import pack, unpack, unpack_weights
+from pulse_assets.retrodiction.padding import (
+    add_forecasts,
+    pack,
+    quantiles_by_model,
+    unpack,
+    unpack_weights,
+)
 from pulse_assets.retrodiction.quantiles import LEVELS, quantile_offsets
 from pulse_assets.retrodiction.real_time import Vintage, run_on_vintages, vintages_of
 from pulse_assets.retrodiction.rules import ENSEMBLES, BuiltIn, Rule
@@ -196,11 +202,13 @@ def _retrodict(
     series = batch.observed, batch.filled, batch.request.horizons, usable
     prior = _prior(rules, batch, settings, padded.shape[2])
     weights = combine(padded, *series, len(rules), settings.ensemble, prior)
-    offsets = quantile_offsets(padded, *series, settings.levels)
+    padded_quantiles = quantile_offsets(padded, *series, settings.levels)
+    add_forecasts(padded_quantiles, padded, usable, unit)
     # -1 for origins before the first known value.
     places = np.maximum(at - (len(ordered) - len(usable)), -1)
     indices = np.append(usable, -1)[places]
-    predicted, quantiles = unpack(padded, indices, offsets, places, unit, len(models))
+    predicted = unpack(padded, indices, unit, len(models))
+    quantiles = quantiles_by_model(padded_quantiles, places, len(models))
     for model, rule in enumerate(rules):
         if isinstance(rule, GivenRule):
             quantiles[:, model] = rule.with_own_quantiles(origins, quantiles[:, model])

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction.padding import MAX_WIDTH, PLACES_AFTER_RULES, pack, unpack
+from pulse_assets.retrodiction.padding import (
+    MAX_WIDTH,
+    PLACES_AFTER_RULES,
+    add_forecasts,
+    pack,
+    quantiles_by_model,
+    unpack,
+)
 from pulse_assets.retrodiction.retrodict import retrodict
 from pulse_assets.retrodiction.rules import BuiltIn
 
@@ -18,12 +25,13 @@ def test_forecasts_come_back_as_they_were():
     made = np.random.default_rng(0).standard_normal((3, 5, 2))
     padded = pack(made)
     assert np.isnan(padded[:, :, 3:]).all()
-    offsets = np.ones((2, 4, 2, padded.shape[2]))
-    offsets[:, :, 0] = -1.0
-    places = np.array([0, 3, -1])
-    predicted, quantiles = unpack(padded, np.array([1, 4, -1]), offsets, places, 2.0, 3)
-    lower, upper = quantiles
+    indices, places = np.array([1, 4, -1]), np.array([1, 0, -1])
+    predicted = unpack(padded, indices, 2.0, 3)
     np.testing.assert_array_equal(predicted[:, :2], 2.0 * made[:, [1, 4]])
+    quantiles = np.ones((2, 2, 2, padded.shape[2]))
+    quantiles[:, :, 0] = -1.0
+    add_forecasts(quantiles, padded, indices[[1, 0]], 2.0)
+    lower, upper = quantiles_by_model(quantiles, places, 3)
     np.testing.assert_array_equal(lower[:, :2], predicted[:, :2] - 2.0)
     np.testing.assert_array_equal(upper[:, :2], predicted[:, :2] + 2.0)
     assert np.isnan([predicted[:, 2], lower[:, 2], upper[:, 2]]).all()
@@ -31,10 +39,13 @@ def test_forecasts_come_back_as_they_were():
 
 def test_values_stay_finite_in_their_unit():
     padded = np.array([1e308, -1e308, np.nan, 1.0]).reshape(4, 1, 1)
-    offsets, nobody = np.full((4, 1, 2, 1), 1e308), np.zeros(1, np.int64)
-    offsets[:, :, 0] = -1e308
-    predicted, (lower, upper) = unpack(padded, nobody, offsets, nobody, 4.0, 1)
-    np.testing.assert_array_equal(predicted, [[[LARGEST, -LARGEST, np.nan, 4.0]]])
+    quantiles, nobody = np.full((4, 1, 2, 1), 1e308), np.zeros(1, np.int64)
+    quantiles[:, :, 0] = -1e308
+    add_forecasts(quantiles, padded, nobody, 4.0)
+    lower, upper = quantiles_by_model(quantiles, nobody, 1)
+    np.testing.assert_array_equal(
+        unpack(padded, nobody, 4.0, 1), [[[LARGEST, -LARGEST, np.nan, 4.0]]]
+    )
     np.testing.assert_array_equal(lower, [[[0.0, -LARGEST, np.nan, 4.0 - LARGEST]]])
     np.testing.assert_array_equal(upper, [[[LARGEST, 0.0, np.nan, LARGEST]]])
 
