@@ -156,6 +156,11 @@ BATCH_METRICS: Final = _table(
         pa.float64(),
         "compared pairs on which the rule is closer than `naive`; equal to 1e-12 counts 1/2",
     ),
+    error_saved=(
+        pa.float64(),
+        "sum over the pairs of the absolute error that `ensemble` would have without the rule, "
+        "minus what it has; below 0: it would be closer without it",
+    ),
     weight=(
         pa.float64(),
         "mean share of the rule in `ensemble` over all pairs and horizons, a multiple of 2^-12; "

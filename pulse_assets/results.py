@@ -68,7 +68,7 @@ class ResultsDocument(BaseModel):
         defer_build=True,
     )
 
-    schema_version: Literal[4]
+    schema_version: Literal[5]
     """Version of this schema."""
     success: bool
     """Whether every check of severity ERROR that was run has passed."""

@@ -104,9 +104,9 @@ def quantiles_by_model(quantiles: Floats, places: Ints, models: int) -> Floats:
     """
     steps, origins, *row = quantiles.shape
     if not np.array_equal(places, np.arange(origins)):
-        own, known = quantiles, places >= 0
+        by_place, present = quantiles, places >= 0
         quantiles = np.full((steps, len(places), *row), np.nan)
-        quantiles[:, known] = own[:, places[known]]
+        quantiles[:, present] = by_place[:, places[present]]
     return quantiles[..., :models].transpose(2, 3, 1, 0)
 
 

@@ -21,6 +21,7 @@ KEY: Final = ("variable", "model", "horizon")
 #: Columns of `batch_metrics` that `add_up` needs.
 POOLED_COLUMNS: Final = (
     *("batch", *KEY, "n", "missing", "abs_error", "compared", "naive_abs_error", "weight"),
+    "error_saved",
     *dict.fromkeys(metric.column for metric in METRICS.values()),
     "below",
 )
@@ -108,10 +109,10 @@ def add_up(metrics: Iterable[pa.Table]) -> pd.DataFrame:
         metrics: tables with `POOLED_COLUMNS`, in order of batch; all rows of a batch are in one.
 
     Returns:
-        `KEY`, names as categories; n, missing, compared, abs_error and naive_abs_error over the
-        compared pairs; and for each score and the weight its sum, and in `<score>_n` the number of
-        its pairs; and in `below_<i>` the observations below the quantile of the i-th level. A
-        batch whose sum is undefined is left out of that sum and of its number.
+        `KEY`, names as categories; n, missing, error_saved; compared, abs_error and
+        naive_abs_error over the compared pairs; and for each score and the weight its sum, and in
+        `<score>_n` the number of its pairs; and in `below_<i>` the observations below the quantile
+        of the i-th level. A batch whose sum is undefined is left out of that sum and its number.
     """
     groups, sums = Groups(), dict[str, Floats]()
     for table in chain([BATCH_METRICS.empty_table()], metrics):
@@ -162,6 +163,8 @@ def _addends(rows: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
         "naive_abs_error": naive,
     }.items():
         yield name, np.where(finite, values, 0)
+    saved = rows["error_saved"].to_numpy()
+    yield "error_saved", np.where(np.isfinite(saved), saved, 0.0)
     yield from _defined("weight", (n + missing) * rows["weight"].to_numpy(), n + missing)
     for name, metric in METRICS.items():
         unscaled = rows[metric.scale_of or "abs_error"].to_numpy()

@@ -20,7 +20,13 @@ from pulse_assets.result_records import (
     Performance,
     VariableResult,
 )
-from pulse_assets.retrodiction.rules import ENSEMBLE, INDICATOR_PREFIX, INDICATORS, REFERENCE
+from pulse_assets.retrodiction.rules import (
+    ENSEMBLE,
+    ENSEMBLES,
+    INDICATOR_PREFIX,
+    INDICATORS,
+    REFERENCE,
+)
 from pulse_assets.retrodiction.scores import METRICS, log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.stages.calibration import calibrate, is_symmetric
@@ -170,7 +176,7 @@ def _compared(sums: pd.DataFrame) -> pd.DataFrame:
 
     `log_ratio` is that of the errors; `won` is 1, 1/2 or 0; both are NaN without a compared pair.
     `expected` is the number of pairs that `naive` predicted, or without `naive` the largest number
-    that a rule predicted.
+    that a rule predicted. `log_worth` is log(error of the ensemble without the rule / with it).
     """
     error = sums["abs_error"].where(sums["compared"] > 0).to_numpy()
     reference = sums["naive_abs_error"].to_numpy()
@@ -178,7 +184,17 @@ def _compared(sums: pd.DataFrame) -> pd.DataFrame:
         log_ratio=log_ratios(error, reference),
         won=pair_wins(error, reference),
         expected=_expected_pairs(sums),
+        log_worth=_log_worth(sums),
     )
+
+
+def _log_worth(sums: pd.DataFrame) -> np.ndarray:
+    """Return log(error of the ensemble without a rule / with it); NaN without forecasts of it."""
+    groups = [sums["variable"], sums["horizon"]]
+    ours = sums["abs_error"].where((sums["model"] == ENSEMBLE) & (sums["compared"] > 0))
+    error = ours.groupby(groups, observed=True).transform("max").to_numpy()
+    is_rule = (~sums["model"].isin(ENSEMBLES) & (sums["n"] > 0)).to_numpy()
+    return log_ratios(np.where(is_rule, error + sums["error_saved"].to_numpy(), np.nan), error)
 
 
 def _expected_pairs(pooled: pd.DataFrame) -> pd.Series:
@@ -193,7 +209,7 @@ def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     groups = pooled.groupby(by, observed=True)
     sums = _sums(groups)
     means = {score: sums[score] / sums[f"{score}_n"] for score in _MEANS}
-    logs = groups[["log_ratio", "won"]].mean()
+    logs = groups[["log_ratio", "won", "log_worth"]].mean()
     return pd.DataFrame(
         means
         | {score: np.sqrt(means[score]) for score in _ROOTS}
@@ -201,6 +217,7 @@ def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         | {
             "skill": 1.0 - np.exp(logs["log_ratio"]),
             "win_rate": logs["won"],
+            "worth": np.expm1(logs["log_worth"]),
             "n": sums["n"],
             "missing": sums["missing"],
         }
@@ -229,7 +246,8 @@ def _overall_rows(
     # Several leading indicators predict one pair, so that their number of pairs says nothing.
     named = by_variable["model"].str.startswith(INDICATOR_PREFIX)
     some_partial = bool(by_variable.loc[named, "partial"].any())
-    ranked.loc[ranked["model"] == INDICATORS, "partial"] = some_partial
+    # Nor do they say what one would be without all of them.
+    ranked.loc[ranked["model"] == INDICATORS, ["partial", "worth"]] = some_partial, np.nan
     return _sorted_by_skill(ranked)
 
 

@@ -405,3 +405,22 @@ def test_skipped_batches_are_grouped_by_reason(results):
         ("too short", 2, "2020-06-29", "2020-07-29"),
         ("no observation in the window", 1, "2020-04-30", "2020-04-30"),
     ]
+
+
+def test_worth_is_what_the_ensemble_would_lose_without_the_rule():
+    rows = [
+        row("2020-01-01", "naive", 2, 1.0),
+        row("2020-01-01", "ensemble", 2, 2.0),
+        row("2020-01-01", "drift", 2, 1.0, error_saved=1.0),
+        row("2020-01-31", "naive", 2, 1.0),
+        row("2020-01-31", "ensemble", 2, 2.0),  # drift has no weight here
+        row("2020-01-01", "naive", 1, 1.0, horizon=3),
+        row("2020-01-01", "ensemble", 1, 4.0, horizon=3),
+        row("2020-01-01", "drift", 1, 1.0, horizon=3, error_saved=-2.0),
+    ]
+    boards = summarise_rows(*rows)
+    for board in (boards["models"], boards["models_by_variable"]["gdp"]):
+        # 8 becomes 9 at horizon 1, and 4 becomes 2 at horizon 3.
+        assert by_model(board)["drift"]["worth"] == pytest.approx((9 / 8 * 2 / 4) ** 0.5 - 1)
+        assert by_model(board)["naive"]["worth"] == 0.0
+        assert by_model(board)["ensemble"]["worth"] is None
