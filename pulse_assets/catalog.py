@@ -183,6 +183,47 @@ SKILL_BY_HORIZON: Final = _table(
     n=(pa.int64(), "verified pairs"),
 )
 
+#: A row per variable, model and horizon; no horizon: over all horizons.
+SIGNIFICANCE: Final = _table(
+    variable=(_NAME, "name of the series"),
+    model=(_NAME, "name of the forecasting rule"),
+    horizon=(
+        pa.int32(),
+        "whole steps ahead; null: over all, each relative to naive's error",
+    ),
+    n=(pa.int32(), "batches in which the rule is compared with `naive`"),
+    dm_naive=(
+        pa.float32(),
+        "statistic of Diebold and Mariano with the correction of Harvey, Leybourne and Newbold, "
+        "against `naive`; below 0: smaller errors; NaN where undefined",
+    ),
+    p_naive=(pa.float32(), "two-sided probability of it if both are equally accurate"),
+    adjusted_naive=(
+        pa.float32(),
+        "smallest false discovery rate over variables at which it is significant, by Benjamini and "
+        "Hochberg; the rules on leading indicators are one family",
+    ),
+    n_median=(
+        pa.int32(),
+        "batches in which the rule and `ensemble_median` have a forecast of each pair",
+    ),
+    dm_median=(pa.float32(), "the statistic against `ensemble_median`"),
+    p_median=(pa.float32(), "its probability"),
+    adjusted_median=(pa.float32(), "the same, adjusted over variables"),
+    set_probability=(
+        pa.float32(),
+        "probability of the rule in the model confidence set, which has those from 0.1 on; NaN: "
+        "it lacks too many forecasts to be compared",
+    ),
+    win_rate=(
+        pa.float32(),
+        "share of horizons on which the sum of its errors is smaller than naive's; a draw counts "
+        "1/2; NaN in the rows of one horizon",
+    ),
+    win_rate_lower=(pa.float32(), "lower bound of its 90 % interval over resampled batches"),
+    win_rate_upper=(pa.float32(), "upper bound of it"),
+)
+
 TRUST_LEDGER: Final = _table(
     batch=(_NAME, "partition key of the batch after which this trust holds"),
     variable=(_NAME, "name of the series"),
@@ -356,6 +397,18 @@ All batches together. Over all variables (`variable` null) the rules on leading 
 `ar_with_*`, because each variable has other ones.""",
         upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
         schema=SKILL_BY_HORIZON,
+        sort_keys=("variable", "model", "horizon"),
+    ),
+    AssetInfo(
+        "significance",
+        "results",
+        """Whether a rule differs from `naive` and from `ensemble_median` by more than chance.
+
+The test of Diebold and Mariano for each variable, rule and horizon, adjusted over variables; the
+model confidence set of 90 %: the rules that cannot be told from the best; and win rates with their
+intervals. Random numbers have a seed from the content, so that they repeat.""",
+        upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
+        schema=SIGNIFICANCE,
         sort_keys=("variable", "model", "horizon"),
     ),
     AssetInfo(

@@ -209,6 +209,68 @@ class ModelResult(_Record):
     """
 
 
+Direction = Literal["better", "worse"] | None
+
+
+@dataclass(frozen=True)
+class ModelSignificance(_Record):
+    """On how many variables a rule differs from others by more than chance, over all horizons."""
+
+    tested: _Count
+    """Variables on which the test against naive is defined."""
+    better_than_naive: _Count
+    """Variables on which its errors are significantly smaller than naive's."""
+    worse_than_naive: _Count
+    """Variables on which they are significantly larger."""
+    better_than_median: _Count
+    """Variables on which its errors are significantly smaller than those of ensemble_median."""
+    worse_than_median: _Count
+    """Variables on which they are significantly larger."""
+    in_confidence_set: _Count
+    """Variables whose model confidence set contains it."""
+    win_rate_lower: _Share
+    """Lower bound of the 90 % interval of win_rate: over resampled variables, of a single one over
+    resampled batches; null where undefined.
+    """
+    win_rate_upper: _Share
+    """Upper bound of that interval."""
+
+
+@dataclass(frozen=True)
+class VariableSignificance(_Record):
+    """Whether `ensemble` differs from others by more than chance, over all horizons."""
+
+    against_naive: Direction
+    """better or worse: its errors differ significantly from naive's; null: no more than by chance.
+    """
+    p_naive: _Share
+    """Probability of the test against naive, adjusted over the variables; null where undefined."""
+    against_median: Direction
+    """The same against ensemble_median."""
+    p_median: _Share
+    """Probability of the test against ensemble_median, adjusted over the variables."""
+    confidence_set: list[str]
+    """Rules that cannot be told from the best one, in order of name; with a probability of 90 % the
+    best one is among them.
+    """
+
+
+@dataclass(frozen=True)
+class Significance(_Record):
+    """Whether rules differ by more than chance; the table `significance` has all tests."""
+
+    level: _Share = 0.05
+    """Largest false discovery rate over variables of a significant difference."""
+    confidence: _Share = 0.9
+    """Probability with which a confidence set contains the best rule."""
+    draws: _Count = 999
+    """Resampled histories behind confidence sets and intervals of win rates."""
+    models: dict[str, ModelSignificance] = field(default_factory=dict)
+    """By rule; `ar_with_*` counts each rule on a leading indicator of each variable."""
+    variables: dict[str, VariableSignificance] = field(default_factory=dict)
+    """Of `ensemble`, by variable."""
+
+
 @dataclass(frozen=True)
 class QuantileCounts(_Record):
     """How many outcomes lay below the quantiles."""

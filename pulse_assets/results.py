@@ -25,6 +25,7 @@ from pulse_assets.result_records import (
     RevisionResult,
     RuleErrors,
     Severity,
+    Significance,
     SkippedBatch,
     SkippedVariable,
     VariablePublication,
@@ -45,6 +46,7 @@ __all__ = [
     "RevisionResult",
     "RuleErrors",
     "Severity",
+    "Significance",
     "SkippedBatch",
     "SkippedVariable",
     "VariablePublication",
@@ -88,6 +90,8 @@ class ResultsDocument(BaseModel):
     """The same leaderboard for each variable alone."""
     calibration: Calibration
     """How often outcomes lay below each quantile."""
+    significance: Significance = Field(default_factory=Significance)
+    """Which differences are more than chance."""
     performance: Performance
     dask_cluster: dict[str, Any]
     """The Dask cluster that ran the batches; empty without one."""

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 
-#: Path of the table of skill by horizon in a store.
-_SKILL: Final = object_path("skill_by_horizon")
-
 
 @dataclass(frozen=True)
 class TrainingResults:
@@ -79,8 +76,23 @@ class TrainingResults:
 
         It is read from the store when it is first used.
         """
-        data, name = self.store.read(_SKILL), f"{self.store.uri}/{_SKILL}"
-        frame = decode_table(data, "skill_by_horizon", name=name).to_pandas()
+        return self._table("skill_by_horizon")
+
+    @cached_property
+    def significance(self) -> "pd.DataFrame":
+        """Tests against `naive` and `ensemble_median`, and the model confidence sets.
+
+        One row per variable, model and horizon; horizon None: over all of them. The columns are
+        described by the asset `significance`. It is read from the store when it is first used.
+        """
+        frame = self._table("significance")
+        return frame.assign(horizon=frame["horizon"].astype("Int32"))
+
+    def _table(self, asset: str) -> "pd.DataFrame":
+        """Return the table of an asset without partitions, names as text."""
+        path = object_path(asset)
+        data, name = self.store.read(path), f"{self.store.uri}/{path}"
+        frame = decode_table(data, asset, name=name).to_pandas()
         names = frame[["variable", "model"]].astype(object)
         return frame.assign(**names.where(names.notna(), None))
 

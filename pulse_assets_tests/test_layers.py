@@ -20,6 +20,7 @@ LAYERS = [
     ["array_types", "errors", "result_records", "results"],
     ["results_schema"],
     ["retrodiction", "batches.windows", "batches.states"],
+    ["evaluation"],
     ["catalog"],
     ["storage"],
     ["history"],

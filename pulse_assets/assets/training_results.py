@@ -70,7 +70,7 @@ _REPORTED: Final = [
     "upper",
     "observed",
 ]
-_PUBLISHED: Final = ("skill_by_horizon", "training_results", "training_report")
+_PUBLISHED: Final = ("skill_by_horizon", "significance", "training_results", "training_report")
 _LEADERBOARD: Final = (
     "model",
     "skill",
@@ -113,8 +113,8 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
                 *_last_training(context),
             )
             published = run_step("publish_results", options, compute_results, run, options, inputs)
-        skill, results, report = published.outputs
-        yield skill
+        *tables, results, report = published.outputs
+        yield from tables
         yield results
         yield checked.evaluation(published.ensemble)
         yield report
@@ -162,7 +162,7 @@ class _Inputs(NamedTuple):
 class _Published(NamedTuple):
     """The outputs of the step, and the outcomes of its check and of those before it."""
 
-    outputs: tuple[dg.Output[EncodedObject], dg.Output[EncodedObject], dg.Output[EncodedObject]]
+    outputs: Sequence[dg.Output[EncodedObject]]
     ensemble: CheckOutcome
     earlier: list[CheckOutcome]
 
@@ -176,7 +176,7 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
         inputs: what they are computed from.
     """
     ledger = inputs.ledger.load()
-    results, skill = _summary(run, options, inputs, ledger)
+    results, skill, significance = _summary(run, options, inputs, ledger)
     series = load_series(
         run.open_source(),
         options.variables or (),
@@ -189,10 +189,10 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     retrodictions = _reported(run, _scored(ledger, results), results, options)
     drawn = with_later_observations(retrodictions, series)
     report = build_report(results, skill, ledger, drawn, inputs.forecasts.load())
-    table = EncodedObject.of_table(skill, "skill_by_horizon")
     text, page = (EncodedObject(part.encode()) for part in (to_json(results), report))
     outputs = (
-        dg.Output(table, "skill_by_horizon", metadata=_preview(skill)),
+        _table_output("skill_by_horizon", skill, _preview(skill)),
+        _table_output("significance", significance, _significant(significance)),
         dg.Output(text, "training_results", metadata=_metadata(results, retrodictions)),
         dg.Output(page, "training_report", metadata=_link(run)),
     )
@@ -353,6 +353,17 @@ def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any
         "predicted_against_observed": dg.MetadataValue.md(forecast_picture(retrodictions)),
         "last_retrodictions": as_table(last[::-1]),
     }
+
+
+def _table_output(name: str, table: pa.Table, metadata: dict[str, Any]) -> dg.Output[EncodedObject]:
+    return dg.Output(EncodedObject.of_table(table, name), name, metadata=metadata)
+
+
+def _significant(significance: pa.Table) -> dict[str, Any]:
+    """Show the tests of the ensemble over all horizons."""
+    ours = rows_with(significance, "model", ENSEMBLE)
+    overall = ours.filter(ours["horizon"].is_null()).drop_columns(["model", "horizon"])
+    return {"ensemble_over_all_horizons": as_table(overall.slice(0, ROWS).to_pylist())}
 
 
 def _preview(skill: pa.Table) -> dict[str, Any]:

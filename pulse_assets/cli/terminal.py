@@ -5,7 +5,7 @@ import math
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from rich.box import SIMPLE_HEAD
@@ -49,6 +49,7 @@ def print_summary(
     # Late, because they take long to import.
     from pulse_assets.stages import outcome
     from pulse_assets.stages.calibration import describe_quantiles
+    from pulse_assets.stages.significance_summary import describe_significance
 
     console = console or Console()
     performance = results["performance"]
@@ -57,7 +58,10 @@ def print_summary(
         console.print(Text(_fill_phases(_describe_phases(phases), console.width)))
     console.print()
     if results["variables"]["details"]:
-        _print_variables(console, results["variables"]["details"])
+        differing = results["significance"]["variables"]
+        stars = {name for name, entry in differing.items() if entry["against_naive"]}
+        lines = describe_significance(results).splitlines()
+        _print_variables(console, results["variables"]["details"], stars, lines)
     learning, quantiles = (
         _describe_learning(results["models"]),
         describe_quantiles(results["calibration"]),
@@ -201,17 +205,31 @@ def _fill_phases(text: str, width: int) -> str:
     return textwrap.fill(joined, width).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def _print_variables(console: Console, details: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the variables; of many those of highest and those of lowest skill."""
+def _print_variables(
+    console: Console,
+    details: Mapping[str, Mapping[str, Any]],
+    stars: Collection[str],
+    notes: Sequence[str],
+) -> None:
+    """Print the variables; of many those of highest and those of lowest skill.
+
+    Args:
+        console: where to print.
+        details: of each variable.
+        stars: variables whose skill has a star.
+        notes: lines that explain it.
+    """
     shown = list(details)
     if len(details) > LISTED_VARIABLES:
         ranked = sorted(details, key=lambda name: _skill_rank(name, details[name]))
         half = LISTED_VARIABLES // 2
         shown = ranked[:half] + ranked[-half:]
-    console.print(_variable_table({name: details[name] for name in shown}))
+    console.print(_variable_table({name: details[name] for name in shown}, stars))
     if rest := len(details) - len(shown):
         text = f"  highest and lowest skill; and {rest:,} more: see the report, or --json"
         console.print(Text(text), soft_wrap=True)
+    for note in notes:
+        console.print(Text(textwrap.fill(note, console.width, subsequent_indent="  ")))
     console.print()
 
 
@@ -239,14 +257,14 @@ def _skill_rank(name: str, entry: Mapping[str, Any]) -> tuple[bool, float, str]:
     return skill is None, -(skill or 0.0), name
 
 
-def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
+def _variable_table(details: Mapping[str, Mapping[str, Any]], stars: Collection[str]) -> Table:
     table = new_table("variable", "trust (90 %)", "skill %", "mase", "n", "lowest mase")
     table.columns[0].min_width = min(24, max(map(len, details)))  # the last column wraps first
     for variable, entry in details.items():
         table.add_row(
             plain(variable),
             _trust(entry["trust"], entry["trust_lower"], entry["trust_upper"]),
-            "-" if entry["skill"] is None else f"{100 * entry['skill']:+.1f}",
+            _skill(entry["skill"]) + ("*" if variable in stars else " " if stars else ""),
             _score(entry["mase"]),
             str(entry["n"]),
             plain(entry["best_model"] or "-"),
@@ -357,6 +375,10 @@ def _number(number: float) -> str:
 
 def _score(number: float | None) -> str:
     return "-" if number is None else f"{number:.2f}"
+
+
+def _skill(skill: float | None) -> str:
+    return "-" if skill is None else f"{100 * skill:+.1f}"
 
 
 def _trust(trust: float | None, lower: float, upper: float) -> str:

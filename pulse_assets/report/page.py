@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pulse_assets.report import gallery
 from pulse_assets.report.calibration import describe_section
+from pulse_assets.report.significance import describe_significance_section
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, INDICATORS, REFERENCE
 from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.stages.outcome_texts import group_failed, group_skipped, group_variables
@@ -73,6 +74,8 @@ def build_report(
             ),
             galleries=_galleries(results, figured, skill, ledger, retrodictions, forecasts),
             calibration=describe_section(results, listed),
+            significance=describe_significance_section(results, listed),
+            stars=_stars(results),
             best={name: best_rules(results, name) for name in listed},
             horizons=sorted(set(forecasts["horizon"].drop_null().to_pylist())),
             ahead=list_ahead(ahead, listed),
@@ -192,6 +195,12 @@ def list_starts(forecasts: pa.Table) -> dict[str, Start]:
         shown = _format_score(_defined(value), _digits(value))
         starts[row["variable"]] = Start(row["origin_date"].isoformat(), shown)
     return starts
+
+
+def _stars(results: Mapping[str, Any]) -> set[str]:
+    """Return the variables on which the ensemble differs from `naive` by more than chance."""
+    tested = results["significance"]["variables"]
+    return {name for name, entry in tested.items() if entry["against_naive"]}
 
 
 def _failed(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -31,8 +31,11 @@ from pulse_assets.retrodiction.scores import METRICS, log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.stages.calibration import calibrate, is_symmetric
 from pulse_assets.stages.ledger import latest_trust
+from pulse_assets.stages.losses import LossCollector
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
 from pulse_assets.stages.pooling import KEY, POOLED_COLUMNS, add_up
+from pulse_assets.stages.significance import adjust, compare_rules, to_table
+from pulse_assets.stages.significance_summary import summarise_significance
 
 #: Columns of a leaderboard and of the description of a variable.
 _LEADERBOARD: Final = [column.name for column in fields(ModelResult)]
@@ -57,10 +60,11 @@ _TRUST: Final = ["trust", "trust_lower", "trust_upper"]
 
 
 class Summary(NamedTuple):
-    """The results of a training: the JSON object, and the table `skill_by_horizon`."""
+    """The results of a training: the JSON object, and the tables beside it."""
 
     results: dict[str, Any]
     skill_by_horizon: pa.Table
+    significance: pa.Table
 
 
 def summarise(
@@ -98,14 +102,14 @@ def summarise(
     Returns:
         The object that `ResultsDocument` describes, without what others add to it: `conclude` the
         checks, and the step what the source tells of revisions, publication and others' forecasts.
-        Undefined numbers are None. And a table of schema `SKILL_BY_HORIZON`.
+        Undefined numbers are None. And tables of schema `SKILL_BY_HORIZON` and `SIGNIFICANCE`.
 
     Example:
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
-    tally = OutcomeTally()
-    pooled = _compared(add_up(_counted(metrics, tally)))
+    tally, losses = OutcomeTally(), LossCollector()
+    pooled = _compared(add_up(_counted(metrics, tally), [losses]))
     over_all = _compared(_one_indicator(pooled))
     skill = _skill_by_horizon(pooled, over_all, ledger)
     outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
@@ -114,6 +118,8 @@ def summarise(
         by_variable["wis"] = np.nan
     calibration = asdict(calibrate(over_all, pooled, levels))
     models = to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
+    tests, significance = _significance(losses, pooled, over_all)
+    del losses
     del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
     results = {
@@ -124,6 +130,7 @@ def summarise(
         "models": models,
         "models_by_variable": _boards(by_variable),
         "calibration": calibration,
+        "significance": significance,
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
@@ -133,7 +140,7 @@ def summarise(
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
-    return Summary(results, skill)
+    return Summary(results, skill, tests)
 
 
 def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
@@ -141,6 +148,18 @@ def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Ta
     for table in metrics:
         tally.add(table)
         yield table
+
+
+def _significance(
+    losses: LossCollector, pooled: pd.DataFrame, over_all: pd.DataFrame
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the table of tests, and what the JSON object has of them."""
+    pairs = pooled.groupby("variable", observed=True)["expected"].max()
+    by_name = {str(name): float(count) for name, count in pairs.items()}
+    rows = compare_rules(losses.by_variable(pooled), by_name)
+    families = _general_name(rows["model"])
+    rows = adjust(rows, families)
+    return to_table(rows), asdict(summarise_significance(rows, families, over_all))
 
 
 def _one_indicator(sums: pd.DataFrame) -> pd.DataFrame:

@@ -165,8 +165,8 @@ def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
     return pa.Table.from_pylist(rows, NEXT_FORECASTS)
 
 
-def summarise_made(metrics, ledger, planned=BATCHES, **changes):
-    """Return the JSON object and the table of skill by horizon."""
+def summarise_made(metrics, ledger, planned=BATCHES, more=(), **changes):
+    """Return the JSON object and the tables beside it; `more` are tables of later batches."""
     described = {
         "levels": LEVELS,
         "planned": planned,
@@ -175,7 +175,7 @@ def summarise_made(metrics, ledger, planned=BATCHES, **changes):
         "configuration": {"horizons": [1, 3], "source": "sample", "interval_level": 0.8},
         "versions": {"numpy": "2.0.0"},
     }
-    summary = summarise([metrics], ledger, **(described | changes))
+    summary = summarise([metrics, *more], ledger, **(described | changes))
     names = ledger["variable"].unique().to_pylist()
     summary.results["publication"] = dict.fromkeys(names, PUBLICATION)
     return summary

@@ -106,7 +106,7 @@ def test_trust_is_told_in_words(pairs):
 
 
 def test_skill_is_drawn_overall_and_by_variable_and_told_in_words(pairs):
-    results, table = make_summary(pairs)
+    results, table, *_ = make_summary(pairs)
     overall, gdp = skill_figures(results, ["gdp"], table)
     skill = {
         row["horizon"]: row["skill"]

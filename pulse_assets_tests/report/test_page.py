@@ -59,7 +59,7 @@ class Outline(HTMLParser):
 
 
 def build(pairs, **changes):
-    results, skill = make_summary(pairs)
+    results, skill, *_ = make_summary(pairs)
     tables = make_ledger(score_pairs(pairs)), make_retrodictions(pairs)
     names = pairs["variable"].unique()
     return build_report(results | changes, skill, *tables, make_forecasts(names))
@@ -67,7 +67,7 @@ def build(pairs, **changes):
 
 def build_unscored(**changes):
     summary = summarise_made(to_metrics(score_pairs(make_pairs())[:0]), TRUST_LEDGER.empty_table())
-    rows, (results, skill) = make_retrodictions(make_pairs()), summary
+    rows, (results, skill, *_) = make_retrodictions(make_pairs()), summary
     return build_report(results | changes, skill, TRUST_LEDGER.empty_table(), rows, NO_FORECASTS)
 
 
@@ -241,7 +241,7 @@ def test_of_many_levels_nine_are_listed(pairs):
     levels = [round(level / 100, 2) for level in range(1, 100)]
     counts = {"n": 1000, "below": levels, "pit": [10] * 100}
     many = {"levels": levels, "models": {"ensemble": counts}, "variables": {"gdp": counts}}
-    results, skill = make_summary(pairs)
+    results, skill, *_ = make_summary(pairs)
     tables = make_ledger(score_pairs(pairs)), make_retrodictions(pairs)
     page = build_report(results | {"calibration": many}, skill, *tables, NO_FORECASTS)
     text = text_of(page).replace("&nbsp;", " ")
@@ -283,7 +283,7 @@ def test_without_a_scored_batch_the_page_says_so():
 
 def test_a_variable_without_ledger_or_forecasts_has_no_such_figure(pairs):
     tables = TRUST_LEDGER.empty_table(), make_retrodictions(pairs)[:0], NO_FORECASTS
-    page = build_report(*make_summary(pairs), *tables)
+    page = build_report(*make_summary(pairs)[:2], *tables)
     assert page.count("There is nothing to draw yet.") == 2
     assert "Next forecasts" not in page
 
@@ -328,7 +328,7 @@ def test_the_page_says_how_many_variables_it_draws():
 
 
 def test_with_thousands_of_variables_the_page_stays_small_and_says_what_it_lists(pairs):
-    (results, skill), names = make_summary(pairs), [f"v{i:05}" for i in range(10_000)]
+    (results, skill, *_), names = make_summary(pairs), [f"v{i:05}" for i in range(10_000)]
     details = results["variables"]["details"]["gdp"]
     board = results["models_by_variable"]["gdp"]
     described = results["variables"] | {"details": dict.fromkeys(names, details)}
@@ -355,7 +355,7 @@ def test_tables_in_several_chunks_read_alike(html, pairs):
     ledger, rows = make_ledger(score_pairs(pairs)), make_retrodictions(pairs)
     parts = pa.concat_tables([make_retrodictions(pairs[half:]), make_retrodictions(pairs[:half])])
     assert parts.num_rows == rows.num_rows
-    assert build_report(*make_summary(pairs), ledger, parts, make_forecasts()) == html
+    assert build_report(*make_summary(pairs)[:2], ledger, parts, make_forecasts()) == html
 
 
 def test_the_report_says_which_days_of_publication_are_assumed(pairs):

@@ -328,7 +328,7 @@ def test_undefined_scores_are_null_and_left_out_of_the_pool():
 
 
 def test_over_all_variables_the_rules_on_leading_indicators_are_one():
-    results, skill = summarise_made(
+    results, skill, *_ = summarise_made(
         to_metrics(
             pd.DataFrame(
                 [
@@ -374,7 +374,7 @@ def test_order_of_rows_and_dictionaries_changes_nothing(pairs, results, summary)
 
 @pytest.mark.parametrize("unscored", [UNSCORED, UNSCORED[:0]], ids=["none completed", "none ran"])
 def test_without_a_completed_batch_the_lists_are_empty(unscored):
-    results, skill = summarise_made(to_metrics(unscored), TRUST_LEDGER.empty_table())
+    results, skill, *_ = summarise_made(to_metrics(unscored), TRUST_LEDGER.empty_table())
     jsonschema.validate(results, SCHEMA)
     assert (results["models"], skill.num_rows) == ([], 0)
     nothing = {"total": 0, "never_predicted": [], "trust_scores": {}, "details": {}}
