@@ -183,6 +183,24 @@ SKILL_BY_HORIZON: Final = _table(
     n=(pa.int64(), "verified pairs"),
 )
 
+#: A row per period, variable and model over all horizons; no variable: over all variables.
+SCORES_BY_PERIOD: Final = _table(
+    kind=(
+        _NAME,
+        "year; recession: one of NBER's; cycle: all recessions, and expansions; volatility: calm "
+        "and crisis; file: a period of the user",
+    ),
+    period=(_NAME, "name of the period"),
+    start=(pa.date32(), "its first day; null: it has no days of its own"),
+    end=(pa.date32(), "its last day"),
+    variable=(_NAME, "name of the series; null: over all variables"),
+    model=(_NAME, "name of the forecasting rule; over all variables `ar_with_*` is one, as above"),
+    n=(pa.int64(), "verified pairs of the batches whose middle day is in the period"),
+    skill=(pa.float32(), "1 - error relative to `naive` over the same pairs, see training_results"),
+    mase=(pa.float32(), "mean absolute scaled error"),
+    coverage=(pa.float32(), "share of observations inside the interval"),
+)
+
 #: A row per variable, model and horizon; no horizon: over all horizons.
 SIGNIFICANCE: Final = _table(
     variable=(_NAME, "name of the series"),
@@ -410,6 +428,18 @@ intervals. Random numbers have a seed from the content, so that they repeat.""",
         upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
         schema=SIGNIFICANCE,
         sort_keys=("variable", "model", "horizon"),
+    ),
+    AssetInfo(
+        "scores_by_period",
+        "results",
+        """Who was right when: scores by year, recession, calm and crisis, and periods of yours.
+
+A batch counts in the periods that hold the middle day of its window. Recessions are those of the
+United States, by NBER. A variable is in a *crisis* where naive's error over the three batches
+before was larger than at four of five of the 120 times before that: later data change no label.""",
+        upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
+        schema=SCORES_BY_PERIOD,
+        sort_keys=("kind", "period", "variable", "model"),
     ),
     AssetInfo(
         "training_results",

@@ -271,6 +271,33 @@ class Significance(_Record):
     """Of `ensemble`, by variable."""
 
 
+Kind = Literal["year", "recession", "cycle", "volatility", "file"]
+
+
+@dataclass(frozen=True)
+class PeriodResult(_Record):
+    """The scores of `ensemble` in one period over all variables, and the best rule."""
+
+    kind: Kind
+    """year; recession: one of NBER's; cycle: all recessions, and expansions; volatility: calm and
+    crisis; file: a period of the user.
+    """
+    period: Name
+    """Name of the period."""
+    start: _Date | None
+    """Its first day, ISO 8601; null: it has no days of its own."""
+    end: _Date | None
+    """Its last day."""
+    n: _Count
+    """Verified pairs of the ensemble."""
+    skill: _Skill
+    coverage: _Share
+    """Share of observations inside the ensemble's interval."""
+    best_model: str | None
+    """Rule of highest skill among those that predicted 95 % of the pairs that naive predicted."""
+    best_skill: _Skill
+
+
 @dataclass(frozen=True)
 class QuantileCounts(_Record):
     """How many outcomes lay below the quantiles."""

@@ -22,6 +22,7 @@ from pulse_assets.result_records import (
     ModelResult,
     Name,
     Performance,
+    PeriodResult,
     RevisionResult,
     RuleErrors,
     Severity,
@@ -42,6 +43,7 @@ __all__ = [
     "GivenModel",
     "ModelResult",
     "Performance",
+    "PeriodResult",
     "ResultsDocument",
     "RevisionResult",
     "RuleErrors",
@@ -92,6 +94,10 @@ class ResultsDocument(BaseModel):
     """How often outcomes lay below each quantile."""
     significance: Significance = Field(default_factory=Significance)
     """Which differences are more than chance."""
+    periods: list[PeriodResult] = Field(default_factory=list)
+    """Scores by period, over all variables; the table `scores_by_period` has each rule and
+    variable.
+    """
     performance: Performance
     dask_cluster: dict[str, Any]
     """The Dask cluster that ran the batches; empty without one."""

@@ -88,6 +88,17 @@ class TrainingResults:
         frame = self._table("significance")
         return frame.assign(horizon=frame["horizon"].astype("Int32"))
 
+    @cached_property
+    def scores_by_period(self) -> "pd.DataFrame":
+        """Scores by year, recession, calm and crisis, and the periods of `periods`.
+
+        One row per period, variable and model; variable None: over all of them. The scores of a
+        year are `query("kind == 'year' and period == '2008'")`. It is read from the store when it
+        is first used.
+        """
+        frame = self._table("scores_by_period")
+        return frame.astype({"kind": object, "period": object})
+
     def _table(self, asset: str) -> "pd.DataFrame":
         """Return the table of an asset without partitions, names as text."""
         path = object_path(asset)

@@ -88,7 +88,8 @@ def test_the_graph_equals_one_plain_loop(trained, tmp_path):
         batch = make_batch(start.isoformat(), looped.end_date, 30, options.variables)
         run_batch(BatchTask((batch,), settings, options))
     graph, loop = stored(config.store), stored(looped.store)
-    for name in ("trust_ledger", "next_forecasts", "skill_by_horizon", "significance"):
+    results = ("skill_by_horizon", "significance", "scores_by_period")
+    for name in ("trust_ledger", "next_forecasts", *results):
         assert graph.pop(f"{name}/{name}.parquet")
     assert graph == loop
     assert len(loop) == 4 * 12
@@ -262,6 +263,7 @@ def test_a_resumed_run_notices_changed_input_and_damage(small, source):
     )
     changed = {Path(path).stem for path in before if before[path] != after[path]}
     aggregates = {"trust_ledger", "next_forecasts", "skill_by_horizon", "significance"}
+    aggregates.add("scores_by_period")
     assert changed == {"2005-10-28", "2005-11-27"} | aggregates
 
 

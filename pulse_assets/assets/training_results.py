@@ -6,7 +6,7 @@ so the results of a failed run exist, and the run says why it failed.
 
 import importlib.metadata
 import platform
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +29,7 @@ from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.history.calendars import load_series
+from pulse_assets.history.periods import Period
 from pulse_assets.history.series import Series
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.gallery import with_later_observations
@@ -70,7 +71,10 @@ _REPORTED: Final = [
     "upper",
     "observed",
 ]
-_PUBLISHED: Final = ("skill_by_horizon", "significance", "training_results", "training_report")
+_PUBLISHED: Final = (
+    *("skill_by_horizon", "significance", "scores_by_period"),
+    *("training_results", "training_report"),
+)
 _LEADERBOARD: Final = (
     "model",
     "skill",
@@ -176,7 +180,8 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
         inputs: what they are computed from.
     """
     ledger = inputs.ledger.load()
-    results, skill, significance = _summary(run, options, inputs, ledger)
+    summary = _summary(run, options, inputs, ledger)
+    results = summary.results
     series = load_series(
         run.open_source(),
         options.variables or (),
@@ -188,11 +193,13 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     results = conclude(results, [*earlier, ensemble])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
     drawn = with_later_observations(retrodictions, series)
-    report = build_report(results, skill, ledger, drawn, inputs.forecasts.load())
+    tables = summary.skill_by_horizon, ledger, drawn, inputs.forecasts.load()
+    report = build_report(results, *tables, summary.scores_by_period)
     text, page = (EncodedObject(part.encode()) for part in (to_json(results), report))
     outputs = (
-        _table_output("skill_by_horizon", skill, _preview(skill)),
-        _table_output("significance", significance, _significant(significance)),
+        _table_output("skill_by_horizon", summary.skill_by_horizon, _preview),
+        _table_output("significance", summary.significance, _significant),
+        _table_output("scores_by_period", summary.scores_by_period, _by_period),
         dg.Output(text, "training_results", metadata=_metadata(results, retrodictions)),
         dg.Output(page, "training_report", metadata=_link(run)),
     )
@@ -215,6 +222,7 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
         cluster=inputs.cluster,
         configuration=describe(run, options),
         versions=_versions(),
+        periods=[Period.parse(name, text) for name, text in options.periods.items()],
     )
 
 
@@ -355,8 +363,17 @@ def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any
     }
 
 
-def _table_output(name: str, table: pa.Table, metadata: dict[str, Any]) -> dg.Output[EncodedObject]:
-    return dg.Output(EncodedObject.of_table(table, name), name, metadata=metadata)
+def _table_output(
+    name: str, table: pa.Table, preview: Callable[[pa.Table], dict[str, Any]]
+) -> dg.Output[EncodedObject]:
+    return dg.Output(EncodedObject.of_table(table, name), name, metadata=preview(table))
+
+
+def _by_period(scores: pa.Table) -> dict[str, Any]:
+    """Show the scores of the ensemble over all variables."""
+    ours = rows_with(scores, "model", ENSEMBLE)
+    overall = ours.filter(ours["variable"].is_null()).drop_columns(["model", "variable"])
+    return {"ensemble_over_all_variables": as_table(overall.slice(0, ROWS).to_pylist())}
 
 
 def _significant(significance: pa.Table) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from pulse_assets.settings.setting import COMPUTE, EVALUATE, S3, groups, setting
 GROUPS: Final = groups(TrainingConfig)
 #: Options whose value is a list, written with spaces or commas.
 LISTS: Final = settings_of_type(TrainingConfig, list)
-#: Options whose value is a list of `name=value`.
-MAPPINGS: Final = settings_of_type(TrainingConfig, dict)
+#: Options whose value is a list of `name=value`; that of `periods` is a file.
+MAPPINGS: Final = settings_of_type(TrainingConfig, dict) - {"periods"}
 #: Options without a value.
 _SWITCHES: Final = settings_of_type(TrainingConfig, bool)
 #: Metavariables of options for which the last word of the name is not one.
@@ -32,6 +32,7 @@ _METAVARS: Final = {
     "calendar": "VARIABLE=CALENDAR",
     "frequencies": "VARIABLE=FREQUENCY",
     "on_rule_error": "fail|skip",
+    "periods": "FILE",
     "score_against": "first|latest|N",
     "publication_lag_days": "DAYS|VARIABLE=DAYS",
 }
@@ -63,11 +64,11 @@ COMMANDS: Final = {
     ),
     "status": Command(
         "show the state of each batch, and why; exit 0 if all are done",
-        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches"},
+        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches", "periods"},
     ),
     "forecast": Command(
         "forecast every variable from its last observation, with the stored weights and trust",
-        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches"},
+        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches", "periods"},
     ),
     "report": Command(
         "open the report of the last training, or rebuild it with --rebuild",

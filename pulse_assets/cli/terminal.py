@@ -49,6 +49,7 @@ def print_summary(
     # Late, because they take long to import.
     from pulse_assets.stages import outcome
     from pulse_assets.stages.calibration import describe_quantiles
+    from pulse_assets.stages.periods import describe_period_skill
     from pulse_assets.stages.significance_summary import describe_significance
 
     console = console or Console()
@@ -71,6 +72,11 @@ def print_summary(
     if quantiles:
         console.print(Text(textwrap.fill(quantiles, console.width, subsequent_indent="  ")))
     if learning or quantiles:
+        console.print()
+    periods = describe_period_skill(results["periods"])
+    for line in periods:
+        console.print(plain(textwrap.fill(line, console.width, subsequent_indent="  ")))
+    if periods:
         console.print()
     _print_outcomes(console, results)
     print_warnings(outcome.warnings_of(results), console)

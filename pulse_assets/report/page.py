@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pulse_assets.report import gallery
 from pulse_assets.report.calibration import describe_section
+from pulse_assets.report.periods import describe_periods
 from pulse_assets.report.significance import describe_significance_section
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, INDICATORS, REFERENCE
 from pulse_assets.stages.outcome import warnings_of
@@ -39,6 +40,7 @@ def build_report(
     ledger: pa.Table,
     retrodictions: pa.Table,
     forecasts: pa.Table,
+    periods: pa.Table | None = None,
 ) -> str:
     """Build the HTML page that shows which rules to trust for which variable.
 
@@ -49,6 +51,7 @@ def build_report(
         retrodictions: rows of `ensemble` and `naive` at each variable's shortest horizon, with
             columns variable, model, horizon, target_date, predicted, lower, upper, observed.
         forecasts: rows of schema `NEXT_FORECASTS`.
+        periods: rows of schema `SCORES_BY_PERIOD`; None: none.
 
     Returns:
         One HTML document without scripts or links to other files; the same text for the same
@@ -76,6 +79,7 @@ def build_report(
             calibration=describe_section(results, listed),
             significance=describe_significance_section(results, listed),
             stars=_stars(results),
+            periods=describe_periods(results, periods),
             best={name: best_rules(results, name) for name in listed},
             horizons=sorted(set(forecasts["horizon"].drop_null().to_pylist())),
             ahead=list_ahead(ahead, listed),

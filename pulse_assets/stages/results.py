@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.catalog import SKILL_BY_HORIZON
+from pulse_assets.history.periods import Period
 from pulse_assets.result_records import (
     SCHEMA_VERSION,
     BatchCounts,
@@ -33,6 +34,7 @@ from pulse_assets.stages.calibration import calibrate, is_symmetric
 from pulse_assets.stages.ledger import latest_trust
 from pulse_assets.stages.losses import LossCollector
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
+from pulse_assets.stages.periods import PeriodSums, summarise_periods
 from pulse_assets.stages.pooling import KEY, POOLED_COLUMNS, add_up
 from pulse_assets.stages.significance import adjust, compare_rules, to_table
 from pulse_assets.stages.significance_summary import summarise_significance
@@ -65,6 +67,7 @@ class Summary(NamedTuple):
     results: dict[str, Any]
     skill_by_horizon: pa.Table
     significance: pa.Table
+    scores_by_period: pa.Table
 
 
 def summarise(
@@ -77,6 +80,7 @@ def summarise(
     cluster: Mapping[str, Any],
     configuration: Mapping[str, Any],
     versions: Mapping[str, str],
+    periods: Sequence[Period] = (),
 ) -> Summary:
     """Aggregate the metrics of all batches that ran, and the trust after the last of them.
 
@@ -98,18 +102,20 @@ def summarise(
         cluster: description of the Dask cluster.
         configuration: settings of the run, ready for JSON.
         versions: version by package name.
+        periods: further periods by which scores are grouped.
 
     Returns:
         The object that `ResultsDocument` describes, without what others add to it: `conclude` the
         checks, and the step what the source tells of revisions, publication and others' forecasts.
-        Undefined numbers are None. And tables of schema `SKILL_BY_HORIZON` and `SIGNIFICANCE`.
+        Undefined numbers are None. And tables of schema `SKILL_BY_HORIZON`, `SIGNIFICANCE` and
+        `SCORES_BY_PERIOD`.
 
     Example:
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
-    tally, losses = OutcomeTally(), LossCollector()
-    pooled = _compared(add_up(_counted(metrics, tally), [losses]))
+    tally, losses, by_period = OutcomeTally(), LossCollector(), PeriodSums(planned, periods)
+    pooled = _compared(add_up(_counted(metrics, tally), [losses, by_period]))
     over_all = _compared(_one_indicator(pooled))
     skill = _skill_by_horizon(pooled, over_all, ledger)
     outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
@@ -119,7 +125,8 @@ def summarise(
     calibration = asdict(calibrate(over_all, pooled, levels))
     models = to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
     tests, significance = _significance(losses, pooled, over_all)
-    del losses
+    scores_by_period = by_period.table(pooled, _general_name(pooled["model"]))
+    del losses, by_period
     del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
     results = {
@@ -131,6 +138,7 @@ def summarise(
         "models_by_variable": _boards(by_variable),
         "calibration": calibration,
         "significance": significance,
+        "periods": [asdict(period) for period in summarise_periods(scores_by_period, periods)],
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
@@ -140,7 +148,7 @@ def summarise(
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
-    return Summary(results, skill, tests)
+    return Summary(results, skill, tests, scores_by_period)
 
 
 def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:

@@ -29,6 +29,7 @@ UPSTREAM = {
     "next_forecasts": {"trust_ledger"},
     "skill_by_horizon": {"batch_metrics", "trust_ledger", "next_forecasts"},
     "significance": {"batch_metrics", "trust_ledger", "next_forecasts"},
+    "scores_by_period": {"batch_metrics", "trust_ledger", "next_forecasts"},
     "training_results": {"batch_metrics", "trust_ledger", "next_forecasts"},
     "training_report": {"batch_metrics", "trust_ledger", "next_forecasts"},
 }
@@ -141,7 +142,7 @@ GROUPS = {
     "training": {"training_batches", "retrodictions", "batch_metrics"},
     "trust": {"trust_ledger"},
     "results": {
-        *("next_forecasts", "skill_by_horizon", "significance"),
+        *("next_forecasts", "skill_by_horizon", "significance", "scores_by_period"),
         *("training_results", "training_report"),
     },
 }
