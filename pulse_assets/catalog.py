@@ -199,6 +199,11 @@ SCORES_BY_PERIOD: Final = _table(
     skill=(pa.float32(), "1 - error relative to `naive` over the same pairs, see training_results"),
     mase=(pa.float32(), "mean absolute scaled error"),
     coverage=(pa.float32(), "share of observations inside the interval"),
+    weight=(
+        pa.float32(),
+        "mean share of the rule in `ensemble` in the batches in which it takes part; NaN for the "
+        "ensembles",
+    ),
 )
 
 #: A row per variable, model and horizon; no horizon: over all horizons.

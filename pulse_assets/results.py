@@ -98,6 +98,8 @@ class ResultsDocument(BaseModel):
     """Scores by period, over all variables; the table `scores_by_period` has each rule and
     variable.
     """
+    reasons: dict[str, list[str]] = Field(default_factory=dict)
+    """Why the ensemble trusts the rules that it trusts: sentences by variable."""
     performance: Performance
     dask_cluster: dict[str, Any]
     """The Dask cluster that ran the batches; empty without one."""

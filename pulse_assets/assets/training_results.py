@@ -32,6 +32,7 @@ from pulse_assets.history.calendars import load_series
 from pulse_assets.history.periods import Period
 from pulse_assets.history.series import Series
 from pulse_assets.preflight import resolve_options
+from pulse_assets.report.cards import ReportTables
 from pulse_assets.report.gallery import with_later_observations
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
 from pulse_assets.report.pictures import forecast_picture
@@ -192,15 +193,24 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, inputs.recorded)
     results = conclude(results, [*earlier, ensemble])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
-    drawn = with_later_observations(retrodictions, series)
-    tables = summary.skill_by_horizon, ledger, drawn, inputs.forecasts.load()
-    report = build_report(results, *tables, summary.scores_by_period)
+    shortest = retrodictions.filter(pc.field("horizon") == min(options.horizons))
+    report = build_report(
+        results,
+        ReportTables(
+            skill=summary.skill_by_horizon,
+            ledger=ledger,
+            retrodictions=with_later_observations(shortest, series),
+            forecasts=inputs.forecasts.load(),
+            periods=summary.scores_by_period,
+            quills=rows_with(retrodictions, "model", ENSEMBLE),
+        ),
+    )
     text, page = (EncodedObject(part.encode()) for part in (to_json(results), report))
     outputs = (
         _table_output("skill_by_horizon", summary.skill_by_horizon, _preview),
         _table_output("significance", summary.significance, _significant),
         _table_output("scores_by_period", summary.scores_by_period, _by_period),
-        dg.Output(text, "training_results", metadata=_metadata(results, retrodictions)),
+        dg.Output(text, "training_results", metadata=_metadata(results, shortest)),
         dg.Output(page, "training_report", metadata=_link(run)),
     )
     return _Published(outputs, ensemble, earlier)
@@ -312,7 +322,7 @@ def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:
 def _reported(
     settings: Settings, keys: Sequence[str], results: Mapping[str, Any], options: TrainingOptions
 ) -> pa.Table:
-    """Read what the report draws: `ensemble` and `naive` at the shortest horizon.
+    """Read what the report draws: `ensemble`, and `naive` at the shortest horizon.
 
     They are read from the store and are no input of the step, because Dagster skips a step whose
     input is missing, as it is for failed batches.
@@ -329,10 +339,9 @@ def _reported(
     tables.require(keys)
     variables = pa.array(choose_figured(rank_variables(results)), pa.string())
     drawn = (
-        pc.field("model").isin([ENSEMBLE, REFERENCE])
-        & (pc.field("horizon") == min(options.horizons))
-        & pc.field("variable").isin(variables)
-    )
+        (pc.field("model") == ENSEMBLE)
+        | (pc.field("model") == REFERENCE) & (pc.field("horizon") == min(options.horizons))
+    ) & pc.field("variable").isin(variables)
     return tables.load(_REPORTED, drawn)
 
 

@@ -4,20 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.history.periods import recessions
+from pulse_assets.report.heat_map import HeatRow, skill_cell
 from pulse_assets.retrodiction.rules import ENSEMBLES, INDICATORS, REFERENCE
 
 #: Years of the picture, the last ones, and rules in it, those of highest skill.
 YEARS: Final = 40
 RULES: Final = 12
-#: Okabe and Ito's blue and orange; the skill at which a cell has its full colour, and how opaque it
-#: then is, so that text can be read in front of it.
-_BETTER, _WORSE = "0,114,178", "213,94,0"
-_FULL, _OPAQUE = 0.4, 0.5
 #: The kinds of periods of the table, in order.
 _KINDS: Final = ("file", "volatility", "cycle", "recession")
 
@@ -28,23 +24,6 @@ class Year:
 
     name: str
     marked: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The skill of one rule in one year."""
-
-    text: str
-    colour: str = ""
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class HeatRow:
-    """The skill of one rule by year."""
-
-    model: str
-    cells: Sequence[Cell]
 
 
 @dataclass(frozen=True)
@@ -90,7 +69,8 @@ def describe_periods(results: Mapping[str, Any], table: pa.Table | None) -> Peri
         years=[Year(name, _marks().get(name, "")) for name in years],
         rows=[
             HeatRow(
-                model, [_cell(skill.loc[model, year], best.get(year) == model) for year in years]
+                model,
+                [skill_cell(skill.loc[model, y], best=best.get(y) == model) for y in years],
             )
             for model in models
         ],
@@ -121,20 +101,6 @@ def _marks() -> dict[str, str]:
         for year in range(period.start.year, period.end.year + 1):
             marks[str(year)] = period.name
     return marks
-
-
-def _cell(skill: float, best: bool) -> Cell:
-    """Return a cell in the colour of its skill.
-
-    Example:
-        >>> _cell(0.2, best=True)
-        Cell(text='20', colour='rgba(0,114,178,0.25)', best=True)
-    """
-    if not np.isfinite(skill):
-        return Cell("\N{MIDDLE DOT}")
-    share = min(1.0, abs(float(skill)) / _FULL) * _OPAQUE
-    text = f"{round(100 * float(skill)):d}".replace("-", "\N{MINUS SIGN}")
-    return Cell(text, f"rgba({_BETTER if skill > 0 else _WORSE},{share:.2g})", bool(best))
 
 
 def _reading(periods: Sequence[Mapping[str, Any]]) -> str:

@@ -24,9 +24,12 @@ from pulse_assets.stages.pooling import batch_slices
 #: A rule is compared with others in a period if it predicts this share of naive's pairs.
 COMPLETE: Final = 0.95
 
-#: The sums of a group: pairs, compared pairs, absolute errors of rule and naive over these, scaled
-#: errors, covered outcomes, and the number of pairs of the last two.
-_SUMS: Final = ("n", "compared", "error", "naive", "mase", "mase_n", "coverage", "coverage_n")
+#: The sums of a group: pairs, compared pairs, absolute errors of rule and naive over these; scaled
+#: errors, covered outcomes and weights, each with the number of its pairs.
+_SUMS: Final = (
+    *("n", "compared", "error", "naive", "mase", "mase_n"),
+    *("coverage", "coverage_n", "weight", "weight_n"),
+)
 
 
 class _Key(NamedTuple):
@@ -140,6 +143,9 @@ def _values(rows: pa.Table) -> Floats:
         total = metric.to_total(rows[metric.column].to_numpy(), n, error)
         defined = np.isfinite(total)
         values += [np.where(defined, total, 0.0), np.where(defined, n, 0.0)]
+    weight, pairs = rows["weight"].to_numpy(), n + rows["missing"].to_numpy()
+    weighed = np.isfinite(weight)
+    values += [np.where(weighed, pairs * weight, 0.0), np.where(weighed, pairs, 0.0)]
     return np.array(values)
 
 
@@ -214,6 +220,7 @@ class _Grouping:
                 "skill": 1.0 - np.exp(logs),
                 "mase": total(named["mase"]) / total(named["mase_n"]),
                 "coverage": total(named["coverage"]) / total(named["coverage_n"]),
+                "weight": total(named["weight"]) / total(named["weight_n"]),
             }
         return self._table(period, {name: _finite(values) for name, values in scores.items()})
 

@@ -36,6 +36,7 @@ from pulse_assets.stages.losses import LossCollector
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
 from pulse_assets.stages.periods import PeriodSums, summarise_periods
 from pulse_assets.stages.pooling import KEY, POOLED_COLUMNS, add_up
+from pulse_assets.stages.reasons import explain_variables
 from pulse_assets.stages.significance import adjust, compare_rules, to_table
 from pulse_assets.stages.significance_summary import summarise_significance
 
@@ -129,16 +130,18 @@ def summarise(
     del losses, by_period
     del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
+    boards = _boards(by_variable)
     results = {
         "schema_version": SCHEMA_VERSION,
         **conclude({}, []),
         "batches": _count_batches(outcomes, tally.batches, planned),
         "variables": _describe_variables(by_variable) | {"never_predicted": never},
         "models": models,
-        "models_by_variable": _boards(by_variable),
+        "models_by_variable": boards,
         "calibration": calibration,
         "significance": significance,
         "periods": [asdict(period) for period in summarise_periods(scores_by_period, periods)],
+        "reasons": explain_variables(scores_by_period, boards),
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),

@@ -140,6 +140,16 @@ def make_retrodictions(pairs):
     return pa.Table.from_pylist(rows.to_dict("records"), schema)
 
 
+def make_quills(pairs):
+    """The rows of `ensemble` at all horizons, from the origins that the report draws."""
+    rows = pairs[pairs["model"] == "ensemble"]
+    both = zip(rows["target_date"], rows["horizon"], strict=True)
+    rows = rows.assign(origin_date=[day - dt.timedelta(days=30 * int(h)) for day, h in both])
+    columns = ["variable", "model", "horizon", "origin_date", "target_date", "predicted"]
+    schema = pa.schema([RETRODICTIONS.field(name) for name in columns])
+    return pa.Table.from_pylist(rows[columns].to_dict("records"), schema)
+
+
 def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
     """Next forecasts: 10 at horizon 1, 12 at 3, a month a step, the interval is -+ 1.5."""
     origin = dt.date(2020, 4, 4)
