@@ -37,6 +37,9 @@ LAYERS = [
     ],
     ["assets"],
     ["dagster", "definitions"],
+    ["frames"],
+    ["result_frames"],
+    ["stored_results"],
     ["training"],
     ["", "cli", "run_training"],
 ]

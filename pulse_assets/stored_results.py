@@ -1,0 +1,171 @@
+"""The results of a training, read from its store: `open_store(uri)`, and what `train` returns.
+
+Small parts are held; tables are read from the store when they are asked for.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from pulse_assets.result_frames import ResultFrames
+from pulse_assets.storage.layout import object_path
+from pulse_assets.storage.s3 import S3Settings
+from pulse_assets.storage.store import MissingObjectError, Store
+from pulse_assets.storage.store import open_store as open_objects
+from pulse_assets.storage.tables import decode_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pulse_assets.result_records import BatchError, RuleErrors, SkippedVariable
+    from pulse_assets.results import ResultsDocument
+
+_RESULTS: Final = object_path("training_results", suffix="json")
+_REPORT: Final = object_path("training_report", suffix="html")
+#: Path of the table of skill by horizon in a store.
+_SKILL: Final = object_path("skill_by_horizon")
+
+
+@dataclass(frozen=True)
+class TrainingResults(ResultFrames):
+    """The results of a training and where they are stored.
+
+    The methods `retrodictions`, `metrics`, `trust`, `forecasts`, `skipped` and `checks` return data
+    frames: of pandas, with dates as `datetime64` and names as categories, or `to="arrow"` or
+    `to="polars"`. They read the wanted rows from the store when they are called. Batches that
+    another configuration computed are left out.
+
+    Attributes:
+        data: the `training_results` object as plain values, as it is stored.
+        results_path: path or address of the stored object.
+        report_path: path or address of the HTML report.
+        success: whether the run succeeded and every check of severity ERROR passed: no batch and
+            no rule failed, every variable was predicted, no rule looks ahead, the tables are whole.
+        store: where the tables of the training are.
+        message: why the training did not succeed, in one sentence per failed check; else empty.
+    """
+
+    data: Mapping[str, Any]
+    results_path: str
+    report_path: str
+    success: bool
+    store: Store
+    message: str = ""
+
+    @classmethod
+    def read(
+        cls, store: Store, *, success: bool = True, failures: Sequence[str] = ()
+    ) -> "TrainingResults":
+        """Read the results that a store has.
+
+        Args:
+            store: the store.
+            success: whether their run succeeded.
+            failures: why it did not, unless the results say so.
+
+        Raises:
+            MissingObjectError: there are none.
+            StoreError: they cannot be read.
+        """
+        data = json.loads(store.read(_RESULTS))
+        return cls(
+            data=data,
+            results_path=f"{store.uri}/{_RESULTS}",
+            report_path=f"{store.uri}/{_REPORT}",
+            success=success and data["success"],
+            store=store,
+            message="; ".join(data["problems"] or failures),
+        )
+
+    @cached_property
+    def document(self) -> "ResultsDocument":
+        """The same object with a type for each field: `results.document.batches.completed`."""
+        from pulse_assets.results import ResultsDocument
+
+        return ResultsDocument.model_validate(self.data)
+
+    @property
+    def models(self) -> "pd.DataFrame":
+        """The leaderboard over all variables, one row per model, best skill first."""
+        import pandas as pd
+
+        return pd.DataFrame(self.data["models"])
+
+    @cached_property
+    def skill_by_horizon(self) -> "pd.DataFrame":
+        """Skill, trust and mase by variable, model and horizon; variable None: over all of them.
+
+        It is read from the store when it is first used.
+        """
+        data, name = self.store.read(_SKILL), f"{self.store.uri}/{_SKILL}"
+        frame = decode_table(data, "skill_by_horizon", name=name).to_pandas()
+        names = frame[["variable", "model"]].astype(object)
+        return frame.assign(**names.where(names.notna(), None))
+
+    @property
+    def trust_scores(self) -> dict[str, float | None]:
+        """Trust of `ensemble` by variable after the last batch, 0..1; None if undefined."""
+        return self.document.variables.trust_scores
+
+    @property
+    def errors(self) -> "list[BatchError]":
+        """The failed batches."""
+        return self.document.errors
+
+    @property
+    def warnings(self) -> list[str]:
+        """Messages of failed checks that warn, although the training may have succeeded."""
+        from pulse_assets.stages.outcome import warnings_of
+
+        return warnings_of(self.data)
+
+    @property
+    def skipped_variables(self) -> "list[SkippedVariable]":
+        """Variables that batches leave out, and why."""
+        return self.document.skipped_variables
+
+    @property
+    def rule_errors(self) -> "list[RuleErrors]":
+        """Errors that rules raised."""
+        return self.document.rule_errors
+
+
+def open_store(
+    uri: str,
+    *,
+    aws_region: str | None = None,
+    aws_profile: str | None = None,
+    s3_endpoint_url: str | None = None,
+) -> TrainingResults:
+    """Return the results of the training that a store holds; nothing is computed.
+
+    Args:
+        uri: a directory or s3://bucket/prefix.
+        aws_region: region of the bucket; None: as AWS is configured.
+        aws_profile: profile of the credentials; None: as AWS is configured.
+        s3_endpoint_url: address of an S3-compatible server; None: AWS.
+
+    Raises:
+        ConfigurationError: `uri` is neither a directory nor an address of S3.
+        MissingObjectError: no training has ended there.
+        StoreError: the store cannot be read.
+    """
+    return read_results(open_objects(uri, S3Settings(aws_region, aws_profile, s3_endpoint_url)))
+
+
+def read_results(store: Store) -> TrainingResults:
+    """Return the results that a store holds.
+
+    Raises:
+        MissingObjectError: no training has ended there.
+        StoreError: the store cannot be read.
+    """
+    try:
+        return TrainingResults.read(store)
+    except MissingObjectError as error:
+        raise MissingObjectError(
+            f"{store.uri} holds no results of a training: correct the address, or run pulse-train "
+            "(report --rebuild if batches are there)"
+        ) from error
