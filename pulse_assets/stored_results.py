@@ -6,9 +6,12 @@ Small parts are held; tables are read from the store when they are asked for.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from pulse_assets import frames
+from pulse_assets.frames import Frame, Horizons, Library, Names
 from pulse_assets.result_frames import ResultFrames
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import S3Settings
@@ -103,6 +106,79 @@ class TrainingResults(ResultFrames):
         frame = decode_table(data, "skill_by_horizon", name=name).to_pandas()
         names = frame[["variable", "model"]].astype(object)
         return frame.assign(**names.where(names.notna(), None))
+
+    def as_of(self, day: str | date, *, to: Library = "pandas") -> Frame:
+        """Return what would have been forecast on a day, from what was public then.
+
+        The columns are those of `forecasts`. Trust is that of the batches whose outcomes were
+        public on the day. It is computed from the source, which must be where it was; nothing is
+        stored.
+
+        Args:
+            day: a date, or a text like 2008-09-15.
+            to: `pandas`, `arrow` or `polars`.
+
+        Raises:
+            ConfigurationError: the day lies before the first batch or in the future.
+            HistoricalDataError: the source cannot be read, or no variable had enough history.
+            StoreError: the stored metrics cannot be read.
+        """
+        from pulse_assets.as_of import forecast_as_of
+
+        forecasts = forecast_as_of(self.tables.settings, self.tables.options, day)
+        return frames.to_frame(frames.with_levels(forecasts.table, self.tables.levels), to)
+
+    def to_nixtla(
+        self, *, variable: Names = None, model: Names = None, horizon: Horizons = None
+    ) -> "pd.DataFrame":
+        """Return the retrodictions as Nixtla's `cross_validation` does: a column per model.
+
+        Columns `unique_id`, `ds`, `cutoff` (the origin), `y` (the outcome), each model, and its
+        intervals such as `ensemble-lo-90` and `ensemble-hi-90`. Arguments and errors are those of
+        `retrodictions`.
+        """
+        from pulse_assets.exports.nixtla import nixtla_frame
+
+        rows = self.retrodictions(variable=variable, model=model, horizon=horizon)
+        return nixtla_frame(rows, self.tables.levels)
+
+    def to_hubverse(
+        self, *, variable: Names = None, model: Names = None, horizon: Horizons = None
+    ) -> "pd.DataFrame":
+        """Return the quantiles of the retrodictions as hubverse has model outputs.
+
+        One row per forecast and level, `output_type` quantile. Arguments and errors are those of
+        `retrodictions`.
+        """
+        from pulse_assets.exports.hubverse import hubverse_frame
+
+        rows = self.retrodictions(variable=variable, model=model, horizon=horizon)
+        return hubverse_frame(rows, self.tables.levels)
+
+    def to_fev(
+        self, *, variable: Names = None, model: Names = None, horizon: Horizons = None
+    ) -> "pd.DataFrame":
+        """Return the scores as evaluation summaries of fev, for `fev.leaderboard` and others.
+
+        Each variable and horizon is a task; `test_error` is the mean absolute error. Models that
+        lack a forecast of some pair are left out, unless `model` names them: at such a task they
+        have failed. Arguments and errors are those of `retrodictions`.
+        """
+        from pulse_assets.exports.fev import fev_summaries
+        from pulse_assets.history.frequency_names import get_frequency
+        from pulse_assets.stages.pooling import POOLED_COLUMNS, add_up
+        from pulse_assets.stages.variable_history import MINIMUM_HISTORY
+
+        wanted = self._wanted(variable, model, horizon)
+        parts = self.tables.parts("batch_metrics", self.tables.keys, POOLED_COLUMNS)
+        frequencies = self.data["configuration"]["frequencies"]
+        return fev_summaries(
+            add_up(parts),
+            wanted=wanted,
+            levels=self.tables.levels,
+            seasons={name: get_frequency(text).season for name, text in frequencies.items()},
+            least=MINIMUM_HISTORY,
+        )
 
     @property
     def trust_scores(self) -> dict[str, float | None]:

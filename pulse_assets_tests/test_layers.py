@@ -37,9 +37,11 @@ LAYERS = [
     ],
     ["assets"],
     ["dagster", "definitions"],
-    ["frames"],
+    ["frames", "as_of"],
+    ["exports.nixtla", "exports.fev", "exports.hubverse"],
     ["result_frames"],
     ["stored_results"],
+    ["exports"],
     ["training"],
     ["", "cli", "run_training"],
 ]
