@@ -38,6 +38,11 @@ LAYERS = [
     ],
     ["assets"],
     ["dagster", "definitions"],
+    ["frames", "as_of"],
+    ["exports.nixtla", "exports.fev", "exports.hubverse"],
+    ["result_frames"],
+    ["stored_results"],
+    ["exports"],
     ["training"],
     ["", "cli", "run_training"],
 ]

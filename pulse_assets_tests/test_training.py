@@ -424,8 +424,9 @@ def test_results_have_a_type_for_each_field(trained):
     assert results.document.batches.completed == results.data["batches"]["completed"]
     assert results.document.models[0].model == results.models["model"][0]
     assert results.trust_scores == results.data["variables"]["trust_scores"]
-    assert [check["name"] for check in results.checks] == [c.name for c in results.checks]
-    assert [asdict(check) for check in results.checks] == results.data["checks"]
+    checks = results.document.checks
+    assert [check["name"] for check in checks] == [check.name for check in checks]
+    assert [asdict(check) for check in checks] == results.data["checks"]
 
 
 def test_the_log_changes_neither_batches_nor_results(small, trained, tmp_path):

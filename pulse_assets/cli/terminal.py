@@ -16,6 +16,8 @@ from rich.text import Text
 from pulse_assets.batches.states import BatchState, stretches
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pulse_assets.batches.status import GridStatus
     from pulse_assets.stages.outcome_texts import FailedBatches
 
@@ -88,6 +90,11 @@ def print_json(content: object) -> None:
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def plain_rows(rows: "pa.Table") -> list[dict[str, Any]]:
+    """Return rows as JSON has them: dates as text, None where undefined."""
+    return json.loads(rows.to_pandas().to_json(orient="records", date_format="iso"))
+
+
 def print_status(
     status: "GridStatus", outcomes: Mapping[str, Any], console: Console | None = None
 ) -> None:
@@ -148,15 +155,15 @@ def print_forecasts(
         name = plain(row["variable"])
         if row["variable"] != previous:
             previous = row["variable"]
-            table.add_row(name, "from", str(row["origin_date"]), _number(row["origin_value"]))
-        lower, upper = (_number(row[end]) for end in ("lower", "upper"))
+            table.add_row(name, "from", str(row["origin_date"]), short_number(row["origin_value"]))
+        lower, upper = (short_number(row[end]) for end in ("lower", "upper"))
         table.add_row(
             name,
             str(row["horizon"]),
             str(row["target_date"]),
-            _number(row["predicted"]),
+            short_number(row["predicted"]),
             f"{lower} to {upper}",
-            "-" if math.isnan(row["trust"]) else _number(row["trust"]),
+            "-" if math.isnan(row["trust"]) else short_number(row["trust"]),
         )
     if rows:
         console.print(table)
@@ -369,11 +376,11 @@ def plain(text: str) -> Text:
     )
 
 
-def _number(number: float) -> str:
+def short_number(number: float) -> str:
     """Return a number with four significant digits, without an exponent where it is readable.
 
     Example:
-        >>> _number(3783.218), _number(0.63531)
+        >>> short_number(3783.218), short_number(0.63531)
         ('3783', '0.6353')
     """
     return f"{number:.4g}" if abs(number) < 10_000 else f"{number:,.0f}"
