@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pulse_assets.evaluation_records import Alarm, PeriodResult, Significance
 from pulse_assets.result_records import (
     SCHEMA_VERSION,
     BatchCounts,
@@ -22,11 +23,9 @@ from pulse_assets.result_records import (
     ModelResult,
     Name,
     Performance,
-    PeriodResult,
     RevisionResult,
     RuleErrors,
     Severity,
-    Significance,
     SkippedBatch,
     SkippedVariable,
     VariablePublication,
@@ -36,6 +35,7 @@ from pulse_assets.result_records import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Alarm",
     "BatchCounts",
     "BatchError",
     "Calibration",
@@ -94,6 +94,8 @@ class ResultsDocument(BaseModel):
     """How often outcomes lay below each quantile."""
     significance: Significance = Field(default_factory=Significance)
     """Which differences are more than chance."""
+    alarms: list[Alarm] = Field(default_factory=list)
+    """Signs of decay, those of `ensemble` first, then in order of variable and rule."""
     periods: list[PeriodResult] = Field(default_factory=list)
     """Scores by period, over all variables; the table `scores_by_period` has each rule and
     variable.

@@ -14,18 +14,23 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.assets.result_previews import (
+    preview_periods,
+    preview_results,
+    preview_significance,
+    preview_skill,
+)
 from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.blocks import group_batches
 from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.batches.grid import batch_keys, batch_of, batches_of_run
 from pulse_assets.dagster.checks.check import CheckedData, RecordedOutcomes
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
-from pulse_assets.dagster.checks.results import ENSEMBLE_CHECK
+from pulse_assets.dagster.checks.results import RESULT_CHECKS
 from pulse_assets.dagster.checks.step import BATCH_CHECKS, fail_on_errors
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.io_managers import to_json
-from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.history.calendars import load_series
@@ -35,7 +40,6 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.report.cards import ReportTables
 from pulse_assets.report.gallery import with_later_observations
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
-from pulse_assets.report.pictures import forecast_picture
 from pulse_assets.result_records import CheckOutcome, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import (
@@ -76,17 +80,6 @@ _PUBLISHED: Final = (
     *("skill_by_horizon", "significance", "scores_by_period"),
     *("training_results", "training_report"),
 )
-_LEADERBOARD: Final = (
-    "model",
-    "skill",
-    "win_rate",
-    "mase",
-    "sql",
-    "coverage",
-    "trust",
-    "weight",
-    "n",
-)
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 
 
@@ -96,7 +89,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="publish_results",
         outs={name: dg.AssetOut(**aggregate(name)) for name in _PUBLISHED},
-        check_specs=[ENSEMBLE_CHECK.spec],
+        check_specs=[check.spec for check in RESULT_CHECKS],
     )
     def publish_results(
         context: dg.AssetExecutionContext,
@@ -121,7 +114,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
         *tables, results, report = published.outputs
         yield from tables
         yield results
-        yield checked.evaluation(published.ensemble)
+        yield from map(checked.evaluation, published.own)
         yield report
         fail_on_errors(_undecided(published.earlier, inputs.recorded))
 
@@ -165,10 +158,10 @@ class _Inputs(NamedTuple):
 
 
 class _Published(NamedTuple):
-    """The outputs of the step, and the outcomes of its check and of those before it."""
+    """The outputs of the step, and the outcomes of its checks and of those before it."""
 
     outputs: Sequence[dg.Output[EncodedObject]]
-    ensemble: CheckOutcome
+    own: list[CheckOutcome]
     earlier: list[CheckOutcome]
 
 
@@ -190,8 +183,9 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
         options.publication_lag_days,
     )
     results |= _of_source(run, options, series, results, _scored(ledger, results))
-    ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, inputs.recorded)
-    results = conclude(results, [*earlier, ensemble])
+    own = [check.run(results) for check in RESULT_CHECKS]
+    earlier = _earlier_checks(run, options, inputs.recorded)
+    results = conclude(results, [*earlier, *own])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
     shortest = retrodictions.filter(pc.field("horizon") == min(options.horizons))
     report = build_report(
@@ -207,13 +201,13 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     )
     text, page = (EncodedObject(part.encode()) for part in (to_json(results), report))
     outputs = (
-        _table_output("skill_by_horizon", summary.skill_by_horizon, _preview),
-        _table_output("significance", summary.significance, _significant),
-        _table_output("scores_by_period", summary.scores_by_period, _by_period),
-        dg.Output(text, "training_results", metadata=_metadata(results, shortest)),
+        _table_output("skill_by_horizon", summary.skill_by_horizon, preview_skill),
+        _table_output("significance", summary.significance, preview_significance),
+        _table_output("scores_by_period", summary.scores_by_period, preview_periods),
+        dg.Output(text, "training_results", metadata=preview_results(results, shortest)),
         dg.Output(page, "training_report", metadata=_link(run)),
     )
-    return _Published(outputs, ensemble, earlier)
+    return _Published(outputs, own, earlier)
 
 
 def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: pa.Table) -> Summary:
@@ -357,45 +351,10 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
     return performance, values.get("run_cluster", {})
 
 
-def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any]:
-    batches, details = results["batches"], results["variables"]["details"]
-    ours = rows_with(retrodictions, "model", ENSEMBLE).sort_by("target_date")
-    last = ours.slice(max(0, ours.num_rows - ROWS)).to_pylist()
-    return {
-        **{name: batches[name] for name in ("total", "completed", "skipped", "failed")},
-        "leaderboard": as_table(results["models"], _LEADERBOARD),
-        "trust_by_variable": as_table(
-            [{"variable": name, **details[name]} for name in list(details)[:ROWS]]
-        ),
-        "predicted_against_observed": dg.MetadataValue.md(forecast_picture(retrodictions)),
-        "last_retrodictions": as_table(last[::-1]),
-    }
-
-
 def _table_output(
     name: str, table: pa.Table, preview: Callable[[pa.Table], dict[str, Any]]
 ) -> dg.Output[EncodedObject]:
     return dg.Output(EncodedObject.of_table(table, name), name, metadata=preview(table))
-
-
-def _by_period(scores: pa.Table) -> dict[str, Any]:
-    """Show the scores of the ensemble over all variables."""
-    ours = rows_with(scores, "model", ENSEMBLE)
-    overall = ours.filter(ours["variable"].is_null()).drop_columns(["model", "variable"])
-    return {"ensemble_over_all_variables": as_table(overall.slice(0, ROWS).to_pylist())}
-
-
-def _significant(significance: pa.Table) -> dict[str, Any]:
-    """Show the tests of the ensemble over all horizons."""
-    ours = rows_with(significance, "model", ENSEMBLE)
-    overall = ours.filter(ours["horizon"].is_null()).drop_columns(["model", "horizon"])
-    return {"ensemble_over_all_horizons": as_table(overall.slice(0, ROWS).to_pylist())}
-
-
-def _preview(skill: pa.Table) -> dict[str, Any]:
-    """Show the rows over all variables."""
-    overall = skill.filter(skill["variable"].is_null()).drop_columns(["variable"])
-    return {"over_all_variables": as_table(overall.slice(0, ROWS).to_pylist())}
 
 
 def _link(settings: Settings) -> dict[str, dg.MetadataValue]:

@@ -8,6 +8,7 @@ import json
 import sys
 import webbrowser
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final, Literal
 
@@ -72,7 +73,8 @@ def show_status(config: TrainingConfig, *, as_json: bool) -> ExitCode:
     settings, options = config.settings(), config.options()
     with fresh_hosts():
         status = grid_status(settings, options)
-        outcomes = stored_outcomes(settings, options, status.states).to_json()
+        batches, alarms = stored_outcomes(settings, options, status.states)
+        outcomes = batches.to_json() | {"alarms": [asdict(alarm) for alarm in alarms]}
     if as_json:
         waiting = {key: [v.to_json() for v in values] for key, values in status.waiting.items()}
         states = {"batches": status.states, "waiting": waiting, "versions": status.versions}

@@ -102,11 +102,13 @@ def print_status(
 
     Args:
         status: the states of the batches.
-        outcomes: `errors`, `skipped`, `skipped_variables` and `rule_errors` of the stored batches,
-            as in `training_results`.
+        outcomes: `errors`, `skipped`, `skipped_variables`, `rule_errors` and `alarms` of the stored
+            batches, as in `training_results`.
         console: where to print; stdout unless given.
     """
-    from pulse_assets.batches.due import describe_waiting  # late, as it takes long to import
+    # Late, because they take long to import.
+    from pulse_assets.batches.due import describe_waiting
+    from pulse_assets.stages.decay import describe_alarm
 
     console, states = console or Console(), status.states
     counts = Counter(states.values())
@@ -119,6 +121,8 @@ def print_status(
         console.print(plain(describe_waiting(status.waiting)), soft_wrap=True)
     for made_with, count in status.versions.items():
         console.print(plain(f"made with {made_with}: {count}"), soft_wrap=True)
+    decaying = [describe_alarm(alarm) for alarm in outcomes.get("alarms", ())]
+    print_list(console, "signs of decay", decaying, LISTED_WARNINGS, rest="see --json")
     _print_outcomes(console, outcomes)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.array_types import Bools, Floats, Ints
+from pulse_assets.retrodiction.rules import REFERENCE
 from pulse_assets.stages.pooling import KEY, batch_slices
 
 #: Magnitudes that a 32-bit float holds as exactly as a rounded sum.
@@ -44,6 +45,20 @@ class VariableLosses:
     error: Floats
     naive: Floats
     whole: Bools
+
+    @property
+    def scale(self) -> Floats:
+        """Naive's mean sum of absolute errors at each horizon, [H]; NaN where 0 or unknown.
+
+        Without `naive` it is that of all rules.
+        """
+        naive = [m == REFERENCE for m in self.models]
+        errors = self.error[:, naive] if any(naive) else self.error
+        present = ~np.isnan(errors)
+        with np.errstate(all="ignore"):
+            total = np.where(present, errors, 0.0).sum(axis=(0, 1))
+            mean = total / present.sum(axis=(0, 1))
+        return np.where((mean > 0.0) & np.isfinite(mean), mean, np.nan)
 
 
 class LossCollector:

@@ -15,8 +15,8 @@ import pyarrow as pa
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.catalog import SCORES_BY_PERIOD
 from pulse_assets.evaluation.volatility import VolatilityState
+from pulse_assets.evaluation_records import Kind, PeriodResult
 from pulse_assets.history.periods import Period, middle_days, recessions
-from pulse_assets.result_records import Kind, PeriodResult
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, INDICATORS, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, log_ratios
 from pulse_assets.stages.pooling import batch_slices

@@ -31,6 +31,7 @@ from pulse_assets.retrodiction.rules import (
 from pulse_assets.retrodiction.scores import METRICS, log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.stages.calibration import calibrate, is_symmetric
+from pulse_assets.stages.decay import CoverageCollector, find_alarms
 from pulse_assets.stages.ledger import latest_trust
 from pulse_assets.stages.losses import LossCollector
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
@@ -116,7 +117,9 @@ def summarise(
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
     tally, losses, by_period = OutcomeTally(), LossCollector(), PeriodSums(planned, periods)
-    pooled = _compared(add_up(_counted(metrics, tally), [losses, by_period]))
+    horizon = min(configuration["horizons"])
+    covered = CoverageCollector(horizon)
+    pooled = _compared(add_up(counted(metrics, tally), [losses, by_period, covered]))
     over_all = _compared(_one_indicator(pooled))
     skill = _skill_by_horizon(pooled, over_all, ledger)
     outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
@@ -127,7 +130,14 @@ def summarise(
     models = to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
     tests, significance = _significance(losses, pooled, over_all)
     scores_by_period = by_period.table(pooled, _general_name(pooled["model"]))
-    del losses, by_period
+    alarms = find_alarms(
+        covered.watched(pooled),
+        losses.by_variable(pooled),
+        ledger,
+        level=configuration["interval_level"],
+        horizon=horizon,
+    )
+    del losses, by_period, covered
     del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
     boards = _boards(by_variable)
@@ -140,6 +150,7 @@ def summarise(
         "models_by_variable": boards,
         "calibration": calibration,
         "significance": significance,
+        "alarms": [asdict(alarm) for alarm in alarms],
         "periods": [asdict(period) for period in summarise_periods(scores_by_period, periods)],
         "reasons": explain_variables(scores_by_period, boards),
         "performance": asdict(performance),
@@ -154,7 +165,7 @@ def summarise(
     return Summary(results, skill, tests, scores_by_period)
 
 
-def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
+def counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
     """Yield the tables, and add what became of their batches to `tally`."""
     for table in metrics:
         tally.add(table)

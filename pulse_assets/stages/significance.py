@@ -23,7 +23,7 @@ from pulse_assets.evaluation.comparison import (
 )
 from pulse_assets.evaluation.confidence_set import confidence_set
 from pulse_assets.evaluation.win_rate import central_interval, resampled_win_rates
-from pulse_assets.retrodiction.rules import ENSEMBLE_MEDIAN, REFERENCE
+from pulse_assets.retrodiction.rules import ENSEMBLE_MEDIAN
 from pulse_assets.stages.losses import VariableLosses
 
 #: A rule takes part in a confidence set if it has a forecast in this share of the batches.
@@ -130,7 +130,7 @@ class _Comparison:
     @classmethod
     def of(cls, losses: VariableLosses, pairs: float, histories: _Histories) -> Self:
         """Scale the losses of a variable; `pairs` is the number at one horizon, of all batches."""
-        scale = _scale_of(losses)
+        scale = losses.scale
         scaled = np.where(losses.whole, losses.error, np.nan) / scale
         from_naive = (losses.error - losses.naive) / scale
         targets = np.full(len(losses.horizons), pairs / len(losses.batches))
@@ -217,18 +217,6 @@ class _Comparison:
         """Return resampled histories of some batches, for the horizon at an index."""
         block = block_length(len(dates), int(self.steps[at]))
         return self.histories.draw([self.losses.batches[i] for i in dates.tolist()], block)
-
-
-def _scale_of(losses: VariableLosses) -> Floats:
-    """Return naive's mean error at each horizon, [H]; NaN where it is 0 or unknown."""
-    if REFERENCE in losses.models:
-        errors = losses.error[:, losses.models.index(REFERENCE)]
-    else:
-        errors = losses.error.reshape(len(losses.error), -1, len(losses.horizons)).mean(axis=1)
-    count = (~np.isnan(errors)).sum(axis=0)
-    with np.errstate(all="ignore"):
-        mean = np.where(np.isnan(errors), 0.0, errors).sum(axis=0) / count
-    return np.where((mean > 0.0) & np.isfinite(mean), mean, np.nan)
 
 
 def _with_mean(values: Floats, *, complete: bool = False) -> Floats:

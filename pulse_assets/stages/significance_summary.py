@@ -13,7 +13,7 @@ from pulse_assets.evaluation.bootstrap import DRAWS, content_seed, draw_blocks
 from pulse_assets.evaluation.comparison import SIGNIFICANCE
 from pulse_assets.evaluation.confidence_set import CONFIDENCE
 from pulse_assets.evaluation.win_rate import central_interval, resampled_means
-from pulse_assets.result_records import (
+from pulse_assets.evaluation_records import (
     Direction,
     ModelSignificance,
     Significance,
