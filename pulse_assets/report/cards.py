@@ -128,8 +128,12 @@ def weight_figures(variables: Sequence[str], periods: pa.Table) -> list[Captione
 
 def _weight_figure(years: YearlyWeights) -> CaptionedFigure:
     largest = np.argsort(-years.weight.mean(axis=0), kind="stable")[: len(_RULES)].tolist()
-    lines = {role: years.weight[:, at] for role, at in zip(_RULES, largest, strict=False)}
-    legend = {role: years.rules[at] for role, at in zip(_RULES, largest, strict=False)}
+    lines: dict[Role, Floats] = {
+        role: years.weight[:, at] for role, at in zip(_RULES, largest, strict=False)
+    }
+    legend: dict[Role, str] = {
+        role: years.rules[at] for role, at in zip(_RULES, largest, strict=False)
+    }
     days = np.array([f"{int(year):04d}-07-01" for year in years.years], "M8[D]")
     shares = ", ".join(
         f"{name} {100 * lines[role][0]:.0f} % to {100 * lines[role][-1]:.0f} %"
