@@ -82,6 +82,13 @@ COMMANDS: Final = {
         )
         - {"variables", "models", "horizons"},
     ),
+    "compare": Command(
+        "compare the scores of two trainings: STORE_A STORE_B, directories or s3://bucket/prefix",
+        _TRAINING_ONLY
+        | frozenset(GROUPS[EVALUATE])
+        | frozenset(GROUPS[PREDICT])
+        | {"source", "store", "max_source_bytes"},
+    ),
     "report": Command(
         "open the report of the last training, or rebuild it with --rebuild",
         _TRAINING_ONLY,
@@ -224,9 +231,11 @@ def _build_parser(given: dict[str, Any]) -> _Parser:
     version = f"%(prog)s {importlib.metadata.version('pulse-assets')}"
     parser.add_argument("--version", action="version", version=version, help="show the version")
     parser.set_defaults(command="train", json=False, rebuild=False, serve=None, to=None, as_of=None)
+    parser.set_defaults(model=None)
     for name, command in COMMANDS.items():
         text = f"{command.help[0].upper()}{command.help[1:]}."
-        usage = f"{parser.prog} {name} [options]"
+        places = " STORE_A STORE_B" if name == "compare" else ""
+        usage = f"{parser.prog} {name}{places} [options]"
         added = commands.add_parser(name, help=command.help, description=text, usage=usage)
         if name in _OWN_OPTIONS:
             _OWN_OPTIONS[name](added)
@@ -332,6 +341,15 @@ def _add_forecast(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "stores", nargs=2, metavar="STORE", help="of the first and of the second training"
+    )
+    parser.add_argument_group("compare").add_argument(
+        "--model", metavar="MODEL", help="rule or ensemble to compare (default: ensemble)"
+    )
+
+
 def _add_export(parser: argparse.ArgumentParser) -> None:
     export = parser.add_argument_group("export")
     export.add_argument(
@@ -354,4 +372,5 @@ _OWN_OPTIONS: Final = {
     "forecast": _add_forecast,
     "report": _add_report,
     "export": _add_export,
+    "compare": _add_compare,
 }

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from pulse_assets.batches.status import GridStatus
     from pulse_assets.stages.outcome_texts import FailedBatches
 
-#: Lines of the table of variables, half of them for the highest and half for the lowest skill.
+#: More variables than this make the summary brief: at most 30 lines, and a pointer to the rest.
 LISTED_VARIABLES: Final = 20
+#: Variables of a brief summary, half of them of the highest and half of the lowest skill.
+EXTREME_VARIABLES: Final = 6
 LISTED_FAILURES: Final = 10
 LISTED_REASONS: Final = 10
 LISTED_WARNINGS: Final = 10
@@ -43,6 +45,9 @@ def print_summary(
 ) -> None:
     """Print the results of a training; they fit 80 columns and are plain text in a pipe.
 
+    Of more than `LISTED_VARIABLES` variables the best and the worst are named, and of what failed
+    or was skipped the first entry of each kind: 30 lines at most.
+
     Args:
         results: the `training_results` object; with the time of the command in `performance`.
         paths: path of each output by its name, such as `{"results": "/data/r.json"}`.
@@ -55,6 +60,7 @@ def print_summary(
     from pulse_assets.stages.significance_summary import describe_significance
 
     console = console or Console()
+    brief = len(results["variables"]["details"]) > LISTED_VARIABLES
     performance = results["performance"]
     console.print(_batch_table(results["batches"], performance))
     if phases := performance.get("phases"):
@@ -63,7 +69,7 @@ def print_summary(
     if results["variables"]["details"]:
         differing = results["significance"]["variables"]
         stars = {name for name, entry in differing.items() if entry["against_naive"]}
-        lines = describe_significance(results).splitlines()
+        lines = describe_significance(results).splitlines()[: 1 if brief else None]
         _print_variables(console, results["variables"]["details"], stars, lines)
     learning, quantiles = (
         _describe_learning(results["models"]),
@@ -73,15 +79,15 @@ def print_summary(
         console.print(plain(learning), soft_wrap=True)
     if quantiles:
         console.print(Text(textwrap.fill(quantiles, console.width, subsequent_indent="  ")))
-    if learning or quantiles:
+    if (learning or quantiles) and not brief:
         console.print()
-    periods = describe_period_skill(results["periods"])
+    periods = [] if brief else describe_period_skill(results["periods"])
     for line in periods:
         console.print(plain(textwrap.fill(line, console.width, subsequent_indent="  ")))
     if periods:
         console.print()
-    _print_outcomes(console, results)
-    print_warnings(outcome.warnings_of(results), console)
+    _print_outcomes(console, results, brief=brief)
+    print_warnings(outcome.warnings_of(results), console, brief=brief)
     _print_paths(console, paths)
 
 
@@ -239,7 +245,7 @@ def _print_variables(
     shown = list(details)
     if len(details) > LISTED_VARIABLES:
         ranked = sorted(details, key=lambda name: _skill_rank(name, details[name]))
-        half = LISTED_VARIABLES // 2
+        half = EXTREME_VARIABLES // 2
         shown = ranked[:half] + ranked[-half:]
     console.print(_variable_table({name: details[name] for name in shown}, stars))
     if rest := len(details) - len(shown):
@@ -300,7 +306,7 @@ def new_table(*headers: str) -> Table:
     return table
 
 
-def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
+def _print_outcomes(console: Console, results: Mapping[str, Any], *, brief: bool = False) -> None:
     """Print what failed and what was skipped, equal entries on one line."""
     # Late, because the command line imports this module before it prints its first line.
     from pulse_assets.result_records import RuleErrors
@@ -320,14 +326,17 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
         f"{texts.list_some(group.variables)}: {group.reason} ({group.dates})"
         for group in texts.group_variables(results["skipped_variables"])
     ]
-    print_list(console, "failed batches", failed, LISTED_FAILURES)
-    print_list(console, "failed rules", rules, LISTED_FAILURES)
-    print_list(console, "skipped batches", skipped, LISTED_REASONS)
-    print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
     given = describe_given(results.get("given_forecasts", ()))
-    print_list(console, "forecasts of others", given, LISTED_REASONS)
     revised = texts.describe_revisions(results.get("revisions", {}))
-    print_list(console, "skill of the ensemble where values were revised", revised, LISTED_REASONS)
+    for title, lines, limit in (
+        ("failed batches", failed, LISTED_FAILURES),
+        ("failed rules", rules, LISTED_FAILURES),
+        ("skipped batches", skipped, LISTED_REASONS),
+        ("variables not predicted in some batches", variables, LISTED_REASONS),
+        ("forecasts of others", given, LISTED_REASONS),
+        ("skill of the ensemble where values were revised", revised, LISTED_REASONS),
+    ):
+        print_list(console, title, lines, limit, brief=brief)
 
 
 def _failed_line(group: "FailedBatches") -> str:
@@ -336,13 +345,19 @@ def _failed_line(group: "FailedBatches") -> str:
     return f"{group.count}  {group.error}  ({group.dates})"
 
 
-def print_warnings(warnings: Sequence[str], console: Console) -> None:
+def print_warnings(warnings: Sequence[str], console: Console, *, brief: bool = False) -> None:
     """Print warnings under a title; nothing if there are none."""
-    print_list(console, "warnings", warnings, LISTED_WARNINGS)
+    print_list(console, "warnings", warnings, LISTED_WARNINGS, brief=brief)
 
 
 def print_list(
-    console: Console, title: str, lines: Sequence[str], limit: int, *, rest: str = ""
+    console: Console,
+    title: str,
+    lines: Sequence[str],
+    limit: int,
+    *,
+    rest: str = "",
+    brief: bool = False,
 ) -> None:
     """Print the first lines under a title, and the number of further ones; nothing if none.
 
@@ -352,8 +367,16 @@ def print_list(
         lines: to print.
         limit: how many.
         rest: where the further ones are.
+        brief: print only one line, with the beginning of the first and the number of the others.
     """
     if not lines:
+        return
+    if brief:
+        more = f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+        text = str(plain(f"{title}: {' '.join(lines[0].split())}"))
+        room = console.width - len(more)
+        text = text if len(text) <= room else f"{text[: room - 3]}..."
+        console.print(Text(text + more))
         return
     console.print(Text(title, style="bold"))
     for line in lines[:limit]:
