@@ -4,9 +4,9 @@ All lists of assets derive from `CATALOG`. Without Dagster, because workers read
 specs made from it are in `pulse_assets.assets.specs`.
 
 Columns have the names of the field: `origin_date`, `horizon`, `target_date`, `predicted`,
-`observed`. Dates are calendar days (`date32`). A score that is undefined is NaN, never dropped:
-`n` and `missing` beside it count the pairs behind it. What is rounded, and how far, is said in the
-column's description; `pulse_assets.retrodiction.rounding` does it.
+`observed`. Dates are calendar days (`date32`), stored as midnights. A score that is undefined is
+NaN, never dropped: `n` and `missing` beside it count the pairs behind it. What is rounded, and how
+far, is said in the column's description; `pulse_assets.retrodiction.rounding` does it.
 """
 
 from dataclasses import dataclass

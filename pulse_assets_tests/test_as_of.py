@@ -119,6 +119,7 @@ def test_nothing_published_later_changes_it(tmp_path):
     assert not after["predicted"].equals(before["predicted"])
 
 
+@pytest.mark.slow
 def test_forecasts_of_others_count_from_the_day_on_which_they_were_made(tmp_path):
     source = write_source(tmp_path / "source")
     months = pd.date_range("2004-01-01", "2005-12-01", freq="MS")

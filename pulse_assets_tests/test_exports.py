@@ -1,15 +1,12 @@
 """Exports, read by the libraries that they are for: utilsforecast, hubdata and fev."""
 
+import importlib
 import json
 from pathlib import Path
 
-import datasets
-import fev
-import hubdata
 import numpy as np
 import pandas as pd
 import pytest
-from hubdata.create_target_data_schema import TargetType
 from utilsforecast.evaluation import evaluate
 from utilsforecast.losses import coverage, mae, quantile_loss
 
@@ -86,7 +83,13 @@ def test_nixtla_has_our_quantile_losses(trained):
     assert (sum(losses) / 5).to_dict() == pytest.approx(ours, rel=1e-6)
 
 
-def test_fev_makes_our_leaderboard(trained):
+@pytest.fixture
+def fev():
+    """The library, which takes seconds to import: only where it is used."""
+    return importlib.import_module("fev")
+
+
+def test_fev_makes_our_leaderboard(trained, fev):
     board = fev.leaderboard(trained.to_fev(), baseline_model="naive")
     ours = trained.models.set_index("model")
     assert {*board.index} == {*MODELS, "ensemble", "ensemble_median"}
@@ -99,9 +102,11 @@ def test_fev_makes_our_leaderboard(trained):
     assert len(by_sql) == 2 * 2
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:A future version of pandas will return a BaseOffset")
-def test_fev_computes_our_errors_from_our_forecasts(trained, tmp_path, monkeypatch):
+def test_fev_computes_our_errors_from_our_forecasts(trained, tmp_path, monkeypatch, fev):
     """As a task of fev, whose windows are our origins and which reads the same series."""
+    datasets = importlib.import_module("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     rows = trained.retrodictions(variable="wave", model="ensemble", horizon=1)
     source = Path(trained.data["configuration"]["source"]) / "historical_wave.csv"
@@ -159,6 +164,8 @@ def run(trained, capsys, *words):
 
 
 def test_a_hub_is_read_by_hubdata_and_its_scores_are_ours(trained, tmp_path, capsys):
+    hubdata = importlib.import_module("hubdata")
+    kind = importlib.import_module("hubdata.create_target_data_schema").TargetType
     hub = tmp_path / "hub"
     code, out, _ = run(trained, capsys, "--format", "hubverse", "--to", str(hub))
     assert (code, f"{hub}/hub-config/tasks.json" in out) == (0, True)
@@ -166,7 +173,7 @@ def test_a_hub_is_read_by_hubdata_and_its_scores_are_ours(trained, tmp_path, cap
     expected = trained.to_hubverse()
     assert len(outputs) == len(expected)
     assert set(outputs["model_id"]) == set(expected["model_id"])
-    known = hubdata.connect_target_data(hub, TargetType.ORACLE_OUTPUT).to_table()
+    known = hubdata.connect_target_data(hub, kind.ORACLE_OUTPUT).to_table()
     scored = outputs.merge(known.to_pandas(), on=["target", "target_date"], validate="m:1")
     error, level = scored["oracle_value"] - scored["value"], scored["output_type_id"]
     scored["loss"] = np.where(error > 0, level * error, (level - 1) * error)
@@ -174,7 +181,7 @@ def test_a_hub_is_read_by_hubdata_and_its_scores_are_ours(trained, tmp_path, cap
     assert ours.to_dict() == pytest.approx(
         pooled(trained, "quantile_loss", model="ensemble"), rel=1e-6
     )
-    series = hubdata.connect_target_data(hub, TargetType.TIME_SERIES).to_table()
+    series = hubdata.connect_target_data(hub, kind.TIME_SERIES).to_table()
     assert series.num_rows == 2 * 12
     tasks = json.loads((hub / "hub-config/tasks.json").read_text())
     (task,) = tasks["rounds"][0]["model_tasks"]
@@ -220,7 +227,7 @@ def test_an_export_has_the_chosen_rows(trained, tmp_path, capsys, monkeypatch):
     assert not Path("f").exists()
 
 
-def test_summaries_as_a_file_are_read_by_fev(trained, tmp_path, capsys):
+def test_summaries_as_a_file_are_read_by_fev(trained, tmp_path, capsys, fev):
     place = tmp_path / "fev"
     assert run(trained, capsys, "--format", "fev", "--to", str(place))[0] == 0
     board = fev.leaderboard(str(place / "summaries.csv"), baseline_model="naive")

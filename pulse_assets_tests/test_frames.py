@@ -216,6 +216,7 @@ def copied(results, folder):
     return other.uri
 
 
+@pytest.mark.slow
 def test_batches_of_another_configuration_are_left_out(trained, tmp_path):
     store = copied(trained, tmp_path / "store")
     config = config_of(trained, store=store, models=["naive"], batch_limit=2)

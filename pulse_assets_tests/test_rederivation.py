@@ -81,7 +81,13 @@ class Training:
 
     def rows(self, asset):
         paths = sorted((self.store / asset).rglob("*.parquet"))
-        return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+        rows = [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+        return [{name: as_day(value) for name, value in row.items()} for row in rows]
+
+
+def as_day(value):
+    """Return a stored midnight as a day, and other values as they are."""
+    return value.date() if isinstance(value, dt.datetime) else value
 
 
 @pytest.fixture(scope="module")
