@@ -86,7 +86,8 @@ SIGNIFICANCE: Final = table_schema(
     set_probability=(
         pa.float32(),
         "probability of the rule in the model confidence set, which has those from 0.1 on; NaN: "
-        "it lacks too many forecasts to be compared",
+        "it lacks too many forecasts to be compared, or there are more than 1,000 variables, whose "
+        "sets are over all horizons only",
     ),
     win_rate=(
         pa.float32(),

@@ -25,7 +25,7 @@ from pulse_assets.evaluation_records import Alarm
 from pulse_assets.history.calendars import load_series
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.stages.decay import CoverageCollector, find_alarms
+from pulse_assets.stages.decay import CoverageCollector, DecayWatch
 from pulse_assets.stages.losses import LossCollector
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.outcome import Outcomes, OutcomeTally
@@ -132,14 +132,11 @@ def stored_outcomes(
     covered = CoverageCollector(horizon)
     parts = counted(tables.parts(RESULT_COLUMNS, made_of=made_of), tally)
     sums = add_up(parts, [losses, covered])
-    alarms = find_alarms(
-        covered.watched(sums),
-        losses.by_variable(sums),
-        _current_ledger(store, ledger_fingerprint(settings, options)),
-        level=options.interval_level,
-        horizon=horizon,
-    )
-    return tally.outcomes(), alarms
+    watch = DecayWatch(covered.watched(sums), level=options.interval_level, horizon=horizon)
+    for _ in watch.reading(losses.by_variable(sums)):
+        pass
+    ledger = _current_ledger(store, ledger_fingerprint(settings, options))
+    return tally.outcomes(), watch.alarms(ledger)
 
 
 def _current_ledger(store: Store, fingerprint: Mapping[str, str]) -> pa.Table | None:

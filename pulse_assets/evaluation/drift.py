@@ -8,6 +8,7 @@ from pulse_assets.array_types import Floats
 
 #: Probability that a chart is above its threshold while coverage is right, on each side.
 FALSE_ALARM: Final = 1.0 / 500.0
+_THRESHOLD: Final = -float(np.log(FALSE_ALARM))
 #: Odds of a miss that the charts look for, relative to the nominal ones.
 _FACTORS: Final = (2.0, 0.5)
 
@@ -45,6 +46,8 @@ def coverage_drift(
     largest sum of an end of the history, and the mean of the exponential of such a sum is at most
     1. Outcomes of h steps overlap; divided by h this still holds, by Hoelder's inequality.
 
+    S_t is limited to log(500) + 1, so that a drift that is over does not alarm for years.
+
     Args:
         covered: number of outcomes inside their intervals, by batch `[T]`.
         n: number of outcomes `[T]`.
@@ -80,8 +83,8 @@ def _above_threshold(gains: Floats) -> int | None:
     for at, gain in enumerate(gains.tolist()):
         if value == 0.0:
             first = at
-        value = max(0.0, value + gain)
-    return first if value > -np.log(FALSE_ALARM) else None
+        value = min(max(0.0, value + gain), _THRESHOLD + 1.0)
+    return first if value > _THRESHOLD else None
 
 
 def loss_limit(losses: Floats) -> float | None:

@@ -4,7 +4,7 @@ They watch `ensemble` and the rules that carry its weight, so that a rule which 
 alarms nobody.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -92,35 +92,40 @@ class Watched(NamedTuple):
     n: Floats
 
 
-def find_alarms(
-    watched: Iterable[Watched],
-    losses: Iterable[VariableLosses],
-    ledger: pa.Table | None,
-    *,
-    level: float,
-    horizon: int,
-) -> list[Alarm]:
-    """Return the alarms, those of `ensemble` first, then in order of variable, rule and kind.
+class DecayWatch:
+    """Finds the alarms of rules, those about losses while others read the same losses."""
 
-    Args:
-        watched: rules with their coverage.
-        losses: of the same variables.
-        ledger: rows of schema `TRUST_LEDGER`; None: trust is not looked at.
-        level: nominal coverage of the intervals.
-        horizon: the shortest one, of which the coverage is.
-    """
-    rules = {(each.variable, each.model): each for each in watched}
-    alarms = [
-        alarm
-        for each in rules.values()
-        if (alarm := _coverage_alarm(each, level=level, horizon=horizon))
-    ]
-    for variable in losses:
-        own = (rules.get((variable.variable, model)) for model in variable.models)
-        alarms += [alarm for each in own if each and (alarm := _loss_alarm(variable, each))]
-    if ledger is not None:
-        alarms += _trust_alarms(overall_rows(ledger), rules.keys())
-    return sorted(alarms, key=lambda a: (a.model != ENSEMBLE, a.variable, a.model, a.kind))
+    def __init__(self, watched: Iterable[Watched], *, level: float, horizon: int) -> None:
+        """Take the rules with their coverage.
+
+        Args:
+            watched: the rules.
+            level: nominal coverage of their intervals.
+            horizon: the shortest one, of which the coverage is.
+        """
+        self._rules = {(each.variable, each.model): each for each in watched}
+        drifts = (
+            _coverage_alarm(each, level=level, horizon=horizon) for each in self._rules.values()
+        )
+        self._alarms = [alarm for alarm in drifts if alarm]
+
+    def reading(self, losses: Iterable[VariableLosses]) -> Iterator[VariableLosses]:
+        """Yield the losses of each variable, and look at those of the last batch."""
+        for variable in losses:
+            own = (self._rules.get((variable.variable, model)) for model in variable.models)
+            alarms = (_loss_alarm(variable, each) for each in own if each)
+            self._alarms += [alarm for alarm in alarms if alarm]
+            yield variable
+
+    def alarms(self, ledger: pa.Table | None) -> list[Alarm]:
+        """Return the alarms, those of `ensemble` first, then by variable, rule and kind.
+
+        Args:
+            ledger: rows of schema `TRUST_LEDGER`; None: trust is not looked at.
+        """
+        fallen = [] if ledger is None else _trust_alarms(overall_rows(ledger), self._rules)
+        order = [*self._alarms, *fallen]
+        return sorted(order, key=lambda a: (a.model != ENSEMBLE, a.variable, a.model, a.kind))
 
 
 def _coverage_alarm(rule: Watched, *, level: float, horizon: int) -> Alarm | None:
@@ -147,17 +152,14 @@ def _loss_alarm(losses: VariableLosses, rule: Watched) -> Alarm | None:
     return Alarm("loss", losses.variable, rule.model, last, _plain(mean[-1]), _plain(limit))
 
 
-def _trust_alarms(ledger: pa.Table, rules: Iterable[tuple[str, str]]) -> Iterator[Alarm]:
+def _trust_alarms(ledger: pa.Table, rules: Collection[tuple[str, str]]) -> Iterator[Alarm]:
     """Compare the trust of each rule with its interval of a year ago."""
     frame = ledger.select(["batch", "variable", "model", "trust", "lower"]).to_pandas()
-    frame = frame.assign(
-        **{name: frame[name].astype(str) for name in ("batch", "variable", "model")}
-    )
-    groups = dict(iter(frame.sort_values("batch").groupby(["variable", "model"])))
-    for variable, model in rules:
-        rows = groups.get((variable, model))
-        alarm = None if rows is None else _trust_alarm(variable, model, rows)
-        if alarm:
+    variables, models = ({key[at] for key in rules} for at in (0, 1))
+    frame = frame[frame["variable"].isin(variables) & frame["model"].isin(models)]
+    frame = frame.assign(batch=frame["batch"].astype(str)).sort_values("batch")
+    for (variable, model), rows in frame.groupby(["variable", "model"], observed=True):
+        if (variable, model) in rules and (alarm := _trust_alarm(variable, model, rows)):
             yield alarm
 
 

@@ -63,12 +63,15 @@ class PeriodSums:
         slices = dict(batch_slices(rows))
         middles = middle_days(slices, self._planned)
         variable = _encoded(rows["variable"])
-        codes, names = variable.indices.to_numpy(), variable.dictionary.to_pylist()
+        codes = variable.indices.to_numpy()
+        names: list[str] = variable.dictionary.to_pylist()
         losses = _losses_of_naive(rows, values)
+        naive = np.flatnonzero(~np.isnan(losses))
         for batch, part in slices.items():
             for key in self._keys(middles[batch]):
                 self._add(key, places[part], values[:, part])
-            in_crisis = self._next_states(codes[part], losses[part], names)
+            own = naive[slice(*naive.searchsorted([part.start, part.stop]))]
+            in_crisis = self._next_states(codes[own], losses[own], names)
             for state in (0, 1):
                 own = in_crisis[codes[part]] == state
                 if own.any():
@@ -77,7 +80,7 @@ class PeriodSums:
     def _keys(self, day: date) -> Iterator[_Key]:
         """Yield the periods of a day."""
         yield _Key("year", str(day.year), date(day.year, 1, 1), date(day.year, 12, 31))
-        within = [r for r in _RECESSIONS if r.holds(day)]
+        within = [r for r in _RECESSIONS if r.start <= day <= r.end]
         for recession in within:
             yield _Key("recession", recession.name, recession.start, recession.end)
         yield _Key("cycle", "recessions" if within else "expansions")
@@ -86,14 +89,19 @@ class PeriodSums:
                 yield key
 
     def _next_states(self, codes: Ints, losses: Floats, names: Sequence[str]) -> Ints:
-        """Return whether each variable is in a crisis: 1, 0, or -1 while that is unknown."""
+        """Return whether each variable is in a crisis: 1, 0, or -1 while that is unknown.
+
+        Args:
+            codes: variables that have a loss of naive in the batch.
+            losses: these losses.
+            names: of the variables.
+        """
         states = np.full(len(names), -1)
-        for at in np.flatnonzero(~np.isnan(losses)).tolist():
-            code = int(codes[at])
-            series = self._states.setdefault(names[code], VolatilityState())
+        for code, loss in zip(codes.tolist(), losses.tolist(), strict=True):
+            series = self._states.setdefault(str(names[code]), VolatilityState())
             state = series.next_state()
             states[code] = -1 if state is None else state == "crisis"
-            series.add(float(losses[at]))
+            series.add(loss)
         return states
 
     def _add(self, key: _Key, places: Ints, values: Floats) -> None:
@@ -113,13 +121,16 @@ class PeriodSums:
             groups: the frame that `add_up` returned.
             general: name of the rule of each group, one for all rules on leading indicators.
         """
-        each, overall = _Grouping.by_variable(groups), _Grouping.over_all(groups, general)
+        keys = sorted(self._sums, key=lambda k: (k.kind, k.name))
         parts = []
-        for key in sorted(self._sums, key=lambda k: (k.kind, k.name)):
-            sums = np.zeros((len(_SUMS), len(groups)))
-            sums[:, : self._sums[key].shape[1]] = self._sums[key]
-            parts += [grouping.scores(key, sums) for grouping in (each, overall)]
-        return pa.concat_tables([SCORES_BY_PERIOD.empty_table(), *parts]).unify_dictionaries()
+        for grouping in (_Grouping.by_variable(groups), _Grouping.over_all(groups, general)):
+            scores = []
+            for at, key in enumerate(keys):
+                sums = np.zeros((len(_SUMS), len(groups)))
+                sums[:, : self._sums[key].shape[1]] = self._sums[key]
+                scores.append(grouping.scores(sums, at))
+            parts.append(grouping.table(keys, scores))
+        return pa.concat_tables(parts).unify_dictionaries()
 
 
 _RECESSIONS: Final = recessions()
@@ -202,46 +213,53 @@ class _Grouping:
         models = pd.Categorical.from_codes(rows, general.cat.categories)
         return cls(cell.ravel(), row, None, models)
 
-    def scores(self, period: _Key, sums: Floats) -> pa.Table:
-        """Return the rows of one period that have a pair."""
+    def scores(self, sums: Floats, period: int) -> pd.DataFrame:
+        """Return the scores of the rows that have a pair in a period, given its number."""
         cells = np.array([np.bincount(self.cell, each, len(self.row)) for each in sums])
         named = dict(zip(_SUMS, cells, strict=True))
         ratios = log_ratios(named["error"], named["naive"])
         valid = ~np.isnan(ratios) & (named["compared"] > 0)
-        size = len(self.model)
-
-        def total(values: np.ndarray) -> np.ndarray:
-            return np.bincount(self.row, values.astype(np.float64), size)
-
+        added = (valid, np.where(valid, ratios, 0.0), *(named[name] for name in _SUMS))
+        count, logs, *totals = (
+            np.bincount(self.row, each.astype(np.float64), len(self.model)) for each in added
+        )
+        total = dict(zip(_SUMS, totals, strict=True))
         with np.errstate(all="ignore"):
-            logs = total(np.where(valid, ratios, 0.0)) / total(valid)
             scores = {
-                "n": total(named["n"]).astype(np.int64),
-                "skill": 1.0 - np.exp(logs),
-                "mase": total(named["mase"]) / total(named["mase_n"]),
-                "coverage": total(named["coverage"]) / total(named["coverage_n"]),
-                "weight": total(named["weight"]) / total(named["weight_n"]),
+                "skill": 1.0 - np.exp(logs / count),
+                "mase": total["mase"] / total["mase_n"],
+                "coverage": total["coverage"] / total["coverage_n"],
+                "weight": total["weight"] / total["weight_n"],
             }
-        return self._table(period, {name: _finite(values) for name, values in scores.items()})
+        some = np.flatnonzero(total["n"] > 0)
+        numbers = {name: _finite(values[some]) for name, values in scores.items()}
+        n = total["n"][some].astype(np.int64)
+        return pd.DataFrame({"period": period, "row": some, "n": n, **numbers})
 
-    def _table(self, period: _Key, scores: dict[str, np.ndarray]) -> pa.Table:
-        count, some = len(self.model), pa.array(scores["n"] > 0)
-        variable: Any = pa.nulls(count, SCORES_BY_PERIOD.field("variable").type)
-        columns = {
-            "kind": pa.array([period.kind] * count).dictionary_encode(),
-            "period": pa.array([period.name] * count).dictionary_encode(),
-            "start": pa.array([period.start] * count, pa.date32()),
-            "end": pa.array([period.end] * count, pa.date32()),
-            "variable": variable if self.variable is None else pa.array(self.variable),
-            "model": pa.array(self.model),
-            **{name: pa.array(values) for name, values in scores.items()},
+    def table(self, keys: Sequence[_Key], scores: Sequence[pd.DataFrame]) -> pa.Table:
+        """Return the rows of all periods, as `scores` returned them."""
+        if not scores:
+            return SCORES_BY_PERIOD.empty_table()
+        rows = pd.concat(scores)
+        at, own = rows["period"].to_numpy(), rows["row"].to_numpy()
+        columns: dict[str, Any] = {
+            "kind": pa.array([key.kind for key in keys]).take(at).dictionary_encode(),
+            "period": pa.array([key.name for key in keys]).take(at).dictionary_encode(),
+            "start": pa.array([key.start for key in keys], pa.date32()).take(at),
+            "end": pa.array([key.end for key in keys], pa.date32()).take(at),
+            "variable": pa.nulls(len(rows), SCORES_BY_PERIOD.field("variable").type),
+            "model": pa.array(self.model[own]),
         }
+        if self.variable is not None:
+            columns["variable"] = pa.array(self.variable[own])
+        for name in ("n", "skill", "mase", "coverage", "weight"):
+            columns[name] = pa.array(rows[name].to_numpy())  # where NaN stays NaN
         arrays = [columns[field.name].cast(field.type) for field in SCORES_BY_PERIOD]
-        return pa.table(arrays, schema=SCORES_BY_PERIOD).filter(some)
+        return pa.table(arrays, schema=SCORES_BY_PERIOD)
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
-    return values if values.dtype.kind == "i" else np.where(np.isfinite(values), values, np.nan)
+def _finite(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def summarise_periods(table: pa.Table, periods: Sequence[Period] = ()) -> list[PeriodResult]:

@@ -31,9 +31,9 @@ from pulse_assets.retrodiction.rules import (
 from pulse_assets.retrodiction.scores import METRICS, log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.stages.calibration import calibrate, is_symmetric
-from pulse_assets.stages.decay import CoverageCollector, find_alarms
+from pulse_assets.stages.decay import CoverageCollector, DecayWatch
 from pulse_assets.stages.ledger import latest_trust
-from pulse_assets.stages.losses import LossCollector
+from pulse_assets.stages.losses import LossCollector, VariableLosses
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
 from pulse_assets.stages.periods import PeriodSums, summarise_periods
 from pulse_assets.stages.pooling import KEY, POOLED_COLUMNS, add_up
@@ -128,15 +128,13 @@ def summarise(
         by_variable["wis"] = np.nan
     calibration = asdict(calibrate(over_all, pooled, levels))
     models = to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
-    tests, significance = _significance(losses, pooled, over_all)
-    scores_by_period = by_period.table(pooled, _general_name(pooled["model"]))
-    alarms = find_alarms(
-        covered.watched(pooled),
-        losses.by_variable(pooled),
-        ledger,
-        level=configuration["interval_level"],
-        horizon=horizon,
+    watch = DecayWatch(
+        covered.watched(pooled), level=configuration["interval_level"], horizon=horizon
     )
+    by_name = watch.reading(losses.by_variable(pooled))
+    tests, significance = _significance(by_name, pooled, over_all)
+    alarms = watch.alarms(ledger)
+    scores_by_period = by_period.table(pooled, _general_name(pooled["model"]))
     del losses, by_period, covered
     del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
@@ -173,12 +171,12 @@ def counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Tab
 
 
 def _significance(
-    losses: LossCollector, pooled: pd.DataFrame, over_all: pd.DataFrame
+    losses: Iterable[VariableLosses], pooled: pd.DataFrame, over_all: pd.DataFrame
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Return the table of tests, and what the JSON object has of them."""
     pairs = pooled.groupby("variable", observed=True)["expected"].max()
     by_name = {str(name): float(count) for name, count in pairs.items()}
-    rows = compare_rules(losses.by_variable(pooled), by_name)
+    rows = compare_rules(losses, by_name)
     families = _general_name(rows["model"])
     rows = adjust(rows, families)
     return to_table(rows), asdict(summarise_significance(rows, families, over_all))

@@ -28,6 +28,9 @@ from pulse_assets.stages.losses import VariableLosses
 
 #: A rule takes part in a confidence set if it has a forecast in this share of the batches.
 COMPLETE: Final = 0.95
+#: With more variables than this, confidence sets are computed over all horizons only: they are
+#: most of the work.
+MANY_VARIABLES: Final = 1000
 #: Horizon number that means "over all horizons".
 OVER_ALL: Final = 0
 
@@ -46,7 +49,7 @@ def compare_rules(losses: Iterable[VariableLosses], pairs: Mapping[str, float]) 
         One row per variable, rule and horizon, the horizon 0 meaning over all; a rule without any
         forecast at a horizon has no row. Not adjusted over variables, see `adjust`.
     """
-    histories = _Histories()
+    histories = _Histories(every_horizon=len(pairs) <= MANY_VARIABLES)
     parts = [
         _Comparison.of(each, pairs.get(each.variable, 0.0), histories).rows()
         for each in losses
@@ -92,9 +95,14 @@ def to_table(rows: pd.DataFrame) -> pa.Table:
 
 
 class _Histories:
-    """Resampled histories, the same for all variables that the same batches score."""
+    """Resampled histories, the same for all variables that the same batches score.
 
-    def __init__(self) -> None:
+    Attributes:
+        every_horizon: whether each horizon has confidence sets of its own.
+    """
+
+    def __init__(self, *, every_horizon: bool = True) -> None:
+        self.every_horizon = every_horizon
         self._drawn: dict[tuple[int, int, int], Floats] = {}
 
     def draw(self, batches: Sequence[str], block: int) -> Floats:
@@ -148,7 +156,9 @@ class _Comparison:
         losses, shape = self.losses, self.from_naive.shape[1:]
         naive, median = self._test(self.from_naive), self._test(self._from_median())
         lower, upper, rate = self._win_rates()
-        sets = np.array([self._confidence_set(at) for at in range(shape[1])]).T
+        sets = np.full(shape, np.nan)
+        for at in range(shape[1]) if self.histories.every_horizon else (shape[1] - 1,):
+            sets[:, at] = self._confidence_set(at)
         horizon = np.append(losses.horizons, OVER_ALL)
         frame = pd.DataFrame(
             {

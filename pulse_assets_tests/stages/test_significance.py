@@ -228,3 +228,12 @@ def test_the_report_says_which_differences_are_more_than_chance():
     )
     assert page.count("better *") == 4
     assert '<a href="#significance" title="more than chance">*</a>' in page
+
+
+def test_with_many_variables_confidence_sets_are_over_all_horizons_only(pairs, monkeypatch):
+    monkeypatch.setattr("pulse_assets.stages.significance.MANY_VARIABLES", 1)
+    rows = summarised(pairs).significance.to_pandas()
+    overall = rows["horizon"].isna()
+    assert rows.loc[~overall, "set_probability"].isna().all()
+    assert rows.loc[overall, "set_probability"].notna().all()
+    assert rows.loc[~overall & (rows["model"] != "naive"), "p_naive"].notna().all()
