@@ -139,7 +139,7 @@ def describe(model: str, difference: TrainingDifference) -> list[str]:
         >>> sentences = describe(
         ...     "ensemble", TrainingDifference(12, [row], -0.1, None, [], ["cpi"], 0)
         ... )
-        >>> print(*sentences, sep="\\n")
+        >>> print(*sentences, sep="\n")
         over 1 variable the errors of ensemble are 10.0 % smaller in B, on the pairs of 12 batches
         * by more than chance (5 % false discoveries): smaller on 1, larger on 0
         only in B: cpi

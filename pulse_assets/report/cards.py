@@ -192,13 +192,13 @@ def _spread(length: int, most: int) -> np.ndarray:
 def _quill_lines(quills: pd.DataFrame, past: pd.DataFrame) -> tuple[Dates, Floats]:
     """Return the forecasts of each origin one after another, with a gap between them.
 
-    Each begins with the observation of the origin, where that is known.
+    Each begins with the observation of the origin, where that is observed.
     """
-    known = past.set_index("target_date")["observed"]
-    known = known[~known.index.duplicated(keep="last")]
+    observed = past.set_index("target_date")["observed"]
+    observed = observed[~observed.index.duplicated(keep="last")]
     days, values = [], []
     for origin, rows in quills.groupby("origin_date"):
-        start = [known[origin]] if origin in known.index else []
+        start = [observed[origin]] if origin in observed.index else []
         days += [*[origin] * len(start), *rows["target_date"], rows["target_date"].iloc[-1]]
         values += [*start, *rows["predicted"], np.nan]
     return np.array(days, "M8[D]"), np.array(values, np.float64)

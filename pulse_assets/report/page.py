@@ -143,7 +143,7 @@ def gain_over_median(results: Mapping[str, Any], variable: str) -> float | None:
     Example:
         >>> skills = {"ensemble": 0.4, "ensemble_median": 0.2}
         >>> board = [{"model": name, "skill": skill} for name, skill in skills.items()]
-        >>> gain_over_median({"models_by_variable": {"gdp": board}}, "gdp")
+        >>> round(gain_over_median({"models_by_variable": {"gdp": board}}, "gdp") or 0.0, 6)
         0.25
     """
     skills = {row["model"]: row["skill"] for row in results["models_by_variable"][variable]}
