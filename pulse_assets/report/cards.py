@@ -192,7 +192,7 @@ def _spread(length: int, most: int) -> np.ndarray:
 def _quill_lines(quills: pd.DataFrame, past: pd.DataFrame) -> tuple[Dates, Floats]:
     """Return the forecasts of each origin one after another, with a gap between them.
 
-    Each begins with the observation of the origin, where that is observed.
+    Each begins with the observation of the origin, if there is one.
     """
     observed = past.set_index("target_date")["observed"]
     observed = observed[~observed.index.duplicated(keep="last")]
