@@ -64,7 +64,7 @@ def draw_ends(rng, values):
 
 @holds_for_all(
     20,
-    400,
+    250,
     seed=st.integers(0, 2**32 - 1),
     power=st.integers(-12, 12),
     levels=st.lists(st.integers(1, 999), min_size=1, max_size=9, unique=True),

@@ -92,7 +92,7 @@ def later_forecasts(calendar, day, rng):
 
 @holds_for_all(
     100,
-    1_000,
+    700,
     seed=st.integers(0, 2**32 - 1),
     calendar=st.sampled_from(sorted(CALENDARS)),
     late=st.sampled_from([0, 0, 3, 45]),
@@ -146,7 +146,7 @@ def test_what_others_forecast_later_changes_no_bit_of_a_forecast(
 
 @holds_for_all(
     30,
-    400,
+    250,
     seed=st.integers(0, 2**32 - 1),
     calendar=st.sampled_from(sorted(CALENDARS)),
     late=st.sampled_from([0, 0, 3, 45]),
