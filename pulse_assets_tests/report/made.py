@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS, RETRODICTIONS, TRUST_LEDGER
+from pulse_assets.report.cards import ReportTables
 from pulse_assets.results import Performance
 from pulse_assets.stages.results import summarise
 
@@ -198,3 +199,17 @@ def make_summary(pairs):
 
 def make_results(pairs):
     return make_summary(pairs).results
+
+
+def make_tables(pairs, **changes):
+    """The tables of the report of these pairs."""
+    summary = make_summary(pairs)
+    tables = ReportTables(
+        skill=summary.skill_by_horizon,
+        ledger=make_ledger(score_pairs(pairs)),
+        retrodictions=make_retrodictions(pairs),
+        forecasts=NEXT_FORECASTS.empty_table(),
+        periods=summary.scores_by_period,
+        quills=make_quills(pairs),
+    )
+    return tables._replace(**changes)

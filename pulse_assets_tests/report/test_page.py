@@ -8,7 +8,6 @@ import pytest
 
 from pulse_assets.catalog import NEXT_FORECASTS, TRUST_LEDGER
 from pulse_assets.report import build_report
-from pulse_assets.report.cards import ReportTables
 from pulse_assets.report.page import (
     FIGURED_VARIABLES,
     best_rules,
@@ -19,12 +18,11 @@ from pulse_assets_tests.report.made import (
     BATCHES,
     PUBLICATION,
     make_forecasts,
-    make_ledger,
     make_pairs,
-    make_quills,
     make_results,
     make_retrodictions,
     make_summary,
+    make_tables,
     score_pairs,
     summarise_made,
     to_metrics,
@@ -64,20 +62,6 @@ def build(pairs, **changes):
     names = pairs["variable"].unique()
     tables = make_tables(pairs, forecasts=make_forecasts(names))
     return build_report(make_results(pairs) | changes, tables)
-
-
-def make_tables(pairs, **changes):
-    """The tables of the report of these pairs."""
-    summary = make_summary(pairs)
-    tables = ReportTables(
-        skill=summary.skill_by_horizon,
-        ledger=make_ledger(score_pairs(pairs)),
-        retrodictions=make_retrodictions(pairs),
-        forecasts=NO_FORECASTS,
-        periods=summary.scores_by_period,
-        quills=make_quills(pairs),
-    )
-    return tables._replace(**changes)
 
 
 def build_unscored(**changes):

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pulse_assets.catalog import NEXT_FORECASTS
 from pulse_assets.evaluation.volatility import FEWEST, MEMORY, RECENT, SHARE, classify
 from pulse_assets.history.periods import Period, middle_days, read_periods, recessions
 from pulse_assets.report import build_report
 from pulse_assets_tests.report.made import (
     make_ledger,
     make_pairs,
-    make_retrodictions,
+    make_tables,
     score_pairs,
     summarise_made,
     to_metrics,
@@ -244,14 +243,8 @@ def test_what_is_no_file_of_periods_is_an_error(tmp_path, text, message):
 
 
 def test_the_report_shows_who_was_right_in_which_year(pairs, summary):
-    page = build_report(
-        summary.results,
-        summary.skill_by_horizon,
-        make_ledger(score_pairs(pairs)),
-        make_retrodictions(pairs),
-        NEXT_FORECASTS.empty_table(),
-        summary.scores_by_period,
-    )
+    tables = make_tables(pairs, periods=summary.scores_by_period)
+    page = build_report(summary.results, tables)
     section = page[page.index('<section id="periods">') :]
     section = section[: section.index("</section>")]
     years = [f">{year}</th>" for year in range(2006, 2011)]

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.comparison import diebold_mariano
-from pulse_assets.catalog import NEXT_FORECASTS, SIGNIFICANCE, TRUST_LEDGER
+from pulse_assets.catalog import SIGNIFICANCE, TRUST_LEDGER
 from pulse_assets.cli.terminal import print_summary
 from pulse_assets.evaluation.comparison import adjust_probabilities
 from pulse_assets.report import build_report
@@ -16,7 +16,7 @@ from pulse_assets_tests.report.made import (
     KEY,
     make_ledger,
     make_pairs,
-    make_retrodictions,
+    make_tables,
     score_pairs,
     summarise_made,
     to_metrics,
@@ -214,14 +214,7 @@ def test_without_a_difference_there_is_no_star(summary):
 
 def test_the_report_says_which_differences_are_more_than_chance():
     pairs = one_target_a_batch(ensemble=0.4)
-    scores, summary = score_pairs(pairs), summarised(pairs)
-    page = build_report(
-        summary.results,
-        summary.skill_by_horizon,
-        make_ledger(scores),
-        make_retrodictions(pairs),
-        NEXT_FORECASTS.empty_table(),
-    )
+    page = build_report(summarised(pairs).results, make_tables(pairs))
     assert "More than chance?" in page
     assert (
         "Of 2 variables, the errors of the ensemble are smaller on 2 and larger on 0 than" in page
