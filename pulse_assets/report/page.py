@@ -1,5 +1,6 @@
 """The texts and tables of the report; `page.html` lays them out and escapes every name."""
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -240,6 +241,7 @@ def _digits(number: float) -> int:
     return min(6, max(0, 2 - math.floor(math.log10(abs(number)))))
 
 
+@functools.cache  # it compiles the templates
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("pulse_assets", "report"),
