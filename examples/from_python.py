@@ -3,8 +3,6 @@
 python examples/from_python.py
 """
 
-import pandas as pd
-
 from pulse_assets import TrainingConfig, train
 
 
@@ -20,9 +18,9 @@ def main() -> None:
     )
     print(results.models[["model", "skill", "mase", "trust"]].head(5).to_string(index=False))
     print(results.trust_scores)
-    forecasts = pd.read_parquet(f"{results.data['configuration']['store']}/next_forecasts")
-    ours = forecasts[forecasts["model"] == "ensemble"]
-    print(ours[["variable", "target_date", "predicted", "lower", "upper"]].to_string(index=False))
+    forecasts = results.forecasts(model="ensemble")
+    columns = ["variable", "target_date", "predicted", "lower", "upper"]
+    print(forecasts[columns].to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Retrodiction training as a Dagster asset graph.
 
-`train(TrainingConfig(...))` returns `TrainingResults`: most programs need no more. The names below
-are imported when first used, because Dask workers import this package too and need no Dagster.
+`train(TrainingConfig(...))` returns `TrainingResults`, and `open_store(uri)` those of a finished
+training: most programs need no more. The names below are imported when first used, because Dask
+workers import this package too and need no Dagster.
 """
 
 import importlib
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
         setup_logging,
     )
     from pulse_assets.settings import TrainingConfig
-    from pulse_assets.training import TrainingPipeline, TrainingResults, train
+    from pulse_assets.stored_results import TrainingResults, open_store
+    from pulse_assets.training import TrainingPipeline, train
 
 __all__ = [
     "PulseError",
@@ -27,6 +29,7 @@ __all__ = [
     "TrainingResults",
     "create_config_from_args",
     "main",
+    "open_store",
     "parse_args",
     "setup_logging",
     "train",
@@ -38,9 +41,10 @@ _MODULES = {
     "TrainingBatch": "batches.windows",
     "TrainingConfig": "settings",
     "TrainingPipeline": "training",
-    "TrainingResults": "training",
+    "TrainingResults": "stored_results",
     "create_config_from_args": "run_training",
     "main": "run_training",
+    "open_store": "stored_results",
     "parse_args": "run_training",
     "setup_logging": "run_training",
     "train": "training",

@@ -4,9 +4,9 @@ All lists of assets derive from `CATALOG`. Without Dagster, because workers read
 specs made from it are in `pulse_assets.assets.specs`.
 
 Columns have the names of the field: `origin_date`, `horizon`, `target_date`, `predicted`,
-`observed`. Dates are calendar days (`date32`). A score that is undefined is NaN, never dropped:
-`n` and `missing` beside it count the pairs behind it. What is rounded, and how far, is said in the
-column's description; `pulse_assets.retrodiction.rounding` does it.
+`observed`. Dates are calendar days (`date32`), stored as midnights. A score that is undefined is
+NaN, never dropped: `n` and `missing` beside it count the pairs behind it. What is rounded, and how
+far, is said in the column's description; `pulse_assets.retrodiction.rounding` does it.
 """
 
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
+from pulse_assets.result_tables import (
+    NAME as _NAME,
+)
+from pulse_assets.result_tables import (
+    SCORES_BY_PERIOD,
+    SIGNIFICANCE,
+    SKILL_BY_HORIZON,
+)
+from pulse_assets.result_tables import (
+    table_schema as _table,
+)
 from pulse_assets.retrodiction.scores import METRICS
 
 #: The type of an asset's object, which is the suffix of its name too.
 Suffix = Literal["parquet", "json", "html"]
 
-_NAME: Final = pa.dictionary(pa.int32(), pa.string())
 _NUMBERS: Final = pa.list_(pa.field("element", pa.float64()))
-
-
-def _table(**columns: tuple[pa.DataType, str]) -> pa.Schema:
-    """Build a schema of (type, meaning) pairs; the meaning is kept as field metadata."""
-    return pa.schema(
-        [
-            pa.field(name, kind, metadata={"description": text})
-            for name, (kind, text) in columns.items()
-        ]
-    )
 
 
 HISTORICAL_DATA: Final = _table(
@@ -156,26 +156,16 @@ BATCH_METRICS: Final = _table(
         pa.float64(),
         "compared pairs on which the rule is closer than `naive`; equal to 1e-12 counts 1/2",
     ),
+    error_saved=(
+        pa.float64(),
+        "sum over the pairs of the absolute error that `ensemble` would have without the rule, "
+        "minus what it has; below 0: it would be closer without it",
+    ),
     weight=(
         pa.float64(),
         "mean share of the rule in `ensemble` over all pairs and horizons, a multiple of 2^-12; "
         "NaN for the ensembles",
     ),
-)
-
-#: A row per variable, model and horizon of all batches together; no variable: over all variables.
-SKILL_BY_HORIZON: Final = _table(
-    variable=(_NAME, "name of the series; null: over all variables"),
-    model=(
-        _NAME,
-        "name of the forecasting rule; over all variables `ar_with_*` stands for all rules on "
-        "leading indicators",
-    ),
-    horizon=(pa.int32(), "whole steps ahead, in the variable's own frequency"),
-    skill=(pa.float64(), "1 - error relative to `naive` over the same pairs, see training_results"),
-    trust=(pa.float64(), "trust after the last batch, 0..1; over all variables their mean"),
-    mase=(pa.float64(), "mean absolute scaled error over all verified pairs"),
-    n=(pa.int64(), "verified pairs"),
 )
 
 TRUST_LEDGER: Final = _table(
@@ -352,6 +342,30 @@ All batches together. Over all variables (`variable` null) the rules on leading 
         upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
         schema=SKILL_BY_HORIZON,
         sort_keys=("variable", "model", "horizon"),
+    ),
+    AssetInfo(
+        "significance",
+        "results",
+        """Whether a rule differs from `naive` and from `ensemble_median` by more than chance.
+
+The test of Diebold and Mariano for each variable, rule and horizon, adjusted over variables; the
+model confidence set of 90 %: the rules that cannot be told from the best; and win rates with their
+intervals. Random numbers have a seed from the content, so that they repeat.""",
+        upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
+        schema=SIGNIFICANCE,
+        sort_keys=("variable", "model", "horizon"),
+    ),
+    AssetInfo(
+        "scores_by_period",
+        "results",
+        """Who was right when: scores by year, recession, calm and crisis, and periods of yours.
+
+A batch counts in the periods that hold the middle day of its window. Recessions are those of the
+United States, by NBER. A variable is in a *crisis* where naive's error over the three batches
+before was larger than at four of five of the 120 times before that: later data change no label.""",
+        upstream=("batch_metrics", "trust_ledger", "next_forecasts"),
+        schema=SCORES_BY_PERIOD,
+        sort_keys=("kind", "period", "variable", "model"),
     ),
     AssetInfo(
         "training_results",

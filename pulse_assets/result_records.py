@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 Severity = Literal["ERROR", "WARN"]
 
@@ -192,6 +192,12 @@ class ModelResult(_Record):
     """
     weight: _Share
     """Mean share of the rule in `ensemble`; null for the ensembles."""
+    worth: float | None
+    """By how much larger the error of `ensemble` would be without the rule, its weight shared out
+    among the others: 0.01 is 1 % larger, below 0 smaller. The geometric mean over (variable,
+    horizon) of the ratios, each clipped to 0.01..100, minus 1; null for the ensembles, and for
+    `ar_with_*`, which are several rules.
+    """
     n: _Count
     """Verified pairs with a forecast."""
     missing: _Count

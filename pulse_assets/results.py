@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pulse_assets.evaluation_records import Alarm, PeriodResult, Significance
 from pulse_assets.result_records import (
     SCHEMA_VERSION,
     BatchCounts,
@@ -34,6 +35,7 @@ from pulse_assets.result_records import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Alarm",
     "BatchCounts",
     "BatchError",
     "Calibration",
@@ -41,10 +43,12 @@ __all__ = [
     "GivenModel",
     "ModelResult",
     "Performance",
+    "PeriodResult",
     "ResultsDocument",
     "RevisionResult",
     "RuleErrors",
     "Severity",
+    "Significance",
     "SkippedBatch",
     "SkippedVariable",
     "VariablePublication",
@@ -68,7 +72,7 @@ class ResultsDocument(BaseModel):
         defer_build=True,
     )
 
-    schema_version: Literal[4]
+    schema_version: Literal[5]
     """Version of this schema."""
     success: bool
     """Whether every check of severity ERROR that was run has passed."""
@@ -88,6 +92,16 @@ class ResultsDocument(BaseModel):
     """The same leaderboard for each variable alone."""
     calibration: Calibration
     """How often outcomes lay below each quantile."""
+    significance: Significance = Field(default_factory=Significance)
+    """Which differences are more than chance."""
+    alarms: list[Alarm] = Field(default_factory=list)
+    """Signs of decay, those of `ensemble` first, then in order of variable and rule."""
+    periods: list[PeriodResult] = Field(default_factory=list)
+    """Scores by period, over all variables; the table `scores_by_period` has each rule and
+    variable.
+    """
+    reasons: dict[str, list[str]] = Field(default_factory=dict)
+    """Why the ensemble trusts the rules that it trusts: sentences by variable."""
     performance: Performance
     dask_cluster: dict[str, Any]
     """The Dask cluster that ran the batches; empty without one."""

@@ -85,6 +85,14 @@ def _run(arguments: Sequence[str] | None, began: float) -> Literal[0, 1]:
                 from pulse_assets.cli.check import check
 
                 return check(config, as_json=args.json)
+            if args.command == "export":
+                from pulse_assets.cli.export import export
+
+                return export(args, config)
+            if args.command == "compare":
+                from pulse_assets.cli.compare import compare
+
+                return compare(args, config)
             from pulse_assets.cli.commands import run_command
 
             return run_command(args, config)

@@ -7,11 +7,8 @@ Dagster, pandas and the models of the results are imported when they are first n
 reported before that.
 """
 
-import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pulse_assets.checked_training import CheckedTraining
@@ -21,100 +18,13 @@ from pulse_assets.execution.kernels import prepare_kernels
 from pulse_assets.execution.tally import NoProgress, Progress
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, dagster_home
-from pulse_assets.storage.layout import object_path
-from pulse_assets.storage.store import Store, open_store
-from pulse_assets.storage.tables import decode_table
+from pulse_assets.storage.store import open_store
+from pulse_assets.stored_results import TrainingResults
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pulse_assets.dagster.runs import RunOutcome
-    from pulse_assets.result_records import BatchError, CheckOutcome, RuleErrors, SkippedVariable
-    from pulse_assets.results import ResultsDocument
 
 _log: Final = logging.getLogger(__name__)
-
-#: Path of the table of skill by horizon in a store.
-_SKILL: Final = object_path("skill_by_horizon")
-
-
-@dataclass(frozen=True)
-class TrainingResults:
-    """The results of a training and where they are stored.
-
-    Attributes:
-        data: the `training_results` object as plain values, as it is stored.
-        results_path: path or address of the stored object.
-        report_path: path or address of the HTML report.
-        success: whether the run succeeded and every check of severity ERROR passed: no batch and
-            no rule failed, every variable was predicted, no rule looks ahead, the tables are whole.
-        store: where the tables of the training are.
-        message: why the training did not succeed, in one sentence per failed check; else empty.
-    """
-
-    data: Mapping[str, Any]
-    results_path: str
-    report_path: str
-    success: bool
-    store: Store
-    message: str = ""
-
-    @cached_property
-    def document(self) -> "ResultsDocument":
-        """The same object with a type for each field: `results.document.batches.completed`."""
-        from pulse_assets.results import ResultsDocument
-
-        return ResultsDocument.model_validate(self.data)
-
-    @property
-    def models(self) -> "pd.DataFrame":
-        """The leaderboard over all variables, one row per model, best skill first."""
-        import pandas as pd
-
-        return pd.DataFrame(self.data["models"])
-
-    @cached_property
-    def skill_by_horizon(self) -> "pd.DataFrame":
-        """Skill, trust and mase by variable, model and horizon; variable None: over all of them.
-
-        It is read from the store when it is first used.
-        """
-        data, name = self.store.read(_SKILL), f"{self.store.uri}/{_SKILL}"
-        frame = decode_table(data, "skill_by_horizon", name=name).to_pandas()
-        names = frame[["variable", "model"]].astype(object)
-        return frame.assign(**names.where(names.notna(), None))
-
-    @property
-    def trust_scores(self) -> dict[str, float | None]:
-        """Trust of `ensemble` by variable after the last batch, 0..1; None if undefined."""
-        return self.document.variables.trust_scores
-
-    @property
-    def errors(self) -> "list[BatchError]":
-        """The failed batches."""
-        return self.document.errors
-
-    @property
-    def checks(self) -> "list[CheckOutcome]":
-        """The results of the asset checks."""
-        return self.document.checks
-
-    @property
-    def warnings(self) -> list[str]:
-        """Messages of failed checks that warn, although the training may have succeeded."""
-        from pulse_assets.stages.outcome import warnings_of
-
-        return warnings_of(self.data)
-
-    @property
-    def skipped_variables(self) -> "list[SkippedVariable]":
-        """Variables that batches leave out, and why."""
-        return self.document.skipped_variables
-
-    @property
-    def rule_errors(self) -> "list[RuleErrors]":
-        """Errors that rules raised."""
-        return self.document.rule_errors
 
 
 @dataclass(frozen=True)
@@ -200,13 +110,4 @@ def _read_results(outcome: "RunOutcome", settings: Settings) -> TrainingResults:
     if not outcome.published:
         raise TrainingError("; ".join(outcome.failures) or "the run ended without results")
     store = open_store(settings.store, settings.s3)
-    path = object_path("training_results", suffix="json")
-    data = json.loads(store.read(path))
-    return TrainingResults(
-        data=data,
-        results_path=f"{store.uri}/{path}",
-        report_path=f"{store.uri}/{object_path('training_report', suffix='html')}",
-        success=outcome.success and data["success"],
-        store=store,
-        message="; ".join(data["problems"] or outcome.failures),
-    )
+    return TrainingResults.read(store, success=outcome.success, failures=outcome.failures)

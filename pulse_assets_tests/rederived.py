@@ -66,6 +66,41 @@ def share_below(observed, quantile, level):
     return level if observed == quantile else float(observed < quantile)
 
 
+def saved_by_rule(pair):
+    """{model: by how much its weight makes the absolute error of the ensemble smaller}, one pair.
+
+    Of the rows of all models on that pair; the ensembles have no weight.
+    """
+    rules = [row for row in pair if is_number(row["weight"]) and row["weight"] > 0]
+    saved = {row["model"]: 0.0 for row in pair}
+
+    def error(of):
+        total = math.fsum(row["weight"] for row in of)
+        mean_forecast = math.fsum(row["weight"] * row["predicted"] for row in of) / total
+        return abs(mean_forecast - of[0]["observed"])
+
+    for left_out in rules:
+        others = [row for row in rules if row is not left_out]
+        if others:
+            saved[left_out["model"]] = error(others) - error(rules)
+    return saved
+
+
+def worth(rows, ensemble_errors):
+    """By how much larger the error of the ensemble would be without a rule, of its scored rows.
+
+    The errors of the ensemble are the sums over all batches by (variable, horizon).
+    """
+    saved = defaultdict(list)
+    for row in rows:
+        saved[row["variable"], row["horizon"]].append(row["error_saved"])
+    logs = [
+        math.log((ensemble_errors[task] + math.fsum(sums)) / ensemble_errors[task])
+        for task, sums in saved.items()
+    ]
+    return math.exp(mean(logs)) - 1
+
+
 def scores(pairs, levels):
     """The scores of one rule, variable, horizon and batch, from its pairs (dictionaries)."""
     known = [p for p in pairs if is_number(p["predicted"])]

@@ -276,7 +276,7 @@ def test_options_belong_to_their_command(capsys):
 def test_an_unknown_command_is_refused_with_the_nearest_one(capsys):
     assert refusal(capsys, "forcast") == (
         "error: unknown command 'forcast': did you mean forecast? The commands are train, check, "
-        "status, forecast, report; see pulse-train --help"
+        "status, forecast, export, compare, report; see pulse-train --help"
     )
     assert "did you mean" not in refusal(capsys, "publish")
 

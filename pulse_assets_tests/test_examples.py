@@ -1,5 +1,6 @@
 """Every example runs, as its text says."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,24 @@ def test_a_notebook():
     assert all(word in board["text/plain"] for word in ("model", "skill", "trust"))
     assert len(trust["text/plain"].splitlines()) == 2 + 5
     assert "&lt;!doctype html&gt;" in report["text/html"]
+
+
+def test_from_a_frame_to_a_decision_in_ten_cells(tmp_path, monkeypatch):
+    monkeypatch.setenv("PULSE_STORE", str(tmp_path / "store"))
+    notebook = nbformat.read(EXAMPLES / "decision.ipynb", as_version=4)
+    assert len(notebook.cells) == 10
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    NotebookClient(notebook, resources={"metadata": {"path": tmp_path}}).execute()
+    outputs = [cell.outputs[-1] for cell in notebook.cells if cell.cell_type == "code"]
+    _, models, board, reasons, tests, periods, held, ahead, decision = outputs
+    for table in (models, board):
+        assert "worth" in table["data"]["text/plain"]
+    assert "of the ensemble in 2022" in reasons["data"]["text/plain"]
+    assert "p_naive" in tests["data"]["text/plain"]
+    assert "2008-2009" in periods["data"]["text/plain"]
+    assert 0.5 < float(re.findall(r"0\.\d+", held["data"]["text/plain"])[0]) <= 1.0
+    assert "predicted" in ahead["data"]["text/plain"]
+    assert re.match(r"Plan for \d+\.\d % in September 2023.*Leave room for", decision["text"])
 
 
 def test_an_own_rule():

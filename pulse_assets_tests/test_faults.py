@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 BATCHES = 60
-OBJECTS = 4 * BATCHES + 3  # and trust, forecasts and skill
+OBJECTS = 4 * BATCHES + 5  # and trust, forecasts, skill, significance and periods
 
 
 @pytest.fixture(scope="module")

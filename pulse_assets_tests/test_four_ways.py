@@ -31,7 +31,7 @@ TAGS = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_r
 OPTIONS = {"models": MODELS, "horizons": [1, 3]}
 IN_PROCESS = {"local": {"n_workers": 1}}
 #: The tables of twelve batches, the ledger, the next forecasts, and the skill by horizon.
-OBJECTS = 4 * 12 + 3
+OBJECTS = 4 * 12 + 5
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,10 @@ PACKAGE = Path(pulse_assets.__file__).parent
 #: The layers from the lowest to the highest: a module imports from its own and from lower ones. The
 #: longest name that a module's name begins with decides.
 LAYERS = [
-    ["array_types", "errors", "result_records", "results"],
+    ["array_types", "errors", "result_records", "evaluation_records", "results", "result_tables"],
     ["results_schema"],
     ["retrodiction", "batches.windows", "batches.states"],
+    ["evaluation"],
     ["catalog"],
     ["storage"],
     ["history"],
@@ -37,6 +38,11 @@ LAYERS = [
     ],
     ["assets"],
     ["dagster", "definitions"],
+    ["frames", "as_of"],
+    ["exports.nixtla", "exports.fev", "exports.hubverse"],
+    ["result_frames"],
+    ["stored_results"],
+    ["exports"],
     ["training"],
     ["", "cli", "run_training"],
 ]

@@ -117,7 +117,11 @@ def test_a_rule_that_looks_ahead_fails_the_training_everywhere(config, settings,
     assert {one["model"] for one in found.rule_errors} == {"peeker"}
     assert "looks ahead" in found.message
     assert "; ".join(found.data["problems"]) == found.message
-    failed = [one for one in found.checks if one["passed"] is False and one["severity"] == "ERROR"]
+    failed = [
+        one
+        for one in found.document.checks
+        if one["passed"] is False and one["severity"] == "ERROR"
+    ]
     assert {one["name"] for one in failed} == {"no_failed_rules"}
     assert [one["asset"] for one in failed] == ["retrodictions", "next_forecasts"]
     assert valid(found.data)
@@ -140,11 +144,15 @@ def test_a_failed_check_is_one_error_line_and_exit_code_1(pulse, settings, peeki
 def test_a_training_without_problems_says_so(config, settings):
     found = train(config())
     assert (found.success, found.message, found.data["problems"]) == (True, "", [])
-    assert found.warnings == [one["message"] for one in found.checks if not one["passed"]]
+    assert found.warnings == [one["message"] for one in found.document.checks if not one["passed"]]
     skipped = {(one["variable"], one["reason"]) for one in found.skipped_variables}
     assert skipped == {(name, "no observation in the window") for name in ("line", "wave")}
-    assert {one["passed"] for one in found.checks if one["severity"] == "ERROR"} == {True}
-    assert len({(one["name"], one["asset"]) for one in found.checks}) == len(found.checks) > 15
+    assert {one["passed"] for one in found.document.checks if one["severity"] == "ERROR"} == {True}
+    assert (
+        len({(one["name"], one["asset"]) for one in found.document.checks})
+        == len(found.document.checks)
+        > 15
+    )
     assert found.rule_errors == []
     assert valid(found.data)
     assert "did not succeed" not in report_of(settings)

@@ -102,15 +102,20 @@ def test_the_run_config_that_names_buckets_is_valid():
 
 
 def test_the_python_example_runs(capsys):
-    exec(PYTHON[0], {})
+    names = {}
+    exec(PYTHON[0], names)
     printed = capsys.readouterr().out
     assert "ensemble" in printed
     assert "True" in printed
+    exec(PYTHON[1], names)
+    printed = capsys.readouterr().out
+    assert "2020-04-01" in printed
+    assert "q0.95" in printed
 
 
 def test_the_own_rule_forecasts():
     names = {}
-    exec(PYTHON[1], names)
+    exec(PYTHON[2], names)
     assert names["LastTwo"]().fit_predict(np.array([1.0, 2.0, 4.0]), [1, 2]) == [3.0, 3.0]
 
 

@@ -87,7 +87,7 @@ def retrodictions(store):
         numbers_of = [table[name].to_numpy() for name in NUMBERS]
         columns = np.column_stack([*numbers_of, list_rows(table["quantiles"])])
         for key, row, day in zip(keys, columns, table["made_at"].to_pylist(), strict=True):
-            numbers[key], days[key] = row.tobytes(), day
+            numbers[key], days[key] = row.tobytes(), day.date()
     return numbers, days
 
 
@@ -160,7 +160,7 @@ def test_the_release_that_is_scored_is_the_one_asked_for(tmp_path, score_against
     tables = [pq.read_table(p) for p in (tmp_path / "store").glob("retrodictions/**/*.parquet")]
     for table in tables:
         for row in table.filter(pc.field("model") == "naive").to_pylist():
-            own = releases[row["variable"], row["target_date"]]
+            own = releases[row["variable"], row["target_date"].date()]
             place = {"first": 0, "2": min(1, len(own) - 1), "latest": -1}[score_against]
             assert row["observed"] == own[place]
             assert row["observed_latest"] == own[-1]
@@ -174,7 +174,7 @@ def test_next_forecasts_start_from_the_newest_release(trained):
     assert (
         set(naive["predicted"].to_pylist()) == set(naive["origin_value"].to_pylist()) == {last[2]}
     )
-    assert naive["made_at"][0].as_py() == max(row[3] for row in rows).astype(date)
+    assert naive["made_at"][0].as_py().date() == max(row[3] for row in rows).astype(date)
 
 
 def test_results_tell_what_revisions_do(trained):

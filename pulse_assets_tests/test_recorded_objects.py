@@ -23,7 +23,7 @@ def _approximately(value: Any) -> Any:
 
 def test_a_small_training_stores_the_recorded_objects(tmp_path):
     recorded = json.loads(RECORD.read_text("utf-8"))
-    assert len(recorded) == 17
+    assert len(recorded) == 19
     found = small_training(tmp_path)
     assert found.keys() == recorded.keys()
     for name, expected in recorded.items():

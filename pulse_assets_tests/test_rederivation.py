@@ -73,13 +73,21 @@ class Training:
         self.stored = [row for row in self.metrics if row["model"] is not None]
         names = ("batch", "variable", "model", "horizon")
         self.scored = [
-            dict(zip(names, place, strict=True)) | rederived.scores(pairs, LEVELS)
+            dict(zip(names, place, strict=True))
+            | rederived.scores(pairs, LEVELS)
+            | {"error_saved": math.fsum(pair["saved"] for pair in pairs)}
             for place, pairs in pairs_by_row(self).items()
         ]
 
     def rows(self, asset):
         paths = sorted((self.store / asset).rglob("*.parquet"))
-        return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+        rows = [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+        return [{name: as_day(value) for name, value in row.items()} for row in rows]
+
+
+def as_day(value):
+    """Return a stored midnight as a day, and other values as they are."""
+    return value.date() if isinstance(value, dt.datetime) else value
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +117,13 @@ def periods(source, name, batch):
 
 def pairs_by_row(training):
     """Return the pairs of each (batch, variable, model, horizon), checked against the source."""
-    naive, found, seen = {}, defaultdict(list), {}
+    naive, found, seen, models = {}, defaultdict(list), {}, defaultdict(list)
     for row in training.retrodictions:
+        pair = (row["batch"], row["variable"], row["origin_date"], row["horizon"])
+        models[pair].append(row)
         if row["model"] == "naive":
-            pair = (row["batch"], row["variable"], row["origin_date"], row["horizon"])
             naive[pair] = abs(row["predicted"] - row["observed"])
+    saved = {pair: rederived.saved_by_rule(rows) for pair, rows in models.items()}
     for row in training.retrodictions:
         key = row["batch"], row["variable"]
         if key not in seen:
@@ -126,7 +136,8 @@ def pairs_by_row(training):
         assert row["scale"] == pytest.approx(scale, rel=2**-21)
         pair = (*key, row["origin_date"], row["horizon"])
         place = row["batch"], row["variable"], row["model"], row["horizon"]
-        found[place].append(row | {"square": square, "naive": naive[pair]})
+        own = {"square": square, "naive": naive[pair], "saved": saved[pair][row["model"]]}
+        found[place].append(row | own)
     return found
 
 
@@ -151,6 +162,8 @@ def test_every_sum_of_every_batch(training):
         numbers = ("n", "missing", "compared", "wins", "abs_error", "naive_abs_error")
         exact = {name: own[name] for name in numbers} | rederived.stored_scores(own)
         assert_same(row, exact, place_of(row), rel=2**-21)
+        saved = {"error_saved": own["error_saved"]}
+        assert_same(row, saved, place_of(row), rel=2**-20, absolute=1e-9 * own["abs_error"])
         of_rule = weights[place_of(row)[:3]]
         weight = math.fsum(n * w for n, w in of_rule) / sum(n for n, _ in of_rule)
         assert_same(row, {"weight": weight}, place_of(row), absolute=2**-13)
@@ -228,9 +241,15 @@ def expected_board(training, variable):
         chosen = [row | {"model": general(row["model"])} for row in chosen]
     trust = latest_trust(training, None)
     pairs = sum(row["n"] for row in chosen if row["model"] == "naive")
+    errors = defaultdict(float)
+    for row in chosen:
+        errors[row["variable"], row["horizon"]] += (row["model"] == "ensemble") * row["abs_error"]
     board = []
     for model in {row["model"] for row in chosen}:
-        row = rederived.leaderboard_row([row for row in chosen if row["model"] == model])
+        rows = [row for row in chosen if row["model"] == model]
+        row = rederived.leaderboard_row(rows)
+        of_several = model in ("ensemble", "ensemble_median", "ar_with_*")
+        row["worth"] = math.nan if of_several else rederived.worth(rows, errors)
         named = general if variable is None else str
         laws = [trust[v, m] for v, m in trust if named(m) == model and variable in (None, v)]
         names = {"trust": "trust", "trust_lower": "lower", "trust_upper": "upper"}

@@ -373,7 +373,11 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
         (["--no-such-option"], ["--no-such-option", "--help"]),
         (
             ["stray"],
-            ["unknown command 'stray'", "train, check, status, forecast, report", "--help"],
+            [
+                "unknown command 'stray'",
+                "forecast, export, compare, report",
+                "--help",
+            ],
         ),
         (["staus"], ["unknown command 'staus'", "did you mean status?", "--help"]),
     ],

@@ -94,6 +94,43 @@ def test_the_summary_is_plain_and_fits_80_columns(results):
     assert "[/] no \N{REPLACEMENT CHARACTER}[2Jdata" in text
 
 
+def test_of_500_variables_the_summary_has_at_most_30_lines_and_a_pointer(results):
+    gdp, names = results["variables"]["details"]["gdp"], [f"v{i:03}" for i in range(500)]
+    details = {name: gdp | {"skill": i / 1000} for i, name in enumerate(names)}
+    many = {
+        "variables": results["variables"] | {"details": details},
+        "errors": [
+            {"batch": f"b{i}", "type": "E", "message": f"{i} " + "word " * 60} for i in range(40)
+        ],
+        "skipped": [{"batch": "2020-01-01", "reason": f"reason {i}"} for i in range(30)],
+        "skipped_variables": [skip(name, 5, reason=f"because of {name}") for name in names],
+        "rule_errors": [rule_error(model=f"m{i}") for i in range(30)],
+        "checks": [failed_check(f"warning {i} " + "word " * 40) for i in range(30)],
+    }
+    paths = {"results": "/data/r.json", "report": "/data/r.html"}
+    lines = summary(results | many, paths=paths).splitlines()
+    assert len(lines) <= 30
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    for part in ("v499", "v000", "and 494 more: see the report, or --json"):
+        assert part in text
+    for title in ("failed batches: b0", "failed rules: m0", "skipped batches: 1 reason"):
+        assert title in text
+    for count in ("(and 39 more)", "(and 29 more)"):
+        assert count in text
+    assert lines[-2:] == ["results: /data/r.json", "report: /data/r.html"]
+
+
+def rule_error(**changes):
+    error = {"model": "m", "type": "ValueError", "message": "no", "count": 3, "batches": 2}
+    return error | {"variable": "gdp", "first_origin": "2020-01-01"} | changes
+
+
+def failed_check(message):
+    named = {"name": "interval_coverage", "asset": "batch_metrics", "severity": "WARN"}
+    return named | {"passed": False, "message": message, "values": {}}
+
+
 def test_only_the_first_failures_are_listed(results):
     errors = [{"batch": f"b{i:02}", "type": "RuleError", "message": f"boom {i}"} for i in range(13)]
     text = summary(results | {"errors": errors})
@@ -263,7 +300,7 @@ def test_of_many_variables_those_of_highest_and_lowest_skill_are_listed(results)
     text = summary(results | {"variables": results["variables"] | {"details": details}})
     ranked = sorted(details, key=lambda name: (-(details[name]["skill"] or -1), name))
     listed = re.findall(r"^(v\d+)", text, re.MULTILINE)
-    assert listed == ranked[:10] + ranked[-10:]
+    assert listed == ranked[:3] + ranked[-3:]
     assert listed[-1] == "v007"
-    assert "highest and lowest skill; and 102 more: see the report, or --json" in text
-    assert len(text.splitlines()) <= 40
+    assert "highest and lowest skill; and 116 more: see the report, or --json" in text
+    assert len(text.splitlines()) <= 30

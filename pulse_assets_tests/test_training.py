@@ -88,7 +88,8 @@ def test_the_graph_equals_one_plain_loop(trained, tmp_path):
         batch = make_batch(start.isoformat(), looped.end_date, 30, options.variables)
         run_batch(BatchTask((batch,), settings, options))
     graph, loop = stored(config.store), stored(looped.store)
-    for name in ("trust_ledger", "next_forecasts", "skill_by_horizon"):
+    results = ("skill_by_horizon", "significance", "scores_by_period")
+    for name in ("trust_ledger", "next_forecasts", *results):
         assert graph.pop(f"{name}/{name}.parquet")
     assert graph == loop
     assert len(loop) == 4 * 12
@@ -261,7 +262,8 @@ def test_a_resumed_run_notices_changed_input_and_damage(small, source):
         == before[str(damaged.relative_to(config.store))]
     )
     changed = {Path(path).stem for path in before if before[path] != after[path]}
-    aggregates = {"trust_ledger", "next_forecasts", "skill_by_horizon"}
+    aggregates = {"trust_ledger", "next_forecasts", "skill_by_horizon", "significance"}
+    aggregates.add("scores_by_period")
     assert changed == {"2005-10-28", "2005-11-27"} | aggregates
 
 
@@ -422,8 +424,9 @@ def test_results_have_a_type_for_each_field(trained):
     assert results.document.batches.completed == results.data["batches"]["completed"]
     assert results.document.models[0].model == results.models["model"][0]
     assert results.trust_scores == results.data["variables"]["trust_scores"]
-    assert [check["name"] for check in results.checks] == [c.name for c in results.checks]
-    assert [asdict(check) for check in results.checks] == results.data["checks"]
+    checks = results.document.checks
+    assert [check["name"] for check in checks] == [check.name for check in checks]
+    assert [asdict(check) for check in checks] == results.data["checks"]
 
 
 def test_the_log_changes_neither_batches_nor_results(small, trained, tmp_path):

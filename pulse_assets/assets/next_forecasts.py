@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pulse_assets.assets.specs import aggregate
-from pulse_assets.batches.fingerprint import ledger_fingerprint
+from pulse_assets.batches.fingerprint import made_by
 from pulse_assets.dagster.checks.check import CheckedData
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS, Forecasts
 from pulse_assets.dagster.failures import plain_failures
@@ -19,6 +19,7 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, ENSEMBLE, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.stages.columns import levels_fingerprint
 from pulse_assets.stages.forecast import forecast_next
 from pulse_assets.stages.ledger import LatestTrust
 from pulse_assets.stages.series_ends import (
@@ -27,7 +28,7 @@ from pulse_assets.stages.series_ends import (
     observed_dates,
 )
 from pulse_assets.storage.objects import EncodedObject, StoredTable
-from pulse_assets.storage.tables import fingerprint_of, rows_with
+from pulse_assets.storage.tables import rows_with
 
 
 def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
@@ -75,18 +76,12 @@ def compute_forecasts(
         left_out(result.table),
         early_ends(observed_dates(series, result.table), options.frequencies),
         result.rule_errors,
-        trust_fits=_fits(ledger, run, options),
+        trust_fits=made_by(ledger, run, options),
     )
-    encoded = EncodedObject.of_table(result.table, "next_forecasts")
+    encoded = EncodedObject.of_table(
+        result.table, "next_forecasts", levels_fingerprint(options.quantile_levels)
+    )
     return dg.Output(encoded, metadata=_metadata(result.table, forecasts)), forecasts
-
-
-def _fits(ledger: pa.Table, run: Settings, options: TrainingOptions) -> bool:
-    """Return whether the configuration computed the trust, perhaps with further horizons."""
-    horizons = {*ledger["horizon"].unique().to_pylist()} - {None}  # over all
-    if {*options.horizons} <= horizons:
-        options = options.model_copy(update={"horizons": sorted(horizons)})
-    return fingerprint_of(ledger) == ledger_fingerprint(run, options)
 
 
 def _metadata(table: pa.Table, forecasts: Forecasts) -> dict[str, Any]:

@@ -6,7 +6,7 @@ so the results of a failed run exist, and the run says why it failed.
 
 import importlib.metadata
 import platform
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
@@ -14,26 +14,32 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.assets.result_previews import (
+    preview_periods,
+    preview_results,
+    preview_significance,
+    preview_skill,
+)
 from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.blocks import group_batches
 from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.batches.grid import batch_keys, batch_of, batches_of_run
 from pulse_assets.dagster.checks.check import CheckedData, RecordedOutcomes
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
-from pulse_assets.dagster.checks.results import ENSEMBLE_CHECK
+from pulse_assets.dagster.checks.results import RESULT_CHECKS
 from pulse_assets.dagster.checks.step import BATCH_CHECKS, fail_on_errors
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.io_managers import to_json
-from pulse_assets.dagster.previews import ROWS, as_table
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.history.calendars import load_series
+from pulse_assets.history.periods import Period
 from pulse_assets.history.series import Series
 from pulse_assets.preflight import resolve_options
+from pulse_assets.report.cards import ReportTables
 from pulse_assets.report.gallery import with_later_observations
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
-from pulse_assets.report.pictures import forecast_picture
 from pulse_assets.result_records import CheckOutcome, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import (
@@ -70,17 +76,9 @@ _REPORTED: Final = [
     "upper",
     "observed",
 ]
-_PUBLISHED: Final = ("skill_by_horizon", "training_results", "training_report")
-_LEADERBOARD: Final = (
-    "model",
-    "skill",
-    "win_rate",
-    "mase",
-    "sql",
-    "coverage",
-    "trust",
-    "weight",
-    "n",
+_PUBLISHED: Final = (
+    *("skill_by_horizon", "significance", "scores_by_period"),
+    *("training_results", "training_report"),
 )
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 
@@ -91,7 +89,7 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="publish_results",
         outs={name: dg.AssetOut(**aggregate(name)) for name in _PUBLISHED},
-        check_specs=[ENSEMBLE_CHECK.spec],
+        check_specs=[check.spec for check in RESULT_CHECKS],
     )
     def publish_results(
         context: dg.AssetExecutionContext,
@@ -113,10 +111,10 @@ def build_training_results(settings: Settings) -> dg.AssetsDefinition:
                 *_last_training(context),
             )
             published = run_step("publish_results", options, compute_results, run, options, inputs)
-        skill, results, report = published.outputs
-        yield skill
+        *tables, results, report = published.outputs
+        yield from tables
         yield results
-        yield checked.evaluation(published.ensemble)
+        yield from map(checked.evaluation, published.own)
         yield report
         fail_on_errors(_undecided(published.earlier, inputs.recorded))
 
@@ -160,10 +158,10 @@ class _Inputs(NamedTuple):
 
 
 class _Published(NamedTuple):
-    """The outputs of the step, and the outcomes of its check and of those before it."""
+    """The outputs of the step, and the outcomes of its checks and of those before it."""
 
-    outputs: tuple[dg.Output[EncodedObject], dg.Output[EncodedObject], dg.Output[EncodedObject]]
-    ensemble: CheckOutcome
+    outputs: Sequence[dg.Output[EncodedObject]]
+    own: list[CheckOutcome]
     earlier: list[CheckOutcome]
 
 
@@ -176,7 +174,8 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
         inputs: what they are computed from.
     """
     ledger = inputs.ledger.load()
-    results, skill = _summary(run, options, inputs, ledger)
+    summary = _summary(run, options, inputs, ledger)
+    results = summary.results
     series = load_series(
         run.open_source(),
         options.variables or (),
@@ -184,19 +183,31 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
         options.publication_lag_days,
     )
     results |= _of_source(run, options, series, results, _scored(ledger, results))
-    ensemble, earlier = ENSEMBLE_CHECK.run(results), _earlier_checks(run, options, inputs.recorded)
-    results = conclude(results, [*earlier, ensemble])
+    own = [check.run(results) for check in RESULT_CHECKS]
+    earlier = _earlier_checks(run, options, inputs.recorded)
+    results = conclude(results, [*earlier, *own])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
-    drawn = with_later_observations(retrodictions, series)
-    report = build_report(results, skill, ledger, drawn, inputs.forecasts.load())
-    table = EncodedObject.of_table(skill, "skill_by_horizon")
+    shortest = retrodictions.filter(pc.field("horizon") == min(options.horizons))
+    report = build_report(
+        results,
+        ReportTables(
+            skill=summary.skill_by_horizon,
+            ledger=ledger,
+            retrodictions=with_later_observations(shortest, series),
+            forecasts=inputs.forecasts.load(),
+            periods=summary.scores_by_period,
+            quills=rows_with(retrodictions, "model", ENSEMBLE),
+        ),
+    )
     text, page = (EncodedObject(part.encode()) for part in (to_json(results), report))
     outputs = (
-        dg.Output(table, "skill_by_horizon", metadata=_preview(skill)),
-        dg.Output(text, "training_results", metadata=_metadata(results, retrodictions)),
+        _table_output("skill_by_horizon", summary.skill_by_horizon, preview_skill),
+        _table_output("significance", summary.significance, preview_significance),
+        _table_output("scores_by_period", summary.scores_by_period, preview_periods),
+        dg.Output(text, "training_results", metadata=preview_results(results, shortest)),
         dg.Output(page, "training_report", metadata=_link(run)),
     )
-    return _Published(outputs, ensemble, earlier)
+    return _Published(outputs, own, earlier)
 
 
 def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: pa.Table) -> Summary:
@@ -215,6 +226,7 @@ def _summary(run: Settings, options: TrainingOptions, inputs: _Inputs, ledger: p
         cluster=inputs.cluster,
         configuration=describe(run, options),
         versions=_versions(),
+        periods=[Period.parse(name, text) for name, text in options.periods.items()],
     )
 
 
@@ -304,7 +316,7 @@ def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:
 def _reported(
     settings: Settings, keys: Sequence[str], results: Mapping[str, Any], options: TrainingOptions
 ) -> pa.Table:
-    """Read what the report draws: `ensemble` and `naive` at the shortest horizon.
+    """Read what the report draws: `ensemble`, and `naive` at the shortest horizon.
 
     They are read from the store and are no input of the step, because Dagster skips a step whose
     input is missing, as it is for failed batches.
@@ -321,10 +333,9 @@ def _reported(
     tables.require(keys)
     variables = pa.array(choose_figured(rank_variables(results)), pa.string())
     drawn = (
-        pc.field("model").isin([ENSEMBLE, REFERENCE])
-        & (pc.field("horizon") == min(options.horizons))
-        & pc.field("variable").isin(variables)
-    )
+        (pc.field("model") == ENSEMBLE)
+        | (pc.field("model") == REFERENCE) & (pc.field("horizon") == min(options.horizons))
+    ) & pc.field("variable").isin(variables)
     return tables.load(_REPORTED, drawn)
 
 
@@ -340,25 +351,10 @@ def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict
     return performance, values.get("run_cluster", {})
 
 
-def _metadata(results: dict[str, Any], retrodictions: pa.Table) -> dict[str, Any]:
-    batches, details = results["batches"], results["variables"]["details"]
-    ours = rows_with(retrodictions, "model", ENSEMBLE).sort_by("target_date")
-    last = ours.slice(max(0, ours.num_rows - ROWS)).to_pylist()
-    return {
-        **{name: batches[name] for name in ("total", "completed", "skipped", "failed")},
-        "leaderboard": as_table(results["models"], _LEADERBOARD),
-        "trust_by_variable": as_table(
-            [{"variable": name, **details[name]} for name in list(details)[:ROWS]]
-        ),
-        "predicted_against_observed": dg.MetadataValue.md(forecast_picture(retrodictions)),
-        "last_retrodictions": as_table(last[::-1]),
-    }
-
-
-def _preview(skill: pa.Table) -> dict[str, Any]:
-    """Show the rows over all variables."""
-    overall = skill.filter(skill["variable"].is_null()).drop_columns(["variable"])
-    return {"over_all_variables": as_table(overall.slice(0, ROWS).to_pylist())}
+def _table_output(
+    name: str, table: pa.Table, preview: Callable[[pa.Table], dict[str, Any]]
+) -> dg.Output[EncodedObject]:
+    return dg.Output(EncodedObject.of_table(table, name), name, metadata=preview(table))
 
 
 def _link(settings: Settings) -> dict[str, dg.MetadataValue]:

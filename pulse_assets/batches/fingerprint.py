@@ -23,7 +23,12 @@ from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.settings.setting import settings_without_effect
-from pulse_assets.storage.tables import content_hash, sorted_table
+from pulse_assets.storage.tables import (
+    content_hash,
+    fingerprint_of,
+    sorted_table,
+    stored_schema,
+)
 
 #: Instead of the hash of a failed batch's input: no input has it, so a resumed run tries again.
 FAILED_INPUT: Final = "failed"
@@ -121,6 +126,18 @@ def ledger_fingerprint(settings: Settings, options: TrainingOptions) -> dict[str
     }
 
 
+def made_by(ledger: pa.Table, settings: Settings, options: TrainingOptions) -> bool:
+    """Return whether a configuration computed a trust ledger, perhaps with further horizons.
+
+    Raises:
+        RuleError: a user's rule cannot be imported.
+    """
+    horizons = {*ledger["horizon"].unique().to_pylist()} - {None}  # over all
+    if {*options.horizons} <= horizons:
+        options = options.model_copy(update={"horizons": sorted(horizons)})
+    return fingerprint_of(ledger) == ledger_fingerprint(settings, options)
+
+
 def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
     """Hash the window and every release on which forecasts or scores of the batch depend.
 
@@ -134,7 +151,7 @@ def input_hash(batch: TrainingBatch, history: pa.Table) -> str:
 
 
 def schema_fingerprint(schemas: Mapping[str, pa.Schema]) -> str:
-    """Hash names, types and order of all columns, and the order of rows; not the descriptions.
+    """Hash names, stored types and order of all columns, and the order of rows.
 
     Example:
         >>> one, two = ({"t": pa.schema([("x", kind)])} for kind in (pa.int32(), pa.int64()))
@@ -142,7 +159,7 @@ def schema_fingerprint(schemas: Mapping[str, pa.Schema]) -> str:
         False
     """
     columns = {
-        name: [[field.name, str(field.type)] for field in schema]
+        name: [[field.name, str(field.type)] for field in stored_schema(schema)]
         for name, schema in schemas.items()
     }
     return _sha256(json.dumps([columns, SORT_KEYS], sort_keys=True).encode())

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
+import pyarrow as pa
+
 from pulse_assets.batches.due import Awaited, batches_with_new_outcomes, waiting_batches
 from pulse_assets.batches.fingerprint import (
     FAILED_INPUT,
@@ -14,17 +16,25 @@ from pulse_assets.batches.fingerprint import (
     configuration_fingerprint,
     input_hash,
     is_current,
+    ledger_fingerprint,
 )
 from pulse_assets.batches.grid import batch_keys, batch_of, completed_keys
 from pulse_assets.batches.states import BatchState
 from pulse_assets.catalog import BATCH_TABLES, STATUS_TABLE
+from pulse_assets.evaluation_records import Alarm
 from pulse_assets.history.calendars import load_series
 from pulse_assets.preflight import resolve_options
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.stages.decay import CoverageCollector, DecayWatch
+from pulse_assets.stages.losses import LossCollector
 from pulse_assets.stages.observe import observe
-from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, collect_outcomes
+from pulse_assets.stages.outcome import Outcomes, OutcomeTally
+from pulse_assets.stages.pooling import add_up
+from pulse_assets.stages.results import RESULT_COLUMNS, counted
 from pulse_assets.storage.layout import PartitionedTables
-from pulse_assets.storage.store import open_store
+from pulse_assets.storage.objects import StoredTable
+from pulse_assets.storage.store import MissingObjectError, Store, open_store
+from pulse_assets.storage.tables import fingerprint_of
 
 #: Instead of the hash of the input, in the fingerprint of a batch that is requested again.
 _AGAIN: Final = {FAILED_INPUT, INCOMPLETE_INPUT}
@@ -98,13 +108,17 @@ def _in_words(fingerprint: Mapping[str, str]) -> str:
 
 def stored_outcomes(
     settings: Settings, options: TrainingOptions, states: Mapping[str, BatchState]
-) -> Outcomes:
-    """Return what the stored batches skipped and which rules failed in them.
+) -> tuple[Outcomes, list[Alarm]]:
+    """Return what the stored batches skipped, which rules failed in them, and which rules decay.
 
     Args:
         settings: what fixes the batch grid.
         options: the configuration.
         states: state by batch; missing and stale batches are left out.
+
+    Returns:
+        The outcomes, and the alarms; those about trust only where the stored ledger is of this
+        configuration.
 
     Raises:
         StoreError: the store cannot be read.
@@ -114,7 +128,24 @@ def stored_outcomes(
     store = open_store(settings.store, settings.s3)
     tables = PartitionedTables(store, STATUS_TABLE, settings.batch_length, current)
     made_of = {"configuration": configuration_fingerprint(settings, options)}
-    return collect_outcomes(tables.parts(OUTCOME_COLUMNS, made_of=made_of))
+    tally, losses, horizon = OutcomeTally(), LossCollector(), min(options.horizons)
+    covered = CoverageCollector(horizon)
+    parts = counted(tables.parts(RESULT_COLUMNS, made_of=made_of), tally)
+    sums = add_up(parts, [losses, covered])
+    watch = DecayWatch(covered.watched(sums), level=options.interval_level, horizon=horizon)
+    for _ in watch.reading(losses.by_variable(sums)):
+        pass
+    ledger = _current_ledger(store, ledger_fingerprint(settings, options))
+    return tally.outcomes(), watch.alarms(ledger)
+
+
+def _current_ledger(store: Store, fingerprint: Mapping[str, str]) -> pa.Table | None:
+    """Return the stored trust ledger; None if there is none of this configuration."""
+    try:
+        ledger = StoredTable(store, "trust_ledger").load()
+    except MissingObjectError:
+        return None
+    return ledger if fingerprint_of(ledger) == fingerprint else None
 
 
 @dataclass(frozen=True)

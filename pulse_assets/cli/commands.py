@@ -8,16 +8,18 @@ import json
 import sys
 import webbrowser
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import dagster as dg
-import pyarrow as pa
 from rich.console import Console
 
 from pulse_assets.batches.status import grid_status, stored_outcomes
 from pulse_assets.catalog import AGGREGATES
+from pulse_assets.cli.as_of import show_as_of
 from pulse_assets.cli.terminal import (
+    plain_rows,
     print_error,
     print_forecasts,
     print_json,
@@ -59,6 +61,8 @@ def run_command(args: argparse.Namespace, config: TrainingConfig) -> ExitCode:
     """
     if args.command == "status":
         return show_status(config, as_json=args.json)
+    if args.command == "forecast" and args.as_of:
+        return show_as_of(config, args.as_of, as_json=args.json)
     if args.command == "forecast":
         return forecast(config, as_json=args.json)
     return show_report(config, rebuild=args.rebuild, port=args.serve)
@@ -69,7 +73,8 @@ def show_status(config: TrainingConfig, *, as_json: bool) -> ExitCode:
     settings, options = config.settings(), config.options()
     with fresh_hosts():
         status = grid_status(settings, options)
-        outcomes = stored_outcomes(settings, options, status.states).to_json()
+        batches, alarms = stored_outcomes(settings, options, status.states)
+        outcomes = batches.to_json() | {"alarms": [asdict(alarm) for alarm in alarms]}
     if as_json:
         waiting = {key: [v.to_json() for v in values] for key, values in status.waiting.items()}
         states = {"batches": status.states, "waiting": waiting, "versions": status.versions}
@@ -100,7 +105,7 @@ def forecast(config: TrainingConfig, *, as_json: bool) -> ExitCode:
     if as_json:
         excluded = [{"variable": name, "reason": reason} for name, reason in without.items()]
         messages = {"left_out": excluded, "warnings": warnings, "problems": problems}
-        print_json({"forecasts": _plain_rows(rows), **messages})
+        print_json({"forecasts": plain_rows(rows), **messages})
     else:
         print_forecasts(rows.to_pylist(), warnings, {"forecasts": f"{store.uri}/{path}"})
     for name, reason in without.items():
@@ -205,8 +210,3 @@ def _local_copy(store: Store) -> Path:
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_bytes(page)
     return copy
-
-
-def _plain_rows(rows: pa.Table) -> list[dict[str, Any]]:
-    """Return rows as JSON has them: dates as text, None where undefined."""
-    return json.loads(rows.to_pandas().to_json(orient="records", date_format="iso"))

@@ -14,14 +14,14 @@ from pydantic_core import PydanticUndefined
 
 from pulse_assets.cli.terminal import print_error
 from pulse_assets.settings import TrainingConfig
-from pulse_assets.settings.setting import COMPUTE, EVALUATE, S3, groups, settings_of_type
+from pulse_assets.settings.setting import COMPUTE, EVALUATE, PREDICT, S3, groups, settings_of_type
 
 #: Options by group of the help text; each is a field of `TrainingConfig`, which checks its value.
 GROUPS: Final = groups(TrainingConfig)
 #: Options whose value is a list, written with spaces or commas.
 LISTS: Final = settings_of_type(TrainingConfig, list)
-#: Options whose value is a list of `name=value`.
-MAPPINGS: Final = settings_of_type(TrainingConfig, dict)
+#: Options whose value is a list of `name=value`; that of `periods` is a file.
+MAPPINGS: Final = settings_of_type(TrainingConfig, dict) - {"periods"}
 #: Options without a value.
 _SWITCHES: Final = settings_of_type(TrainingConfig, bool)
 #: Metavariables of options for which the last word of the name is not one.
@@ -32,9 +32,12 @@ _METAVARS: Final = {
     "calendar": "VARIABLE=CALENDAR",
     "frequencies": "VARIABLE=FREQUENCY",
     "on_rule_error": "fail|skip",
+    "periods": "FILE",
     "score_against": "first|latest|N",
     "publication_lag_days": "DAYS|VARIABLE=DAYS",
 }
+#: What `export --format` takes; `pulse_assets.exports.files` writes it.
+FORMATS: Final = ("nixtla", "hubverse", "fev", "csv", "parquet")
 #: Options that only a training uses.
 _TRAINING_ONLY: Final = frozenset({"resume", "output_file", "s3_output_file", *GROUPS[COMPUTE]})
 
@@ -63,11 +66,28 @@ COMMANDS: Final = {
     ),
     "status": Command(
         "show the state of each batch, and why; exit 0 if all are done",
-        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches"},
+        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches", "periods"},
     ),
     "forecast": Command(
         "forecast every variable from its last observation, with the stored weights and trust",
-        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches"},
+        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches", "periods"},
+    ),
+    "export": Command(
+        "write the results for other tools: Nixtla, hubverse, fev, CSV or Parquet",
+        _TRAINING_ONLY
+        | (
+            frozenset(GROUPS[EVALUATE])
+            | frozenset(GROUPS[PREDICT])
+            | {"source", "max_source_bytes"}
+        )
+        - {"variables", "models", "horizons"},
+    ),
+    "compare": Command(
+        "compare the scores of two trainings: STORE_A STORE_B, directories or s3://bucket/prefix",
+        _TRAINING_ONLY
+        | frozenset(GROUPS[EVALUATE])
+        | frozenset(GROUPS[PREDICT])
+        | {"source", "store", "max_source_bytes"},
     ),
     "report": Command(
         "open the report of the last training, or rebuild it with --rebuild",
@@ -164,7 +184,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         arguments: the words after the name of the program; those of this process unless given.
 
     Returns:
-        `command`, `json`, `rebuild` and `serve`, and each further option that is given, by name.
+        `command`, `json` and the options of one command, such as `rebuild`; and each further option
+        that is given, by name.
 
     Raises:
         SystemExit: with 1 if an option or a command is unknown or lacks its value, with 0 after
@@ -209,13 +230,15 @@ def _build_parser(given: dict[str, Any]) -> _Parser:
     )
     version = f"%(prog)s {importlib.metadata.version('pulse-assets')}"
     parser.add_argument("--version", action="version", version=version, help="show the version")
-    parser.set_defaults(command="train", json=False, rebuild=False, serve=None)
+    parser.set_defaults(command="train", json=False, rebuild=False, serve=None, to=None, as_of=None)
+    parser.set_defaults(model=None)
     for name, command in COMMANDS.items():
         text = f"{command.help[0].upper()}{command.help[1:]}."
-        usage = f"{parser.prog} {name} [options]"
+        places = " STORE_A STORE_B" if name == "compare" else ""
+        usage = f"{parser.prog} {name}{places} [options]"
         added = commands.add_parser(name, help=command.help, description=text, usage=usage)
-        if name == "report":
-            _add_report(added)
+        if name in _OWN_OPTIONS:
+            _OWN_OPTIONS[name](added)
         _add_options(added, command)
     _add_options(parser, COMMANDS["train"])
     return parser
@@ -307,3 +330,47 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="serve the report on 127.0.0.1 at this port until interrupted; 0: any free port",
     )
+
+
+def _add_forecast(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument_group("forecast").add_argument(
+        "--as-of",
+        metavar="DAY",
+        help="say what would have been said on that day, such as 2008-09-15, from what was public "
+        "then; with the weights of the rules and all quantiles, and nothing is stored",
+    )
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "stores", nargs=2, metavar="STORE", help="of the first and of the second training"
+    )
+    parser.add_argument_group("compare").add_argument(
+        "--model", metavar="MODEL", help="rule or ensemble to compare (default: ensemble)"
+    )
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    export = parser.add_argument_group("export")
+    export.add_argument(
+        "--format",
+        choices=FORMATS,
+        required=True,
+        help="nixtla: a frame as of cross_validation; hubverse: a hub; fev: evaluation summaries; "
+        "csv, parquet: the tables of the results",
+    )
+    export.add_argument(
+        "--to",
+        metavar="PATH",
+        help="new folder or s3://bucket/prefix (default: pulse_export_<format> in the working "
+        "directory); --variables, --models and --horizons choose what is exported",
+    )
+
+
+#: Adds the options that one command alone has.
+_OWN_OPTIONS: Final = {
+    "forecast": _add_forecast,
+    "report": _add_report,
+    "export": _add_export,
+    "compare": _add_compare,
+}

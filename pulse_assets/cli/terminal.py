@@ -5,7 +5,7 @@ import math
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from rich.box import SIMPLE_HEAD
@@ -16,11 +16,15 @@ from rich.text import Text
 from pulse_assets.batches.states import BatchState, stretches
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from pulse_assets.batches.status import GridStatus
     from pulse_assets.stages.outcome_texts import FailedBatches
 
-#: Lines of the table of variables, half of them for the highest and half for the lowest skill.
+#: More variables than this make the summary brief: at most 30 lines, and a pointer to the rest.
 LISTED_VARIABLES: Final = 20
+#: Variables of a brief summary, half of them of the highest and half of the lowest skill.
+EXTREME_VARIABLES: Final = 6
 LISTED_FAILURES: Final = 10
 LISTED_REASONS: Final = 10
 LISTED_WARNINGS: Final = 10
@@ -41,6 +45,9 @@ def print_summary(
 ) -> None:
     """Print the results of a training; they fit 80 columns and are plain text in a pipe.
 
+    Of more than `LISTED_VARIABLES` variables the best and the worst are named, and of what failed
+    or was skipped the first entry of each kind: 30 lines at most.
+
     Args:
         results: the `training_results` object; with the time of the command in `performance`.
         paths: path of each output by its name, such as `{"results": "/data/r.json"}`.
@@ -49,15 +56,21 @@ def print_summary(
     # Late, because they take long to import.
     from pulse_assets.stages import outcome
     from pulse_assets.stages.calibration import describe_quantiles
+    from pulse_assets.stages.periods import describe_period_skill
+    from pulse_assets.stages.significance_summary import describe_significance
 
     console = console or Console()
+    brief = len(results["variables"]["details"]) > LISTED_VARIABLES
     performance = results["performance"]
     console.print(_batch_table(results["batches"], performance))
     if phases := performance.get("phases"):
         console.print(Text(_fill_phases(_describe_phases(phases), console.width)))
     console.print()
     if results["variables"]["details"]:
-        _print_variables(console, results["variables"]["details"])
+        differing = results["significance"]["variables"]
+        stars = {name for name, entry in differing.items() if entry["against_naive"]}
+        lines = describe_significance(results).splitlines()[: 1 if brief else None]
+        _print_variables(console, results["variables"]["details"], stars, lines)
     learning, quantiles = (
         _describe_learning(results["models"]),
         describe_quantiles(results["calibration"]),
@@ -66,16 +79,26 @@ def print_summary(
         console.print(plain(learning), soft_wrap=True)
     if quantiles:
         console.print(Text(textwrap.fill(quantiles, console.width, subsequent_indent="  ")))
-    if learning or quantiles:
+    if (learning or quantiles) and not brief:
         console.print()
-    _print_outcomes(console, results)
-    print_warnings(outcome.warnings_of(results), console)
+    periods = [] if brief else describe_period_skill(results["periods"])
+    for line in periods:
+        console.print(plain(textwrap.fill(line, console.width, subsequent_indent="  ")))
+    if periods:
+        console.print()
+    _print_outcomes(console, results, brief=brief)
+    print_warnings(outcome.warnings_of(results), console, brief=brief)
     _print_paths(console, paths)
 
 
 def print_json(content: object) -> None:
     """Print a value as JSON on stdout; it must hold None instead of NaN."""
     sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def plain_rows(rows: "pa.Table") -> list[dict[str, Any]]:
+    """Return rows as JSON has them: dates as text, None where undefined."""
+    return json.loads(rows.to_pandas().to_json(orient="records", date_format="iso"))
 
 
 def print_status(
@@ -85,11 +108,13 @@ def print_status(
 
     Args:
         status: the states of the batches.
-        outcomes: `errors`, `skipped`, `skipped_variables` and `rule_errors` of the stored batches,
-            as in `training_results`.
+        outcomes: `errors`, `skipped`, `skipped_variables`, `rule_errors` and `alarms` of the stored
+            batches, as in `training_results`.
         console: where to print; stdout unless given.
     """
-    from pulse_assets.batches.due import describe_waiting  # late, as it takes long to import
+    # Late, because they take long to import.
+    from pulse_assets.batches.due import describe_waiting
+    from pulse_assets.stages.decay import describe_alarm
 
     console, states = console or Console(), status.states
     counts = Counter(states.values())
@@ -102,6 +127,8 @@ def print_status(
         console.print(plain(describe_waiting(status.waiting)), soft_wrap=True)
     for made_with, count in status.versions.items():
         console.print(plain(f"made with {made_with}: {count}"), soft_wrap=True)
+    decaying = [describe_alarm(alarm) for alarm in outcomes.get("alarms", ())]
+    print_list(console, "signs of decay", decaying, LISTED_WARNINGS, rest="see --json")
     _print_outcomes(console, outcomes)
 
 
@@ -138,15 +165,15 @@ def print_forecasts(
         name = plain(row["variable"])
         if row["variable"] != previous:
             previous = row["variable"]
-            table.add_row(name, "from", str(row["origin_date"]), _number(row["origin_value"]))
-        lower, upper = (_number(row[end]) for end in ("lower", "upper"))
+            table.add_row(name, "from", str(row["origin_date"]), short_number(row["origin_value"]))
+        lower, upper = (short_number(row[end]) for end in ("lower", "upper"))
         table.add_row(
             name,
             str(row["horizon"]),
             str(row["target_date"]),
-            _number(row["predicted"]),
+            short_number(row["predicted"]),
             f"{lower} to {upper}",
-            "-" if math.isnan(row["trust"]) else _number(row["trust"]),
+            "-" if math.isnan(row["trust"]) else short_number(row["trust"]),
         )
     if rows:
         console.print(table)
@@ -201,17 +228,31 @@ def _fill_phases(text: str, width: int) -> str:
     return textwrap.fill(joined, width).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def _print_variables(console: Console, details: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print the variables; of many those of highest and those of lowest skill."""
+def _print_variables(
+    console: Console,
+    details: Mapping[str, Mapping[str, Any]],
+    stars: Collection[str],
+    notes: Sequence[str],
+) -> None:
+    """Print the variables; of many those of highest and those of lowest skill.
+
+    Args:
+        console: where to print.
+        details: of each variable.
+        stars: variables whose skill has a star.
+        notes: lines that explain it.
+    """
     shown = list(details)
     if len(details) > LISTED_VARIABLES:
         ranked = sorted(details, key=lambda name: _skill_rank(name, details[name]))
-        half = LISTED_VARIABLES // 2
+        half = EXTREME_VARIABLES // 2
         shown = ranked[:half] + ranked[-half:]
-    console.print(_variable_table({name: details[name] for name in shown}))
+    console.print(_variable_table({name: details[name] for name in shown}, stars))
     if rest := len(details) - len(shown):
         text = f"  highest and lowest skill; and {rest:,} more: see the report, or --json"
         console.print(Text(text), soft_wrap=True)
+    for note in notes:
+        console.print(Text(textwrap.fill(note, console.width, subsequent_indent="  ")))
     console.print()
 
 
@@ -239,14 +280,14 @@ def _skill_rank(name: str, entry: Mapping[str, Any]) -> tuple[bool, float, str]:
     return skill is None, -(skill or 0.0), name
 
 
-def _variable_table(details: Mapping[str, Mapping[str, Any]]) -> Table:
+def _variable_table(details: Mapping[str, Mapping[str, Any]], stars: Collection[str]) -> Table:
     table = new_table("variable", "trust (90 %)", "skill %", "mase", "n", "lowest mase")
     table.columns[0].min_width = min(24, max(map(len, details)))  # the last column wraps first
     for variable, entry in details.items():
         table.add_row(
             plain(variable),
             _trust(entry["trust"], entry["trust_lower"], entry["trust_upper"]),
-            "-" if entry["skill"] is None else f"{100 * entry['skill']:+.1f}",
+            _skill(entry["skill"]) + ("*" if variable in stars else " " if stars else ""),
             _score(entry["mase"]),
             str(entry["n"]),
             plain(entry["best_model"] or "-"),
@@ -265,7 +306,7 @@ def new_table(*headers: str) -> Table:
     return table
 
 
-def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
+def _print_outcomes(console: Console, results: Mapping[str, Any], *, brief: bool = False) -> None:
     """Print what failed and what was skipped, equal entries on one line."""
     # Late, because the command line imports this module before it prints its first line.
     from pulse_assets.result_records import RuleErrors
@@ -285,14 +326,17 @@ def _print_outcomes(console: Console, results: Mapping[str, Any]) -> None:
         f"{texts.list_some(group.variables)}: {group.reason} ({group.dates})"
         for group in texts.group_variables(results["skipped_variables"])
     ]
-    print_list(console, "failed batches", failed, LISTED_FAILURES)
-    print_list(console, "failed rules", rules, LISTED_FAILURES)
-    print_list(console, "skipped batches", skipped, LISTED_REASONS)
-    print_list(console, "variables not predicted in some batches", variables, LISTED_REASONS)
     given = describe_given(results.get("given_forecasts", ()))
-    print_list(console, "forecasts of others", given, LISTED_REASONS)
     revised = texts.describe_revisions(results.get("revisions", {}))
-    print_list(console, "skill of the ensemble where values were revised", revised, LISTED_REASONS)
+    for title, lines, limit in (
+        ("failed batches", failed, LISTED_FAILURES),
+        ("failed rules", rules, LISTED_FAILURES),
+        ("skipped batches", skipped, LISTED_REASONS),
+        ("variables not predicted in some batches", variables, LISTED_REASONS),
+        ("forecasts of others", given, LISTED_REASONS),
+        ("skill of the ensemble where values were revised", revised, LISTED_REASONS),
+    ):
+        print_list(console, title, lines, limit, brief=brief)
 
 
 def _failed_line(group: "FailedBatches") -> str:
@@ -301,13 +345,19 @@ def _failed_line(group: "FailedBatches") -> str:
     return f"{group.count}  {group.error}  ({group.dates})"
 
 
-def print_warnings(warnings: Sequence[str], console: Console) -> None:
+def print_warnings(warnings: Sequence[str], console: Console, *, brief: bool = False) -> None:
     """Print warnings under a title; nothing if there are none."""
-    print_list(console, "warnings", warnings, LISTED_WARNINGS)
+    print_list(console, "warnings", warnings, LISTED_WARNINGS, brief=brief)
 
 
 def print_list(
-    console: Console, title: str, lines: Sequence[str], limit: int, *, rest: str = ""
+    console: Console,
+    title: str,
+    lines: Sequence[str],
+    limit: int,
+    *,
+    rest: str = "",
+    brief: bool = False,
 ) -> None:
     """Print the first lines under a title, and the number of further ones; nothing if none.
 
@@ -317,8 +367,16 @@ def print_list(
         lines: to print.
         limit: how many.
         rest: where the further ones are.
+        brief: print only one line, with the beginning of the first and the number of the others.
     """
     if not lines:
+        return
+    if brief:
+        more = f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+        text = str(plain(f"{title}: {' '.join(lines[0].split())}"))
+        room = console.width - len(more)
+        text = text if len(text) <= room else f"{text[: room - 3]}..."
+        console.print(Text(text + more))
         return
     console.print(Text(title, style="bold"))
     for line in lines[:limit]:
@@ -345,11 +403,11 @@ def plain(text: str) -> Text:
     )
 
 
-def _number(number: float) -> str:
+def short_number(number: float) -> str:
     """Return a number with four significant digits, without an exponent where it is readable.
 
     Example:
-        >>> _number(3783.218), _number(0.63531)
+        >>> short_number(3783.218), short_number(0.63531)
         ('3783', '0.6353')
     """
     return f"{number:.4g}" if abs(number) < 10_000 else f"{number:,.0f}"
@@ -357,6 +415,10 @@ def _number(number: float) -> str:
 
 def _score(number: float | None) -> str:
     return "-" if number is None else f"{number:.2f}"
+
+
+def _skill(skill: float | None) -> str:
+    return "-" if skill is None else f"{100 * skill:+.1f}"
 
 
 def _trust(trust: float | None, lower: float, upper: float) -> str:

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import numpy as np
 
 from pulse_assets.array_types import Bools, Dates, Floats, Ints
 from pulse_assets.history.names import variable_names
 from pulse_assets.history.records import DefectError
+
+_Columns = TypeVar("_Columns", "GivenForecasts", "ForecastRows")
 
 #: The quantile that is the point forecast where no other is given.
 _MEDIAN: Final = 0.5
@@ -60,6 +62,17 @@ class GivenForecasts:
         """Where in its file the first of them is."""
         return f"{self.unit} {self.places.min()}"
 
+    def take(self, rows: Ints | Bools) -> Self:
+        """Return some of the forecasts."""
+        return _rows_of(self, rows)
+
+
+def _rows_of(columns: _Columns, rows: Ints | Bools) -> _Columns:
+    """Return the same columns with some of their rows."""
+    every = {field.name: getattr(columns, field.name) for field in fields(columns)}
+    own = {name: of[rows] for name, of in every.items() if isinstance(of, np.ndarray)}
+    return replace(columns, **own)
+
 
 @dataclass(frozen=True)
 class ForecastRows:
@@ -93,12 +106,7 @@ class ForecastRows:
 
     def take(self, rows: Ints | Bools) -> Self:
         """Return some of the rows."""
-        columns = {
-            field.name: getattr(self, field.name)[rows]
-            for field in fields(self)
-            if isinstance(getattr(self, field.name), np.ndarray)
-        }
-        return replace(self, **columns)
+        return _rows_of(self, rows)
 
 
 def forecasts_by_variable(rows: ForecastRows, model: str, file: str) -> dict[str, GivenForecasts]:

@@ -109,6 +109,42 @@ def draw_next(past: pd.DataFrame, future: pd.DataFrame, levels: Sequence[float])
     return _figure([panel], _LOW)
 
 
+def draw_weights(days: Dates, shares: Mapping[Role, Floats]) -> str:
+    """Draw the weights of rules over time.
+
+    Args:
+        days: in order.
+        shares: in the ensemble, 0..1, by role, at each day.
+    """
+    top = max(float(np.max(share, initial=0.0)) for share in shares.values())
+    panel = Panel(
+        [Line(role, days, 100.0 * share) for role, share in shares.items()],
+        y_label="weight (%)",
+        x_label="year",
+        y_range=(0.0, max(105.0 * top, 1.0)),
+    )
+    return _figure([panel], _LOW)
+
+
+def draw_hedgehog(past: pd.DataFrame, days: Dates, forecasts: Floats) -> str:
+    """Draw forecasts of several origins as quills over the observations.
+
+    Args:
+        past: in order of date, columns `target_date`, `observed`.
+        days: dates of the forecasts.
+        forecasts: NaN between those of two origins.
+    """
+    panel = Panel(
+        [
+            line_of("observed", past, "target_date", "observed"),
+            Line("ensemble", days, forecasts, bare=True, thickness=0.6),
+        ],
+        y_label="level (unit of the series)",
+        x_label="date predicted (target_date)",
+    )
+    return _figure([panel], _LOW)
+
+
 def draw_calibration(levels: Floats, shares: Floats, near: tuple[Floats, Floats]) -> str:
     """Draw the share of outcomes below each quantile against its level, with the diagonal.
 

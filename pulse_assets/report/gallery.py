@@ -57,14 +57,11 @@ def trust_figures(
 def skill_figures(
     results: Mapping[str, Any], variables: Sequence[str], skill: pa.Table
 ) -> list[CaptionedFigure]:
-    """Draw skill by horizon: over all variables, then for each."""
+    """Draw, for each variable, skill by horizon."""
     if not skill.num_rows:
         return []
-    overall = skill.filter(skill["variable"].is_null()).to_pandas()
-    figures = [_skill_figure("All variables", overall, results["models"])]
     boards = results["models_by_variable"]
-    figures += [_skill_figure(name, _rows_of(skill, name), boards[name]) for name in variables]
-    return figures
+    return [_skill_figure(name, _rows_of(skill, name), boards[name]) for name in variables]
 
 
 def forecast_figures(variables: Sequence[str], retrodictions: pa.Table) -> list[CaptionedFigure]:

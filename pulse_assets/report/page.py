@@ -1,5 +1,6 @@
 """The texts and tables of the report; `page.html` lays them out and escapes every name."""
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pulse_assets.report import gallery
 from pulse_assets.report.calibration import describe_section
-from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, INDICATORS, REFERENCE
+from pulse_assets.report.cards import ReportTables, make_cards
+from pulse_assets.report.heat_map import skill_rows
+from pulse_assets.report.periods import describe_periods
+from pulse_assets.report.significance import describe_significance_section
+from pulse_assets.retrodiction.rules import (
+    ENSEMBLE,
+    ENSEMBLE_MEDIAN,
+    ENSEMBLES,
+    INDICATORS,
+    REFERENCE,
+)
 from pulse_assets.stages.outcome import warnings_of
 from pulse_assets.stages.outcome_texts import group_failed, group_skipped, group_variables
 from pulse_assets.stages.series_ends import left_out
@@ -32,31 +43,23 @@ LISTED_PROBLEMS: Final = 10
 LISTED_WARNINGS: Final = 10
 
 
-def build_report(
-    results: Mapping[str, Any],
-    skill: pa.Table,
-    ledger: pa.Table,
-    retrodictions: pa.Table,
-    forecasts: pa.Table,
-) -> str:
+def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
     """Build the HTML page that shows which rules to trust for which variable.
 
     Args:
         results: the `training_results` object.
-        skill: rows of schema `SKILL_BY_HORIZON`.
-        ledger: rows of schema `TRUST_LEDGER`.
-        retrodictions: rows of `ensemble` and `naive` at each variable's shortest horizon, with
-            columns variable, model, horizon, target_date, predicted, lower, upper, observed.
-        forecasts: rows of schema `NEXT_FORECASTS`.
+        tables: see `ReportTables`.
 
     Returns:
-        One HTML document without scripts or links to other files; the same text for the same
-        arguments.
+        One HTML document without links to other files; a script of its own searches, sorts and
+        folds, and nothing is missing without it. The same text for the same arguments.
     """
     ranked = rank_variables(results)
     figured = choose_figured(ranked)
     listed = best_and_worst(ranked, LISTED_VARIABLES)
+    forecasts = tables.forecasts
     ahead = _of_variables(forecasts, listed)
+    horizons, horizon_rows = skill_rows(tables.skill, listed)
     return (
         _environment()
         .get_template("page.html")
@@ -71,8 +74,17 @@ def build_report(
             beaten=sum(
                 (entry["skill"] or 0) > 0 for entry in results["variables"]["details"].values()
             ),
-            galleries=_galleries(results, figured, skill, ledger, retrodictions, forecasts),
+            next_figures=gallery.next_figures(
+                figured, tables.retrodictions, forecasts, results["calibration"]["levels"]
+            ),
+            cards=make_cards(results, figured, tables),
+            skill_horizons=horizons,
+            horizon_rows=horizon_rows,
             calibration=describe_section(results, listed),
+            significance=describe_significance_section(results, listed),
+            stars=_stars(results),
+            gains={name: gain_over_median(results, name) for name in listed},
+            periods=describe_periods(results, tables.periods),
             best={name: best_rules(results, name) for name in listed},
             horizons=sorted(set(forecasts["horizon"].drop_null().to_pylist())),
             ahead=list_ahead(ahead, listed),
@@ -88,25 +100,6 @@ def build_report(
             assumed=sum(e["publication"] == "assumed" for e in results["publication"].values()),
         )
     )
-
-
-def _galleries(
-    results: Mapping[str, Any],
-    figured: list[str],
-    skill: pa.Table,
-    ledger: pa.Table,
-    retrodictions: pa.Table,
-    forecasts: pa.Table,
-) -> dict[str, Any]:
-    """Draw the figures of the variables `figured`, by section of the page."""
-    return {
-        "trust": gallery.trust_figures(results, figured, ledger),
-        "skill": gallery.skill_figures(results, figured, skill),
-        "forecasts": gallery.forecast_figures(figured, retrodictions),
-        "next": gallery.next_figures(
-            figured, retrodictions, forecasts, results["calibration"]["levels"]
-        ),
-    }
 
 
 def rank_variables(results: Mapping[str, Any]) -> list[str]:
@@ -143,6 +136,22 @@ def _of_variables(forecasts: pa.Table, listed: Sequence[str]) -> pa.Table:
     if len(named) <= LISTED_VARIABLES:
         return ours
     return ours.filter(pc.field("variable").isin(pa.array(listed, pa.string())))
+
+
+def gain_over_median(results: Mapping[str, Any], variable: str) -> float | None:
+    """Return how much smaller the error of the ensemble is than that of the median of its rules.
+
+    Example:
+        >>> skills = {"ensemble": 0.4, "ensemble_median": 0.2}
+        >>> board = [{"model": name, "skill": skill} for name, skill in skills.items()]
+        >>> round(gain_over_median({"models_by_variable": {"gdp": board}}, "gdp") or 0.0, 6)
+        0.25
+    """
+    skills = {row["model"]: row["skill"] for row in results["models_by_variable"][variable]}
+    learned, median = skills.get(ENSEMBLE), skills.get(ENSEMBLE_MEDIAN)
+    if learned is None or median is None or median == 1.0:
+        return None
+    return 1.0 - (1.0 - learned) / (1.0 - median)
 
 
 def best_rules(results: Mapping[str, Any], variable: str) -> list[Mapping[str, Any]]:
@@ -194,6 +203,12 @@ def list_starts(forecasts: pa.Table) -> dict[str, Start]:
     return starts
 
 
+def _stars(results: Mapping[str, Any]) -> set[str]:
+    """Return the variables on which the ensemble differs from `naive` by more than chance."""
+    tested = results["significance"]["variables"]
+    return {name for name, entry in tested.items() if entry["against_naive"]}
+
+
 def _failed(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [check for check in results["checks"] if check["passed"] is False]
 
@@ -226,6 +241,7 @@ def _digits(number: float) -> int:
     return min(6, max(0, 2 - math.floor(math.log10(abs(number)))))
 
 
+@functools.cache  # it compiles the templates
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("pulse_assets", "report"),

@@ -76,12 +76,16 @@ class Bars:
 
 @dataclass(frozen=True)
 class Line:
-    """A line in the style of its role; one of few points shows them, unless it is `bare`."""
+    """A line in the style of its role; one of few points shows them, unless it is `bare`.
+
+    Its width is that of the role times `thickness`.
+    """
 
     role: Role
     x: np.ndarray
     y: Floats
     bare: bool = False
+    thickness: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -237,7 +241,7 @@ def _line(line: Line, x: Axis, y: Axis) -> str:
     dashes = f' stroke-dasharray="{stroke.dashes}"' if stroke.dashes else ""
     drawn = (
         f'<path d="{path}" fill="none" stroke="{stroke.colour}" '
-        f'stroke-width="{stroke.width:g}"{dashes}/>'
+        f'stroke-width="{stroke.width * line.thickness:g}"{dashes}/>'
     )
     if line.bare or len(line.x) >= _FEW:
         return drawn

@@ -3,6 +3,7 @@
 They are also the fields of the Dagster resource `training`, so the launchpad shows the same texts.
 """
 
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import field_validator
@@ -11,6 +12,7 @@ from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.bounds import Bounds
 from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.history.holiday_calendars import holidays_of
+from pulse_assets.history.periods import Period, read_periods
 from pulse_assets.history.publication import ALL_OTHERS
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.combination import Method
@@ -143,6 +145,14 @@ class TrainingOptions(Checked):
         description="seconds that a rule which is not built in may take per batch; its forecasts "
         "are missing after that",
     )
+    periods: dict[str, str] = setting(
+        default={},
+        group=EVALUATE,
+        changes_batches=False,
+        description="CSV file with the columns name, start, end: periods of which the results show "
+        "the scores, beside years, recessions and crises; in a file of settings also names with "
+        "first and last day, such as covid: 2020-03-01:2020-06-30",
+    )
     max_failed_batches: int = setting(
         default=0,
         ge=0,
@@ -231,6 +241,16 @@ class TrainingOptions(Checked):
             return {variable: Bounds.parse(text).text for variable, text in value.items()}
         except ConfigurationError as error:
             raise ValueError(f"cannot be used: {error}") from error
+
+    @field_validator("periods", mode="before")
+    @classmethod
+    def _read_periods(cls, value: object) -> object:
+        return read_periods(Path(value)) if isinstance(value, str | Path) else value
+
+    @field_validator("periods")
+    @classmethod
+    def _possible_periods(cls, value: dict[str, str]) -> dict[str, str]:
+        return {name: Period.parse(name, text).text for name, text in value.items()}
 
     @field_validator("frequencies")
     @classmethod

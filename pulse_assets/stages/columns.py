@@ -1,6 +1,6 @@
 """Helpers for tables with columns of names: constant columns, splits and duplicate keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -32,6 +32,26 @@ def list_rows(column: pa.ChunkedArray) -> Floats:
     """
     values = cast("pa.ListArray", column.combine_chunks()).flatten().to_numpy()
     return values.reshape(len(column), -1) if len(column) else np.empty((0, 0))
+
+
+def levels_fingerprint(levels: Sequence[float]) -> dict[str, str]:
+    """Return the levels of the quantiles of a table, as they are stored beside it.
+
+    Example:
+        >>> levels_fingerprint((0.1, 0.9))
+        {'quantiles': '0.1 0.9'}
+    """
+    return {"quantiles": " ".join(map(repr, levels))}
+
+
+def stored_levels(fingerprint: Mapping[str, str]) -> tuple[float, ...]:
+    """Return the levels that `levels_fingerprint` wrote; none if there are none.
+
+    Example:
+        >>> stored_levels({"quantiles": "0.1 0.9"}), stored_levels({})
+        ((0.1, 0.9), ())
+    """
+    return tuple(map(float, fingerprint.get("quantiles", "").split()))
 
 
 def quantile_columns(

@@ -5,7 +5,7 @@ The memory grows with the number of variables, models and horizons, and not with
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ KEY: Final = ("variable", "model", "horizon")
 #: Columns of `batch_metrics` that `add_up` needs.
 POOLED_COLUMNS: Final = (
     *("batch", *KEY, "n", "missing", "abs_error", "compared", "naive_abs_error", "weight"),
+    "error_saved",
     *dict.fromkeys(metric.column for metric in METRICS.values()),
     "below",
 )
@@ -99,24 +100,39 @@ def _places_of_numbers(values: Ints, place_of: dict[int, int]) -> Ints:
     return np.array(places, np.int64)[codes]
 
 
-def add_up(metrics: Iterable[pa.Table]) -> pd.DataFrame:
+class Observer(Protocol):
+    """Reads the rows that `add_up` adds, with the numbers of their groups."""
+
+    def add(self, rows: pa.Table, places: Ints) -> None:
+        """Read rows with scores, in the order of their batch.
+
+        Args:
+            rows: with `POOLED_COLUMNS`.
+            places: number of the group of each row, the index of its sums in the frame.
+        """
+
+
+def add_up(metrics: Iterable[pa.Table], observers: Sequence[Observer] = ()) -> pd.DataFrame:
     """Return the sums over all batches, one row per variable, model and horizon.
 
     Batches are added one after another, so that the order of tables' rows changes no bit.
 
     Args:
         metrics: tables with `POOLED_COLUMNS`, in order of batch; all rows of a batch are in one.
+        observers: read the same rows.
 
     Returns:
-        `KEY`, names as categories; n, missing, compared, abs_error and naive_abs_error over the
-        compared pairs; and for each score and the weight its sum, and in `<score>_n` the number of
-        its pairs; and in `below_<i>` the observations below the quantile of the i-th level. A
-        batch whose sum is undefined is left out of that sum and of its number.
+        `KEY`, names as categories; n, missing, error_saved; compared, abs_error and
+        naive_abs_error over the compared pairs; and for each score and the weight its sum, and in
+        `<score>_n` the number of its pairs; and in `below_<i>` the observations below the quantile
+        of the i-th level. A batch whose sum is undefined is left out of that sum and its number.
     """
     groups, sums = Groups(), dict[str, Floats]()
     for table in chain([BATCH_METRICS.empty_table()], metrics):
         rows = in_order_of_batch(scored_rows(table))
         places = groups.numbers(rows)
+        for observer in observers:
+            observer.add(rows, places)
         for name, values in _addends(rows):
             total = sums.get(name, np.empty(0))
             if len(total) < len(groups):
@@ -141,6 +157,15 @@ def scored_rows(metrics: pa.Table) -> pa.Table:
     return metrics.filter(metrics["model"].is_valid())
 
 
+def batch_slices(rows: pa.Table) -> Iterator[tuple[str, slice]]:
+    """Yield each batch of rows in order of batch, and where its rows are."""
+    batch = cast("pa.DictionaryArray", rows["batch"].unify_dictionaries().combine_chunks())
+    codes = batch.indices.to_numpy()
+    starts = np.flatnonzero(np.diff(codes, prepend=-1)).tolist()
+    for start, end in zip(starts, [*starts[1:], len(codes)], strict=False):
+        yield batch.dictionary[int(codes[start])].as_py(), slice(start, end)
+
+
 def in_order_of_batch(table: pa.Table) -> pa.Table:
     """Return the rows in the order of the text of their batch."""
     ranks = _places(table["batch"], {name: i for i, name in enumerate(_sorted_names(table))})
@@ -162,6 +187,8 @@ def _addends(rows: pa.Table) -> Iterator[tuple[str, np.ndarray]]:
         "naive_abs_error": naive,
     }.items():
         yield name, np.where(finite, values, 0)
+    saved = rows["error_saved"].to_numpy()
+    yield "error_saved", np.where(np.isfinite(saved), saved, 0.0)
     yield from _defined("weight", (n + missing) * rows["weight"].to_numpy(), n + missing)
     for name, metric in METRICS.items():
         unscaled = rows[metric.scale_of or "abs_error"].to_numpy()

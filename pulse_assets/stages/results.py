@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.catalog import SKILL_BY_HORIZON
+from pulse_assets.history.periods import Period
 from pulse_assets.result_records import (
     SCHEMA_VERSION,
     BatchCounts,
@@ -20,13 +21,25 @@ from pulse_assets.result_records import (
     Performance,
     VariableResult,
 )
-from pulse_assets.retrodiction.rules import ENSEMBLE, INDICATOR_PREFIX, INDICATORS, REFERENCE
+from pulse_assets.retrodiction.rules import (
+    ENSEMBLE,
+    ENSEMBLES,
+    INDICATOR_PREFIX,
+    INDICATORS,
+    REFERENCE,
+)
 from pulse_assets.retrodiction.scores import METRICS, log_ratios
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.stages.calibration import calibrate, is_symmetric
+from pulse_assets.stages.decay import CoverageCollector, DecayWatch
 from pulse_assets.stages.ledger import latest_trust
+from pulse_assets.stages.losses import LossCollector, VariableLosses
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
+from pulse_assets.stages.periods import PeriodSums, summarise_periods
 from pulse_assets.stages.pooling import KEY, POOLED_COLUMNS, add_up
+from pulse_assets.stages.reasons import explain_variables
+from pulse_assets.stages.significance import adjust, compare_rules, to_table
+from pulse_assets.stages.significance_summary import summarise_significance
 
 #: Columns of a leaderboard and of the description of a variable.
 _LEADERBOARD: Final = [column.name for column in fields(ModelResult)]
@@ -51,10 +64,12 @@ _TRUST: Final = ["trust", "trust_lower", "trust_upper"]
 
 
 class Summary(NamedTuple):
-    """The results of a training: the JSON object, and the table `skill_by_horizon`."""
+    """The results of a training: the JSON object, and the tables beside it."""
 
     results: dict[str, Any]
     skill_by_horizon: pa.Table
+    significance: pa.Table
+    scores_by_period: pa.Table
 
 
 def summarise(
@@ -67,6 +82,7 @@ def summarise(
     cluster: Mapping[str, Any],
     configuration: Mapping[str, Any],
     versions: Mapping[str, str],
+    periods: Sequence[Period] = (),
 ) -> Summary:
     """Aggregate the metrics of all batches that ran, and the trust after the last of them.
 
@@ -88,18 +104,22 @@ def summarise(
         cluster: description of the Dask cluster.
         configuration: settings of the run, ready for JSON.
         versions: version by package name.
+        periods: further periods by which scores are grouped.
 
     Returns:
         The object that `ResultsDocument` describes, without what others add to it: `conclude` the
         checks, and the step what the source tells of revisions, publication and others' forecasts.
-        Undefined numbers are None. And a table of schema `SKILL_BY_HORIZON`.
+        Undefined numbers are None. And tables of schema `SKILL_BY_HORIZON`, `SIGNIFICANCE` and
+        `SCORES_BY_PERIOD`.
 
     Example:
         A model's mase is 1 over 3 pairs of one batch and 2 over 1 pair of another:
         (3 * 1 + 1 * 2) / 4 = 1.25.
     """
-    tally = OutcomeTally()
-    pooled = _compared(add_up(_counted(metrics, tally)))
+    tally, losses, by_period = OutcomeTally(), LossCollector(), PeriodSums(planned, periods)
+    horizon = min(configuration["horizons"])
+    covered = CoverageCollector(horizon)
+    pooled = _compared(add_up(counted(metrics, tally), [losses, by_period, covered]))
     over_all = _compared(_one_indicator(pooled))
     skill = _skill_by_horizon(pooled, over_all, ledger)
     outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
@@ -108,16 +128,29 @@ def summarise(
         by_variable["wis"] = np.nan
     calibration = asdict(calibrate(over_all, pooled, levels))
     models = to_records(_overall_rows(over_all, by_variable, trust)[_LEADERBOARD])
+    watch = DecayWatch(
+        covered.watched(pooled), level=configuration["interval_level"], horizon=horizon
+    )
+    by_name = watch.reading(losses.by_variable(pooled))
+    tests, significance = _significance(by_name, pooled, over_all)
+    alarms = watch.alarms(ledger)
+    scores_by_period = by_period.table(pooled, _general_name(pooled["model"]))
+    del losses, by_period, covered
     del pooled, over_all  # before the leaderboards, which take as much memory
     never = outcomes.never_predicted(configuration.get("variables") or ())
+    boards = _boards(by_variable)
     results = {
         "schema_version": SCHEMA_VERSION,
         **conclude({}, []),
         "batches": _count_batches(outcomes, tally.batches, planned),
         "variables": _describe_variables(by_variable) | {"never_predicted": never},
         "models": models,
-        "models_by_variable": _boards(by_variable),
+        "models_by_variable": boards,
         "calibration": calibration,
+        "significance": significance,
+        "alarms": [asdict(alarm) for alarm in alarms],
+        "periods": [asdict(period) for period in summarise_periods(scores_by_period, periods)],
+        "reasons": explain_variables(scores_by_period, boards),
         "performance": asdict(performance),
         "dask_cluster": dict(cluster),
         **outcomes.to_json(),
@@ -127,14 +160,26 @@ def summarise(
         "configuration": dict(configuration),
         "versions": dict(versions),
     }
-    return Summary(results, skill)
+    return Summary(results, skill, tests, scores_by_period)
 
 
-def _counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
+def counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
     """Yield the tables, and add what became of their batches to `tally`."""
     for table in metrics:
         tally.add(table)
         yield table
+
+
+def _significance(
+    losses: Iterable[VariableLosses], pooled: pd.DataFrame, over_all: pd.DataFrame
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the table of tests, and what the JSON object has of them."""
+    pairs = pooled.groupby("variable", observed=True)["expected"].max()
+    by_name = {str(name): float(count) for name, count in pairs.items()}
+    rows = compare_rules(losses, by_name)
+    families = _general_name(rows["model"])
+    rows = adjust(rows, families)
+    return to_table(rows), asdict(summarise_significance(rows, families, over_all))
 
 
 def _one_indicator(sums: pd.DataFrame) -> pd.DataFrame:
@@ -170,7 +215,7 @@ def _compared(sums: pd.DataFrame) -> pd.DataFrame:
 
     `log_ratio` is that of the errors; `won` is 1, 1/2 or 0; both are NaN without a compared pair.
     `expected` is the number of pairs that `naive` predicted, or without `naive` the largest number
-    that a rule predicted.
+    that a rule predicted. `log_worth` is log(error of the ensemble without the rule / with it).
     """
     error = sums["abs_error"].where(sums["compared"] > 0).to_numpy()
     reference = sums["naive_abs_error"].to_numpy()
@@ -178,7 +223,17 @@ def _compared(sums: pd.DataFrame) -> pd.DataFrame:
         log_ratio=log_ratios(error, reference),
         won=pair_wins(error, reference),
         expected=_expected_pairs(sums),
+        log_worth=_log_worth(sums),
     )
+
+
+def _log_worth(sums: pd.DataFrame) -> np.ndarray:
+    """Return log(error of the ensemble without a rule / with it); NaN without forecasts of it."""
+    groups = [sums["variable"], sums["horizon"]]
+    ours = sums["abs_error"].where((sums["model"] == ENSEMBLE) & (sums["compared"] > 0))
+    error = ours.groupby(groups, observed=True).transform("max").to_numpy()
+    is_rule = (~sums["model"].isin(ENSEMBLES) & (sums["n"] > 0)).to_numpy()
+    return log_ratios(np.where(is_rule, error + sums["error_saved"].to_numpy(), np.nan), error)
 
 
 def _expected_pairs(pooled: pd.DataFrame) -> pd.Series:
@@ -193,7 +248,7 @@ def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     groups = pooled.groupby(by, observed=True)
     sums = _sums(groups)
     means = {score: sums[score] / sums[f"{score}_n"] for score in _MEANS}
-    logs = groups[["log_ratio", "won"]].mean()
+    logs = groups[["log_ratio", "won", "log_worth"]].mean()
     return pd.DataFrame(
         means
         | {score: np.sqrt(means[score]) for score in _ROOTS}
@@ -201,6 +256,7 @@ def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         | {
             "skill": 1.0 - np.exp(logs["log_ratio"]),
             "win_rate": logs["won"],
+            "worth": np.expm1(logs["log_worth"]),
             "n": sums["n"],
             "missing": sums["missing"],
         }
@@ -229,7 +285,8 @@ def _overall_rows(
     # Several leading indicators predict one pair, so that their number of pairs says nothing.
     named = by_variable["model"].str.startswith(INDICATOR_PREFIX)
     some_partial = bool(by_variable.loc[named, "partial"].any())
-    ranked.loc[ranked["model"] == INDICATORS, "partial"] = some_partial
+    # Nor do they say what one would be without all of them.
+    ranked.loc[ranked["model"] == INDICATORS, ["partial", "worth"]] = some_partial, np.nan
     return _sorted_by_skill(ranked)
 
 

@@ -21,6 +21,7 @@ from pulse_assets.retrodiction.scores import (
     leaderboard_skill,
 )
 from pulse_assets.retrodiction.trust import pair_wins
+from pulse_assets.retrodiction.worth import saved_errors
 from pulse_assets.stages.columns import constant, list_column, list_rows
 from pulse_assets.stages.predict import PlannedVariable
 
@@ -138,6 +139,7 @@ class _Rows:
         verified: forecasts and outcomes.
         naive: absolute errors of naive on the same pairs; NaN without `naive`.
         weight: share of the rule in the ensemble.
+        saved: by how much the rule makes the error of the ensemble smaller, see `saved_errors`.
     """
 
     variable: pa.Array
@@ -147,6 +149,7 @@ class _Rows:
     verified: Verified
     naive: Floats
     weight: Floats
+    saved: Floats
 
     @classmethod
     def of(cls, table: pa.Table, variables: Iterable[PlannedVariable], levels: Floats) -> Self:
@@ -166,7 +169,11 @@ class _Rows:
         )
         is_naive = codes[1] == model.dictionary.index(REFERENCE).as_py()
         naive = blocks.of_rule(verified.errors, is_naive)
-        return cls(variable.dictionary, model.dictionary, codes, horizons, verified, naive, weight)
+        saved = saved_errors(
+            verified.predicted, verified.observed, weight, blocks.row + blocks.pair
+        )
+        names = variable.dictionary, model.dictionary
+        return cls(*names, codes, horizons, verified, naive, weight, saved)
 
 
 @dataclass(frozen=True)
@@ -274,6 +281,7 @@ def _sums(rows: _Rows, groups: _Groups) -> dict[str, np.ndarray | pa.Array]:
         "compared": np.where(whole, n, 0.0),
         "naive_abs_error": round_sums(groups.sum(np.where(with_naive, rows.naive, 0.0))),
         "wins": groups.sum(wins),
+        "error_saved": round_sums(groups.sum(rows.saved)),
         "weight": round_shares(groups.mean_over_horizons(rows.weight)),
     }
 

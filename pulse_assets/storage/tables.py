@@ -26,6 +26,24 @@ _LEVEL: Final = 6
 _PLAIN: Final = frozenset({"historical_data"})
 #: A number beyond every code and date.
 _LAST: Final = np.iinfo(np.int32).max
+#: The type of stored dates: midnights, which pandas reads as `datetime64`. It would make an object
+#: of each calendar day (`date32`); DuckDB and Polars compare both with dates.
+_MIDNIGHT: Final = pa.timestamp("ms")
+
+
+def stored_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of a table in its file, in which days are midnights.
+
+    Example:
+        >>> stored_schema(pa.schema([("day", pa.date32()), ("n", pa.int32())])).types
+        [TimestampType(timestamp[ms]), DataType(int32)]
+    """
+    fields = [f.with_type(_MIDNIGHT) if pa.types.is_date32(f.type) else f for f in schema]
+    return pa.schema(fields)
+
+
+#: The columns of each asset's tables as they are stored.
+STORED_SCHEMAS: Final = {name: stored_schema(schema) for name, schema in SCHEMAS.items()}
 
 
 def rows_with(table: pa.Table, column: str, value: str) -> pa.Table:
@@ -57,7 +75,7 @@ def encode_table(
     """
     schema = SCHEMAS[asset]
     _check_schema(table.schema, schema, asset)
-    table = sorted_table(table, SORT_KEYS[asset])
+    table = sorted_table(table, SORT_KEYS[asset]).cast(STORED_SCHEMAS[asset])
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
@@ -66,8 +84,7 @@ def encode_table(
         compression_level=_LEVEL,
         # Few floats repeat: trying costs more than it saves.
         use_dictionary=_categorical(schema),  # pyright: ignore[reportArgumentType] - or a list
-        # Numbers that were rounded have equal last bytes, which lie side by side when split.
-        column_encoding=dict.fromkeys(_split(asset), "BYTE_STREAM_SPLIT") or None,
+        column_encoding=_encodings(asset) or None,
         write_statistics=False,  # a third of a small object, and nothing here reads them
         store_schema=False,  # ours is checked instead, so that no object holds the descriptions
         write_page_checksum=True,
@@ -96,7 +113,7 @@ def decode_table(
     schema = SCHEMAS[asset]
     with _damage_explained(name):
         file = _open(data, _categorical(schema))
-        _check_schema(file.schema_arrow, schema, name)
+        _check_schema(file.schema_arrow, STORED_SCHEMAS[asset], name)
         table = file.read(columns=columns)
         table.validate(full=True)
         if table.num_rows != file.metadata.num_rows:
@@ -193,10 +210,20 @@ def _type_in(schema: pa.Schema, column: str) -> str:
     return str(schema.field(column).type) if column in schema.names else "missing"
 
 
+def _encodings(asset: str) -> dict[str, str]:
+    """Return the encoding of the columns that have another one than usual.
+
+    Numbers that were rounded have equal last bytes, which lie side by side when split. The days of
+    a source ascend, so their differences are small.
+    """
+    if asset not in _PLAIN:
+        return dict.fromkeys(_split(asset), "BYTE_STREAM_SPLIT")
+    days = [field.name for field in SCHEMAS[asset] if pa.types.is_date32(field.type)]
+    return dict.fromkeys(days, "DELTA_BINARY_PACKED")
+
+
 def _split(asset: str) -> list[str]:
     """Return the columns of floats whose bytes are stored one after another."""
-    if asset in _PLAIN:
-        return []
     return [
         f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
         for field in SCHEMAS[asset]

@@ -64,7 +64,7 @@ def made_before_the_cut(store):
             objects[path] = data
         if asset.startswith("retrodictions"):
             for row in pq.read_table(f"{store}/{path}").to_pylist():
-                if row["origin_date"] < CUT:
+                if row["origin_date"].date() < CUT:
                     name = tuple(row[column] for column in KEY)
                     forecasts[name] = np.array(
                         [*row["quantiles"], *(row[column] for column in MADE)]
@@ -126,7 +126,7 @@ def test_later_dates_cannot_change_a_frequency_quietly(mixed, tmp_path):
     """Each series whose months become quarters is named in a warning, with what is done."""
     rewritten(mixed, "thinned")
     results = train(config_for(mixed, tmp_path / "false"))
-    (check,) = [c for c in results.checks if c.name == "frequencies_are_regular"]
+    (check,) = [c for c in results.document.checks if c.name == "frequencies_are_regular"]
     assert (check.severity, check.passed) == ("WARN", False)
     assert "line is irregular (dates 28 to 92 days apart, " in check.message
     assert "wave is irregular" in check.message

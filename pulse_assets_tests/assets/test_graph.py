@@ -28,6 +28,8 @@ UPSTREAM = {
     "trust_ledger": {"batch_metrics"},
     "next_forecasts": {"trust_ledger"},
     "skill_by_horizon": {"batch_metrics", "trust_ledger", "next_forecasts"},
+    "significance": {"batch_metrics", "trust_ledger", "next_forecasts"},
+    "scores_by_period": {"batch_metrics", "trust_ledger", "next_forecasts"},
     "training_results": {"batch_metrics", "trust_ledger", "next_forecasts"},
     "training_report": {"batch_metrics", "trust_ledger", "next_forecasts"},
 }
@@ -139,7 +141,10 @@ GROUPS = {
     "history": {"historical_data"},
     "training": {"training_batches", "retrodictions", "batch_metrics"},
     "trust": {"trust_ledger"},
-    "results": {"next_forecasts", "skill_by_horizon", "training_results", "training_report"},
+    "results": {
+        *("next_forecasts", "skill_by_horizon", "significance", "scores_by_period"),
+        *("training_results", "training_report"),
+    },
 }
 
 

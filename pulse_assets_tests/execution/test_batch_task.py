@@ -160,6 +160,7 @@ def test_the_length_of_a_batch_changes_the_configuration(task):
         ({}, {"rule_timeout_seconds": 1.5}),
         ({}, {"publication_lag_days": {"line": 0}}),
         ({}, {"score_against": 1}),
+        ({}, {"periods": {"covid": "2020-03-01:2020-06-30"}}),
         ({}, {"quantiles": [0.95, 0.5, 0.05, 0.1, 0.25, 0.9, 0.75]}),
         ({"store": "/elsewhere"}, {}),
         ({"source": "/elsewhere"}, {}),  # the input has a fingerprint of its own
@@ -181,7 +182,7 @@ def test_every_option_is_either_decisive_or_without_effect():
         *("variables", "horizons", "models", "history_days", "interval_level", "ensemble"),
         *("max_partners", "frequencies", "trust_discount", "max_failed_batches", "resume"),
         *("on_rule_error", "rule_timeout_seconds", "calendar", "publication_lag_days"),
-        *("score_against", "quantiles", "bounds"),
+        *("score_against", "quantiles", "bounds", "periods"),
     }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.catalog import BATCH_METRICS, NEXT_FORECASTS, RETRODICTIONS, TRUST_LEDGER
+from pulse_assets.report.cards import ReportTables
 from pulse_assets.results import Performance
 from pulse_assets.stages.results import summarise
 
@@ -140,6 +141,16 @@ def make_retrodictions(pairs):
     return pa.Table.from_pylist(rows.to_dict("records"), schema)
 
 
+def make_quills(pairs):
+    """The rows of `ensemble` at all horizons, from the origins that the report draws."""
+    rows = pairs[pairs["model"] == "ensemble"]
+    both = zip(rows["target_date"], rows["horizon"], strict=True)
+    rows = rows.assign(origin_date=[day - dt.timedelta(days=30 * int(h)) for day, h in both])
+    columns = ["variable", "model", "horizon", "origin_date", "target_date", "predicted"]
+    schema = pa.schema([RETRODICTIONS.field(name) for name in columns])
+    return pa.Table.from_pylist(rows[columns].to_dict("records"), schema)
+
+
 def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
     """Next forecasts: 10 at horizon 1, 12 at 3, a month a step, the interval is -+ 1.5."""
     origin = dt.date(2020, 4, 4)
@@ -165,8 +176,8 @@ def make_forecasts(variables=("gdp", "cpi"), horizons=(1, 3), models=MODELS):
     return pa.Table.from_pylist(rows, NEXT_FORECASTS)
 
 
-def summarise_made(metrics, ledger, planned=BATCHES, **changes):
-    """Return the JSON object and the table of skill by horizon."""
+def summarise_made(metrics, ledger, planned=BATCHES, more=(), **changes):
+    """Return the JSON object and the tables beside it; `more` are tables of later batches."""
     described = {
         "levels": LEVELS,
         "planned": planned,
@@ -175,7 +186,7 @@ def summarise_made(metrics, ledger, planned=BATCHES, **changes):
         "configuration": {"horizons": [1, 3], "source": "sample", "interval_level": 0.8},
         "versions": {"numpy": "2.0.0"},
     }
-    summary = summarise([metrics], ledger, **(described | changes))
+    summary = summarise([metrics, *more], ledger, **(described | changes))
     names = ledger["variable"].unique().to_pylist()
     summary.results["publication"] = dict.fromkeys(names, PUBLICATION)
     return summary
@@ -188,3 +199,17 @@ def make_summary(pairs):
 
 def make_results(pairs):
     return make_summary(pairs).results
+
+
+def make_tables(pairs, **changes):
+    """The tables of the report of these pairs."""
+    summary = make_summary(pairs)
+    tables = ReportTables(
+        skill=summary.skill_by_horizon,
+        ledger=make_ledger(score_pairs(pairs)),
+        retrodictions=make_retrodictions(pairs),
+        forecasts=NEXT_FORECASTS.empty_table(),
+        periods=summary.scores_by_period,
+        quills=make_quills(pairs),
+    )
+    return tables._replace(**changes)

@@ -105,15 +105,14 @@ def test_trust_is_told_in_words(pairs):
     assert figure.note.endswith(f"{last:.2f}")
 
 
-def test_skill_is_drawn_overall_and_by_variable_and_told_in_words(pairs):
-    results, table = make_summary(pairs)
-    overall, gdp = skill_figures(results, ["gdp"], table)
+def test_skill_is_drawn_by_variable_and_told_in_words(pairs):
+    results, table, *_ = make_summary(pairs)
+    (gdp,) = skill_figures(results, ["gdp"], table)
     skill = {
         row["horizon"]: row["skill"]
         for row in table.to_pylist()
         if row["variable"] == "gdp" and row["model"] == "ensemble"
     }
-    assert overall.title == "All variables"
     assert gdp.alt.endswith(f"{100 * skill[1]:.1f} % at 1, {100 * skill[3]:.1f} % at 3.")
     assert "naive" not in gdp.legend
 

@@ -328,7 +328,7 @@ def test_undefined_scores_are_null_and_left_out_of_the_pool():
 
 
 def test_over_all_variables_the_rules_on_leading_indicators_are_one():
-    results, skill = summarise_made(
+    results, skill, *_ = summarise_made(
         to_metrics(
             pd.DataFrame(
                 [
@@ -374,7 +374,7 @@ def test_order_of_rows_and_dictionaries_changes_nothing(pairs, results, summary)
 
 @pytest.mark.parametrize("unscored", [UNSCORED, UNSCORED[:0]], ids=["none completed", "none ran"])
 def test_without_a_completed_batch_the_lists_are_empty(unscored):
-    results, skill = summarise_made(to_metrics(unscored), TRUST_LEDGER.empty_table())
+    results, skill, *_ = summarise_made(to_metrics(unscored), TRUST_LEDGER.empty_table())
     jsonschema.validate(results, SCHEMA)
     assert (results["models"], skill.num_rows) == ([], 0)
     nothing = {"total": 0, "never_predicted": [], "trust_scores": {}, "details": {}}
@@ -405,3 +405,22 @@ def test_skipped_batches_are_grouped_by_reason(results):
         ("too short", 2, "2020-06-29", "2020-07-29"),
         ("no observation in the window", 1, "2020-04-30", "2020-04-30"),
     ]
+
+
+def test_worth_is_what_the_ensemble_would_lose_without_the_rule():
+    rows = [
+        row("2020-01-01", "naive", 2, 1.0),
+        row("2020-01-01", "ensemble", 2, 2.0),
+        row("2020-01-01", "drift", 2, 1.0, error_saved=1.0),
+        row("2020-01-31", "naive", 2, 1.0),
+        row("2020-01-31", "ensemble", 2, 2.0),  # drift has no weight here
+        row("2020-01-01", "naive", 1, 1.0, horizon=3),
+        row("2020-01-01", "ensemble", 1, 4.0, horizon=3),
+        row("2020-01-01", "drift", 1, 1.0, horizon=3, error_saved=-2.0),
+    ]
+    boards = summarise_rows(*rows)
+    for board in (boards["models"], boards["models_by_variable"]["gdp"]):
+        # 8 becomes 9 at horizon 1, and 4 becomes 2 at horizon 3.
+        assert by_model(board)["drift"]["worth"] == pytest.approx((9 / 8 * 2 / 4) ** 0.5 - 1)
+        assert by_model(board)["naive"]["worth"] == 0.0
+        assert by_model(board)["ensemble"]["worth"] is None

@@ -1,10 +1,11 @@
-"""The check of the results: the ensemble against `naive`."""
+"""The checks of the results: the ensemble against `naive`, and rules that decay."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.retrodiction.rules import ENSEMBLE
+from pulse_assets.stages.decay import describe_alarms
 from pulse_assets.stages.lookahead_check import ROUNDING
 from pulse_assets.stages.outcome_texts import list_some
 
@@ -24,7 +25,22 @@ def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Finding:
     return Finding(False, values, message)
 
 
-#: `publish_results` runs it, so that its outcome is in the results.
+def no_rule_decays(results: Mapping[str, Any]) -> Finding:
+    """No trust fell below its interval of a year ago, no coverage drifts, no last loss is unusual.
+
+    It looks at `ensemble` and at the rules with a tenth of its weight or more.
+    """
+    alarms = results["alarms"]
+    listed = {f"{a['variable']}, {a['model']}, {a['kind']}": a["first_batch"] for a in alarms}
+    values = {"alarms": len(alarms), "first_bad_batch": listed}
+    return Finding(not alarms, values, describe_alarms(alarms))
+
+
 ENSEMBLE_CHECK: Final = Check(
     "ensemble_not_worse_than_naive", "training_results", ensemble_not_worse_than_naive, "WARN"
 )
+
+DECAY_CHECK: Final = Check("no_rule_decays", "training_results", no_rule_decays, "WARN")
+
+#: The checks that `publish_results` runs, in order.
+RESULT_CHECKS: Final = (ENSEMBLE_CHECK, DECAY_CHECK)

@@ -1,0 +1,1 @@
+"""Results in the forms of other libraries: Nixtla's frames, hubs of hubverse, summaries of fev."""

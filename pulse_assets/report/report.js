@@ -1,0 +1,77 @@
+"use strict";
+// Search, filter, sort and fold; the page says everything without it.
+{
+  const tools = document.querySelector(".tools");
+  const rows = [...document.querySelectorAll("[data-variable]")];
+  const cards = [...document.querySelectorAll("details.card")];
+
+  const isChosen = (row, text, chosen) => {
+    if (!row.dataset.variable.toLowerCase().includes(text)) return false;
+    if (!chosen || row.dataset.skill === undefined) return true;
+    const skill = Number(row.dataset.skill || NaN);
+    return chosen === "better" ? skill > 0 : !(skill > 0);
+  };
+
+  const select = () => {
+    const text = tools.text.value.trim().toLowerCase(), chosen = tools.chosen.value;
+    for (const row of rows) row.hidden = !isChosen(row, text, chosen);
+    const listed = document.querySelectorAll("#trust tbody tr");
+    const shown = [...listed].filter((row) => !row.hidden).length;
+    tools.shown.value = text || chosen ? `${shown} of ${listed.length} listed` : "";
+  };
+
+  const fold = () => {
+    const open = tools.fold.getAttribute("aria-expanded") === "false";
+    for (const card of cards) card.open = open && !card.hidden;
+    tools.fold.setAttribute("aria-expanded", String(open));
+    tools.fold.textContent = open ? "Fold all" : "Unfold all";
+  };
+
+  // A number as the page writes it, with a minus sign and narrow spaces; else the text.
+  const valueOf = (cell) => {
+    const text = cell.textContent.trim().replaceAll("\u2212", "-").replace(/^trust /, "");
+    const number = Number.parseFloat(text.replace(/[\s\u202f\u00a0]/g, ""));
+    return Number.isNaN(number) ? text : number;
+  };
+
+  const compare = (a, b) => {
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return typeof a === "number" ? a - b : a.localeCompare(b);
+  };
+
+  const sort = (table, heading, button) => {
+    const column = [...heading.parentElement.children].indexOf(heading);
+    const down = heading.getAttribute("aria-sort") !== "descending";
+    for (const other of heading.parentElement.children) other.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const body = table.tBodies[0];
+    const keyed = [...body.rows].map((row) => [valueOf(row.cells[column]), row]);
+    keyed.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
+    body.append(...keyed.map(([, row]) => row));
+    button.focus();
+  };
+
+  for (const table of document.querySelectorAll("table.sortable")) {
+    for (const heading of table.tHead.rows[0].cells) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...heading.childNodes);
+      button.addEventListener("click", () => sort(table, heading, button));
+      heading.append(button);
+    }
+  }
+
+  // A link into a folded card opens it.
+  const openTarget = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    if (target instanceof HTMLDetailsElement) target.open = true;
+  };
+  addEventListener("hashchange", openTarget);
+  openTarget();
+
+  tools.addEventListener("submit", (event) => event.preventDefault());
+  tools.text.addEventListener("input", select);
+  tools.chosen.addEventListener("change", select);
+  tools.fold.addEventListener("click", fold);
+  tools.hidden = rows.length === 0;
+}

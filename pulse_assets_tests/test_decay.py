@@ -1,0 +1,68 @@
+"""Signs of decay at the command line, in the results and through the sensor of the examples."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pulse_assets.run_training import main
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "decay_alarm.py"
+
+
+@pytest.fixture
+def words(tmp_path, monkeypatch):
+    """Monthly batches; the last value of the series is far off."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    (tmp_path / "source").mkdir()
+    months = [f"{1998 + i // 12}-{i % 12 + 1:02d}-01" for i in range(144)]
+    values = [10.0 + i % 5 - i % 3 for i in range(143)] + [900.0]
+    rows = "\n".join(f"{month},{value}" for month, value in zip(months, values, strict=True))
+    (tmp_path / "source" / "historical_x.csv").write_text(f"timestamp,value\n{rows}\n")
+    few = ["--models", "ses", "--horizons", "1", "--max-workers", "1", "--max-partners", "0"]
+    dates = ["--start-date", "2006-07-01", "--end-date", "2009-12-31"]
+    places = ["--source", str(tmp_path / "source"), "--store", str(tmp_path / "store")]
+    return [*places, *few, *dates, "--batch-cadence", "monthly"]
+
+
+def test_results_status_and_sensor_name_variable_rule_and_first_bad_batch(
+    words, tmp_path, capsys, monkeypatch
+):
+    assert main([*words]) == 0  # it warns
+    out = " ".join(capsys.readouterr().out.split())
+    assert "signs of decay: x, ensemble, since batch 2009-12-01: the loss of the last batch" in out
+    results = json.loads((tmp_path / "store/training_results/training_results.json").read_text())
+    losses = [a for a in results["alarms"] if a["kind"] == "loss"]
+    assert {a["model"] for a in losses} == {"ensemble", "ses"}
+    (check,) = [c for c in results["checks"] if c["name"] == "no_rule_decays"]
+    assert (check["passed"], check["severity"]) == (False, "WARN")
+
+    assert main(["status", *words]) == 0
+    status = capsys.readouterr().out
+    assert "signs of decay\n  x, ensemble, since batch 2009-12-01" in status
+    assert main(["status", "--json", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["alarms"] == results["alarms"]
+
+    monkeypatch.setenv("PULSE_STORE", str(tmp_path / "store"))
+    spec = importlib.util.spec_from_file_location("decay_alarm", EXAMPLE)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    assert "decay_alarm" in {sensor.name for sensor in example.defs.sensors}
+    sent = []
+    sensor = example.build_decay_alarm(example.settings, sent.append)
+    context = dg.build_sensor_context()
+    sensor(context)
+    assert len(sent) == 1
+    assert "x, ensemble, since batch 2009-12-01" in sent[0]
+    again = dg.build_sensor_context(cursor=context.cursor)
+    assert "no new sign" in sensor(again).skip_message
+    assert len(sent) == 1
+    with pytest.raises(ValueError, match="PULSE_SLACK_WEBHOOK"):
+        example.send("to nobody")
+
+
+def test_status_of_an_empty_store_names_no_decay(words, capsys):
+    assert main(["status", *words]) == 1
+    assert "decay" not in capsys.readouterr().out
