@@ -298,9 +298,9 @@ known on that day and none later. `ensemble` weighs the rules by their errors kn
         """What scores are pooled from, per variable, model and horizon; the status of every batch.
 
 `completed`, `skipped` with its reason, or `failed` with its error. Numbers of `ensemble` over all
-variables and horizons are plotted over the partitions: **mase** and **skill** (above 0 is better
-than `naive`), **win_share** (of the pairs, those on which it is closer than `naive`), **coverage**
-of the intervals, **forecasts** verified, **seconds**.
+variables and horizons are plotted over the partitions: its **MASE**, its **skill against naive**
+(above 0 is better), its **share closer than naive** (0.5 is naive's own), the **coverage of the
+intervals**, **forecasts verified**, **seconds of the worker**.
 
 A skipped variable has one row with its `skip_reason` and neither model nor horizon.""",
         upstream=("historical_data", "training_batches", "retrodictions"),

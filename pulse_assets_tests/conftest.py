@@ -110,4 +110,17 @@ def stored(store: str | Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*.parquet"))}
 
 
+def object_count(batches: int) -> int:
+    """Return how many objects `stored` finds after a training of that many batches."""
+    of_a_batch = ("historical_data", "training_batches", "retrodictions", "batch_metrics")
+    of_all = (
+        "trust_ledger",
+        "next_forecasts",
+        "skill_by_horizon",
+        "significance",
+        "scores_by_period",
+    )
+    return len(of_a_batch) * batches + len(of_all)
+
+
 Stored = Callable[[str | Path], dict[str, bytes]]

@@ -41,9 +41,16 @@ def test_results_status_and_sensor_name_variable_rule_and_first_bad_batch(
 
     assert main(["status", *words]) == 0
     status = capsys.readouterr().out
+    assert "trust" not in status
     assert "signs of decay\n  x, ensemble, since batch 2009-12-01" in status
     assert main(["status", "--json", *words]) == 0
     assert json.loads(capsys.readouterr().out)["alarms"] == results["alarms"]
+
+    (tmp_path / "store/trust_ledger/trust_ledger.parquet").unlink()
+    assert main(["status", *words]) == 0
+    assert "whether trust has fallen is not known" in " ".join(capsys.readouterr().out.split())
+    assert main(["status", "--json", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["trust_watched"] is False
 
     monkeypatch.setenv("PULSE_STORE", str(tmp_path / "store"))
     spec = importlib.util.spec_from_file_location("decay_alarm", EXAMPLE)
@@ -65,4 +72,6 @@ def test_results_status_and_sensor_name_variable_rule_and_first_bad_batch(
 
 def test_status_of_an_empty_store_names_no_decay(words, capsys):
     assert main(["status", *words]) == 1
-    assert "decay" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "decay" not in out
+    assert "trust" not in out

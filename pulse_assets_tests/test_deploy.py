@@ -14,7 +14,7 @@ import yaml
 
 from pulse_assets import TrainingConfig
 from pulse_assets.execution.cluster import LOCAL_SETTINGS
-from pulse_assets_tests.conftest import MODELS, stored
+from pulse_assets_tests.conftest import MODELS, object_count, stored
 from pulse_assets_tests.execution.clusters import wait_until
 from pulse_assets_tests.postgres import free_port, programs
 from pulse_assets_tests.test_four_ways import UserInterface, deployment, quick_daemon
@@ -63,7 +63,7 @@ def test_everything_on_one_machine(source, tmp_path, folder):
             assert process.wait(60) == 0
         finally:
             process.kill()
-    assert len(stored(chosen.store)) == 4 * 12 + 3  # and trust, forecasts and skill
+    assert len(stored(chosen.store)) == object_count(12)
     assert (folder / "logs" / "postgres.log").exists()
 
 

@@ -24,7 +24,7 @@ from pulse_assets.dagster.instance import open_instance
 from pulse_assets.dagster.run_process import PROCESS_TAG
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.settings import dagster_home
-from pulse_assets_tests.conftest import stored
+from pulse_assets_tests.conftest import object_count, stored
 from pulse_assets_tests.execution.clusters import StandingCluster, standing_cluster, wait_until
 from pulse_assets_tests.execution.test_fan_out import tasks_of_fan_outs
 from pulse_assets_tests.postgres import postgres
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 BATCHES = 60
-OBJECTS = 4 * BATCHES + 5  # and trust, forecasts, skill, significance and periods
+OBJECTS = object_count(BATCHES)
 
 
 @pytest.fixture(scope="module")

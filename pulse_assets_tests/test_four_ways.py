@@ -20,7 +20,7 @@ from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.run_training import main
 from pulse_assets.settings import Settings, dagster_home
-from pulse_assets_tests.conftest import MODELS, stored, write_source
+from pulse_assets_tests.conftest import MODELS, object_count, stored, write_source
 from pulse_assets_tests.execution.clusters import wait_until, worker_processes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -31,7 +31,7 @@ TAGS = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_r
 OPTIONS = {"models": MODELS, "horizons": [1, 3]}
 IN_PROCESS = {"local": {"n_workers": 1}}
 #: The tables of twelve batches, the ledger, the next forecasts, and the skill by horizon.
-OBJECTS = 4 * 12 + 5
+OBJECTS = object_count(12)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.internals import grouped_rows, report_metadata, report_planned
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
+from pulse_assets.dagster.previews import PLOTTED
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import ClusterError, StoreUnavailableError
 from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batches, run_batches
@@ -253,7 +254,9 @@ def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.M
         metadata["bytes"] = dg.MetadataValue.int(summary.bytes[name])
     if name == STATUS_TABLE:
         numbers = {"seconds": summary.seconds, **summary.scores}
-        metadata |= {key: dg.MetadataValue.float(round(value, 4)) for key, value in numbers.items()}
+        metadata |= {
+            PLOTTED[key]: dg.MetadataValue.float(round(value, 4)) for key, value in numbers.items()
+        }
     return metadata
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -106,19 +106,30 @@ def _in_words(fingerprint: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {fingerprint.get(name, 'unknown')}" for name in VERSIONS_OF)
 
 
+class StoredOutcomes(NamedTuple):
+    """What the stored batches tell.
+
+    Attributes:
+        batches: what they skipped, and which rules failed in them.
+        alarms: the rules that decay.
+        trust_watched: whether alarms about trust are among them: not where there is no ledger, or
+            one of another configuration.
+    """
+
+    batches: Outcomes
+    alarms: list[Alarm]
+    trust_watched: bool
+
+
 def stored_outcomes(
     settings: Settings, options: TrainingOptions, states: Mapping[str, BatchState]
-) -> tuple[Outcomes, list[Alarm]]:
+) -> StoredOutcomes:
     """Return what the stored batches skipped, which rules failed in them, and which rules decay.
 
     Args:
         settings: what fixes the batch grid.
         options: the configuration.
         states: state by batch; missing and stale batches are left out.
-
-    Returns:
-        The outcomes, and the alarms; those about trust only where the stored ledger is of this
-        configuration.
 
     Raises:
         StoreError: the store cannot be read.
@@ -136,7 +147,7 @@ def stored_outcomes(
     for _ in watch.reading(losses.by_variable(sums)):
         pass
     ledger = _current_ledger(store, ledger_fingerprint(settings, options))
-    return tally.outcomes(), watch.alarms(ledger)
+    return StoredOutcomes(tally.outcomes(), watch.alarms(ledger), trust_watched=ledger is not None)
 
 
 def _current_ledger(store: Store, fingerprint: Mapping[str, str]) -> pa.Table | None:

@@ -73,8 +73,11 @@ def show_status(config: TrainingConfig, *, as_json: bool) -> ExitCode:
     settings, options = config.settings(), config.options()
     with fresh_hosts():
         status = grid_status(settings, options)
-        batches, alarms = stored_outcomes(settings, options, status.states)
-        outcomes = batches.to_json() | {"alarms": [asdict(alarm) for alarm in alarms]}
+        stored = stored_outcomes(settings, options, status.states)
+        outcomes = stored.batches.to_json() | {
+            "alarms": [asdict(alarm) for alarm in stored.alarms],
+            "trust_watched": stored.trust_watched,
+        }
     if as_json:
         waiting = {key: [v.to_json() for v in values] for key, values in status.waiting.items()}
         states = {"batches": status.states, "waiting": waiting, "versions": status.versions}

@@ -37,6 +37,11 @@ _HANGING: Final = {
     "break_on_hyphens": False,
 }
 
+_TRUST_NOT_WATCHED: Final = (
+    "whether trust has fallen is not known: the store has no trust of this configuration; "
+    "pulse-train report --rebuild computes it"
+)
+
 _NAME_COLUMNS: Final = ("variable", "lowest mase", "file")
 
 
@@ -109,7 +114,7 @@ def print_status(
     Args:
         status: the states of the batches.
         outcomes: `errors`, `skipped`, `skipped_variables`, `rule_errors` and `alarms` of the stored
-            batches, as in `training_results`.
+            batches, as in `training_results`; `trust_watched`: whether trust was looked at.
         console: where to print; stdout unless given.
     """
     # Late, because they take long to import.
@@ -129,6 +134,9 @@ def print_status(
         console.print(plain(f"made with {made_with}: {count}"), soft_wrap=True)
     decaying = [describe_alarm(alarm) for alarm in outcomes.get("alarms", ())]
     print_list(console, "signs of decay", decaying, LISTED_WARNINGS, rest="see --json")
+    if not outcomes.get("trust_watched", True) and counts["done"]:
+        console.print(Text(textwrap.fill(_TRUST_NOT_WATCHED, console.width)))
+        console.print()
     _print_outcomes(console, outcomes)
 
 

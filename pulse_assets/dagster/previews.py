@@ -14,6 +14,19 @@ import dagster as dg
 #: Rows in a preview.
 ROWS: Final = 60
 
+#: The numbers of a batch as the UI plots them over the partitions.
+PLOTTED: Final = {
+    "seconds": "seconds of the worker",
+    "skill": "ensemble: skill against naive",
+    "win_share": "ensemble: share closer than naive",
+    "mase": "ensemble: MASE",
+    "coverage": "ensemble: coverage of the intervals",
+    "forecasts": "forecasts verified",
+}
+
+#: The trust of `naive`.
+EVEN: Final = 0.5
+
 #: Entries of a list that are written out.
 NAMED: Final = 20
 
@@ -51,3 +64,22 @@ def in_words(values: Mapping[str, Any] | Sequence[Any]) -> str:
     entries = pairs or [str(value) for value in values]
     more = len(entries) - NAMED
     return "; ".join(entries[:NAMED] + ([f"{more} more"] if more > 0 else [])) or "none"
+
+
+def with_verdict(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row that has `trust` and its interval, and says on which side of 0.5 it lies.
+
+    Example:
+        >>> with_verdict({"trust": 0.6, "trust_lower": 0.55, "trust_upper": 0.65})["against_0.5"]
+        'above'
+        >>> with_verdict({"trust": 0.6, "lower": 0.45, "upper": 0.75})["against_0.5"]
+        'undecided'
+    """
+    lower, upper = (row.get(f"trust_{end}", row.get(end)) for end in ("lower", "upper"))
+    if lower is None or upper is None:
+        verdict = None
+    elif lower > EVEN:
+        verdict = "above"
+    else:
+        verdict = "below" if upper < EVEN else "undecided"
+    return {**row, "against_0.5": verdict}

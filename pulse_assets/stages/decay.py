@@ -138,6 +138,8 @@ def _coverage_alarm(rule: Watched, *, level: float, horizon: int) -> Alarm | Non
 
 def _loss_alarm(losses: VariableLosses, rule: Watched) -> Alarm | None:
     """Compare the loss per pair in the last batch, over all horizons, with those before."""
+    if not rule.batches:
+        return None
     pairs = dict(zip(rule.batches, rule.n.tolist(), strict=True))
     n = np.array([pairs.get(batch, np.nan) for batch in losses.batches])
     scaled = losses.error[:, losses.models.index(rule.model)] / losses.scale

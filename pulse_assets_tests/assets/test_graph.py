@@ -281,12 +281,12 @@ def test_each_batch_is_recorded_with_its_numbers(run, settings):
     # 2 series, 3 rules and 2 ensembles, 2 horizons, 1 month
     assert events["retrodictions"]["dagster/row_count"].value == 20
     # as many were verified as were made
-    assert events["batch_metrics"]["forecasts"].value == 20
-    for name in ("win_share", "coverage"):
-        assert 0 <= events["batch_metrics"][name].value <= 1
-    assert events["batch_metrics"]["mase"].value > 0
-    assert events["batch_metrics"]["skill"].value < 1
-    assert events["batch_metrics"]["seconds"].value > 0
+    assert events["batch_metrics"]["forecasts verified"].value == 20
+    for name in ("share closer than naive", "coverage of the intervals"):
+        assert 0 <= events["batch_metrics"][f"ensemble: {name}"].value <= 1
+    assert events["batch_metrics"]["ensemble: MASE"].value > 0
+    assert events["batch_metrics"]["ensemble: skill against naive"].value < 1
+    assert events["batch_metrics"]["seconds of the worker"].value > 0
     assert events["batch_metrics"]["run_seconds"].value > 0
 
 
@@ -300,6 +300,10 @@ def test_the_aggregates_show_what_was_learnt(run, settings):
     assert {row.data["model"] for row in board} == {*MODELS, "ensemble", "ensemble_median"}
     assert len(shown["training_results"]["last_retrodictions"].records) == 2 * 4
     assert len(shown["next_forecasts"]["forecast"].records) == 2 * 2
+    for name, table in (("trust_ledger", "trust_now"), ("training_results", "trust_by_variable")):
+        sides = [row.data["against_0.5"] for row in shown[name][table].records]
+        assert sides
+        assert {*sides} <= {"above", "below", "undecided"}
     pictures = (
         shown["training_results"]["predicted_against_observed"].value,
         shown["trust_ledger"]["trust_over_time"].value,

@@ -201,9 +201,9 @@ def make_results(pairs):
     return make_summary(pairs).results
 
 
-def make_tables(pairs, **changes):
+def make_tables(pairs, summary=None, **changes):
     """The tables of the report of these pairs."""
-    summary = make_summary(pairs)
+    summary = summary or make_summary(pairs)
     tables = ReportTables(
         skill=summary.skill_by_horizon,
         ledger=make_ledger(score_pairs(pairs)),

@@ -59,9 +59,9 @@ class Outline(HTMLParser):
 
 
 def build(pairs, **changes):
-    names = pairs["variable"].unique()
-    tables = make_tables(pairs, forecasts=make_forecasts(names))
-    return build_report(make_results(pairs) | changes, tables)
+    summary = make_summary(pairs)
+    tables = make_tables(pairs, summary, forecasts=make_forecasts(pairs["variable"].unique()))
+    return build_report(summary.results | changes, tables)
 
 
 def build_unscored(**changes):

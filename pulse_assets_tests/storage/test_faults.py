@@ -20,7 +20,7 @@ from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
-from pulse_assets_tests.conftest import stored, write_source
+from pulse_assets_tests.conftest import object_count, stored, write_source
 from pulse_assets_tests.storage.buckets import new_bucket
 from pulse_assets_tests.storage.examples import history
 from pulse_assets_tests.storage.s3_server import S3Server, after, dropping, overloaded, silent
@@ -53,7 +53,7 @@ def train_undisturbed(folder, **run):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     objects = train_undisturbed(tmp_path_factory.mktemp("undisturbed"), **RUN)
-    assert len(objects) == 4 * BATCHES + 3  # and trust, forecasts and skill
+    assert len(objects) == object_count(BATCHES)
     return objects
 
 
