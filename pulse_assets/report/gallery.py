@@ -61,7 +61,8 @@ def skill_figures(
     if not skill.num_rows:
         return []
     boards = results["models_by_variable"]
-    return [_skill_figure(name, _rows_of(skill, name), boards[name]) for name in variables]
+    figures = [_skill_figure(name, _rows_of(skill, name), boards[name]) for name in variables]
+    return [figure for figure in figures if figure]
 
 
 def forecast_figures(variables: Sequence[str], retrodictions: pa.Table) -> list[CaptionedFigure]:
@@ -139,13 +140,16 @@ def _trust_figure(
 
 def _skill_figure(
     title: str, rows: pd.DataFrame, board: Sequence[Mapping[str, Any]]
-) -> CaptionedFigure:
+) -> CaptionedFigure | None:
+    rows = rows.dropna(subset="skill")
     legend = choose_models(board)
     del legend["naive"]  # its skill is 0 by definition: the line at 0
     lines: dict[Role, pd.DataFrame] = {
         role: rows[rows["model"] == model] for role, model in legend.items()
     }
     skill = lines["ensemble"].set_index("horizon")["skill"].astype(float)
+    if skill.empty:
+        return None
     values = ", ".join(f"{100 * value:.1f} % at {horizon}" for horizon, value in skill.items())
     return CaptionedFigure(
         title=title,
@@ -243,12 +247,14 @@ def _name_intervals(levels: Sequence[float]) -> str:
 
 
 def _describe_errors(ours: pd.DataFrame, naive: pd.DataFrame) -> str:
-    error, reference = (
-        f"{(rows['observed'] - rows['predicted']).abs().mean():.3g}" for rows in (ours, naive)
+    errors = ", ".join(
+        f"{name}{(rows['observed'] - rows['predicted']).abs().mean():.3g}"
+        for name, rows in (("", ours), ("naive ", naive))
+        if len(rows)
     )
     inside = ours["observed"].between(ours["lower"], ours["upper"]).mean()
     return (
-        f"horizon {ours['horizon'].iloc[0]}: mean absolute error {error}, naive {reference}; "
+        f"horizon {ours['horizon'].iloc[0]}: mean absolute error {errors}; "
         f"{100 * inside:.0f} % inside the interval"
     )
 

@@ -36,14 +36,14 @@ class HeatRow:
     cells: Sequence[Cell]
 
 
-def skill_cell(skill: float, *, best: bool = False) -> Cell:
-    """Return a cell in the colour of its skill.
+def skill_cell(skill: float | None, *, best: bool = False) -> Cell:
+    """Return a cell in the colour of its skill; a dot where there is none.
 
     Example:
         >>> skill_cell(0.2, best=True)
         Cell(text='20', colour='rgba(0,114,178,0.25)', best=True)
     """
-    if not np.isfinite(skill):
+    if skill is None or not np.isfinite(skill):
         return Cell("\N{MIDDLE DOT}")
     share = min(1.0, abs(float(skill)) / _FULL) * _OPAQUE
     text = f"{round(100 * float(skill)):d}".replace("-", "\N{MINUS SIGN}")
@@ -57,12 +57,12 @@ def skill_rows(skill: pa.Table, variables: Sequence[str]) -> tuple[list[int], li
         skill: rows of schema `SKILL_BY_HORIZON`.
         variables: which, in order.
     """
-    ours: dict[str | None, dict[int, float]] = {}
+    ours: dict[str | None, dict[int, float | None]] = {}
     for row in rows_with(skill, "model", ENSEMBLE).to_pylist():
         ours.setdefault(row["variable"], {})[row["horizon"]] = row["skill"]
     horizons = sorted({horizon for by_horizon in ours.values() for horizon in by_horizon})
     names: Mapping[str, Any] = {ALL: None, **{name: name for name in variables if name in ours}}
     return horizons, [
-        HeatRow(shown, [skill_cell(ours.get(name, {}).get(h, np.nan)) for h in horizons])
+        HeatRow(shown, [skill_cell(ours.get(name, {}).get(h)) for h in horizons])
         for shown, name in names.items()
     ]
