@@ -29,10 +29,10 @@ from pulse_assets.stages.outcome_texts import group_failed, group_skipped, group
 from pulse_assets.stages.series_ends import left_out
 from pulse_assets.storage.tables import rows_with
 
-#: Variables that get figures and a leaderboard of their own; keeps the page below 2 MB.
+#: Variables that get figures and a leaderboard of their own.
 FIGURED_VARIABLES: Final = 16
-#: Variables in tables with a row per variable; keeps the page below 5 MB.
-LISTED_VARIABLES: Final = 200
+#: Variables in tables with a row per variable; so many keep the page below 3 MB.
+LISTED_VARIABLES: Final = 600
 
 #: Rules named for each variable on the first screen.
 TRUSTED_RULES: Final = 3
@@ -78,6 +78,8 @@ def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
                 figured, tables.retrodictions, forecasts, results["calibration"]["levels"]
             ),
             cards=make_cards(results, figured, tables),
+            places={name: place for place, name in enumerate(listed)},
+            in_words=_reasons(results, [name for name in listed if name not in figured]),
             skill_horizons=horizons,
             horizon_rows=horizon_rows,
             calibration=describe_section(results, listed),
@@ -203,6 +205,12 @@ def list_starts(forecasts: pa.Table) -> dict[str, Start]:
     return starts
 
 
+def _reasons(results: Mapping[str, Any], variables: Sequence[str]) -> dict[str, str]:
+    """Return why the ensemble trusts which rules, for the variables that have reasons."""
+    reasons = results["reasons"]
+    return {name: " ".join(reasons[name]) for name in variables if name in reasons}
+
+
 def _stars(results: Mapping[str, Any]) -> set[str]:
     """Return the variables on which the ensemble differs from `naive` by more than chance."""
     tested = results["significance"]["variables"]
@@ -256,6 +264,7 @@ def _environment() -> Environment:
         "score": _format_score,
         "setting": _format_setting,
         "significant": _format_significant,
+        "unbroken": _keep_percent,
     }
     environment.globals |= {
         "LISTED_FAILURES": LISTED_FAILURES,
@@ -290,6 +299,11 @@ def _format_percent(share: float | None, sign: str = "+") -> str:
     rounded = round(100 * share, 1) + 0.0  # -0.0 + 0.0 is 0.0
     text = f"{rounded:{sign}.1f}" if rounded else "0.0"
     return _with_minus(f"{text}\N{NO-BREAK SPACE}%")
+
+
+def _keep_percent(text: str) -> str:
+    """Keep each number on the line of its per cent sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _with_minus(text: str) -> str:

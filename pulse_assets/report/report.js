@@ -5,19 +5,20 @@
   const rows = [...document.querySelectorAll("[data-variable]")];
   const cards = [...document.querySelectorAll("details.card")];
 
-  const isChosen = (row, text, chosen) => {
-    if (!row.dataset.variable.toLowerCase().includes(text)) return false;
-    if (!chosen || row.dataset.skill === undefined) return true;
-    const skill = Number(row.dataset.skill || NaN);
-    return chosen === "better" ? skill > 0 : !(skill > 0);
+  const answers = document.querySelectorAll("#trust tbody tr");
+  const skills = new Map([...answers].map((row) => [row.dataset.variable, row.dataset.skill]));
+
+  const isChosen = ({ variable }, text, chosen) => {
+    if (!variable.toLowerCase().includes(text)) return false;
+    const better = Number(skills.get(variable) || NaN) > 0;
+    return !chosen || better === (chosen === "better");
   };
 
   const select = () => {
     const text = tools.text.value.trim().toLowerCase(), chosen = tools.chosen.value;
-    for (const row of rows) row.hidden = !isChosen(row, text, chosen);
-    const listed = document.querySelectorAll("#trust tbody tr");
-    const shown = [...listed].filter((row) => !row.hidden).length;
-    tools.shown.value = text || chosen ? `${shown} of ${listed.length} listed` : "";
+    for (const row of rows) row.hidden = !isChosen(row.dataset, text, chosen);
+    const shown = [...answers].filter((row) => !row.hidden).length;
+    tools.shown.value = text || chosen ? `${shown} of ${answers.length} listed` : "";
   };
 
   const fold = () => {
@@ -61,13 +62,14 @@
     }
   }
 
-  // A link into a folded card opens it.
-  const openTarget = () => {
-    const target = location.hash && document.getElementById(location.hash.slice(1));
-    if (target instanceof HTMLDetailsElement) target.open = true;
+  // A link into what is folded opens it, also when it is followed a second time.
+  const unfold = (hash) => {
+    const folded = hash && document.getElementById(hash.slice(1))?.closest("details");
+    if (folded) folded.open = true;
   };
-  addEventListener("hashchange", openTarget);
-  openTarget();
+  document.addEventListener("click", (event) => unfold(event.target.closest("a")?.hash));
+  addEventListener("hashchange", () => unfold(location.hash));
+  unfold(location.hash);
 
   tools.addEventListener("submit", (event) => event.preventDefault());
   tools.text.addEventListener("input", select);

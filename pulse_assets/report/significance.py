@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pulse_assets.retrodiction.rules import ENSEMBLE
+from pulse_assets.stages.significance_summary import count_tested, describe_untested
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,12 @@ def describe_significance_section(
     """
     significance = results["significance"]
     entries = significance["variables"]
-    tested = sum(entry["p_naive"] is not None for entry in entries.values())
+    tested = count_tested(significance)
     if not tested:
         return None
     ours = significance["models"][ENSEMBLE]
     return SignificanceSection(
-        _reading(ours, tested),
+        _reading(ours, tested, describe_untested(significance)),
         f"{100 * significance['level']:g} %",
         f"{100 * significance['confidence']:g} %",
         " over resampled variables" if len(entries) > 1 else " over resampled batches",
@@ -85,8 +86,7 @@ def describe_significance_section(
     )
 
 
-def _reading(ours: Mapping[str, Any], tested: int) -> str:
-    """Return one sentence."""
+def _reading(ours: Mapping[str, Any], tested: int, untested: str) -> str:
     than_naive, than_median = (
         f"smaller on {ours[f'better_than_{name}']:,} and larger on {ours[f'worse_than_{name}']:,}"
         for name in ("naive", "median")
@@ -94,7 +94,7 @@ def _reading(ours: Mapping[str, Any], tested: int) -> str:
     return (
         f"Of {tested:,} variable{'s' if tested > 1 else ''}, the errors of the ensemble are "
         f"{than_naive} than those of naive, by more than chance; they are {than_median} than those "
-        "of ensemble_median."
+        f"of ensemble_median.{untested and f' {untested}.'}"
     )
 
 

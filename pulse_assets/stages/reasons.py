@@ -175,6 +175,14 @@ def _of_worth(board: Sequence[Mapping[str, Any]], leader: str) -> str:
 
 
 def _change(share: float) -> str:
+    """Return a change of the error in words.
+
+    Example:
+        >>> _change(0.012), _change(-0.0004)
+        ('1.2 % larger', 'as large')
+    """
+    if abs(share) < 0.0005:
+        return "as large"
     return f"{100 * abs(share):.1f} % {'larger' if share >= 0 else 'smaller'}"
 
 

@@ -140,14 +140,15 @@ def describe_significance(results: Mapping[str, Any]) -> str:
         Lines of text; empty if no variable was tested.
     """
     significance = results["significance"]
-    tested = [e for e in significance["variables"].values() if e["p_naive"] is not None]
+    tested = count_tested(significance)
     if not tested:
         return ""
-    of = f"{len(tested):,} variable{'s' if len(tested) > 1 else ''}"
+    of = f"{tested:,} variable{'s' if tested > 1 else ''}"
+    untested = describe_untested(significance)
     level = f"{100 * significance['level']:g} %"
     lines = [
         f"* error significantly different from that of {REFERENCE} (test of Diebold-Mariano, HLN, "
-        f"over all horizons; {level} false discoveries over {of})"
+        f"over all horizons; {level} false discoveries over {of}{untested and f'; {untested}'})"
     ]
     ours = significance["models"].get(ENSEMBLE)
     if ours and ours["better_than_median"] + ours["worse_than_median"]:
@@ -158,3 +159,25 @@ def describe_significance(results: Mapping[str, Any]) -> str:
     elif ours:
         lines.append(f"{ENSEMBLE} and ensemble_median do not differ significantly on any variable")
     return "\n".join(lines)
+
+
+def count_tested(significance: Mapping[str, Any]) -> int:
+    """Return the number of variables on which the ensemble was tested against `naive`.
+
+    Args:
+        significance: the part of `training_results`.
+    """
+    return sum(entry["p_naive"] is not None for entry in significance["variables"].values())
+
+
+def describe_untested(significance: Mapping[str, Any]) -> str:
+    """Return how many variables could not be tested, and why; empty if none.
+
+    Example:
+        >>> describe_untested({"variables": {"gdp": {"p_naive": 0.2}, "cpi": {"p_naive": None}}})
+        '1 not tested: too few batches, or no positive estimate of the variance'
+    """
+    untested = len(significance["variables"]) - count_tested(significance)
+    if not untested:
+        return ""
+    return f"{untested:,} not tested: too few batches, or no positive estimate of the variance"
