@@ -62,9 +62,9 @@ ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT
 		DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS=true \
 		$(abspath $(BIN))/dagster dev -w $(CURDIR)/workspace.yaml -h 127.0.0.1 -p $(PORT); }
 
-# Two processes: the tests with clusters of their own have two workers each.
+# Three processes on two cores: many tests wait, for a worker to start or a time limit.
 test: install-test  ## run the fast tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # Three on two cores: most of these wait, for a daemon's tick, a time limit or a lost connection.
 # The order is that of the tests' conftest.py; pytest-xdist's own is by number, not by length.

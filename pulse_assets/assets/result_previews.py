@@ -5,7 +5,7 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 
-from pulse_assets.dagster.previews import ROWS, as_table, with_verdict
+from pulse_assets.dagster.previews import ROWS, as_table, with_side
 from pulse_assets.report.pictures import forecast_picture
 from pulse_assets.retrodiction.rules import ENSEMBLE
 from pulse_assets.storage.tables import rows_with
@@ -52,7 +52,7 @@ def preview_results(results: dict[str, Any], retrodictions: pa.Table) -> dict[st
         **{name: batches[name] for name in ("total", "completed", "skipped", "failed")},
         "leaderboard": as_table(results["models"], _LEADERBOARD),
         "trust_by_variable": as_table(
-            [with_verdict({"variable": name, **details[name]}) for name in list(details)[:ROWS]]
+            [with_side({"variable": name, **details[name]}) for name in list(details)[:ROWS]]
         ),
         "predicted_against_observed": dg.MetadataValue.md(forecast_picture(retrodictions)),
         "last_retrodictions": as_table(last[::-1]),

@@ -10,7 +10,7 @@ from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import configuration_fingerprint, ledger_fingerprint
 from pulse_assets.batches.grid import batches_of_run
 from pulse_assets.dagster.failures import plain_failures
-from pulse_assets.dagster.previews import ROWS, as_table, with_verdict
+from pulse_assets.dagster.previews import ROWS, as_table, with_side
 from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.preflight import resolve_options
@@ -73,5 +73,5 @@ def _metadata(ledger: pa.Table) -> dict[str, Any]:
     return {
         "batches": len(ledger["batch"].unique()),
         "trust_over_time": dg.MetadataValue.md(trust_picture(ledger)),
-        "trust_now": as_table([with_verdict(row) for row in ours.to_pylist()]),
+        "trust_now": as_table([with_side(row) for row in ours.to_pylist()]),
     }

@@ -73,10 +73,10 @@ def show_status(config: TrainingConfig, *, as_json: bool) -> ExitCode:
     settings, options = config.settings(), config.options()
     with fresh_hosts():
         status = grid_status(settings, options)
-        stored = stored_outcomes(settings, options, status.states)
-        outcomes = stored.batches.to_json() | {
-            "alarms": [asdict(alarm) for alarm in stored.alarms],
-            "trust_watched": stored.trust_watched,
+        tally = stored_outcomes(settings, options, status.states)
+        outcomes = tally.batches.to_json() | {
+            "alarms": [asdict(alarm) for alarm in tally.alarms],
+            "trust_watched": tally.trust_watched,
         }
     if as_json:
         waiting = {key: [v.to_json() for v in values] for key, values in status.waiting.items()}

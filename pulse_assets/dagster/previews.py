@@ -66,20 +66,20 @@ def in_words(values: Mapping[str, Any] | Sequence[Any]) -> str:
     return "; ".join(entries[:NAMED] + ([f"{more} more"] if more > 0 else [])) or "none"
 
 
-def with_verdict(row: Mapping[str, Any]) -> dict[str, Any]:
+def with_side(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row that has `trust` and its interval, and says on which side of 0.5 it lies.
 
     Example:
-        >>> with_verdict({"trust": 0.6, "trust_lower": 0.55, "trust_upper": 0.65})["against_0.5"]
+        >>> with_side({"trust": 0.6, "trust_lower": 0.55, "trust_upper": 0.65})["against_0.5"]
         'above'
-        >>> with_verdict({"trust": 0.6, "lower": 0.45, "upper": 0.75})["against_0.5"]
+        >>> with_side({"trust": 0.6, "lower": 0.45, "upper": 0.75})["against_0.5"]
         'undecided'
     """
     lower, upper = (row.get(f"trust_{end}", row.get(end)) for end in ("lower", "upper"))
     if lower is None or upper is None:
-        verdict = None
+        side = None
     elif lower > EVEN:
-        verdict = "above"
+        side = "above"
     else:
-        verdict = "below" if upper < EVEN else "undecided"
-    return {**row, "against_0.5": verdict}
+        side = "below" if upper < EVEN else "undecided"
+    return {**row, "against_0.5": side}

@@ -31,7 +31,7 @@ from pulse_assets.storage.tables import rows_with
 
 #: Variables that get figures and a leaderboard of their own.
 FIGURED_VARIABLES: Final = 16
-#: Variables in tables with a row per variable; so many keep the page below 3 MB.
+#: Variables in tables with a row per variable; more would make the page larger than 3 MB.
 LISTED_VARIABLES: Final = 600
 
 #: Rules named for each variable on the first screen.
