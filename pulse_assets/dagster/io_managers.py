@@ -168,14 +168,14 @@ def to_json(value: Any, indent: str = "\n") -> str:  # noqa: ANN401
         >>> print(to_json({"rows": [{"a": 1}, {"a": 2}]}))
         {
          "rows": [
-          {"a": 1},
-          {"a": 2}
+          {"a":1},
+          {"a":2}
          ]
         }
     """
     parts = list(value.values()) if isinstance(value, dict) else value
     if not isinstance(value, dict | list) or not any(isinstance(p, dict | list) for p in parts):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     inner = f"{indent} "
     texts = [to_json(part, inner) for part in parts]
     if isinstance(value, list):

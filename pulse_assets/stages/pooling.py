@@ -139,7 +139,8 @@ def add_up(metrics: Iterable[pa.Table], observers: Sequence[Observer] = ()) -> p
                 total = np.append(total, np.zeros(len(groups) - len(total)))
             sums[name] = total
             with np.errstate(over="ignore"):
-                np.add.at(total, places, values)
+                # NumPy adds counts to floats ten times slower than floats.
+                np.add.at(total, places, values.astype(np.float64))
     frame = groups.frame()
     for name in [*sums]:  # each is freed as soon as the table has it
         kind = np.int64 if name in _COUNTS or name.endswith("_n") else np.float64
