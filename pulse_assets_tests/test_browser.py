@@ -212,6 +212,19 @@ def test_a_person_searches_sorts_and_unfolds_the_report(page, tmp_path):
     assert errors == []
 
 
+def test_of_seven_variables_the_report_is_short_before_anything_is_unfolded(page, tmp_path):
+    names = [f"variable_{i}" for i in range(7)]
+    models = ("naive", *(f"rule_{i}" for i in range(16)), "ensemble", "ensemble_median")
+    batches = [f"{year}-01-01" for year in range(1990, 2022)]
+    pairs = make_pairs(names, models, horizons=(1, 2, 3, 6, 12), batches=batches, days=1)
+    file = tmp_path / "report.html"
+    file.write_text(build(pairs), encoding="utf-8")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(file.as_uri())
+    assert page.locator("#periods .heat thead th").count() == 1 + len(batches)
+    assert page.evaluate("document.documentElement.scrollHeight") < 6000
+
+
 def test_the_report_says_everything_without_a_script(page, tmp_path):
     file = tmp_path / "report.html"
     file.write_text(build(make_pairs()), encoding="utf-8")

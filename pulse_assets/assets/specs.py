@@ -6,6 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pulse_assets.catalog import ASSETS
+from pulse_assets.storage.tables import STORED_SCHEMAS
 
 OWNERS: Final = ("team:pulse",)
 
@@ -40,7 +41,7 @@ def described(name: str) -> Described:
         "group_name": asset.group,
         "kinds": asset.kinds,
         "owners": list(OWNERS),
-        "metadata": _columns(asset.schema) if asset.schema else {},
+        "metadata": _columns(STORED_SCHEMAS[name]) if asset.schema else {},
     }
 
 

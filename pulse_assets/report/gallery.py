@@ -210,7 +210,7 @@ def _next_figure(
     values = ", ".join(f"{predicted:.4g} at {horizon}" for horizon, predicted in steps)
     return CaptionedFigure(
         title=name,
-        note=f"from the observation of {origin:%Y-%m-%d}",
+        note=f"from {origin:%Y-%m-%d}",
         alt=f"Line chart: next forecasts of {name} by horizon in steps: {values}.",
         svg=draw_next(past, _from_origin(future, len(levels)), levels),
         legend={

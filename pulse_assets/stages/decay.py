@@ -215,5 +215,5 @@ def describe_alarms(alarms: Sequence[Mapping[str, Any]]) -> str:
         return ""
     listed = "; ".join(describe_alarm(alarm) for alarm in alarms[:LISTED])
     rest = len(alarms) - LISTED
-    more = f"; and {rest:,} more: see `alarms` in training_results" if rest > 0 else ""
+    more = f"; and {rest:,} more: see alarms in training_results" if rest > 0 else ""
     return f"{len(alarms):,} signs of decay: {listed}{more}"

@@ -344,16 +344,23 @@ def test_with_thousands_of_variables_the_page_stays_small_and_says_what_it_lists
     details = results["variables"]["details"]["gdp"]
     board = results["models_by_variable"]["gdp"]
     described = results["variables"] | {"details": dict.fromkeys(names, details)}
-    many = {"variables": described, "models_by_variable": dict.fromkeys(names, board)}
+    many = {
+        "variables": described,
+        "models_by_variable": dict.fromkeys(names, board),
+        "reasons": dict.fromkeys(names, ["holt carries 31 % of the ensemble in 2009." * 5]),
+    }
     ahead = make_forecasts(names, models=["ensemble"])
     page = build_report(results | many, make_tables(pairs, forecasts=ahead))
-    assert len(page) < 5_000_000
+    assert len(page) < 3_000_000
+    assert f"{600 - 16} more in words" in text_of(page)
     text = text_of(page)
     assert text.count("Sql") == 17 + 1  # leaderboards and glossary
     said = "600 of 10 000 variables are listed: those of highest and of lowest"
     assert text.count(said) == 2
     assert "Figures and leaderboards are shown for 16 of 10 000" in text
     assert page.count('scope="row">v00299<') == 2 > page.count('scope="row">v00300<') == 0
+    assert '<a href="#variable-299">v00299</a>' in page
+    assert page.count('id="variable-299"') == 1
 
 
 def test_variables_are_ranked_by_skill_and_the_undefined_come_last():

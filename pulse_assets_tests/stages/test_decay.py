@@ -115,4 +115,4 @@ def test_many_alarms_are_counted_and_the_first_ones_listed():
     alarm = {"kind": "loss", "variable": "v", "model": "ensemble", "first_batch": "2020-01-01"}
     text = describe_alarms([alarm | {"value": 2.0, "limit": 1.0}] * 9)
     assert text.startswith("9 signs of decay: v, ensemble, since batch 2020-01-01: the loss of")
-    assert text.endswith("; and 6 more: see `alarms` in training_results")
+    assert text.endswith("; and 6 more: see alarms in training_results")
