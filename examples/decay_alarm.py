@@ -7,13 +7,13 @@ or with PULSE_ALARM_MAIL=you@example.org and PULSE_SMTP_HOST=localhost. The depl
 the environment, as in `pulse_assets.definitions`. Switch the sensor `decay_alarm` on in the UI.
 """
 
-import hashlib
 import json
 import os
 import smtplib
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
+from typing import Any
 
 import dagster as dg
 
@@ -44,7 +44,7 @@ def send(text: str) -> None:
 
 
 def build_decay_alarm(settings: Settings, send: Callable[[str], None]) -> dg.SensorDefinition:
-    """Return a sensor that sends the alarms of the stored results whenever they change."""
+    """Return a sensor that sends those alarms of the stored results that it has not sent."""
 
     @dg.sensor(name="decay_alarm", minimum_interval_seconds=300)
     def decay_alarm(context: dg.SensorEvaluationContext) -> dg.SkipReason:
@@ -53,16 +53,19 @@ def build_decay_alarm(settings: Settings, send: Callable[[str], None]) -> dg.Sen
             alarms = json.loads(read_object(store, "training_results", "json"))["alarms"]
         except MissingObjectError:
             return dg.SkipReason("there are no results yet")
-        names = [(a["kind"], a["variable"], a["model"], a["first_batch"]) for a in alarms]
-        cursor = hashlib.sha256(json.dumps(names).encode()).hexdigest()
-        if cursor == context.cursor:
-            return dg.SkipReason("no new sign of decay")
-        if alarms:
-            send("\n".join(describe_alarm(alarm) for alarm in alarms))
-        context.update_cursor(cursor)  # not before it is sent: an error is tried again
-        return dg.SkipReason(f"{len(alarms)} signs of decay")
+        sent = {*json.loads(context.cursor or "[]")}
+        names = {_name(alarm): describe_alarm(alarm) for alarm in alarms}
+        new = [text for name, text in names.items() if name not in sent]
+        if new:
+            send("\n".join(new))
+        context.update_cursor(json.dumps([*names]))  # once it is sent: an error is tried again
+        return dg.SkipReason(f"{len(new)} new signs of decay of {len(names)}")
 
     return decay_alarm
+
+
+def _name(alarm: Mapping[str, Any]) -> str:
+    return " ".join(alarm[part] for part in ("kind", "variable", "model", "first_batch"))
 
 
 settings, options = deployment_of()

@@ -18,6 +18,7 @@ from pulse_assets.batches.fingerprint import made_by
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.catalog import NEXT_FORECASTS, SORT_KEYS
 from pulse_assets.errors import ConfigurationError, HistoricalDataError
+from pulse_assets.frames import as_text
 from pulse_assets.history.calendars import load_series
 from pulse_assets.history.series import Series
 from pulse_assets.preflight import resolve_options
@@ -60,6 +61,15 @@ class ForecastsAsOf:
     early: Mapping[str, str]
     options: TrainingOptions
 
+    @property
+    def caveats(self) -> list[str]:
+        """What a reader of the forecasts must know, in sentences."""
+        caveats = [*self.early.values()]
+        caveats += [f"{pair}: the rule failed: {why}" for pair, why in self.rule_errors.items()]
+        if not self.trust_fits:
+            caveats.append("the trust is of another configuration of this training")
+        return caveats
+
 
 def parse_day(day: str | date) -> date:
     """Return a day, which must not lie in the future.
@@ -72,7 +82,7 @@ def parse_day(day: str | date) -> date:
         datetime.date(2008, 9, 15)
     """
     try:
-        parsed = date.fromisoformat(day) if isinstance(day, str) else date(*day.timetuple()[:3])
+        parsed = date.fromisoformat(as_text(day))
     except ValueError:
         raise ConfigurationError(f"as of {day!r}: must be a date like 2008-09-15") from None
     if parsed > datetime.now(UTC).date():

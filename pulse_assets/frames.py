@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from functools import cached_property, reduce
+from numbers import Integral
 from operator import and_
 from typing import Any, Final, Literal, cast
 
@@ -32,14 +33,14 @@ Library = Literal["pandas", "arrow", "polars"]
 #: One name or several; None: all.
 Names = str | Sequence[str] | None
 #: One batch or several, by the first day of its window; None: all.
-Batches = str | date | Sequence[str | date] | None
+Batches = str | date | np.datetime64 | Sequence[str | date | np.datetime64] | None
 #: One number of steps or several; None: all.
 Horizons = int | Sequence[int] | None
 #: A frame of the library that the caller names.
 Frame = Any
 
 #: Name of the column of a level, by column of lists with a number per level.
-_LEVEL_COLUMNS: Final = {"quantiles": "q{:g}", "below": "below_{:g}"}
+_LEVEL_COLUMNS: Final = {"quantiles": "q{:.9g}", "below": "below_{:.9g}"}
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,18 @@ class StoredFrames:
         return batch_keys(self.settings)
 
     @cached_property
+    def _ledger(self) -> pa.Table:
+        return StoredTable(self.store, "trust_ledger").load()
+
+    @property
     def _made_of(self) -> dict[str, str]:
         """The fingerprint of the configuration, which batches of other trainings do not have."""
-        ledger = StoredTable(self.store, "trust_ledger").load()
-        return {"configuration": fingerprint_of(ledger)["configuration"]}
+        return {"configuration": fingerprint_of(self._ledger)["configuration"]}
+
+    @cached_property
+    def _scored(self) -> frozenset[str]:
+        """The batches of which the results have scores."""
+        return frozenset(self._ledger["batch"].unique().to_pylist())
 
     def batches(
         self,
@@ -114,10 +123,20 @@ class StoredFrames:
         """Yield the tables of some batches, a few at a time, in order of batch.
 
         Raises:
-            StoreError: an object cannot be read, is damaged or of another schema.
+            StoreError: an object cannot be read, is damaged or of another schema, or a batch that
+                these results have scored is missing, or was computed anew by another configuration.
         """
         tables = PartitionedTables(self.store, asset, self.settings.batch_length, keys)
-        return tables.parts(columns, made_of=self._made_of)
+        batches = set[str]()
+        for part in tables.parts(columns, made_of=self._made_of):
+            batches |= {*part["batch"].unique().to_pylist()}
+            yield part
+        if missing := sorted(self._scored.intersection(keys) - batches):
+            raise StoreError(
+                f"{asset}: {len(missing):,} of {len(self._scored):,} batches of these results are "
+                f"missing, or of another configuration ({_some(missing)}): run pulse-train "
+                "--resume, or name the batches that you want"
+            )
 
     def whole(self, asset: str, where: pc.Expression | None = None) -> pa.Table:
         """Return rows of a table that is one object, with its fingerprint.
@@ -140,7 +159,7 @@ def rows_of(**wanted: Sequence[Any] | None) -> pc.Expression | None:
         ], null_matching_behavior=MATCH})
     """
     conditions = [
-        pc.field(column).isin(pa.array(values))
+        pc.field(column).isin(pa.array(values)) if values else pc.scalar(value=False)
         for column, values in wanted.items()
         if values is not None
     ]
@@ -159,8 +178,14 @@ def chosen_batches(given: Batches, keys: Sequence[str]) -> list[str]:
     """
     if given is None:
         return [*keys]
-    several = [given] if isinstance(given, str | date) else given
-    wanted = [day if isinstance(day, str) else day.isoformat()[:10] for day in several]
+    is_one = isinstance(given, str | date | np.datetime64)
+    wanted = [as_text(day) for day in ([given] if is_one else as_list(given, "batch"))]
+    for day in wanted:
+        if day not in keys and (earlier := [key for key in keys if key < day]):
+            raise ConfigurationError(
+                f"batch {day!r} is not in these results: did you mean {earlier[-1]}, the last one "
+                "that begins before?"
+            )
     check_names(wanted, keys, "batch")
     return wanted
 
@@ -176,8 +201,9 @@ def check_names(wanted: Iterable[Any], available: Sequence[Any], kind: str) -> N
         Traceback (most recent call last):
         pulse_assets.errors.ConfigurationError: variable 'gpd' is not in these results: did you ...
     """
+    there = {*available}
     for name in wanted:
-        if name not in {*available}:
+        if name not in there:
             texts = [*map(str, available)]
             near = get_close_matches(str(name), texts, n=1) if isinstance(name, str) else []
             fix = f"did you mean {near[0]}?" if near else f"there are {_some(texts)}"
@@ -207,9 +233,40 @@ def chosen(given: Names | Horizons, available: Sequence[Any], kind: str) -> list
     """
     if given is None:
         return None
-    several = [given] if isinstance(given, str | int) else [*given]
+    several = [given] if isinstance(given, str | Integral) else as_list(given, kind)
     check_names(several, available, kind)
-    return several
+    return [int(value) if isinstance(value, Integral) else value for value in several]
+
+
+def as_text(day: object) -> str:
+    """Return a date of any library as text; anything else as it is written.
+
+    Example:
+        >>> as_text(np.datetime64("2020-01-31")), as_text(date(2020, 1, 31)), as_text("2020-01-31")
+        ('2020-01-31', '2020-01-31', '2020-01-31')
+    """
+    if isinstance(day, np.datetime64):
+        return str(day.astype("datetime64[D]"))
+    return day.isoformat()[:10] if isinstance(day, date) else str(day)
+
+
+def as_list(given: Any, kind: str) -> list[Any]:  # noqa: ANN401 - whatever a caller may give
+    """Return several values as a list.
+
+    Raises:
+        ConfigurationError: it is one value, of a kind that is none of ours.
+
+    Example:
+        >>> as_list(2004, "batch")
+        Traceback (most recent call last):
+        pulse_assets.errors.ConfigurationError: batch 2004: is neither a batch nor a list of them
+    """
+    try:
+        return [*given]
+    except TypeError:
+        raise ConfigurationError(
+            f"{kind} {given!r}: is neither a {kind} nor a list of them"
+        ) from None
 
 
 def _in_order(table: pa.Table, asset: str) -> pa.Table:

@@ -54,6 +54,11 @@ SCORES_BY_PERIOD: Final = table_schema(
         "mean share of the rule in `ensemble` in the batches in which it takes part; NaN for the "
         "ensembles",
     ),
+    complete=(
+        pa.bool_(),
+        "whether the rule has 95 % of naive's pairs at each variable and horizon: only such rules "
+        "are compared with each other",
+    ),
 )
 
 #: A row per variable, model and horizon; no horizon: over all horizons.

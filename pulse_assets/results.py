@@ -96,6 +96,10 @@ class ResultsDocument(BaseModel):
     """Which differences are more than chance."""
     alarms: list[Alarm] = Field(default_factory=list)
     """Signs of decay, those of `ensemble` first, then in order of variable and rule."""
+    watched_rules: int = 0
+    """How many rules are watched for decay, one per variable and rule: `ensemble`, and those with a
+    tenth of its weight or more in the last batch. Some of many have an unusual last loss by chance.
+    """
     periods: list[PeriodResult] = Field(default_factory=list)
     """Scores by period, over all variables; the table `scores_by_period` has each rule and
     variable.

@@ -4,15 +4,19 @@ Small parts are held; tables are read from the store when they are asked for.
 """
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Final
 
 from pulse_assets import frames
+from pulse_assets.errors import ConfigurationError, StoreError
 from pulse_assets.frames import Frame, Horizons, Library, Names
 from pulse_assets.result_frames import ResultFrames
+from pulse_assets.result_records import SCHEMA_VERSION
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import MissingObjectError, Store
@@ -70,7 +74,7 @@ class TrainingResults(ResultFrames):
             MissingObjectError: there are none.
             StoreError: they cannot be read.
         """
-        data = json.loads(store.read(_RESULTS))
+        data = _decoded(store.read(_RESULTS), f"{store.uri}/{_RESULTS}")
         return cls(
             data=data,
             results_path=f"{store.uri}/{_RESULTS}",
@@ -141,7 +145,8 @@ class TrainingResults(ResultFrames):
 
         The columns are those of `forecasts`. Trust is that of the batches whose outcomes were
         public on the day. It is computed from the source, which must be where it was; nothing is
-        stored.
+        stored. A series that ended early, a rule that failed, and trust of another configuration
+        are warnings (`UserWarning`); a variable without forecasts is a row without a model.
 
         Args:
             day: a date, or a text like 2008-09-15.
@@ -155,6 +160,8 @@ class TrainingResults(ResultFrames):
         from pulse_assets.as_of import forecast_as_of
 
         forecasts = forecast_as_of(self.tables.settings, self.tables.options, day)
+        for caveat in forecasts.caveats:
+            warnings.warn(caveat, stacklevel=2)
         return frames.to_frame(frames.with_levels(forecasts.table, self.tables.levels), to)
 
     def to_nixtla(
@@ -237,8 +244,28 @@ class TrainingResults(ResultFrames):
         return self.document.rule_errors
 
 
+def _decoded(content: bytes, place: str) -> dict[str, Any]:
+    """Return the results object.
+
+    Raises:
+        StoreError: it is damaged, or of another version of this package.
+    """
+    again = "run pulse-train --resume over its dates"
+    try:
+        data = json.loads(content)
+        version = data["schema_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{place}: damaged: {again}") from error
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{place}: has version {version} of the schema of results, this version of "
+            f"pulse_assets reads {SCHEMA_VERSION}: {again}"
+        )
+    return data
+
+
 def open_store(
-    uri: str,
+    uri: str | PathLike[str],
     *,
     aws_region: str | None = None,
     aws_profile: str | None = None,
@@ -257,7 +284,11 @@ def open_store(
         MissingObjectError: no training has ended there.
         StoreError: the store cannot be read.
     """
-    return read_results(open_objects(uri, S3Settings(aws_region, aws_profile, s3_endpoint_url)))
+    place = S3Settings(aws_region, aws_profile, s3_endpoint_url)
+    try:
+        return read_results(open_objects(fspath(uri), place))
+    except TypeError as error:
+        raise ConfigurationError(f"{uri!r}: is neither a path nor an s3:// address") from error
 
 
 def read_results(store: Store) -> TrainingResults:

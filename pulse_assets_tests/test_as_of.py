@@ -1,5 +1,6 @@
 """What would have been said on a day: from what was public then, and from nothing else."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -216,6 +217,13 @@ def test_the_command_prints_json(pulse, trained):
     assert total == pytest.approx(2)  # two horizons
 
 
+def test_the_frame_warns_of_what_the_command_prints(trained):
+    data = dict(trained.data, configuration=trained.data["configuration"] | {"models": ["ses"]})
+    other = dataclasses.replace(trained, data=data)
+    with pytest.warns(UserWarning, match="trust is of another configuration"):
+        assert set(other.as_of(DAY)["model"]) == {"naive", "ses", "ensemble", "ensemble_median"}
+
+
 def test_trust_of_another_configuration_is_a_warning(pulse, tmp_path):
     code, out, _ = pulse("--as-of", DAY, "--interval-level", "0.8")
     assert code == 0
@@ -227,6 +235,7 @@ def test_trust_of_another_configuration_is_a_warning(pulse, tmp_path):
     [
         ("2004-12-31", "as of 2004-12-31: lies before the first batch, 2005-01-01"),
         ("2999-01-01", "lies in the future"),
+        ("", "as of '': must be a date like 2008-09-15"),
         ("15.7.2005", "as of '15.7.2005': must be a date like 2008-09-15"),
     ],
 )

@@ -199,6 +199,17 @@ def test_a_person_searches_sorts_and_unfolds_the_report(page, tmp_path):
     assert [float(text) for text in column if text != "\N{EN DASH}"] == sorted(numbers)
     assert board.locator('th[aria-sort="ascending"]').inner_text() == "Mase"
 
+    missing = page.locator("#trust tbody tr").nth(1).locator("td").nth(1)
+    missing.evaluate("cell => cell.lastChild.textContent = '\N{EN DASH}'")
+    for column in (2, 3, 5, 7):  # skill, over median, trust, pairs
+        for order in (-1, 1):
+            page.locator(f"#trust thead th:nth-child({column}) button").click()
+            cells = page.locator(f"#trust tbody tr > :nth-child({column})").all_inner_texts()
+            numbers = [as_number(cell) for cell in cells]
+            present = [number for number in numbers if number is not None]
+            assert present == sorted(present, reverse=order < 0), column
+            assert None not in numbers[: len(present)]  # what is missing comes last
+
     assert page.locator("details.card svg:visible").count() == 0
     page.locator("#trust tbody a").first.click()  # the link to the card unfolds it
     assert page.locator("details.card[open]").count() == 1
@@ -210,6 +221,12 @@ def test_a_person_searches_sorts_and_unfolds_the_report(page, tmp_path):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert errors == []
+
+
+def as_number(text):
+    """The number at the beginning of a cell."""
+    found = re.match(r"[+\N{MINUS SIGN}]?[\d.]+", text.replace("\N{NARROW NO-BREAK SPACE}", ""))
+    return float(found[0].replace("\N{MINUS SIGN}", "-")) if found else None
 
 
 def test_of_seven_variables_the_report_is_short_before_anything_is_unfolded(page, tmp_path):

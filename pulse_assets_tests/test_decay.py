@@ -32,7 +32,8 @@ def test_results_status_and_sensor_name_variable_rule_and_first_bad_batch(
 ):
     assert main([*words]) == 0  # it warns
     out = " ".join(capsys.readouterr().out.split())
-    assert "signs of decay: x, ensemble, since batch 2009-12-01: the loss of the last batch" in out
+    assert "2 signs of decay in 2 watched rules, of which 2.5 % have" in out
+    assert "x, ensemble, since batch 2009-12-01: the loss of the last batch" in out
     results = json.loads((tmp_path / "store/training_results/training_results.json").read_text())
     losses = [a for a in results["alarms"] if a["kind"] == "loss"]
     assert {a["model"] for a in losses} == {"ensemble", "ses"}
@@ -64,8 +65,11 @@ def test_results_status_and_sensor_name_variable_rule_and_first_bad_batch(
     assert len(sent) == 1
     assert "x, ensemble, since batch 2009-12-01" in sent[0]
     again = dg.build_sensor_context(cursor=context.cursor)
-    assert "no new sign" in sensor(again).skip_message
+    assert "0 new signs of decay of 2" in sensor(again).skip_message
     assert len(sent) == 1
+    one_sent = dg.build_sensor_context(cursor=json.dumps(json.loads(context.cursor)[:1]))
+    assert "1 new signs of decay of 2" in sensor(one_sent).skip_message
+    assert sent[1:] == sent[0].splitlines()[1:]
     with pytest.raises(ValueError, match="PULSE_SLACK_WEBHOOK"):
         example.send("to nobody")
 

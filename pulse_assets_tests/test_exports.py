@@ -12,9 +12,11 @@ from utilsforecast.losses import coverage, mae, quantile_loss
 
 import pulse_assets
 from pulse_assets import TrainingConfig, train
+from pulse_assets.errors import StoreUnavailableError
+from pulse_assets.exports.fev import fev_summaries
 from pulse_assets.run_training import main
 from pulse_assets.storage.layout import object_path
-from pulse_assets.storage.store import LocalStore
+from pulse_assets.storage.store import LocalStore, S3Store
 from pulse_assets.storage.store import open_store as open_objects
 from pulse_assets_tests.conftest import write_source
 from pulse_assets_tests.storage.conftest import (  # noqa: F401 - fixtures
@@ -146,6 +148,25 @@ def test_a_model_without_some_forecast_has_failed_at_the_task(trained):
     assert indicators["test_error"].isna().equals(indicators["MASE"].isna())
 
 
+def test_a_model_that_never_fails_at_the_chosen_tasks_is_there():
+    sums = dict.fromkeys(("abs_error", "mase", "mase_n", "rmsse", "rmsse_n", "sql", "sql_n"), 1.0)
+    pooled = pd.DataFrame(
+        [
+            {"variable": variable, "model": model, "horizon": 1, "n": n, "compared": n} | sums
+            for variable, model, n in [
+                ("gdp", "naive", 9),
+                ("gdp", "late", 9),
+                ("cpi", "naive", 9),
+                ("cpi", "late", 5),
+            ]
+        ]
+    )
+    others = {"levels": (0.5,), "seasons": {"gdp": 4, "cpi": 12}, "least": 12}
+    for variable, expected in ((None, {"naive"}), (["gdp"], {"naive", "late"})):
+        wanted = {"variable": variable, "model": None, "horizon": None}
+        assert {*fev_summaries(pooled, wanted=wanted, **others)["model_name"]} == expected
+
+
 def test_hubverse_has_our_quantiles(trained):
     frame = trained.to_hubverse(model="ensemble", variable="line")
     rows = trained.retrodictions(model="ensemble", variable="line")
@@ -253,7 +274,7 @@ def test_a_store_without_retrodictions_has_nothing_to_export(trained, tmp_path, 
     for form in ("nixtla", "fev", "csv"):
         assert main(["export", "--store", str(store), "--format", form, "--to", "there"]) == 1
         err = capsys.readouterr().err
-        assert (err.count("\n"), "no such retrodictions to export" in err) == (1, True)
+        assert (err.count("\n"), "of these results are missing" in err) == (1, True)
 
 
 def test_a_place_that_is_not_empty_is_left_alone(trained, tmp_path, capsys):
@@ -274,6 +295,23 @@ def test_an_export_that_fails_leaves_nothing(trained, tmp_path, capsys):
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "not a table of pulse_assets, or damaged" in err
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_an_export_to_a_bucket_that_fails_says_what_is_there(
+    trained, tmp_path, capsys, monkeypatch
+):
+    written = []
+
+    def fail_at_the_third(self, path, data):
+        if len(written) == 2:
+            raise StoreUnavailableError(f"{path}: the server is gone")
+        written.append(path)
+
+    monkeypatch.setattr(S3Store, "names", lambda self: {})
+    monkeypatch.setattr(S3Store, "write", fail_at_the_third)
+    code, out, err = run(trained, capsys, "--format", "csv", "--to", "s3://results/out")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "the server is gone; 2 files of the export are in s3://results/out: remove them" in err
 
 
 def test_an_export_to_a_bucket(trained, s3, bucket, capsys):  # noqa: F811

@@ -1,9 +1,10 @@
 """Results as data frames: the wanted rows of the wanted batches, of `train` and of a store."""
 
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -184,10 +185,52 @@ def test_what_does_not_occur_is_an_error_that_says_what_does(trained):
         trained.metrics(model="ensembel")
     with pytest.raises(ConfigurationError, match="horizon 2 is not in these results: there are 1,"):
         trained.trust(horizon=2)
-    with pytest.raises(ConfigurationError, match=r"batch '2005-01-30' .*did you mean 2005-01-31"):
+    with pytest.raises(
+        ConfigurationError, match=r"batch '2005-01-30' .*did you mean 2005-01-01, the"
+    ):
         trained.skipped(batch="2005-01-30")
     with pytest.raises(ConfigurationError, match="to='numpy': choose pandas, arrow or polars"):
         trained.checks(to="numpy")
+
+
+@pytest.mark.parametrize(
+    "day", [date(2005, 1, 31), datetime(2005, 1, 31, tzinfo=UTC), pd.Timestamp("2005-01-31")]
+)
+def test_a_day_and_a_number_may_be_of_any_type(trained, day):
+    expected = trained.retrodictions(batch="2005-01-31", horizon=3)
+    for batch in (day, [day], pd.DatetimeIndex(["2005-01-31"]), np.datetime64("2005-01-31")):
+        pd.testing.assert_frame_equal(trained.retrodictions(batch=batch, horizon=3), expected)
+    for horizon in (np.int64(3), [3], np.array([3])):
+        found = trained.retrodictions(batch=day, horizon=horizon)
+        pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize("nothing", [{"variable": []}, {"model": []}, {"horizon": []}])
+def test_an_empty_list_chooses_no_row(trained, nothing):
+    assert len(trained.retrodictions(**nothing)) == 0
+    assert len(trained.retrodictions(batch=[])) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"variable": 3}, {"batch": 2005}, {"horizon": 1.5}])
+def test_a_value_of_another_type_is_an_error_of_one_line(trained, wrong):
+    with pytest.raises(ConfigurationError) as error:
+        trained.retrodictions(**wrong)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"schema_version": 1}'])
+def test_a_damaged_or_older_results_object_is_one_line(trained, tmp_path, capsys, content):
+    store = copied(trained, tmp_path / "store")
+    (tmp_path / "store" / object_path("training_results", suffix="json")).write_text(content)
+    with pytest.raises(StoreError, match=r"training_results\.json: .*pulse-train --resume"):
+        pulse_assets.open_store(store)
+    for words in (
+        ["export", "--store", store, "--format", "csv", "--to", str(tmp_path / "to")],
+        ["compare", store, store],
+    ):
+        assert main(words) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "to").exists()
 
 
 def test_without_polars_a_frame_of_it_says_how_to_get_it(trained, monkeypatch):

@@ -433,11 +433,15 @@ def test_a_rule_that_fails_in_the_next_forecasts_alone_is_an_error_everywhere(
 # Batches that are not there
 
 
-def test_results_rebuilt_of_no_batch_are_no_success(pulse, settings):
-    code, _, err = pulse("report", "--rebuild")
-    assert code == 1
-    assert "no batch was predicted: the store has none of this configuration and version" in err
-    assert not results_of(settings)["success"]
+def test_results_of_no_batch_replace_no_others(pulse, settings):
+    pulse("report", "--rebuild")
+    assert not Path(settings.store).exists()
+    pulse()
+    before = results_of(settings)
+    code, out, err = pulse("report", "--rebuild", models=["naive"])
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"{settings.store} has no batch of this configuration: give the options of the" in err
+    assert results_of(settings) == before
 
 
 def test_rebuilt_results_name_the_batches_that_are_missing(pulse, settings):

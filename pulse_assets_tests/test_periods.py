@@ -35,7 +35,8 @@ def test_periods_of_a_file_are_in_tables_terminal_and_report(words, tmp_path, ca
     )
     assert main([*words, "--periods", path]) == 0
     printed = capsys.readouterr().out
-    assert "autumn: ensemble" in printed
+    assert "skill of ensemble by period" in printed
+    assert "autumn: " in printed
     assert "later: no score" in printed
     stored = tmp_path / "store" / "scores_by_period" / "scores_by_period.parquet"
     rows = pd.read_parquet(stored).query("kind == 'file' and variable.isna()")

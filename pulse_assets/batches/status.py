@@ -150,6 +150,19 @@ def stored_outcomes(
     return StoredOutcomes(tally.outcomes(), watch.alarms(ledger), trust_watched=ledger is not None)
 
 
+def holds_batches(settings: Settings, options: TrainingOptions) -> bool:
+    """Return whether the store has a batch of this configuration.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    options = resolve_options(settings, options)
+    store, keys = open_store(settings.store, settings.s3), batch_keys(settings)
+    tables = PartitionedTables(store, STATUS_TABLE, settings.batch_length, keys)
+    made_of = {"configuration": configuration_fingerprint(settings, options)}
+    return any(part.num_rows for part in tables.parts(["batch"], made_of=made_of))
+
+
 def _current_ledger(store: Store, fingerprint: Mapping[str, str]) -> pa.Table | None:
     """Return the stored trust ledger; None if there is none of this configuration."""
     try:

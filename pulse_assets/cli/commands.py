@@ -15,7 +15,7 @@ from typing import Final, Literal
 import dagster as dg
 from rich.console import Console
 
-from pulse_assets.batches.status import grid_status, stored_outcomes
+from pulse_assets.batches.status import grid_status, holds_batches, stored_outcomes
 from pulse_assets.catalog import AGGREGATES
 from pulse_assets.cli.as_of import show_as_of
 from pulse_assets.cli.terminal import (
@@ -61,7 +61,7 @@ def run_command(args: argparse.Namespace, config: TrainingConfig) -> ExitCode:
     """
     if args.command == "status":
         return show_status(config, as_json=args.json)
-    if args.command == "forecast" and args.as_of:
+    if args.command == "forecast" and args.as_of is not None:
         return show_as_of(config, args.as_of, as_json=args.json)
     if args.command == "forecast":
         return forecast(config, as_json=args.json)
@@ -131,11 +131,11 @@ def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> E
         1 if the rebuilt results have problems, else 0.
 
     Raises:
-        ConfigurationError: the port is taken.
+        ConfigurationError: the port is taken, or no stored batch is of this configuration.
         MissingObjectError: there is no report.
         TrainingError: the report could not be rebuilt.
     """
-    problems = _problems(materialize(config, AGGREGATES)) if rebuild else []
+    problems = _rebuild(config) if rebuild else []
     for problem in problems:
         print_error(problem)
     store = open_store(config.store, config.s3)
@@ -173,6 +173,23 @@ def _failed_checks(run: dg.ExecuteInProcessResult, severity: dg.AssetCheckSeveri
         for check in run.get_asset_check_evaluations()
         if not check.passed and check.severity == severity and check.check_name != _LISTED
     ]
+
+
+def _rebuild(config: TrainingConfig) -> list[str]:
+    """Compute the aggregates again; return the problems of the results.
+
+    Raises:
+        ConfigurationError: no stored batch is of this configuration, so that results without any
+            would replace those that are there.
+        TrainingError: the results were not rebuilt.
+    """
+    with fresh_hosts():
+        if not holds_batches(config.settings(), config.options()):
+            raise ConfigurationError(
+                f"{config.store} has no batch of this configuration: give the options of the "
+                "training, or run pulse-train"
+            )
+    return _problems(materialize(config, AGGREGATES))
 
 
 def _problems(run: dg.ExecuteInProcessResult) -> list[str]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pulse_assets.cli.terminal import new_table, plain, print_json, print_list
 from pulse_assets.errors import ConfigurationError
-from pulse_assets.retrodiction.rules import ENSEMBLE
+from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.settings import TrainingConfig
 from pulse_assets.stages.training_comparison import (
     COMPARED_COLUMNS,
@@ -26,9 +26,11 @@ from pulse_assets.stored_results import TrainingResults, read_results
 #: Variables in the table, half of them the most improved.
 LISTED_VARIABLES: Final = 10
 #: Settings that differ, in the list.
-LISTED_SETTINGS: Final = 4
+LISTED_SETTINGS: Final = 3
 #: Settings that say where something is, and not what is computed.
 _PLACES: Final = frozenset({"store", "source", "report_url", "s3_endpoint_url", "aws_profile"})
+#: Relative errors that differ less are shown as equal.
+_EQUAL: Final = 5e-4
 #: Characters of a setting that are shown.
 _WIDTH: Final = 28
 
@@ -65,9 +67,12 @@ def _sums(results: TrainingResults, model: str) -> Any:  # noqa: ANN401 - pyarro
     """Return the sums of one model.
 
     Raises:
-        ConfigurationError: it has no rows.
+        ConfigurationError: the training has no such model.
     """
-    sums = results.metrics(model=model, to="arrow")
+    try:
+        sums = results.metrics(model=model, to="arrow")
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{results.store.uri}: {error}") from error
     return sums.select(COMPARED_COLUMNS)
 
 
@@ -137,7 +142,7 @@ def describe(model: str, difference: TrainingDifference) -> list[str]:
     Example:
         >>> row = VariableDifference("gdp", 12, -0.1, -0.1, 0.01, "better")
         >>> sentences = describe(
-        ...     "ensemble", TrainingDifference(12, [row], -0.1, None, [], ["cpi"], 0)
+        ...     "ensemble", TrainingDifference(12, [row], -0.1, None, [], ["cpi"], 0, [])
         ... )
         >>> print(*sentences, sep="\n")
         over 1 variable the errors of ensemble are 10.0 % smaller in B, on the pairs of 12 batches
@@ -150,6 +155,7 @@ def describe(model: str, difference: TrainingDifference) -> list[str]:
     if difference.error is not None:
         word = "smaller" if difference.error < 0 else "larger"
         change = f"{100 * abs(difference.error):.1f} % {word}"
+        change = "equal" if abs(difference.error) < _EQUAL else change
     better, worse = (
         sum(row.direction == word for row in difference.variables) for word in ("better", "worse")
     )
@@ -159,6 +165,11 @@ def describe(model: str, difference: TrainingDifference) -> list[str]:
         f"* by more than chance (5 % false discoveries): smaller on {better:,}, larger on "
         f"{worse:,}",
     ]
+    if other := difference.other_data:
+        sentences.append(
+            f"not like with like: the errors of {REFERENCE} differ, too, on {_some(other)}; the "
+            "two were scored on other values, or knew them on other days"
+        )
     for name, only in (("A", difference.only_first), ("B", difference.only_second)):
         if only:
             sentences.append(f"only in {name}: {_some(only)}")

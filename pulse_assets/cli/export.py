@@ -36,8 +36,10 @@ def export(args: argparse.Namespace, config: TrainingConfig) -> Literal[0, 1]:
         model=config.models if "models" in given else None,
         horizon=config.horizons if "horizons" in given else None,
     )
+    if args.to == "":
+        raise ConfigurationError("--to is empty: give a new folder or s3://bucket/prefix")
     place = open_store(args.to or f"pulse_export_{args.format}", config.s3)
-    _check_empty(place)
+    _check_place(place, results.store)
     rows = _write(place, export_files(results, args.format, selection))
     if args.json:
         print_json({"format": args.format, "to": place.uri, "files": rows})
@@ -48,13 +50,16 @@ def export(args: argparse.Namespace, config: TrainingConfig) -> Literal[0, 1]:
     return 0
 
 
-def _check_empty(place: Store) -> None:
+def _check_place(place: Store, store: Store) -> None:
     """Refuse a place that holds something: files of an older export would stay among the new ones.
 
     Raises:
-        ConfigurationError: it does.
+        ConfigurationError: it does, or it is in the store, whose tables others read by folder.
     """
-    if place.names():
+    if f"{place.uri}/".startswith(f"{store.uri}/"):
+        raise ConfigurationError(f"--to {place.uri}: is in the store: choose a place beside it")
+    hidden = isinstance(place, LocalStore) and place.root.is_dir() and any(place.root.iterdir())
+    if hidden or place.names():
         raise ConfigurationError(
             f"--to {place.uri}: is not empty: choose another place, or remove what is there"
         )
@@ -68,19 +73,29 @@ def _write(place: Store, files: Iterable[ExportedFile]) -> dict[str, int | None]
     """
     if not isinstance(place, LocalStore):
         complete = [*files]  # all, before the first one is written
-        for file in complete:
-            place.write(file.path, file.data)
+        for count, file in enumerate(complete):
+            _write_one(place, file, count)
         return {file.path: file.rows for file in complete}
-    beside = LocalStore(place.root.with_name(f".{place.root.name}.{uuid4().hex}"))
+    root = place.root.resolve()
+    beside = LocalStore(root.with_name(f".{root.name}.{uuid4().hex}"))
     try:
         rows = {}
         for file in files:
             beside.write(file.path, file.data)
             rows[file.path] = file.rows
-        _rename(beside.root, place.root)
+        _rename(beside.root, root)
         return rows
     finally:
         shutil.rmtree(beside.root, ignore_errors=True)
+
+
+def _write_one(place: Store, file: ExportedFile, written: int) -> None:
+    """Write a file of a bucket; after an error those that were `written` before stay there."""
+    try:
+        place.write(file.path, file.data)
+    except StoreUnavailableError as error:
+        rest = f"{written} files of the export are in {place.uri}: remove them and export again"
+        raise StoreUnavailableError(f"{error}; {rest}" if written else str(error)) from error
 
 
 def _rename(folder: Path, name: Path) -> None:

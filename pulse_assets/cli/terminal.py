@@ -42,6 +42,9 @@ _TRUST_NOT_WATCHED: Final = (
     "pulse-train report --rebuild computes it"
 )
 
+#: Larger numbers are shown with an exponent: their digits would take the room of the others.
+_READABLE: Final = 1e9
+
 _NAME_COLUMNS: Final = ("variable", "lowest mase", "file")
 
 
@@ -86,11 +89,9 @@ def print_summary(
         console.print(Text(textwrap.fill(quantiles, console.width, subsequent_indent="  ")))
     if (learning or quantiles) and not brief:
         console.print()
-    periods = [] if brief else describe_period_skill(results["periods"])
-    for line in periods:
-        console.print(plain(textwrap.fill(line, console.width, subsequent_indent="  ")))
-    if periods:
-        console.print()
+    periods = describe_period_skill(results["periods"])
+    title = "skill of ensemble by period"
+    print_list(console, title, periods, LISTED_REASONS, rest="see the report", brief=brief)
     _print_outcomes(console, results, brief=brief)
     print_warnings(outcome.warnings_of(results), console, brief=brief)
     _print_paths(console, paths)
@@ -102,8 +103,13 @@ def print_json(content: object) -> None:
 
 
 def plain_rows(rows: "pa.Table") -> list[dict[str, Any]]:
-    """Return rows as JSON has them: dates as text, None where undefined."""
-    return json.loads(rows.to_pandas().to_json(orient="records", date_format="iso"))
+    """Return rows as JSON has them: dates as text such as 2008-09-15, None where undefined."""
+    import pyarrow as pa
+
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_date(field.type):
+            rows = rows.set_column(place, field.name, rows[field.name].cast(pa.string()))
+    return json.loads(rows.to_pandas().to_json(orient="records"))
 
 
 def print_status(
@@ -417,8 +423,12 @@ def short_number(number: float) -> str:
     Example:
         >>> short_number(3783.218), short_number(0.63531)
         ('3783', '0.6353')
+        >>> short_number(1_234_567.8), short_number(4.81e14)
+        ('1,234,568', '4.81e+14')
     """
-    return f"{number:.4g}" if abs(number) < 10_000 else f"{number:,.0f}"
+    if 10_000 <= abs(number) < _READABLE:
+        return f"{number:,.0f}"
+    return f"{number:.4g}"
 
 
 def _score(number: float | None) -> str:

@@ -65,15 +65,16 @@ def fev_summaries(
         >>> import fev  # doctest: +SKIP
         >>> fev.leaderboard(results.to_fev(), baseline_model="naive")  # doctest: +SKIP
     """
-    whole = _predicts_all(pooled)
-    chosen = np.ones(len(pooled), bool)
-    for column, values in wanted.items():
-        if values is not None:
-            chosen &= pooled[column].isin(values).to_numpy()
+    for column in _TASK_KEYS:
+        if (values := wanted[column]) is not None:
+            pooled = pooled[pooled[column].isin(values)]
+    whole, models = _predicts_all(pooled), pooled["model"].astype(str)
     if wanted["model"] is None:
-        models, tasks = pooled["model"].astype(str), pooled[_TASK_KEYS].drop_duplicates()
         successes = whole.groupby(models).sum()
-        chosen &= models.isin(successes.index[successes == len(tasks)]).to_numpy()
+        tasks = pooled[_TASK_KEYS].drop_duplicates()
+        chosen = models.isin(successes.index[successes == len(tasks)])
+    else:
+        chosen = models.isin(wanted["model"])
     return _summaries(pooled[chosen], whole[chosen], levels, seasons).assign(
         min_context_length=least
     )

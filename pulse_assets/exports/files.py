@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -16,6 +16,7 @@ from pulse_assets.errors import ConfigurationError
 from pulse_assets.exports import hubverse
 from pulse_assets.exports.nixtla import nixtla_frame
 from pulse_assets.frames import Horizons, Names
+from pulse_assets.result_records import ModelResult
 from pulse_assets.storage.tables import stored_schema
 from pulse_assets.stored_results import TrainingResults
 
@@ -128,14 +129,22 @@ def _tables(results: TrainingResults, selection: Selection) -> Iterator[tuple[st
     yield "forecasts", results.forecasts(**wanted)
     yield "skipped", results.skipped(variable=selection.variable, to="arrow")
     yield "checks", results.checks(to="arrow")
-    yield "leaderboard", _leaderboard(results)
+    yield "leaderboard", _leaderboard(results, selection)
 
 
-def _leaderboard(results: TrainingResults) -> pa.Table:
-    """Return the leaderboards as one table; without a variable: that over all of them."""
+def _leaderboard(results: TrainingResults, selection: Selection) -> pa.Table:
+    """Return the leaderboards as one table; without a variable: that over all of them.
+
+    Scores are over all horizons, whichever are selected.
+    """
     boards = {None: results.data["models"], **results.data["models_by_variable"]}
+    if selection.variable is not None:
+        boards = {name: boards[name] for name in selection.variable if name in boards}
     rows = [{"variable": name, **row} for name, board in boards.items() for row in board]
-    return pa.Table.from_pylist(rows)
+    if selection.model is not None:
+        rows = [row for row in rows if row["model"] in selection.model]
+    columns = ["variable", *(field.name for field in fields(ModelResult))]
+    return pa.table({name: [row[name] for row in rows] for name in columns})
 
 
 def _csv(results: TrainingResults, selection: Selection) -> Iterator[ExportedFile]:

@@ -79,5 +79,5 @@ def _columns_of_a_model(levels: Sequence[float]) -> Iterator[tuple[str, str]]:
     mirrored = {round(1.0 - level, 9): level for level in levels}
     for level in (level for level in levels if level < 0.5 and round(level, 9) in mirrored):
         coverage = round(100.0 * (1.0 - 2.0 * level), 7)
-        yield f"-lo-{coverage:g}", f"q{level:g}"
-        yield f"-hi-{coverage:g}", f"q{mirrored[round(level, 9)]:g}"
+        yield f"-lo-{coverage:g}", f"q{level:.9g}"
+        yield f"-hi-{coverage:g}", f"q{mirrored[round(level, 9)]:.9g}"

@@ -13,6 +13,8 @@ from pulse_assets.stages.calibration import LevelShare, listed_levels
 
 #: Largest distance of a share from its level, chance apart, that is about right.
 ABOUT_RIGHT: Final = 0.02
+#: Fewer outcomes say nothing of calibration.
+FEW: Final = 30
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def read_calibration(results: Mapping[str, Any]) -> str:
     counts = calibration["models"][ENSEMBLE]
     n, below = counts["n"], dict(zip(calibration["levels"], counts["below"], strict=True))
     coverage = next(row["coverage"] for row in results["models"] if row["model"] == ENSEMBLE)
+    if n < FEW:
+        return f"{n} outcome{'s are' if n > 1 else ' is'} too few to judge the quantiles by."
     parts = []
     if interval and coverage is not None:
         share = LevelShare(interval, coverage, n)

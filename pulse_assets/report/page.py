@@ -37,6 +37,12 @@ LISTED_VARIABLES: Final = 600
 #: Rules named for each variable on the first screen.
 TRUSTED_RULES: Final = 3
 
+#: Variables with a table of what revisions do: one row per rule.
+REVISED_VARIABLES: Final = 60
+#: Decimals of numbers; smaller ones are shown with an exponent.
+_PLACES: Final = 6
+#: Variables that are named in a sentence.
+NAMED: Final = 5
 LISTED_FAILURES: Final = 100
 LISTED_REASONS: Final = 50
 LISTED_PROBLEMS: Final = 10
@@ -67,7 +73,9 @@ def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
             results=results,
             ranked=ranked,
             figured=figured,
-            revised=[name for name in listed if name in results["revisions"]],
+            revised=best_and_worst(
+                [name for name in ranked if name in results["revisions"]], REVISED_VARIABLES
+            ),
             listed=listed,
             level=results["configuration"].get("interval_level"),
             overall=next((row for row in results["models"] if row["model"] == ENSEMBLE), None),
@@ -98,6 +106,7 @@ def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
             failed=group_failed(results["errors"]),
             skipped=group_skipped(results["skipped"]),
             absent=group_variables(results["skipped_variables"]),
+            unpredicted=sorted({entry["variable"] for entry in results["skipped_variables"]}),
             publication=_first_known(results["publication"]),
             assumed=sum(e["publication"] == "assumed" for e in results["publication"].values()),
         )
@@ -246,7 +255,7 @@ def _digits(number: float) -> int:
     """
     if not math.isfinite(number) or number == 0:
         return 2
-    return min(6, max(0, 2 - math.floor(math.log10(abs(number)))))
+    return max(0, 2 - math.floor(math.log10(abs(number))))
 
 
 @functools.cache  # it compiles the templates
@@ -267,6 +276,7 @@ def _environment() -> Environment:
         "unbroken": _keep_percent,
     }
     environment.globals |= {
+        "NAMED": NAMED,
         "LISTED_FAILURES": LISTED_FAILURES,
         "LISTED_REASONS": LISTED_REASONS,
         "LISTED_PROBLEMS": LISTED_PROBLEMS,
@@ -284,7 +294,9 @@ def _format_count(number: int) -> str:
 
 
 def _format_score(number: float | None, digits: int = 2) -> str:
-    return "\N{EN DASH}" if number is None else _with_minus(f"{number:.{digits}f}")
+    if number is None:
+        return "\N{EN DASH}"
+    return _with_minus(f"{number:.{digits}f}" if digits <= _PLACES else f"{number:.2e}")
 
 
 def _format_significant(number: float | None) -> str:

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from pulse_assets.history.periods import recessions
 from pulse_assets.report.heat_map import HeatRow, skill_cell
-from pulse_assets.retrodiction.rules import ENSEMBLES, INDICATORS, REFERENCE
+from pulse_assets.retrodiction.rules import ENSEMBLES, REFERENCE
+from pulse_assets.stages.periods import best_rule
 
 #: Years of the picture, the last ones, and rules in it, those of highest skill.
 YEARS: Final = 40
@@ -87,11 +88,10 @@ def _chosen(results: Mapping[str, Any], scored: pd.Index) -> list[str]:
 
 
 def _best_of_years(rows: pd.DataFrame) -> dict[str, str]:
-    """Return the rule of highest skill of each year among those of nearly all pairs."""
-    pairs = rows["period"].map(rows[rows["model"] == REFERENCE].set_index("period")["n"])
-    whole = rows[~(rows["n"] < 0.95 * pairs) & ~rows["model"].isin([*ENSEMBLES, INDICATORS])]
-    ordered = whole.dropna(subset="skill").sort_values("skill", ascending=False, kind="stable")
-    return dict(ordered.drop_duplicates("period").set_index("period")["model"])
+    """Return the rule of highest skill of each year, see `best_rule`."""
+    by_year = rows.groupby("period")
+    best = {str(year): best_rule(pa.Table.from_pandas(own).to_pylist()) for year, own in by_year}
+    return {year: row["model"] for year, row in best.items() if row}
 
 
 def _marks() -> dict[str, str]:

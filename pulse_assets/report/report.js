@@ -28,17 +28,16 @@
     tools.fold.textContent = open ? "Fold all" : "Unfold all";
   };
 
-  // A number as the page writes it, with a minus sign and narrow spaces; else the text.
+  // A name; else a number as the page writes it, with a minus sign and narrow spaces. Some cells
+  // have a label for narrow screens before it.
   const valueOf = (cell) => {
-    const text = cell.textContent.trim().replaceAll("\u2212", "-").replace(/^trust /, "");
-    const number = Number.parseFloat(text.replace(/[\s\u202f\u00a0]/g, ""));
-    return Number.isNaN(number) ? text : number;
+    const shown = [...cell.childNodes].filter((node) => node.className !== "narrow");
+    const text = shown.map((node) => node.textContent).join("").trim();
+    if (cell.tagName === "TH" || cell.className === "rules") return text;
+    return Number.parseFloat(text.replaceAll("\u2212", "-").replace(/[\s\u202f\u00a0]/g, ""));
   };
 
-  const compare = (a, b) => {
-    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
-    return typeof a === "number" ? a - b : a.localeCompare(b);
-  };
+  const compare = (a, b) => (typeof a === "number" ? a - b : a.localeCompare(b));
 
   const sort = (table, heading, button) => {
     const column = [...heading.parentElement.children].indexOf(heading);
@@ -47,8 +46,10 @@
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
     const body = table.tBodies[0];
     const keyed = [...body.rows].map((row) => [valueOf(row.cells[column]), row]);
-    keyed.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
-    body.append(...keyed.map(([, row]) => row));
+    const missing = keyed.filter(([value]) => Number.isNaN(value));
+    const present = keyed.filter(([value]) => !Number.isNaN(value));
+    present.sort(([a], [b]) => (down ? compare(b, a) : compare(a, b)));
+    body.append(...[...present, ...missing].map(([, row]) => row));
     button.focus();
   };
 

@@ -12,14 +12,15 @@ import pandas as pd
 import pyarrow as pa
 
 from pulse_assets.array_types import Floats, Ints
-from pulse_assets.evaluation.drift import coverage_drift, first_below, loss_limit
+from pulse_assets.evaluation.drift import RANGE, coverage_drift, first_below, loss_limit
 from pulse_assets.evaluation_records import Alarm
 from pulse_assets.retrodiction.rules import ENSEMBLE, REFERENCE
 from pulse_assets.stages.ledger import overall_rows
 from pulse_assets.stages.losses import VariableLosses
 from pulse_assets.stages.pooling import batch_slices
 
-#: A rule is watched if its mean share of the ensemble in the last batch is at least this.
+#: A rule is watched if its mean share of the ensemble in the last batch of its variable is at
+#: least this.
 WATCHED_WEIGHT: Final = 0.1
 #: Age of the interval of trust that today's trust is compared with.
 _YEAR: Final = np.timedelta64(365, "D")
@@ -58,27 +59,35 @@ class CoverageCollector:
     def watched(self, groups: pd.DataFrame) -> Iterator["Watched"]:
         """Yield each variable and rule that is watched.
 
+        A rule that the last batch of its variable does not have is not: nobody relies on it.
+
         Args:
             groups: the frame that `add_up` returned.
         """
-        count, batches = len(groups), sorted(self._rows)
-        covered, n = np.full((2, len(batches), count), np.nan, np.float32)
-        weight = np.full(count, np.nan, np.float32)
+        own = np.flatnonzero(groups["horizon"] == self.horizon)
+        place = np.full(len(groups), -1)
+        place[own] = np.arange(len(own))
+        groups, batches = groups.iloc[own], sorted(self._rows)
+        covered, n = np.full((2, len(batches), len(own)), np.nan, np.float32)
+        weight = np.full(len(own), np.nan, np.float32)
+        last = np.full(len(own), -1)
         for at, batch in enumerate(batches):
             row = self._rows[batch]
-            covered[at, row.places], n[at, row.places] = row.covered, row.n
-            weight[row.places] = row.weight
+            rules = place[row.places]
+            covered[at, rules], n[at, rules] = row.covered, row.n
+            weight[rules], last[rules] = row.weight, at
+        relied_on = last == pd.Series(last).groupby(groups["variable"].to_numpy()).transform("max")
         variables, models = (groups[name].astype(str).tolist() for name in ("variable", "model"))
-        for group in np.flatnonzero(~np.isnan(n).all(axis=0)).tolist():
-            model = models[group]
-            if model == ENSEMBLE or (weight[group] >= WATCHED_WEIGHT and model != REFERENCE):
-                usable = ~np.isnan(covered[:, group]) & (n[:, group] > 0)
+        for rule in np.flatnonzero(relied_on & (last >= 0)).tolist():
+            model = models[rule]
+            if model == ENSEMBLE or (weight[rule] >= WATCHED_WEIGHT and model != REFERENCE):
+                usable = ~np.isnan(covered[:, rule]) & (n[:, rule] > 0)
                 yield Watched(
-                    variables[group],
+                    variables[rule],
                     model,
                     [batches[i] for i in np.flatnonzero(usable)],
-                    covered[usable, group].astype(np.float64),
-                    n[usable, group].astype(np.float64),
+                    covered[usable, rule].astype(np.float64),
+                    n[usable, rule].astype(np.float64),
                 )
 
 
@@ -109,6 +118,11 @@ class DecayWatch:
         )
         self._alarms = [alarm for alarm in drifts if alarm]
 
+    @property
+    def count(self) -> int:
+        """The number of rules that are watched, one per variable and rule."""
+        return len(self._rules)
+
     def reading(self, losses: Iterable[VariableLosses]) -> Iterator[VariableLosses]:
         """Yield the losses of each variable, and look at those of the last batch."""
         for variable in losses:
@@ -131,6 +145,8 @@ class DecayWatch:
 def _coverage_alarm(rule: Watched, *, level: float, horizon: int) -> Alarm | None:
     drift = coverage_drift(rule.covered, rule.n, level, horizon)
     if drift is None:
+        return None
+    if drift.first == 0 and drift.share > level:  # too wide ever since: nothing decays
         return None
     first = rule.batches[drift.first]
     return Alarm("coverage", rule.variable, rule.model, first, _plain(drift.share), _plain(level))
@@ -184,7 +200,7 @@ def _plain(number: float) -> float:
 
 #: What each kind of alarm says, given value and limit in per cent, or plain.
 _TEXTS: Final = {
-    "trust": "trust {value:.2f} is below its interval of a year ago, which began at {limit:.2f}",
+    "trust": "trust {value:.3f} is below its interval of a year ago, which began at {limit:.3f}",
     "coverage": "its intervals hold {value:.0%} of outcomes instead of {limit:.0%}",
     "loss": "the loss of the last batch is {value:.2f} times naive's mean, its 95 % range ends at "
     "{limit:.2f}",
@@ -204,11 +220,15 @@ def describe_alarm(alarm: Mapping[str, Any]) -> str:
     return f"{alarm['variable']}, {alarm['model']}, since batch {alarm['first_batch']}: {text}"
 
 
-def describe_alarms(alarms: Sequence[Mapping[str, Any]]) -> str:
+def describe_alarms(alarms: Sequence[Mapping[str, Any]], watched: int) -> str:
     """Return one sentence that names the first alarms; empty without any.
 
+    Args:
+        alarms: entries of `training_results.alarms`.
+        watched: number of rules that are watched. Of many a few have an unusual loss by chance.
+
     Example:
-        >>> describe_alarms([])
+        >>> describe_alarms([], 20)
         ''
     """
     if not alarms:
@@ -216,4 +236,6 @@ def describe_alarms(alarms: Sequence[Mapping[str, Any]]) -> str:
     listed = "; ".join(describe_alarm(alarm) for alarm in alarms[:LISTED])
     rest = len(alarms) - LISTED
     more = f"; and {rest:,} more: see alarms in training_results" if rest > 0 else ""
-    return f"{len(alarms):,} signs of decay: {listed}{more}"
+    count = f"{len(alarms):,} sign{'s' if len(alarms) > 1 else ''} of decay"
+    by_chance = f"{100 * (1 - RANGE) / 2:g} % have an unusual last loss by chance"
+    return f"{count} in {watched:,} watched rules, of which {by_chance}: {listed}{more}"

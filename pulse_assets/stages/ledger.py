@@ -281,11 +281,12 @@ def _last_rows(rows: pa.Table, by_horizon: bool) -> Ints:
 
 
 class LatestTrust:
-    """The trust after the last batch at each horizon, by variable."""
+    """The trust after the last batch at each horizon, by variable; of rules that were scored."""
 
     def __init__(self, ledger: pa.Table) -> None:
         """Take a table of schema `TRUST_LEDGER`."""
         rows = latest_trust(ledger, by_horizon=True)
+        rows = rows[~rows.set_index(_RULE).index.isin(_never_scored(ledger))]
         codes, names = rows["variable"].cat.codes.to_numpy(), rows["variable"].cat.categories
         bounds = codes.searchsorted(np.arange(len(names) + 1))
         self._slices = dict(zip(names, map(slice, bounds[:-1], bounds[1:]), strict=True))
@@ -296,6 +297,12 @@ class LatestTrust:
         part = self._slices.get(variable, slice(0))
         models, *numbers = (column.iloc[part].tolist() for column in self._columns)
         return {(model, h): trust for model, h, trust in zip(models, *numbers, strict=True)}
+
+
+def _never_scored(ledger: pa.Table) -> list[tuple[str, str]]:
+    """Return the variables and rules without any compared pair."""
+    sums = overall_rows(ledger).group_by(_RULE).aggregate([("compared", "sum")])
+    return [(r["variable"], r["model"]) for r in sums.to_pylist() if r["compared_sum"] == 0]
 
 
 def overall_rows(ledger: pa.Table) -> pa.Table:

@@ -3,7 +3,7 @@
 Nothing is computed again: a batch belongs to a period if the middle day of its window does.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple, cast
@@ -12,17 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pulse_assets.array_types import Floats, Ints
+from pulse_assets.array_types import Bools, Floats, Ints
 from pulse_assets.catalog import SCORES_BY_PERIOD
 from pulse_assets.evaluation.volatility import VolatilityState
 from pulse_assets.evaluation_records import Kind, PeriodResult
 from pulse_assets.history.periods import Period, middle_days, recessions
 from pulse_assets.retrodiction.rules import ENSEMBLE, ENSEMBLES, INDICATORS, REFERENCE
 from pulse_assets.retrodiction.scores import METRICS, log_ratios
-from pulse_assets.stages.pooling import batch_slices
-
-#: A rule is compared with others in a period if it predicts this share of naive's pairs.
-COMPLETE: Final = 0.95
+from pulse_assets.stages.pooling import COMPLETE, batch_slices
 
 #: The sums of a group: pairs, compared pairs, absolute errors of rule and naive over these; scaled
 #: errors, covered outcomes and weights, each with the number of its pairs.
@@ -83,7 +80,7 @@ class PeriodSums:
         within = [r for r in _RECESSIONS if r.start <= day <= r.end]
         for recession in within:
             yield _Key("recession", recession.name, recession.start, recession.end)
-        yield _Key("cycle", "recessions" if within else "expansions")
+        yield _RECESSION_TIMES if within else _Key("cycle", "expansions")
         for key, holds in zip(self._periods, self._holds, strict=True):
             if holds(day):
                 yield key
@@ -122,6 +119,8 @@ class PeriodSums:
             general: name of the rule of each group, one for all rules on leading indicators.
         """
         keys = sorted(self._sums, key=lambda k: (k.kind, k.name))
+        if _RECESSION_TIMES not in keys:  # a short recession may hold no middle day
+            keys = [key for key in keys if key.kind != _RECESSION_TIMES.kind]
         parts = []
         for grouping in (_Grouping.by_variable(groups), _Grouping.over_all(groups, general)):
             scores = []
@@ -134,6 +133,7 @@ class PeriodSums:
 
 
 _RECESSIONS: Final = recessions()
+_RECESSION_TIMES: Final = _Key("cycle", "recessions")
 _STATES: Final = (_Key("volatility", "calm"), _Key("volatility", "crisis"))
 
 
@@ -182,12 +182,16 @@ class _Grouping:
     Attributes:
         cell: index of the compared cell of each group, [G].
         row: index of the row of each cell, [C].
+        naive: index of naive's cell at the variable and horizon of each cell, [C]; -1: none.
+        unit: number of the variable of each cell, [C]; 0 over all.
         variable: name of the variable of each row, [R]; None: over all.
         model: name of the rule of each row, [R].
     """
 
     cell: Ints
     row: Ints
+    naive: Ints
+    unit: Ints
     variable: pd.Categorical | None
     model: pd.Categorical
 
@@ -200,6 +204,8 @@ class _Grouping:
         return cls(
             np.arange(len(groups)),
             row.ravel(),
+            _cells_of_naive(variable.codes, groups["horizon"], groups["model"] == REFERENCE),
+            variable.codes.to_numpy().astype(np.int64),
             pd.Categorical.from_codes(rows[0], variable.categories),
             pd.Categorical.from_codes(rows[1], model.categories),
         )
@@ -211,7 +217,8 @@ class _Grouping:
         cells, cell = np.unique(np.stack(keys), axis=1, return_inverse=True)
         rows, row = np.unique(cells[1], return_inverse=True)
         models = pd.Categorical.from_codes(rows, general.cat.categories)
-        return cls(cell.ravel(), row, None, models)
+        naive = _cells_of_naive(cells[0], cells[2], models[row] == REFERENCE)
+        return cls(cell.ravel(), row, naive, np.zeros(len(row), np.int64), None, models)
 
     def scores(self, sums: Floats, period: int) -> pd.DataFrame:
         """Return the scores of the rows that have a pair in a period, given its number."""
@@ -234,7 +241,23 @@ class _Grouping:
         some = np.flatnonzero(total["n"] > 0)
         numbers = {name: _finite(values[some]) for name, values in scores.items()}
         n = total["n"][some].astype(np.int64)
-        return pd.DataFrame({"period": period, "row": some, "n": n, **numbers})
+        complete = self._complete(named["n"])[some]
+        return pd.DataFrame(
+            {"period": period, "row": some, "n": n, **numbers, "complete": complete}
+        )
+
+    def _complete(self, n: Floats) -> Bools:
+        """Return whether each row has nearly all of naive's pairs in each of its cells, [R].
+
+        Args:
+            n: pairs of each cell.
+        """
+        pairs = np.where(self.naive >= 0, n[self.naive], 0.0)
+        needed = np.bincount(self.unit, (self.naive == np.arange(len(n))) & (n > 0))
+        enough = np.bincount(self.row, (pairs > 0) & (n >= COMPLETE * pairs), len(self.model))
+        unit = np.zeros(len(self.model), np.int64)
+        unit[self.row] = self.unit
+        return (enough > 0) & (enough >= needed[unit])
 
     def table(self, keys: Sequence[_Key], scores: Sequence[pd.DataFrame]) -> pa.Table:
         """Return the rows of all periods, as `scores` returned them."""
@@ -252,10 +275,24 @@ class _Grouping:
         }
         if self.variable is not None:
             columns["variable"] = pa.array(self.variable[own])
-        for name in ("n", "skill", "mase", "coverage", "weight"):
+        for name in ("n", "skill", "mase", "coverage", "weight", "complete"):
             columns[name] = pa.array(rows[name].to_numpy())  # where NaN stays NaN
         arrays = [columns[field.name].cast(field.type) for field in SCORES_BY_PERIOD]
         return pa.table(arrays, schema=SCORES_BY_PERIOD)
+
+
+def _cells_of_naive(variable: Any, horizon: Any, is_naive: Any) -> Ints:  # noqa: ANN401
+    """Return for each cell the index of that of naive at its variable and horizon; -1: none.
+
+    Args:
+        variable: number of the variable of each cell.
+        horizon: of each cell.
+        is_naive: whether the cell is of naive.
+    """
+    frame = pd.DataFrame({"variable": np.asarray(variable), "horizon": np.asarray(horizon)})
+    index = np.where(np.asarray(is_naive), np.arange(len(frame)), -1)
+    groups = pd.Series(index).groupby([frame["variable"], frame["horizon"]])
+    return groups.transform("max").to_numpy(np.int64)
 
 
 def _finite(values: Floats) -> Floats:
@@ -286,15 +323,7 @@ def _period_result(
 ) -> PeriodResult:
     by_model = {row["model"]: row for row in rows}
     ours = by_model.get(ENSEMBLE, {"n": 0, "skill": np.nan, "coverage": np.nan})
-    pairs = by_model[REFERENCE]["n"] if REFERENCE in by_model else 0
-    rules = [
-        row
-        for row in rows
-        if row["model"] not in (*ENSEMBLES, INDICATORS)
-        and row["n"] >= COMPLETE * pairs
-        and np.isfinite(row["skill"])
-    ]
-    best = max(rules, key=lambda row: row["skill"], default={"model": None, "skill": np.nan})
+    best = best_rule(rows) or {"model": None, "skill": np.nan}
     return PeriodResult(
         kind=cast("Kind", kind),
         period=name,
@@ -306,6 +335,18 @@ def _period_result(
         best_model=best["model"],
         best_skill=_plain(best["skill"]),
     )
+
+
+def best_rule(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the row of the rule of highest skill among those that are complete; None without any.
+
+    Args:
+        rows: of schema `SCORES_BY_PERIOD`, of one period.
+    """
+    others = (*ENSEMBLES, INDICATORS)
+    rules = [row for row in rows if row["complete"] and row["model"] not in others]
+    rules = [row for row in rules if np.isfinite(row["skill"])]
+    return max(rules, key=lambda row: row["skill"], default=None)
 
 
 def _plain(number: float) -> float | None:
@@ -322,20 +363,22 @@ def describe_period_skill(periods: Sequence[Mapping[str, Any]]) -> list[str]:
         >>> base = {"best_model": None, "n": 9, "kind": "volatility"}
         >>> calm = base | {"period": "calm", "skill": 0.081}
         >>> describe_period_skill([calm, base | {"period": "crisis", "skill": -0.02}])
-        ['skill of ensemble: calm +8.1 %, crisis -2.0 %']
+        ['calm +8.1 %, crisis -2.0 %']
     """
     scored = [entry for entry in periods if entry["skill"] is not None]
     states = [e for kind in ("volatility", "cycle") for e in scored if e["kind"] == kind]
-    parts = ", ".join(f"{e['period']} {100 * e['skill']:+.1f} %" for e in states)
-    lines = [f"skill of ensemble: {parts}"] if parts else []
+    parts = ", ".join(
+        f"{'US ' if e['kind'] == 'cycle' else ''}{e['period']} {100 * e['skill']:+.1f} %"
+        for e in states
+    )
+    lines = [parts] if parts else []
     for entry in scored:
         if entry["kind"] == "file":
             best = ""
             if entry["best_model"]:
                 best = f", best rule {entry['best_model']} {100 * entry['best_skill']:+.1f} %"
             lines.append(
-                f"{entry['period']}: ensemble {100 * entry['skill']:+.1f} % of {entry['n']:,} "
-                f"pairs{best}"
+                f"{entry['period']}: {100 * entry['skill']:+.1f} % of {entry['n']:,} pairs{best}"
             )
     empty = [e["period"] for e in periods if e["kind"] == "file" and e["skill"] is None]
     return lines + [f"{name}: no score" for name in empty]

@@ -1,6 +1,7 @@
 """Sums of `batch_metrics` over batches, by variable, model and horizon, table by table.
 
-The memory grows with the number of variables, models and horizons, and not with the batches.
+The memory grows with the number of variables, models and horizons, and with the batches only if an
+observer keeps what it reads of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,9 @@ POOLED_COLUMNS: Final = (
     *dict.fromkeys(metric.column for metric in METRICS.values()),
     "below",
 )
+
+#: A rule with less than this share of naive's pairs, or of the batches, is compared with no other.
+COMPLETE: Final = 0.95
 
 #: Bits of a group's number that hold the model and the horizon.
 _MODEL_BITS, _HORIZON_BITS = 20, 12

@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from pulse_assets.array_types import Bools, Floats
 from pulse_assets.retrodiction.rules import ENSEMBLES, REFERENCE
+from pulse_assets.stages.pooling import COMPLETE
 from pulse_assets.storage.tables import rows_with
 
-#: A rule is compared with another in a year if it predicts this share of the most pairs.
-_COMPLETE: Final = 0.95
 #: Rules named beside the one of the largest weight.
 _NAMED: Final = 2
 
@@ -85,7 +84,7 @@ def weights_by_year(scores: pa.Table) -> Iterator[YearlyWeights]:
         rules = [names["model"][code] for code in model.tolist()]
         ranked = np.argsort(years, kind="stable")[:, None]
         by_name = [at for at in np.argsort(rules).tolist() if rules[at] not in ENSEMBLES]
-        few = ~(n >= _COMPLETE * np.nanmax(n, axis=1, keepdims=True))
+        few = ~(n >= COMPLETE * np.nanmax(n, axis=1, keepdims=True))
         yield YearlyWeights(
             names["variable"][int(variable[part[0]])],
             sorted(years),

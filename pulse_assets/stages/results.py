@@ -36,7 +36,7 @@ from pulse_assets.stages.ledger import latest_trust
 from pulse_assets.stages.losses import LossCollector, VariableLosses
 from pulse_assets.stages.outcome import OUTCOME_COLUMNS, Outcomes, OutcomeTally, conclude
 from pulse_assets.stages.periods import PeriodSums, summarise_periods
-from pulse_assets.stages.pooling import KEY, POOLED_COLUMNS, add_up
+from pulse_assets.stages.pooling import COMPLETE, KEY, POOLED_COLUMNS, add_up
 from pulse_assets.stages.reasons import explain_variables
 from pulse_assets.stages.significance import adjust, compare_rules, to_table
 from pulse_assets.stages.significance_summary import summarise_significance
@@ -55,8 +55,6 @@ _DOUBLES: Final = [name for name, metric in METRICS.items() if metric.is_double]
 _IN_UNITS: Final = ["pinball", "wis"]
 #: Means over pairs.
 _MEANS: Final = [*METRICS, "weight"]
-#: A rule with less than this share of naive's pairs is not ranked with those that have all.
-PARTIAL_BELOW: Final = 0.95
 #: Significant digits of the numbers in the JSON object.
 DIGITS: Final = 6
 
@@ -149,6 +147,7 @@ def summarise(
         "calibration": calibration,
         "significance": significance,
         "alarms": [asdict(alarm) for alarm in alarms],
+        "watched_rules": watch.count,
         "periods": [asdict(period) for period in summarise_periods(scores_by_period, periods)],
         "reasons": explain_variables(scores_by_period, boards),
         "performance": asdict(performance),
@@ -228,11 +227,11 @@ def _compared(sums: pd.DataFrame) -> pd.DataFrame:
 
 
 def _log_worth(sums: pd.DataFrame) -> np.ndarray:
-    """Return log(error of the ensemble without a rule / with it); NaN without forecasts of it."""
+    """Return log(error of the ensemble without a rule / with it); 0 where the rule is silent."""
     groups = [sums["variable"], sums["horizon"]]
     ours = sums["abs_error"].where((sums["model"] == ENSEMBLE) & (sums["compared"] > 0))
     error = ours.groupby(groups, observed=True).transform("max").to_numpy()
-    is_rule = (~sums["model"].isin(ENSEMBLES) & (sums["n"] > 0)).to_numpy()
+    is_rule = (~sums["model"].isin(ENSEMBLES)).to_numpy()
     return log_ratios(np.where(is_rule, error + sums["error_saved"].to_numpy(), np.nan), error)
 
 
@@ -256,7 +255,7 @@ def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         | {
             "skill": 1.0 - np.exp(logs["log_ratio"]),
             "win_rate": logs["won"],
-            "worth": np.expm1(logs["log_worth"]),
+            "worth": np.where(sums["n"] > 0, np.expm1(logs["log_worth"]), np.nan),
             "n": sums["n"],
             "missing": sums["missing"],
         }
@@ -264,14 +263,19 @@ def _aggregate(pooled: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def _trust_of(ledger: pa.Table, pooled: pd.DataFrame, *, by_horizon: bool = False) -> pd.DataFrame:
-    """Return the trust after the last batch, with the names of the results.
+    """Return the trust after the last batch, with the names of the results; NaN if never scored.
 
     Variables and models have the categories of `pooled`, so that the two are joined by their codes.
     """
     bounds = {"lower": "trust_lower", "upper": "trust_upper"}
     rows = latest_trust(ledger, by_horizon=by_horizon).rename(columns=bounds)
     names = {name: rows[name].astype(pooled[name].dtype) for name in ("variable", "model")}
-    return rows.assign(**names).astype(dict.fromkeys(_TRUST, np.float64))
+    rows = rows.assign(**names).astype(dict.fromkeys(_TRUST, np.float64))
+    keys = [*KEY] if by_horizon else ["variable", "model"]
+    compared = pooled.groupby(keys, observed=True)["compared"].sum().rename("compared")
+    never = rows.merge(compared, on=keys, how="left")["compared"].to_numpy() == 0
+    rows.loc[never, _TRUST] = np.nan
+    return rows
 
 
 def _overall_rows(
@@ -282,6 +286,9 @@ def _overall_rows(
     rows = _aggregate(over_all, ["model"]).astype({"model": object})
     rows = rows.merge(mean_trust, on="model", how="left").assign(**dict.fromkeys(_IN_UNITS, np.nan))
     ranked = _ranked(rows, pd.Series(_pairs_to_predict(over_all).sum(), rows.index))
+    # Nor is a rule compared with others that is silent on a whole variable, however few its pairs.
+    cells = over_all[over_all["n"] > 0].groupby("model", observed=True).size()
+    ranked["partial"] |= ranked["model"].map(cells).fillna(0) < cells.get(REFERENCE, 0)
     # Several leading indicators predict one pair, so that their number of pairs says nothing.
     named = by_variable["model"].str.startswith(INDICATOR_PREFIX)
     some_partial = bool(by_variable.loc[named, "partial"].any())
@@ -306,7 +313,7 @@ def _pairs_to_predict(pooled: pd.DataFrame) -> pd.Series:
 
 def _ranked(rows: pd.DataFrame, pairs: pd.Series) -> pd.DataFrame:
     """Tell which rules predicted few of `pairs`, and which all."""
-    return rows.assign(partial=rows["n"] < PARTIAL_BELOW * pairs, complete=rows["n"] >= pairs)
+    return rows.assign(partial=rows["n"] < COMPLETE * pairs, complete=rows["n"] >= pairs)
 
 
 def _sorted_by_skill(rows: pd.DataFrame) -> pd.DataFrame:

@@ -25,9 +25,8 @@ from pulse_assets.evaluation.confidence_set import confidence_set
 from pulse_assets.evaluation.win_rate import central_interval, resampled_win_rates
 from pulse_assets.retrodiction.rules import ENSEMBLE_MEDIAN
 from pulse_assets.stages.losses import VariableLosses
+from pulse_assets.stages.pooling import COMPLETE
 
-#: A rule takes part in a confidence set if it has a forecast in this share of the batches.
-COMPLETE: Final = 0.95
 #: With more variables than this, confidence sets are computed over all horizons only: they are
 #: most of the work.
 MANY_VARIABLES: Final = 1000

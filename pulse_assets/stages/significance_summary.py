@@ -120,9 +120,14 @@ def _win_rate_bounds(
     table = compared.pivot_table(
         index="variable", columns="model", values="won", aggfunc=["sum", "count"], observed=True
     ).fillna(0.0)
-    draws = draw_blocks(len(table), 1, content_seed(*variables))
-    drawn = resampled_means(table["sum"].to_numpy(), table["count"].to_numpy(), draws)
-    return _pairs(table["sum"].columns, *central_interval(drawn))
+    bounds = {}
+    for name in table["sum"].columns:  # each over the variables on which it is compared
+        won, count = table["sum", name].to_numpy(), table["count", name].to_numpy()
+        own = np.flatnonzero(count > 0)
+        draws = draw_blocks(len(own), 1, content_seed(*(variables[i] for i in own)))
+        drawn = resampled_means(won[own, None], count[own, None], draws)
+        bounds |= _pairs([name], *central_interval(drawn))
+    return bounds
 
 
 def _pairs(names: Any, lower: Any, upper: Any) -> dict[str, tuple[float | None, float | None]]:  # noqa: ANN401

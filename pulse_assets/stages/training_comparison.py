@@ -27,6 +27,7 @@ COMPARED_COLUMNS: Final = (
     "n",
     "missing",
     "abs_error",
+    "naive_abs_error",
     "quantile_loss",
 )
 _PAIR: Final = ["batch", "variable", "horizon"]
@@ -69,6 +70,8 @@ class TrainingDifference:
         only_second: variables that only the second one scores.
         left_out: sums of batches that are not compared, because only one training has them or a
             forecast of each of their pairs.
+        other_data: variables on which the errors of naive differ, too: the two trainings had other
+            values, or knew them on other days.
     """
 
     batches: int
@@ -78,6 +81,7 @@ class TrainingDifference:
     only_first: list[str]
     only_second: list[str]
     left_out: int
+    other_data: list[str]
 
 
 def compare_trainings(first: pa.Table, second: pa.Table) -> TrainingDifference:
@@ -118,7 +122,15 @@ def compare_trainings(first: pa.Table, second: pa.Table) -> TrainingDifference:
         only_first=sorted(names[0] - names[1]),
         only_second=sorted(names[1] - names[0]),
         left_out=len(mine) + len(theirs) - 2 * len(both),
+        other_data=_of_other_data(both),
     )
+
+
+def _of_other_data(both: pd.DataFrame) -> list[str]:
+    """Return the variables on which the errors of naive differ by more than rounding."""
+    first, second = (both[f"naive_abs_error{suffix}"] for suffix in ("", "_second"))
+    differ = ~np.isclose(first, second, rtol=1e-9, atol=0.0)
+    return sorted(map(str, both["variable"][differ].unique()))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Model confidence sets and intervals of win rates, beside plain loops and by simulation."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 
@@ -19,19 +21,22 @@ from pulse_assets.evaluation.win_rate import (
 
 
 def in_plain_words(losses, draws):
-    """The algorithm of Hansen, Lunde and Nason (2011), one rule and draw at a time."""
-    count = len(losses)
-    left, probability, largest = list(range(losses.shape[1])), {}, 0.0
+    """The algorithm of Hansen, Lunde and Nason (2011), two rules and one draw at a time."""
+    count, mean = len(losses), losses.mean(axis=0)
+    gap, drawn = {}, {}
+    for i, j in permutations(range(losses.shape[1]), 2):
+        difference = losses[:, i] - losses[:, j]
+        gaps = [(draw * difference).sum() / count - (mean[i] - mean[j]) for draw in draws]
+        spread = np.sqrt(np.mean(np.square(gaps)))
+        gap[i, j], drawn[i, j] = (mean[i] - mean[j]) / spread, np.abs(gaps) / spread
+    left, probability, largest = set(range(losses.shape[1])), {}, 0.0
     while len(left) > 1:
-        mean = losses[:, left].mean(axis=0)
-        gaps = mean - mean.mean()
-        drawn = []
-        for draw in draws:
-            again = (draw[:, None] * losses[:, left]).sum(axis=0) / count
-            drawn.append(again - again.mean() - gaps)
-        spread = np.sqrt(np.mean(np.square(drawn), axis=0))
-        largest = max(largest, np.mean(np.max(drawn / spread, axis=1) >= max(gaps / spread)))
-        probability[left.pop(int(np.argmax(gaps / spread)))] = largest
+        pairs = list(permutations(left, 2))
+        worst = max(pairs, key=gap.get)
+        beyond = np.max([drawn[pair] for pair in pairs], axis=0) >= gap[worst]
+        largest = max(largest, np.mean(beyond))
+        probability[worst[0]] = largest
+        left.remove(worst[0])
     return [probability.get(model, 1.0) for model in range(losses.shape[1])]
 
 
@@ -44,11 +49,11 @@ def test_it_is_the_algorithm_in_plain_words(seed):
 
 
 def test_its_probabilities_are_those_of_arch():
-    """MCS(losses, size=0.1, reps=9999, block_size=6, method="max", bootstrap="moving block"), arch
+    """MCS(losses, size=0.1, reps=9999, block_size=6, method="R", bootstrap="moving block"), arch
     8.0.0, whose random numbers are others."""
     rng = np.random.default_rng(0)
     losses = np.abs(rng.normal(size=(150, 7))) * (1 + 0.06 * np.arange(7))
-    expected = [1.0, 0.715, 0.715, 0.715, 0.244, 0.005, 0.004]
+    expected = [1.0, 0.558, 0.521, 0.558, 0.103, 0.001, 0.0]
     got = confidence_set(losses, draw_blocks(150, 6, seed=0, draws=4999))
     assert got == pytest.approx(expected, abs=0.025)
 
@@ -67,6 +72,15 @@ def test_the_set_holds_the_best_rule_as_often_as_it_says_and_leaves_bad_ones_out
     assert both >= CONFIDENCE - 0.05
     assert share[5] == 0.0  # power: one standard deviation apart
     assert share[4] < 0.05
+
+
+def test_a_hopeless_rule_keeps_no_other_one_in():
+    """Each two rules are compared: the spread of the hopeless one says nothing of the others."""
+    rng = np.random.default_rng(5)
+    best, worse = np.abs(rng.normal(0.1, 0.02, 80)), np.abs(rng.normal(0.2, 0.02, 80))
+    hopeless = np.abs(rng.normal(1.3, 1.5, 80))
+    draws = draw_blocks(80, 4, seed=5)
+    assert confidence_set(np.column_stack([best, worse, hopeless]), draws).tolist()[:2] == [1.0, 0]
 
 
 def test_equal_rules_have_equal_probabilities_and_a_set_of_equal_rules_is_whole():

@@ -16,6 +16,7 @@ from pulse_assets.report.page import (
 )
 from pulse_assets_tests.report.made import (
     BATCHES,
+    MODELS,
     PUBLICATION,
     make_forecasts,
     make_pairs,
@@ -318,6 +319,22 @@ def test_long_lists_are_cut_and_say_so():
     assert "the 50 most frequent of 60 reasons are shown" in text
 
 
+def test_the_first_screen_names_what_some_batches_do_not_predict(pairs):
+    entry = {"reason": "no data", "count": 1, "first": "2020-01-01", "last": "2020-01-01"}
+    skipped = [{"variable": f"v{i}"} | entry for i in range(8)]
+    text = text_of(build(pairs, skipped_variables=skipped))
+    assert "Some batches do not predict v0, v1, v2, v3, v4 and 3 more." in text
+    assert "Some batches do not predict" not in text_of(build(pairs))
+
+
+def test_rules_on_leading_indicators_are_folded(pairs):
+    models = (*MODELS, "ar_with_cpi")
+    page = build(make_pairs(variables=("gdp",), models=models))
+    board = page.partition('id="leaderboard"')[2]
+    assert board.index("<details") < board.index('<th scope="row">ar_with_*</th>')
+    assert "ar_with_*" not in build(pairs)
+
+
 def test_skipped_batches_stand_in_one_row_a_reason():
     skipped = [{"batch": f"2020-{i:02}-01", "reason": "no data"} for i in range(1, 10)]
     text = text_of(build_unscored(skipped=skipped))
@@ -347,7 +364,7 @@ def test_with_thousands_of_variables_the_page_stays_small_and_says_what_it_lists
     many = {
         "variables": described,
         "models_by_variable": dict.fromkeys(names, board),
-        "reasons": dict.fromkeys(names, ["holt carries 31 % of the ensemble in 2009." * 5]),
+        "reasons": dict.fromkeys(names, ("holt carries 31 % of the ensemble in 2009." * 5,)),
     }
     ahead = make_forecasts(names, models=["ensemble"])
     page = build_report(results | many, make_tables(pairs, forecasts=ahead))

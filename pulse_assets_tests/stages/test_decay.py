@@ -97,6 +97,16 @@ def test_coverage_that_drifts_is_named_with_its_first_batch(pairs):
     assert alarm["value"] < 0.4
 
 
+def test_a_rule_that_the_last_batch_lacks_is_not_watched(pairs):
+    bad = (pairs["model"] == "drift") & (pairs["batch"] >= BATCHES[30])
+    gone = (pairs["model"] == "drift") & (pairs["batch"] >= BATCHES[60])
+    errors = pairs["error"].where(~bad, 0.9)
+    assert {a["model"] for a in alarms_of(with_errors(pairs, errors))["alarms"]} == {"drift"}
+    results = alarms_of(with_errors(pairs, errors)[~gone])
+    assert results["alarms"] == []
+    assert results["watched_rules"] == 2  # the ensemble of both variables
+
+
 def test_trust_below_its_interval_of_a_year_ago_is_named(pairs):
     """0.7 a year ago, so the bound is 0.6; from the 66th batch on it is below."""
     falling = np.full(72, 0.7)
@@ -107,12 +117,15 @@ def test_trust_below_its_interval_of_a_year_ago_is_named(pairs):
     assert alarm == expected | {"value": 0.4, "limit": 0.6}
     outcome = DECAY_CHECK.run(results)
     assert not outcome.passed
-    assert "gdp, ensemble, since batch 2015-06-01: trust 0.40 is below" in outcome.message
+    assert "gdp, ensemble, since batch 2015-06-01: trust 0.400 is below" in outcome.message
     assert outcome.values["alarms"] == 1
 
 
 def test_many_alarms_are_counted_and_the_first_ones_listed():
     alarm = {"kind": "loss", "variable": "v", "model": "ensemble", "first_batch": "2020-01-01"}
-    text = describe_alarms([alarm | {"value": 2.0, "limit": 1.0}] * 9)
-    assert text.startswith("9 signs of decay: v, ensemble, since batch 2020-01-01: the loss of")
+    text = describe_alarms([alarm | {"value": 2.0, "limit": 1.0}] * 9, 400)
+    assert text.startswith(
+        "9 signs of decay in 400 watched rules, of which 2.5 % have an unusual last loss by chance:"
+        " v, ensemble, since batch 2020-01-01: the loss of"
+    )
     assert text.endswith("; and 6 more: see alarms in training_results")

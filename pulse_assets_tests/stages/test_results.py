@@ -21,6 +21,7 @@ from pulse_assets_tests.report.made import (
     BATCHES,
     make_ledger,
     make_pairs,
+    make_summary,
     score_pairs,
     summarise_made,
     to_metrics,
@@ -261,9 +262,29 @@ def test_a_rule_is_partial_below_95_percent_of_the_pairs_of_naive(n, partial):
     results = summarise_rows(
         row("2020-01-01", "naive", 60, 1.0),
         row("2020-01-01", "naive", 40, 1.0, horizon=3),
-        row("2020-01-01", "drift", n, 1.0),
+        row("2020-01-01", "drift", 60, 1.0),
+        row("2020-01-01", "drift", n - 60, 1.0, horizon=3),
     )
     assert by_model(results["models"])["drift"]["partial"] is partial
+
+
+def test_a_rule_that_is_silent_at_a_whole_horizon_is_compared_with_no_other():
+    results = summarise_rows(
+        row("2020-01-01", "naive", 99, 1.0),
+        row("2020-01-01", "naive", 1, 1.0, horizon=3),
+        row("2020-01-01", "drift", 99, 1.0),
+    )
+    assert by_model(results["models"])["drift"]["partial"] is True
+
+
+def test_a_rule_that_was_never_scored_has_neither_trust_nor_worth():
+    pairs = make_pairs()
+    silent = pairs["model"] == "mean"
+    pairs.loc[silent & (pairs["variable"] == "gdp"), ["predicted", "error"]] = np.nan
+    results = make_summary(pairs).results
+    gdp, cpi = (by_model(results["models_by_variable"][name])["mean"] for name in ("gdp", "cpi"))
+    assert [gdp[name] for name in ("n", "trust", "trust_lower", "worth")] == [0, None, None, None]
+    assert by_model(results["models"])["mean"]["trust"] == cpi["trust"]
 
 
 def test_a_skipped_variable_is_no_score_and_no_batch():

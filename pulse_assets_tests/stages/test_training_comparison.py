@@ -3,6 +3,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from pulse_assets.cli.compare import describe
 from pulse_assets.evaluation.comparison import diebold_mariano
 from pulse_assets.stages.training_comparison import COMPARED_COLUMNS, compare_trainings
 
@@ -17,6 +18,7 @@ def sums(errors, variable="gdp", horizon=1, **changes):
             "n": 1,
             "missing": 0,
             "abs_error": errors,
+            "naive_abs_error": 1.0,
             "quantile_loss": np.asarray(errors) / 2,
         }
     )
@@ -69,6 +71,15 @@ def test_probabilities_are_adjusted_over_the_variables():
     found = compare_trainings(*(table(*each) for each in parts))
     assert [v.variable for v in found.variables if v.direction == "worse"] == ["v3"]
     assert found.variables[-1].variable == "v3"  # the largest improvement is first
+
+
+def test_variables_that_were_scored_on_other_values_are_named():
+    first = table(sums([3.0, 4.0]), sums([3.0, 4.0], variable="cpi"))
+    second = table(sums([3.0, 4.0], naive_abs_error=[1.0, 1.5]), sums([3.0, 4.0], variable="cpi"))
+    difference = compare_trainings(first, second)
+    assert difference.other_data == ["gdp"]
+    said = " ".join(describe("ensemble", difference))
+    assert "not like with like: the errors of naive differ, too, on gdp" in said
 
 
 def test_only_pairs_that_both_predicted_are_compared():

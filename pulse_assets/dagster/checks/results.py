@@ -21,7 +21,7 @@ def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Finding:
         return Finding(True, values)
     worst = sorted(worse, key=lambda name: worse[name])
     where = f", most of all for {list_some(worst)}" if worst else ""
-    message = f"the errors of ensemble are {-100 * skill:.1f} % larger than those of naive{where}"
+    message = f"the errors of ensemble are {-100 * skill:.2g} % larger than those of naive{where}"
     return Finding(False, values, message)
 
 
@@ -32,8 +32,9 @@ def no_rule_decays(results: Mapping[str, Any]) -> Finding:
     """
     alarms = results["alarms"]
     listed = {f"{a['variable']}, {a['model']}, {a['kind']}": a["first_batch"] for a in alarms}
-    values = {"alarms": len(alarms), "first_bad_batch": listed}
-    return Finding(not alarms, values, describe_alarms(alarms))
+    watched = results["watched_rules"]
+    values = {"alarms": len(alarms), "watched_rules": watched, "first_bad_batch": listed}
+    return Finding(not alarms, values, describe_alarms(alarms, watched))
 
 
 ENSEMBLE_CHECK: Final = Check(
