@@ -17,6 +17,7 @@ from pulse_assets.errors import ConfigurationError, StoreError
 from pulse_assets.frames import Frame, Horizons, Library, Names
 from pulse_assets.result_frames import ResultFrames
 from pulse_assets.result_records import SCHEMA_VERSION
+from pulse_assets.retrodiction.rules import INDICATORS
 from pulse_assets.storage.layout import object_path
 from pulse_assets.storage.s3 import S3Settings
 from pulse_assets.storage.store import MissingObjectError, Store
@@ -171,10 +172,13 @@ class TrainingResults(ResultFrames):
 
         Columns `unique_id`, `ds`, `cutoff` (the origin), `y` (the outcome), each model, and its
         intervals such as `ensemble-lo-90` and `ensemble-hi-90`. Arguments and errors are those of
-        `retrodictions`.
+        `retrodictions`. Rules on leading indicators have columns if `model` names them: each
+        variable has other ones, so that of hundreds almost every cell would be empty.
         """
         from pulse_assets.exports.nixtla import nixtla_frame
 
+        if model is None:
+            model = [row["model"] for row in self.data["models"] if row["model"] != INDICATORS]
         rows = self.retrodictions(variable=variable, model=model, horizon=horizon)
         return nixtla_frame(rows, self.tables.levels)
 

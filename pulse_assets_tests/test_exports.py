@@ -59,6 +59,8 @@ def test_nixtla_evaluates_to_our_scores(trained):
     frame = trained.to_nixtla()
     assert [*frame.columns[:4]] == ["unique_id", "ds", "cutoff", "y"]
     assert {"ensemble", "ensemble-lo-90", "ensemble-hi-90", "naive-lo-80"} <= {*frame.columns}
+    assert "ar_with_line" not in frame
+    assert "ar_with_line" in trained.to_nixtla(model=["naive", "ar_with_line"])
     assert len(frame) == 2 * 2 * 12
     assert not frame.duplicated(["unique_id", "ds", "cutoff"]).any()
     scores = evaluate(frame.drop(columns="cutoff"), metrics=[mae, coverage], level=[90])

@@ -6,7 +6,8 @@ import numpy as np
 
 from pulse_assets.array_types import Floats
 
-#: Probability that a chart is above its threshold while coverage is right, on each side.
+#: Probability that a chart is above its threshold while coverage is right, on each side, one step
+#: ahead.
 FALSE_ALARM: Final = 1.0 / 500.0
 _THRESHOLD: Final = -float(np.log(FALSE_ALARM))
 #: Odds of a miss that the charts look for, relative to the nominal ones.
@@ -42,9 +43,10 @@ def coverage_drift(
 
         S_t = max(0, S_{t-1} + (m log(p1 / p0) + c log((1 - p1) / (1 - p0))) / h)
 
-    It is above log(500) with a probability of at most 1 / 500 while coverage is right: S_t is the
-    largest sum of an end of the history, and the mean of the exponential of such a sum is at most
-    1. Outcomes of h steps overlap; divided by h this still holds, by Hoelder's inequality.
+    It is above log(500) with a probability of at most 1 / 500 while coverage is right and h is 1:
+    S_t is the largest sum of an end of the history, and the mean of the exponential of such a sum
+    is at most 1. Outcomes of h steps overlap: S_t is the mean of h charts of every h-th batch, so
+    the probability is at most h / 500.
 
     S_t is limited to log(500) + 1, so that a drift that is over does not alarm for years.
 

@@ -21,8 +21,8 @@ class VolatilityState:
     """The state of one series before each batch.
 
     The recent loss is the mean of naive's losses in the `RECENT` batches before. There is a crisis
-    if it is larger than `SHARE` of the recent losses before the `MEMORY` batches before that, and
-    calm otherwise. So a label is known when the outcomes of the batch before are.
+    if it is larger than `SHARE` of the recent losses of the `MEMORY` batches before, and calm
+    otherwise. So a label is known when the outcomes of the batch before are.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.exports import hubverse
-from pulse_assets.exports.nixtla import nixtla_frame
 from pulse_assets.frames import Horizons, Names
 from pulse_assets.result_records import ModelResult
 from pulse_assets.storage.tables import stored_schema
@@ -87,7 +86,7 @@ def export_files(
 
 
 def _nixtla(results: TrainingResults, selection: Selection) -> Iterator[ExportedFile]:
-    frame = nixtla_frame(selection.retrodictions(results), results.tables.levels)
+    frame = selection.checked(results, results.to_nixtla(**vars(selection)))
     yield _parquet("cross_validation", pa.Table.from_pandas(frame, preserve_index=False))
 
 

@@ -46,14 +46,14 @@ class PeriodSection:
     others: Sequence[Mapping[str, Any]]
 
 
-def describe_periods(results: Mapping[str, Any], table: pa.Table | None) -> PeriodSection | None:
+def describe_periods(results: Mapping[str, Any], table: pa.Table) -> PeriodSection | None:
     """Return the section; None without a score.
 
     Args:
         results: the `training_results` object.
         table: rows of schema `SCORES_BY_PERIOD`.
     """
-    if table is None or not results["periods"]:
+    if not results["periods"]:
         return None
     overall = table.filter(table["variable"].is_null())
     by_year = overall.to_pandas().astype({"kind": str, "period": str, "model": str})

@@ -41,7 +41,7 @@ class VariableDifference:
         variable: its name.
         n: verified pairs of each that are compared.
         error: by how much the sum of absolute errors is larger in the second, 0.01 is 1 %; the
-            geometric mean over horizons. None: undefined.
+            geometric mean over horizons of the ratios, each clipped to 0.01..100. None: undefined.
         quantile_loss: by how much the quantile loss is larger, likewise.
         p: probability of such a difference between equally accurate forecasts, by the test of
             Diebold and Mariano, adjusted over the variables by Benjamini and Hochberg; None:
