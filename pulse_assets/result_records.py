@@ -203,8 +203,8 @@ class ModelResult(_Record):
     missing: _Count
     """Pairs for which the rule had no forecast."""
     partial: bool
-    """Whether the rule predicted less than 95 % of the pairs that `naive` predicted, or none at some
-    variable and horizon, so that its scores are of other pairs; such rules are last. Rules on
+    """Whether the rule predicted less than 95 % of the pairs that `naive` predicted, or none at
+    some variable and horizon, so that its scores are of other pairs; such rules are last. Rules on
     leading indicators do, rules that need positive values, and somebody else's forecasts of fewer
     horizons or years: no fault, but silence.
     """

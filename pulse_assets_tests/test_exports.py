@@ -1,5 +1,6 @@
 """Exports, read by the libraries that they are for: utilsforecast, hubdata and fev."""
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
@@ -59,8 +60,6 @@ def test_nixtla_evaluates_to_our_scores(trained):
     frame = trained.to_nixtla()
     assert [*frame.columns[:4]] == ["unique_id", "ds", "cutoff", "y"]
     assert {"ensemble", "ensemble-lo-90", "ensemble-hi-90", "naive-lo-80"} <= {*frame.columns}
-    assert "ar_with_line" not in frame
-    assert "ar_with_line" in trained.to_nixtla(model=["naive", "ar_with_line"])
     assert len(frame) == 2 * 2 * 12
     assert not frame.duplicated(["unique_id", "ds", "cutoff"]).any()
     scores = evaluate(frame.drop(columns="cutoff"), metrics=[mae, coverage], level=[90])
@@ -142,14 +141,6 @@ def test_fev_computes_our_errors_from_our_forecasts(trained, tmp_path, monkeypat
     assert {*theirs} <= {*ours.index}
 
 
-def test_a_model_without_some_forecast_has_failed_at_the_task(trained):
-    summaries = trained.to_fev(model=["naive", "ar_with_line"])
-    assert "ar_with_line" not in set(trained.to_fev()["model_name"])
-    assert summaries.loc[summaries["model_name"] == "naive", "test_error"].notna().all()
-    indicators = summaries[summaries["model_name"] == "ar_with_line"]
-    assert indicators["test_error"].isna().equals(indicators["MASE"].isna())
-
-
 def test_a_model_that_never_fails_at_the_chosen_tasks_is_there():
     sums = dict.fromkeys(("abs_error", "mase", "mase_n", "rmsse", "rmsse_n", "sql", "sql_n"), 1.0)
     pooled = pd.DataFrame(
@@ -167,6 +158,25 @@ def test_a_model_that_never_fails_at_the_chosen_tasks_is_there():
     for variable, expected in ((None, {"naive"}), (["gdp"], {"naive", "late"})):
         wanted = {"variable": variable, "model": None, "horizon": None}
         assert {*fev_summaries(pooled, wanted=wanted, **others)["model_name"]} == expected
+    wanted = {"variable": None, "model": ["late"], "horizon": None}
+    named = fev_summaries(pooled, wanted=wanted, **others).set_index("dataset_path")
+    assert named["test_error"].isna().to_dict() == {"gdp": False, "cpi": True}  # it has failed
+
+
+def test_indicators_have_columns_if_they_are_named(trained, monkeypatch):
+    chosen = []
+    read = type(trained).retrodictions
+
+    def noting(self, *, model, **others):
+        chosen.append(model)
+        return read(self, model=[name for name in model if name != "ar_with_cpi"], **others)
+
+    monkeypatch.setattr(type(trained), "retrodictions", noting)
+    several = [*trained.data["models"], trained.data["models"][0] | {"model": "ar_with_*"}]
+    results = dataclasses.replace(trained, data=dict(trained.data, models=several))
+    assert "naive" in results.to_nixtla()
+    results.to_nixtla(model=["naive", "ar_with_cpi"])
+    assert chosen == [[row["model"] for row in trained.data["models"]], ["naive", "ar_with_cpi"]]
 
 
 def test_hubverse_has_our_quantiles(trained):

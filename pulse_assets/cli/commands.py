@@ -15,8 +15,7 @@ from typing import Final, Literal
 import dagster as dg
 from rich.console import Console
 
-from pulse_assets.batches.status import grid_status, holds_batches, stored_outcomes
-from pulse_assets.catalog import AGGREGATES
+from pulse_assets.batches.status import grid_status, stored_outcomes
 from pulse_assets.cli.as_of import show_as_of
 from pulse_assets.cli.terminal import (
     plain_rows,
@@ -27,7 +26,7 @@ from pulse_assets.cli.terminal import (
     print_warnings,
 )
 from pulse_assets.dagster.run_errors import failure_message
-from pulse_assets.dagster.runs import materialize
+from pulse_assets.dagster.runs import materialize, rebuild_results
 from pulse_assets.errors import ConfigurationError, TrainingError
 from pulse_assets.report.serve import report_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
@@ -135,7 +134,7 @@ def show_report(config: TrainingConfig, *, rebuild: bool, port: int | None) -> E
         MissingObjectError: there is no report.
         TrainingError: the report could not be rebuilt.
     """
-    problems = _rebuild(config) if rebuild else []
+    problems = _problems(rebuild_results(config)) if rebuild else []
     for problem in problems:
         print_error(problem)
     store = open_store(config.store, config.s3)
@@ -173,23 +172,6 @@ def _failed_checks(run: dg.ExecuteInProcessResult, severity: dg.AssetCheckSeveri
         for check in run.get_asset_check_evaluations()
         if not check.passed and check.severity == severity and check.check_name != _LISTED
     ]
-
-
-def _rebuild(config: TrainingConfig) -> list[str]:
-    """Compute the aggregates again; return the problems of the results.
-
-    Raises:
-        ConfigurationError: no stored batch is of this configuration, so that results without any
-            would replace those that are there.
-        TrainingError: the results were not rebuilt.
-    """
-    with fresh_hosts():
-        if not holds_batches(config.settings(), config.options()):
-            raise ConfigurationError(
-                f"{config.store} has no batch of this configuration: give the options of the "
-                "training, or run pulse-train"
-            )
-    return _problems(materialize(config, AGGREGATES))
 
 
 def _problems(run: dg.ExecuteInProcessResult) -> list[str]:

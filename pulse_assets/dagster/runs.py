@@ -1,6 +1,6 @@
 """Runs that this process starts: the training job, and single aggregates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import dagster as dg
 
 from pulse_assets.batches.grid import batch_keys
+from pulse_assets.batches.status import holds_batches
+from pulse_assets.catalog import AGGREGATES
 from pulse_assets.dagster.connections import few_rows
 from pulse_assets.dagster.definitions import build_definitions
 from pulse_assets.dagster.instance import open_instance
@@ -17,6 +19,7 @@ from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.dagster.resources import DATA_SETTINGS
 from pulse_assets.dagster.run_errors import failure_message, is_interrupt, job_failure_message
 from pulse_assets.dagster.run_process import process_tags
+from pulse_assets.errors import ConfigurationError
 from pulse_assets.execution.phases import STEP_PHASES, begin_phase
 from pulse_assets.execution.tally import Progress
 from pulse_assets.preflight import check_ready
@@ -91,8 +94,36 @@ def execute_training(
     return outcome
 
 
-def materialize(config: TrainingConfig, assets: Sequence[str]) -> dg.ExecuteInProcessResult:
+def rebuild_results(config: TrainingConfig) -> dg.ExecuteInProcessResult:
+    """Compute all aggregates from the stored batches, see `materialize`.
+
+    Raises:
+        ConfigurationError: no stored batch is of this configuration: results without any would
+            replace those that are there.
+        PulseError: the configuration, the source or the store cannot be used.
+    """
+
+    def check(settings: Settings, options: TrainingOptions) -> None:
+        if not holds_batches(settings, options):
+            raise ConfigurationError(
+                f"{settings.store} has no batch of this configuration: give the options of the "
+                "training, or run pulse-train"
+            )
+
+    return materialize(config, AGGREGATES, check)
+
+
+def materialize(
+    config: TrainingConfig,
+    assets: Sequence[str],
+    check: Callable[[Settings, TrainingOptions], None] = lambda *_: None,
+) -> dg.ExecuteInProcessResult:
     """Compute aggregates from what is stored; the result holds failures, it does not raise them.
+
+    Args:
+        config: the configuration.
+        assets: names of the aggregates.
+        check: raises an error if they should not be computed.
 
     Raises:
         PulseError: the configuration, the source or the store cannot be used.
@@ -102,6 +133,7 @@ def materialize(config: TrainingConfig, assets: Sequence[str]) -> dg.ExecuteInPr
         options = check_ready(settings, config.options())
         job = build_definitions(settings).resolve_job_def(JOB_NAME)
         with open_instance(dagster_home()) as instance:
+            check(settings, options)
             register_batches(settings, instance)
             return job.execute_in_process(
                 run_config=run_config(settings, options),
