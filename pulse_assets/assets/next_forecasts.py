@@ -10,9 +10,9 @@ from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import made_by
 from pulse_assets.dagster.checks.check import CheckedData
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS, Forecasts
+from pulse_assets.dagster.deployment import Deployment
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import as_table, in_words
-from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.history.calendars import load_series
 from pulse_assets.preflight import resolve_options
@@ -31,26 +31,27 @@ from pulse_assets.storage.objects import EncodedObject, StoredTable
 from pulse_assets.storage.tables import rows_with
 
 
-def build_next_forecasts(settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset over the source of `settings`."""
+def build_next_forecasts(deployment: Deployment) -> dg.AssetsDefinition:
+    """Define the asset over the source of a deployment."""
+    names = deployment.names
 
     @dg.asset(
-        check_specs=[check.spec for check in FORECAST_CHECKS],
-        **aggregate("next_forecasts"),
+        key=names.key("next_forecasts"),
+        ins={"trust_ledger": dg.AssetIn(names.key("trust_ledger"))},
+        required_resource_keys=deployment.resource_keys("training", "data"),
+        check_specs=[check.spec(names) for check in FORECAST_CHECKS],
+        **aggregate("next_forecasts", names),
     )
     def next_forecasts(
-        context: dg.AssetExecutionContext,
-        training: dg.ResourceParam[TrainingOptions],
-        data: DataResource,
-        trust_ledger: StoredTable,
+        context: dg.AssetExecutionContext, trust_ledger: StoredTable
     ) -> Iterator[dg.Output[EncodedObject] | dg.AssetCheckResult]:
         with plain_failures(), fresh_hosts():
-            run = data.applied_to(settings)
-            options = resolve_options(run, training)
+            run = deployment.settings_of(context.resources)
+            options = resolve_options(run, deployment.options_of(context.resources))
             output, forecasts = run_step(
                 "next_forecasts", options, compute_forecasts, run, options, trust_ledger
             )
-            checked = CheckedData.of(run, options)
+            checked = CheckedData.of(run, options, names)
         for name, reason in forecasts.left_out.items():
             context.log.warning(f"{name} has no forecast: {reason}")
         for pair, error in forecasts.rule_errors.items():

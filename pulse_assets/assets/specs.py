@@ -6,6 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pulse_assets.catalog import ASSETS
+from pulse_assets.dagster.deployment import Names
 from pulse_assets.storage.tables import STORED_SCHEMAS
 
 OWNERS: Final = ("team:pulse",)
@@ -33,23 +34,23 @@ class Aggregate(Described):
     automation_condition: dg.AutomationCondition
 
 
-def described(name: str) -> Described:
+def described(name: str, names: Names) -> Described:
     """Return the arguments of an `AssetSpec`, an `AssetOut` or `@asset` that describe an asset."""
     asset = ASSETS[name]
     return {
         "description": asset.description,
-        "group_name": asset.group,
+        "group_name": names.group or asset.group,
         "kinds": asset.kinds,
         "owners": list(OWNERS),
         "metadata": _columns(STORED_SCHEMAS[name]) if asset.schema else {},
     }
 
 
-def aggregate(name: str) -> Aggregate:
+def aggregate(name: str, names: Names) -> Aggregate:
     """Return the arguments of an `AssetOut` or `@asset` without partitions."""
     return {
-        **described(name),
-        "io_manager_key": ASSETS[name].io_manager_key,
+        **described(name, names),
+        "io_manager_key": names.resource(ASSETS[name].io_manager_key),
         "automation_condition": AGGREGATE_CONDITION,
     }
 

@@ -17,12 +17,12 @@ from pulse_assets.batches.blocks import group_batches
 from pulse_assets.batches.fingerprint import code_fingerprint, used_calendars
 from pulse_assets.batches.grid import batch_of, check_keys
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
+from pulse_assets.dagster.deployment import Deployment, Names
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.internals import grouped_rows, report_metadata, report_planned
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.dagster.previews import PLOTTED
-from pulse_assets.dagster.resources import DataResource
 from pulse_assets.errors import ClusterError, StoreUnavailableError
 from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batches, run_batches
 from pulse_assets.execution.cluster import (
@@ -55,48 +55,46 @@ _CLOSE_SECONDS: Final = 10.0
 _log: Final = logging.getLogger("pulse_assets.cluster")
 
 
-def build_train_batches(settings: Settings) -> dg.AssetsDefinition:
-    """Define the step over the batch grid of `settings`."""
+def build_train_batches(deployment: Deployment) -> dg.AssetsDefinition:
+    """Define the step over the batch grid of a deployment."""
+    settings, names = deployment.settings, deployment.names
 
     @dg.multi_asset(
-        name="train_batches",
-        specs=_specs(),
+        name=names.definition("train_batches"),
+        specs=_specs(names),
         partitions_def=batch_partitions(settings),
         can_subset=True,
         backfill_policy=dg.BackfillPolicy(settings.max_batches_per_run),
+        required_resource_keys=deployment.resource_keys("training", "data", "progress"),
     )
-    def train_batches(
-        context: dg.AssetExecutionContext,
-        training: dg.ResourceParam[TrainingOptions],
-        data: DataResource,
-        progress: dg.ResourceParam[Progress],
-    ) -> Iterator[dg.MaterializeResult]:
+    def train_batches(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         tables = _tables_to_compute(context)
         with plain_failures(), fresh_hosts():  # bad input is a failure without a traceback
-            run = data.applied_to(settings)
+            run = deployment.settings_of(context.resources)
             context.instance.add_run_tags(context.run.run_id, {STORE_TAG: run.store})
             check_keys(context.partition_keys, settings)
-            options = check_ready(run, training)
+            options = check_ready(run, deployment.options_of(context.resources))
             warn_of_compilation()
             watch = _watch_workers(context, run, options)
             tasks = _tasks(run, options, context.partition_keys, tables)
             _link_dashboard(context)
+            progress: Progress = deployment.resource(context.resources, "progress")
             tally = RunTally(len(context.partition_keys), progress)
             for summaries in _summaries(tasks, watch):
                 with uninterrupted(), grouped_rows(context.instance):
                     for summary in summaries:
                         tally.add(summary)
-                        _announce(context, run, summary, tables, tally)
+                        _announce(context, names, run, summary, tables, tally)
                     end_block(progress)
                     if line := tally.due_line():
                         context.log.info(line)
         context.instance.add_run_tags(context.run.run_id, {COMPUTED_TAG: "true"})
-        yield from _close(context, tally, options.max_failed_batches)
+        yield from _close(context, names, tally, options.max_failed_batches)
 
     return train_batches
 
 
-def _specs() -> list[dg.AssetSpec]:
+def _specs(names: Names) -> list[dg.AssetSpec]:
     """Describe the four assets; of a batch that failed only the status table exists.
 
     They are `skippable`, because Dagster fails a step that does not yield an output. Nothing
@@ -104,12 +102,12 @@ def _specs() -> list[dg.AssetSpec]:
     """
     return [
         dg.AssetSpec(
-            name,
-            deps=ASSETS[name].upstream,
+            names.key(name),
+            deps=names.keys(ASSETS[name].upstream),
             skippable=name != STATUS_TABLE,
             code_version=code_fingerprint()[:12],
-            **described(name),
-        )
+            **described(name, names),
+        ).with_io_manager_key(names.resource("parquet_io"))
         for name in BATCH_TABLES
     ]
 
@@ -120,12 +118,12 @@ def _tables_to_compute(context: dg.AssetExecutionContext) -> frozenset[str]:
     *Re-execute from failure* of a backfill selects the tables of which Dagster has no record: three
     tables of a batch that failed, but not its status table, which would still report the failure.
     """
-    selected = frozenset(key.to_user_string() for key in context.selected_asset_keys)
+    selected = frozenset(key.path[-1] for key in context.selected_asset_keys)
     return selected | {STATUS_TABLE} if "retrodictions" in selected else selected
 
 
 def _yields_status(context: dg.AssetExecutionContext) -> bool:
-    return dg.AssetKey(STATUS_TABLE) in context.selected_asset_keys
+    return STATUS_TABLE in {key.path[-1] for key in context.selected_asset_keys}
 
 
 def _link_dashboard(context: dg.AssetExecutionContext) -> None:
@@ -207,6 +205,7 @@ def _workers_hosts(client: "Client | None") -> Iterator[None]:
 
 def _announce(
     context: dg.AssetExecutionContext,
+    names: Names,
     run: Settings,
     summary: BatchSummary,
     tables: frozenset[str],
@@ -216,27 +215,31 @@ def _announce(
     key = summary.batch_id
     if summary.status == "failed":
         context.log.error(f"batch {key} failed: {summary.error_type}: {summary.error}")
-        _show_as_failed(context, key, tables)
+        _show_as_failed(context, key, names.keys(tables - {STATUS_TABLE}))
     if summary.rule_errors:
         context.log.warning(f"batch {key}: rules failed from {summary.rule_errors} origins")
     for name in tables & {STATUS_TABLE} if summary.status == "failed" else tables:
         metadata = _metadata(run, summary, name)
         if name == STATUS_TABLE and _yields_status(context):
-            context.add_asset_metadata(metadata, asset_key=name, partition_key=key)
+            context.add_asset_metadata(metadata, asset_key=names.key(name), partition_key=key)
         else:
             metadata |= _run_metadata(tally) if name == STATUS_TABLE else {}
-            context.log_event(dg.AssetMaterialization(name, partition=key, metadata=metadata))
+            context.log_event(
+                dg.AssetMaterialization(names.key(name), partition=key, metadata=metadata)
+            )
 
 
-def _show_as_failed(context: dg.AssetExecutionContext, key: str, tables: frozenset[str]) -> None:
+def _show_as_failed(
+    context: dg.AssetExecutionContext, key: str, assets: Sequence[dg.AssetKey]
+) -> None:
     """Let the UI show a batch as failed, also one that an earlier run computed.
 
     The rows with which a run begins name all its batches at once, which Dagster does not search for
     failed ones.
     """
     step = context.op_execution_context.get_step_execution_context().step.key
-    for name in sorted(tables - {STATUS_TABLE}):
-        report_planned(context.instance, context.run, step, name, key)
+    for asset in sorted(assets):
+        report_planned(context.instance, context.run, step, asset, key)
 
 
 def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.MetadataValue]:
@@ -269,10 +272,10 @@ def _run_metadata(tally: RunTally) -> dict[str, dg.MetadataValue]:
 
 
 def _close(
-    context: dg.AssetExecutionContext, tally: RunTally, most_failed: int
+    context: dg.AssetExecutionContext, names: Names, tally: RunTally, most_failed: int
 ) -> Iterator[dg.MaterializeResult]:
     """Yield the status table with the run's timings; without it, fail if too many batches did."""
     if _yields_status(context):
-        yield dg.MaterializeResult(asset_key=STATUS_TABLE, metadata=_run_metadata(tally))
+        yield dg.MaterializeResult(asset_key=names.key(STATUS_TABLE), metadata=_run_metadata(tally))
     elif len(tally.failed) > most_failed:
         raise dg.Failure(f"{len(tally.failed)} batches failed: {', '.join(tally.failed)}")

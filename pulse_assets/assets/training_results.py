@@ -29,9 +29,9 @@ from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
 from pulse_assets.dagster.checks.results import RESULT_CHECKS
 from pulse_assets.dagster.checks.step import BATCH_CHECKS, fail_on_errors
 from pulse_assets.dagster.checks.stored import StoredBatches
+from pulse_assets.dagster.deployment import Deployment
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.io_managers import to_json
-from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.history.calendars import load_series
 from pulse_assets.history.periods import Period
@@ -76,6 +76,7 @@ _REPORTED: Final = [
     "upper",
     "observed",
 ]
+_NEEDED: Final = ("batch_metrics", "trust_ledger", "next_forecasts")
 _PUBLISHED: Final = (
     *("skill_by_horizon", "significance", "scores_by_period"),
     *("training_results", "training_report"),
@@ -83,32 +84,35 @@ _PUBLISHED: Final = (
 _VERSIONS_OF: Final = ("pulse-assets", "dagster", "dask", "numba", "numpy", "pandas", "pyarrow")
 
 
-def build_training_results(settings: Settings) -> dg.AssetsDefinition:
-    """Define the step over the batches of `settings`."""
+def build_training_results(deployment: Deployment) -> dg.AssetsDefinition:
+    """Define the step over the batches of a deployment."""
+    settings, names = deployment.settings, deployment.names
 
     @dg.multi_asset(
-        name="publish_results",
-        outs={name: dg.AssetOut(**aggregate(name)) for name in _PUBLISHED},
-        check_specs=[check.spec for check in RESULT_CHECKS],
+        name=names.definition("publish_results"),
+        ins={name: dg.AssetIn(names.key(name)) for name in _NEEDED},
+        outs={
+            name: dg.AssetOut(key=names.key(name), **aggregate(name, names)) for name in _PUBLISHED
+        },
+        required_resource_keys=deployment.resource_keys("training", "data"),
+        check_specs=[check.spec(names) for check in RESULT_CHECKS],
     )
     def publish_results(
         context: dg.AssetExecutionContext,
-        training: dg.ResourceParam[TrainingOptions],
-        data: DataResource,
         batch_metrics: PartitionedTables,
         trust_ledger: StoredTable,
         next_forecasts: StoredTable,
     ) -> Iterator[dg.Output[EncodedObject] | dg.AssetCheckResult]:
         with plain_failures(), fresh_hosts():
-            run = data.applied_to(settings)
-            options = resolve_options(run, training)
-            checked = CheckedData.of(run, options)
-            keys = [check.key for check in (*BATCH_CHECKS, *FORECAST_CHECKS)]
+            run = deployment.settings_of(context.resources)
+            options = resolve_options(run, deployment.options_of(context.resources))
+            checked = CheckedData.of(run, options, names)
+            earlier = (*BATCH_CHECKS, *FORECAST_CHECKS)
             inputs = _Inputs(
                 *(batch_metrics, trust_ledger, next_forecasts),
                 batches_of_run(context.run.tags, settings),
-                checked.recorded(context.instance, keys, context.run.run_id),
-                *_last_training(context),
+                checked.recorded(context.instance, earlier, context.run.run_id),
+                *_last_training(context.instance, names.key("batch_metrics")),
             )
             published = run_step("publish_results", options, compute_results, run, options, inputs)
         *tables, results, report = published.outputs
@@ -296,14 +300,14 @@ def _earlier_checks(
     batches = StoredBatches(run, options)
     outcomes = []
     for check in BATCH_CHECKS:
-        if check.key in ours:
-            outcomes.append(ours[check.key])
+        if check.place in ours:
+            outcomes.append(ours[check.place])
         elif check.quick:
             outcomes.append(check.run(batches))
         else:
-            outcomes.append(latest.get(check.key) or check.not_run())
+            outcomes.append(latest.get(check.place) or check.not_run())
     for check in FORECAST_CHECKS:
-        outcomes.append(ours.get(check.key) or latest.get(check.key) or check.not_run())
+        outcomes.append(ours.get(check.place) or latest.get(check.place) or check.not_run())
     return outcomes
 
 
@@ -339,9 +343,11 @@ def _reported(
     return tables.load(_REPORTED, drawn)
 
 
-def _last_training(context: dg.AssetExecutionContext) -> tuple[Performance, dict[str, Any]]:
+def _last_training(
+    instance: dg.DagsterInstance, status: dg.AssetKey
+) -> tuple[Performance, dict[str, Any]]:
     """Return timings and cluster of the last step that computed batches, as recorded in Dagster."""
-    event = context.instance.get_latest_materialization_event(dg.AssetKey("batch_metrics"))
+    event = instance.get_latest_materialization_event(status)
     materialization = event.asset_materialization if event else None
     metadata = materialization.metadata if materialization else {}
     values: dict[str, Any] = {name: value.value for name, value in metadata.items()}

@@ -9,9 +9,9 @@ import pyarrow as pa
 from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.fingerprint import configuration_fingerprint, ledger_fingerprint
 from pulse_assets.batches.grid import batches_of_run
+from pulse_assets.dagster.deployment import Deployment
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.previews import ROWS, as_table, with_side
-from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.preflight import resolve_options
 from pulse_assets.report.pictures import trust_picture
@@ -23,19 +23,22 @@ from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.objects import EncodedObject
 
 
-def build_trust_ledger(settings: Settings) -> dg.AssetsDefinition:
-    """Define the asset over the batches of `settings`."""
+def build_trust_ledger(deployment: Deployment) -> dg.AssetsDefinition:
+    """Define the asset over the batches of a deployment."""
+    settings, names = deployment.settings, deployment.names
 
-    @dg.asset(**aggregate("trust_ledger"))
+    @dg.asset(
+        key=names.key("trust_ledger"),
+        ins={"batch_metrics": dg.AssetIn(names.key("batch_metrics"))},
+        required_resource_keys=deployment.resource_keys("training", "data"),
+        **aggregate("trust_ledger", names),
+    )
     def trust_ledger(
-        context: dg.AssetExecutionContext,
-        training: dg.ResourceParam[TrainingOptions],
-        data: DataResource,
-        batch_metrics: PartitionedTables,
+        context: dg.AssetExecutionContext, batch_metrics: PartitionedTables
     ) -> dg.Output[EncodedObject]:
         with plain_failures(), fresh_hosts():
-            run = data.applied_to(settings)
-            options = resolve_options(run, training)
+            run = deployment.settings_of(context.resources)
+            options = resolve_options(run, deployment.options_of(context.resources))
             required = batches_of_run(context.run.tags, settings)
             return run_step(
                 "trust_ledger", options, compute_ledger, run, options, batch_metrics, required

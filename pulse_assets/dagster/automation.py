@@ -15,39 +15,32 @@ import dagster as dg
 from pulse_assets.batches.due import Awaited, describe_waiting, waiting_batches
 from pulse_assets.batches.grid import batch_keys, completed_keys
 from pulse_assets.batches.status import DueBatches, due_batches
+from pulse_assets.dagster.deployment import Deployment, Names
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.internals import RUN_KEY_TAG
-from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG, store_of
+from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG, graph_assets, store_of
 from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.dagster.run_process import UNFINISHED, fail_dead_runs
 from pulse_assets.dagster.source_watch import Attempt, Memory, decide
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.preflight import resolve_options
-from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.settings import Settings
 
 #: Tag of a run that the sensor requested: the name of the request.
 REQUEST_TAG: Final = "pulse/request"
 
 _RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _RUNNING: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
-_RESUME: Final = {"resources": {"training": {"config": {"resume": True}}}}
 
 
-def build_schedule(
-    settings: Settings, options: TrainingOptions | None = None
-) -> dg.ScheduleDefinition:
-    """Train, every morning, the batches that are due and that the store lacks.
-
-    Args:
-        settings: the deployment.
-        options: the defaults of its runs, which these runs have; those of all deployments unless
-            given.
-    """
+def build_schedule(deployment: Deployment) -> dg.ScheduleDefinition:
+    """Train, every morning, the batches that are due and that the store lacks."""
+    settings, names = deployment.settings, deployment.names
 
     @dg.schedule(
-        name="train_completed_batches",
+        name=names.definition("train_completed_batches"),
         cron_schedule="0 6 * * *",
-        job_name=JOB_NAME,
+        job_name=names.definition(JOB_NAME),
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Trains the batches whose window of target dates has ended and whose outcomes "
         "are public, and that the store lacks, that failed, or that were computed before. With an "
@@ -60,19 +53,19 @@ def build_schedule(
         run_key = tick.isoformat()
         with plain_failures():
             register_batches(settings, context.instance, tick.date())
-            if run := _unfinished_run(settings, context.instance, run_key):
+            if run := _unfinished_run(deployment, context.instance, run_key):
                 return dg.SkipReason(
                     f"run {run.run_id} over {settings.store} is {run.status.value}: the next "
                     "morning tries again (if it is dead, end it in the UI)"
                 )
-            due = due_batches(settings, options or TrainingOptions(), tick.date())
+            due = due_batches(settings, deployment.options, tick.date())
         if not due.ended:
             return _nothing_yet(settings)
         if not due.keys:
             return dg.SkipReason(_all_stored(settings, due, tick.date()))
         if due.waiting:
             context.log.info(describe_waiting(due.waiting))
-        return _request(settings, run_key, [due.keys[0], due.keys[-1]], _counts(due))
+        return _request(deployment, run_key, [due.keys[0], due.keys[-1]], _counts(due))
 
     return train_completed_batches
 
@@ -97,19 +90,13 @@ def _nothing_yet(settings: Settings) -> dg.SkipReason:
     return dg.SkipReason(f"no batch from {settings.start_date} on has ended yet")
 
 
-def build_source_sensor(
-    settings: Settings, options: TrainingOptions | None = None
-) -> dg.SensorDefinition:
-    """Train the batches again that new or changed files of the source make stale.
-
-    Args:
-        settings: the deployment.
-        options: see `build_schedule`.
-    """
+def build_source_sensor(deployment: Deployment) -> dg.SensorDefinition:
+    """Train the batches again that new or changed files of the source make stale."""
+    settings, names = deployment.settings, deployment.names
 
     @dg.sensor(
-        name="source_changed",
-        job_name=JOB_NAME,
+        name=names.definition("source_changed"),
+        job_name=names.definition(JOB_NAME),
         minimum_interval_seconds=300,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Watches the series of the source: the version (ETag or modification time) of "
@@ -131,7 +118,7 @@ def build_source_sensor(
         before = Memory.of(context.cursor)
         attempts = [_attempt(context.instance, name, before.at) for name in before.requests]
         decision = decide(before, versions, attempts, datetime.now(UTC))
-        waiting = _waiting(settings, options, keys) if decision.requests_run else {}
+        waiting = _waiting(deployment, keys) if decision.requests_run else {}
         due = [key for key in keys if key not in waiting]
         if not due:
             yield dg.SkipReason(describe_waiting(waiting))
@@ -142,35 +129,33 @@ def build_source_sensor(
             return
         context.log.info(decision.reason)
         request = decision.memory.requests[-1]
-        yield _request(settings, request, [due[0], due[-1]], {REQUEST_TAG: request})
+        yield _request(deployment, request, [due[0], due[-1]], {REQUEST_TAG: request})
 
     return source_changed
 
 
-def _waiting(
-    settings: Settings, options: TrainingOptions | None, keys: Sequence[str]
-) -> dict[str, list[Awaited]]:
+def _waiting(deployment: Deployment, keys: Sequence[str]) -> dict[str, list[Awaited]]:
     """Return what batches wait for; nothing if the source is faulty, as the run reports that."""
     with plain_failures():
         try:
-            resolved = resolve_options(settings, options or TrainingOptions())
-            return waiting_batches(settings, resolved, keys)
+            resolved = resolve_options(deployment.settings, deployment.options)
+            return waiting_batches(deployment.settings, resolved, keys)
         except HistoricalDataError:
             return {}
 
 
-def build_condition_sensor() -> dg.AutomationConditionSensorDefinition:
+def build_condition_sensor(names: Names) -> dg.AutomationConditionSensorDefinition:
     """Evaluate `AGGREGATE_CONDITION`."""
     return dg.AutomationConditionSensorDefinition(
-        "aggregates_follow_batches",
-        target=dg.AssetSelection.all(),
+        names.definition("aggregates_follow_batches"),
+        target=graph_assets(names),
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Recomputes trust, results, forecasts and report once batches are computed.",
     )
 
 
 def _unfinished_run(
-    settings: Settings, instance: dg.DagsterInstance, run_key: str
+    deployment: Deployment, instance: dg.DagsterInstance, run_key: str
 ) -> dg.DagsterRun | None:
     """Return a run over the store of this deployment that is queued or running.
 
@@ -179,9 +164,9 @@ def _unfinished_run(
     and launches the run if it is requested again.
     """
     fail_dead_runs(instance)
-    ours = settings.store.rstrip("/")
+    ours = deployment.settings.store.rstrip("/")
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if store_of(run) == ours and run.tags.get(RUN_KEY_TAG) != run_key:
+        if store_of(run, deployment.names) == ours and run.tags.get(RUN_KEY_TAG) != run_key:
             return run
     return None
 
@@ -202,10 +187,11 @@ def _attempt(instance: dg.DagsterInstance, request: str, requested_at: float) ->
 
 
 def _request(
-    settings: Settings, run_key: str, ends: Sequence[str], tags: dict[str, str]
+    deployment: Deployment, run_key: str, ends: Sequence[str], tags: dict[str, str]
 ) -> dg.RunRequest:
+    resume = {"config": {"resume": True}}
     return dg.RunRequest(
         run_key=run_key,
-        run_config=_RESUME,
-        tags={STORE_TAG: settings.store, **dict(zip(_RANGE, ends, strict=True)), **tags},
+        run_config={"resources": {deployment.names.resource("training"): resume}},
+        tags={STORE_TAG: deployment.settings.store, **dict(zip(_RANGE, ends, strict=True)), **tags},
     )

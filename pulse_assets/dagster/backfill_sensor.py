@@ -16,27 +16,25 @@ from typing import Final
 import dagster as dg
 
 from pulse_assets.catalog import AGGREGATES, BATCH_TABLES, STATUS_TABLE
+from pulse_assets.dagster.deployment import Deployment
 from pulse_assets.dagster.internals import Backfill, ended_backfills, first_backfill
 from pulse_assets.dagster.jobs import COMPUTED_TAG, store_of
-from pulse_assets.settings import Settings
 
 #: Tag of a run that a backfill has launched, and of a run that the sensor requests for it.
 BACKFILL_TAG: Final = "dagster/backfill"
 REQUEST_TAG: Final = "pulse/aggregates_of_backfill"
 
-_BATCHES: Final = frozenset(dg.AssetKey(name) for name in BATCH_TABLES)
-_AGGREGATES: Final = frozenset(dg.AssetKey(name) for name in AGGREGATES)
-
 #: A backfill that was launched longer ago is left alone.
 _SINCE: Final = timedelta(days=30)
 
 
-def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
+def build_backfill_sensor(deployment: Deployment) -> dg.SensorDefinition:
     """Request the aggregates that a backfill left out, or computed before its batches."""
+    names = deployment.names
 
     @dg.sensor(
-        name="aggregates_of_failed_backfills",
-        target=dg.AssetSelection.assets(*_AGGREGATES),
+        name=names.definition("aggregates_of_failed_backfills"),
+        target=dg.AssetSelection.assets(*names.keys(AGGREGATES)),
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Dagster leaves the aggregates out of a backfill in which a batch failed, and "
@@ -48,7 +46,7 @@ def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         requested = False
         for backfill in ended_backfills(context.instance, datetime.now(UTC) - _SINCE):
-            if missing := _left_out(context.instance, backfill, settings.store):
+            if missing := _left_out(context.instance, backfill, deployment):
                 requested = True
                 yield dg.RunRequest(
                     run_key=backfill.backfill_id,
@@ -62,35 +60,33 @@ def build_backfill_sensor(settings: Settings) -> dg.SensorDefinition:
     return aggregates_of_failed_backfills
 
 
-def _left_out(instance: dg.DagsterInstance, backfill: Backfill, store: str) -> set[dg.AssetKey]:
+def _left_out(
+    instance: dg.DagsterInstance, backfill: Backfill, deployment: Deployment
+) -> set[dg.AssetKey]:
     """Return the aggregates that were selected for a backfill and that no later run computed.
 
     A backfill that computes batches again needs those of the first one, too.
     """
+    batches, aggregates = ({*deployment.names.keys(part)} for part in (BATCH_TABLES, AGGREGATES))
     selected = {*(backfill.asset_selection or ())}
-    missing = selected & _AGGREGATES
-    if selected & _BATCHES:
-        missing |= {*(first_backfill(instance, backfill).asset_selection or ())} & _AGGREGATES
+    missing = selected & aggregates
+    if selected & batches:
+        missing |= {*(first_backfill(instance, backfill).asset_selection or ())} & aggregates
     if not missing:
         return missing
     runs = instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill.backfill_id}))
-    if not all(_computed_its_batches(run, store) for run in runs if _has_batches(run)):
+    of_batches = [run for run in runs if batches & (run.asset_selection or set())]
+    if not all(_computed_its_batches(run, deployment) for run in of_batches):
         return set()
     later = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: backfill.backfill_id}))
-    for run in later if _side_by_side(selected) else [*runs, *later]:
+    # Without the table for which the aggregates wait, batches are computed beside them.
+    side_by_side = selected & batches and deployment.names.key(STATUS_TABLE) not in selected
+    for run in later if side_by_side else [*runs, *later]:
         missing -= run.asset_selection or set()
     return missing
 
 
-def _has_batches(run: dg.DagsterRun) -> bool:
-    return bool(_BATCHES & (run.asset_selection or set()))
-
-
-def _computed_its_batches(run: dg.DagsterRun, store: str) -> bool:
+def _computed_its_batches(run: dg.DagsterRun, deployment: Deployment) -> bool:
     """Return whether a run over the store of this deployment computed all of its batches."""
-    return COMPUTED_TAG in run.tags and store_of(run) == store.rstrip("/")
-
-
-def _side_by_side(selected: set[dg.AssetKey]) -> bool:
-    """Return whether batches are computed without the table for which the aggregates wait."""
-    return bool(selected & _BATCHES) and dg.AssetKey(STATUS_TABLE) not in selected
+    store = deployment.settings.store.rstrip("/")
+    return COMPUTED_TAG in run.tags and store_of(run, deployment.names) == store

@@ -19,6 +19,7 @@ from pulse_assets.dagster.automation import (
 )
 from pulse_assets.dagster.backfill_sensor import build_backfill_sensor
 from pulse_assets.dagster.checks.step import build_checks
+from pulse_assets.dagster.deployment import Deployment, Names
 from pulse_assets.dagster.io_managers import (
     HtmlIOManager,
     JsonIOManager,
@@ -35,7 +36,6 @@ from pulse_assets.settings.config_file import deployment_of
 _log: Final = logging.getLogger(__name__)
 
 _IO_MANAGERS: Final[dict[str, type[StoreIOManager]]] = {
-    "io_manager": ParquetIOManager,
     "parquet_io": ParquetIOManager,
     "json_io": JsonIOManager,
     "html_io": HtmlIOManager,
@@ -46,46 +46,73 @@ def build_definitions(
     settings: Settings,
     *,
     options: TrainingOptions | None = None,
+    key_prefix: str | Sequence[str] = (),
+    group: str | None = None,
+    resource_prefix: str = "",
     resources: Mapping[str, Any] | None = None,
     executor: dg.ExecutorDefinition | None = None,
 ) -> dg.Definitions:
     """Wire the graph for one deployment.
 
+    With a `key_prefix` it stands beside other assets, and other deployments, in one code location:
+    `dg.Definitions.merge` joins them. Executor and loggers are then those of the location. Batches
+    compute on Dask in the job `<prefix>__retrodiction_training`, and one after another in a step of
+    any other job or backfill, unless its executor is `pulse_assets.batch_dask_executor`.
+
     Args:
         settings: where data lies and which batches exist.
         options: what its runs predict unless their configuration says otherwise, such as
             publication lags; the schedule and the sensors count on it. None: the usual defaults.
-        resources: resources that replace or join the standard ones.
+        key_prefix: parts of the keys of all assets before their own name; job, steps, schedule and
+            sensors have it in their names, too.
+        group: the group of all assets; None: history, training, trust and results.
+        resource_prefix: what the names of the resources begin with; by default the key prefix.
+        resources: resources that replace or join the standard ones, by their name without prefix.
         executor: default of the job and of materializations from the UI; None means the one that
             opens a Dask cluster for the run.
+
+    Raises:
+        ConfigurationError: a prefix or the group holds a character that Dagster does not take.
     """
+    prefix = (key_prefix,) if isinstance(key_prefix, str) else tuple(key_prefix)
+    begin = resource_prefix or "".join(f"{part}_" for part in prefix)
+    names = Names(prefix, group, begin)
+    deployment = Deployment(settings, options or TrainingOptions(), names)
     executor = executor or _dask_executor()
     standard = {
-        "training": training_resource(options or TrainingOptions()),
+        "training": training_resource(deployment.options),
         "data": DataResource.of(settings),
         "progress": NoProgress(),
-        **{name: _over_store(settings, manager) for name, manager in _IO_MANAGERS.items()},
+        **{name: _over_store(deployment, manager) for name, manager in _IO_MANAGERS.items()},
     }
+    whole = {**standard, **(resources or {})}
     return dg.Definitions(
-        assets=_with_code_links([*_build_assets(settings)], settings.code_url),
-        asset_checks=build_checks(settings),
-        jobs=[retrodiction_training(executor, settings.store)],
-        schedules=[build_schedule(settings, options)],
+        assets=_with_code_links([*_build_assets(deployment)], settings.code_url),
+        asset_checks=build_checks(deployment),
+        jobs=[retrodiction_training(deployment, executor)],
+        schedules=[build_schedule(deployment)],
         sensors=[
-            build_source_sensor(settings, options),
-            build_condition_sensor(),
-            build_backfill_sensor(settings),
+            build_source_sensor(deployment),
+            build_condition_sensor(names),
+            build_backfill_sensor(deployment),
         ],
-        resources={**standard, **(resources or {})},
-        executor=executor,
-        loggers={
-            "console": dg.colored_console_logger,
-            "python": dg.LoggerDefinition(_python_logger),
-        },
+        resources={names.resource(name): resource for name, resource in whole.items()},
+        **({} if prefix else _of_the_location(executor)),
     )
 
 
-def _build_assets(settings: Settings) -> Iterator[dg.AssetsDefinition]:
+def _of_the_location(executor: dg.ExecutorDefinition) -> dict[str, Any]:
+    """Return what a code location has once: its default executor, and its loggers."""
+    return {
+        "executor": executor,
+        "loggers": {
+            "console": dg.colored_console_logger,
+            "python": dg.LoggerDefinition(_python_logger),
+        },
+    }
+
+
+def _build_assets(deployment: Deployment) -> Iterator[dg.AssetsDefinition]:
     """Build the assets of each module of `pulse_assets.assets` that has a builder.
 
     The builder bears the name of its module, as `build_trust_ledger` in `trust_ledger`.
@@ -93,15 +120,16 @@ def _build_assets(settings: Settings) -> Iterator[dg.AssetsDefinition]:
     for module in pkgutil.iter_modules(assets.__path__):
         code = import_module(f"{assets.__name__}.{module.name}")
         if build := getattr(code, f"build_{module.name}", None):
-            yield build(settings)
+            yield build(deployment)
 
 
-def _over_store(settings: Settings, manager: type[StoreIOManager]) -> dg.IOManagerDefinition:
+def _over_store(deployment: Deployment, manager: type[StoreIOManager]) -> dg.IOManagerDefinition:
     """Define an IO manager over the store of the run, which the resource `data` names."""
+    settings = deployment.settings
 
-    @dg.io_manager(required_resource_keys={"data"})
+    @dg.io_manager(required_resource_keys=deployment.resource_keys("data"))
     def over_store(context: dg.InitResourceContext) -> StoreIOManager:
-        data = context.resources.data
+        data = deployment.resource(context.resources, "data")
         return manager(
             store=data.store,
             batch_size_days=settings.batch_size_days,

@@ -148,13 +148,13 @@ def report_metadata(
 
 
 def report_planned(
-    instance: dg.DagsterInstance, run: dg.DagsterRun, step: str, asset: str, partition: str
+    instance: dg.DagsterInstance, run: dg.DagsterRun, step: str, asset: dg.AssetKey, partition: str
 ) -> None:
     """Record that a step of a run is to materialize a partition.
 
     Dagster shows a partition as failed if such a row is its latest and the run has failed.
     """
-    planned = AssetMaterializationPlannedData(dg.AssetKey(asset), partition, None)
+    planned = AssetMaterializationPlannedData(asset, partition, None)
     build = dg.DagsterEvent.build_asset_materialization_planned_event
     instance.report_dagster_event(build(run.job_name, step, planned), run.run_id, logging.DEBUG)
 

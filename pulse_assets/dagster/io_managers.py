@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import dagster as dg
+import pandas as pd
 import pyarrow as pa
 from pydantic import Field
 
@@ -61,9 +62,10 @@ class StoreIOManager(dg.ConfigurableIOManager):
 class ParquetIOManager(StoreIOManager):
     """Tables of `pulse_assets.catalog.SCHEMAS` as Parquet, one object per partition.
 
-    The last part of an asset's key names its table. A partitioned upstream asset is loaded as
-    `PartitionedTables`, whether it has no, one or many partitions in the run. Any other is loaded
-    whole, or as a `StoredTable` where the argument of the asset is annotated with that class.
+    The last part of an asset's key names its table. What a downstream asset gets depends on the
+    annotation of its argument: `pa.Table` or `pd.DataFrame` is the table, of several partitions
+    those that exist, joined in order of key. Without one a partitioned asset is loaded as
+    `PartitionedTables`, and any other as `pa.Table`, or unread as `StoredTable` if it says so.
     """
 
     suffix = "parquet"
@@ -89,19 +91,30 @@ class ParquetIOManager(StoreIOManager):
             rows = {} if table.rows is None else {"dagster/row_count": table.rows}
             self._write(context, key, table.data, **rows)
 
-    def load_input(self, context: dg.InputContext) -> pa.Table | StoredTable | PartitionedTables:
-        """Load an asset without partitions whole, a partitioned one as a lazy mapping.
+    def load_input(
+        self, context: dg.InputContext
+    ) -> pa.Table | pd.DataFrame | StoredTable | PartitionedTables:
+        """Load an asset as the argument is annotated.
 
         Raises:
-            StoreError: the object of an asset without partitions is missing or damaged. A
-                partition that is missing is absent from the mapping.
+            StoreError: the object of an asset without partitions, or the only partition of the
+                run, is missing or damaged. Of several partitions a missing one is left out.
         """
-        asset = _asset(context)
+        asset, wanted = _asset(context), context.dagster_type.typing_type
+        table: pa.Table
         if context.has_asset_partitions:
             keys = context.asset_partition_keys
-            return PartitionedTables(self.open_store(), asset, self._length, keys)
-        table = StoredTable(self.open_store(), asset)
-        return table if context.dagster_type.typing_type is StoredTable else table.load()
+            tables = PartitionedTables(self.open_store(), asset, self._length, keys)
+            if wanted not in (pa.Table, pd.DataFrame):
+                return tables
+            tables.require(keys if len(keys) == 1 else ())
+            table = tables.load()
+        else:
+            stored = StoredTable(self.open_store(), asset)
+            if wanted is StoredTable:
+                return stored
+            table = stored.load()
+        return table.to_pandas(date_as_object=False) if wanted is pd.DataFrame else table
 
 
 class _TextIOManager(StoreIOManager):

@@ -4,6 +4,9 @@ from typing import Any, Final
 
 import dagster as dg
 
+from pulse_assets.catalog import ASSETS
+from pulse_assets.dagster.deployment import Deployment, Names
+
 JOB_NAME: Final = "retrodiction_training"
 
 #: Tag of a run: the store of its deployment, unless the run's configuration names one.
@@ -13,20 +16,30 @@ STORE_TAG: Final = "pulse/store"
 COMPUTED_TAG: Final = "pulse/batches_computed"
 
 
-def retrodiction_training(executor: dg.ExecutorDefinition, store: str) -> Any:  # noqa: ANN401 - Dagster exports no name for it
-    """Materialize the whole graph over a range of batches; its runs are tagged with the store."""
+def retrodiction_training(deployment: Deployment, executor: dg.ExecutorDefinition | None) -> Any:  # noqa: ANN401 - Dagster exports no name for it
+    """Materialize the whole graph over a range of batches; its runs are tagged with the store.
+
+    Args:
+        deployment: whose graph.
+        executor: of the job; None: the one of its code location.
+    """
     return dg.define_asset_job(
-        JOB_NAME,
-        selection=dg.AssetSelection.all(),
+        deployment.names.definition(JOB_NAME),
+        selection=graph_assets(deployment.names),
         executor_def=executor,
-        tags={STORE_TAG: store},
+        tags={STORE_TAG: deployment.settings.store},
         description="Retrodict a range of batches and aggregate all of them.",
     )
 
 
-def store_of(run: dg.DagsterRun) -> str:
+def graph_assets(names: Names) -> dg.AssetSelection:
+    """Return the assets of a deployment with their checks, and none of others beside them."""
+    return dg.AssetSelection.assets(*names.keys(ASSETS))
+
+
+def store_of(run: dg.DagsterRun, names: Names) -> str:
     """Return the store that a run writes: the one in its configuration, or its deployment's."""
     value: Any = run.run_config
-    for name in ("resources", "data", "config", "store"):
+    for name in ("resources", names.resource("data"), "config", "store"):
         value = value.get(name) if isinstance(value, dict) else None
     return str(value or run.tags.get(STORE_TAG, "")).rstrip("/")

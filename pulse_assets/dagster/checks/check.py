@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import dagster as dg
 
 from pulse_assets.batches.fingerprint import configuration_fingerprint
+from pulse_assets.dagster.deployment import Names
 from pulse_assets.dagster.internals import check_evaluations
 from pulse_assets.dagster.previews import as_cell, in_words
 from pulse_assets.errors import PulseError
@@ -17,6 +18,9 @@ from pulse_assets.settings import Settings, TrainingOptions
 _SEARCHED: Final = 50
 
 Subject = TypeVar("Subject")
+
+#: A check by its asset and its name.
+Place: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,18 @@ class Check(Generic[Subject]):
     by_batch: bool = False
 
     @property
-    def spec(self) -> dg.AssetCheckSpec:
-        """The specification for Dagster."""
-        return dg.AssetCheckSpec(self.name, asset=self.asset, description=self.function.__doc__)
+    def place(self) -> Place:
+        """Its asset and its name, which are the same in every deployment."""
+        return self.asset, self.name
 
-    @property
-    def key(self) -> dg.AssetCheckKey:
-        """The key in Dagster."""
-        return self.spec.key
+    def spec(self, names: Names) -> dg.AssetCheckSpec:
+        """Return the specification for Dagster."""
+        asset = names.key(self.asset)
+        return dg.AssetCheckSpec(self.name, asset=asset, description=self.function.__doc__)
+
+    def key(self, names: Names) -> dg.AssetCheckKey:
+        """Return the key in Dagster."""
+        return dg.AssetCheckKey(names.key(self.asset), self.name)
 
     def run(self, subject: Subject) -> CheckOutcome:
         """Check the subject; a check that raises an error has not passed."""
@@ -96,55 +104,67 @@ def _readable(value: object) -> str | int | float | bool | None:
 class RecordedOutcomes(NamedTuple):
     """The outcomes of checks that a run recorded, and the latest of all runs, by check."""
 
-    of_run: Mapping[dg.AssetCheckKey, CheckOutcome]
-    latest: Mapping[dg.AssetCheckKey, CheckOutcome]
+    of_run: Mapping[Place, CheckOutcome]
+    latest: Mapping[Place, CheckOutcome]
 
 
 @dataclass(frozen=True)
 class CheckedData:
-    """The configuration and the store of a check; evaluations for other data are ignored."""
+    """The configuration and the store of a check; evaluations for other data are ignored.
+
+    Attributes:
+        configuration: its fingerprint.
+        store: directory or address.
+        names: what the assets of the deployment are called.
+    """
 
     configuration: str
     store: str
+    names: Names
 
     @classmethod
-    def of(cls, settings: Settings, options: TrainingOptions) -> "CheckedData":
+    def of(cls, settings: Settings, options: TrainingOptions, names: Names) -> "CheckedData":
         """Describe the data of a run."""
-        return cls(configuration_fingerprint(settings, options), settings.store)
+        return cls(configuration_fingerprint(settings, options), settings.store, names)
+
+    @property
+    def _metadata(self) -> dict[str, str]:
+        return {"configuration": self.configuration, "store": self.store}
 
     def evaluation(self, outcome: CheckOutcome) -> dg.AssetCheckResult:
         """Return an outcome as Dagster records it."""
         return dg.AssetCheckResult(
-            asset_key=outcome.asset,
+            asset_key=self.names.key(outcome.asset),
             check_name=outcome.name,
             passed=bool(outcome.passed),
             severity=dg.AssetCheckSeverity[outcome.severity],
             description=outcome.message or None,
-            metadata={**outcome.values, **vars(self)},
+            metadata={**outcome.values, **self._metadata},
         )
 
     def recorded(
-        self, instance: dg.DagsterInstance, keys: Iterable[dg.AssetCheckKey], run_id: str
+        self, instance: dg.DagsterInstance, checks: Iterable[Check[Any]], run_id: str
     ) -> RecordedOutcomes:
         """Return the outcomes of these data that Dagster has of some checks."""
         of_run, latest = {}, {}
-        for key in keys:
-            for evaluated_by, evaluation in check_evaluations(instance, key, _SEARCHED):
+        for check in checks:
+            evaluations = check_evaluations(instance, check.key(self.names), _SEARCHED)
+            for evaluated_by, evaluation in evaluations:
                 if (outcome := self._outcome(evaluation)) is None:
                     continue
-                latest.setdefault(key, outcome)
+                latest.setdefault(check.place, outcome)
                 if evaluated_by == run_id:
-                    of_run.setdefault(key, outcome)
+                    of_run.setdefault(check.place, outcome)
         return RecordedOutcomes(of_run, latest)
 
     def _outcome(self, evaluation: dg.AssetCheckEvaluation) -> CheckOutcome | None:
         """Return the outcome in an evaluation; None if it is of other data."""
         values = {name: value.value for name, value in evaluation.metadata.items()}
-        if any(values.pop(name, None) != value for name, value in vars(self).items()):
+        if any(values.pop(name, None) != value for name, value in self._metadata.items()):
             return None
         return CheckOutcome(
             evaluation.check_name,
-            evaluation.asset_key.to_user_string(),
+            evaluation.asset_key.path[-1],
             evaluation.severity.value,
             evaluation.passed,
             evaluation.description or "",

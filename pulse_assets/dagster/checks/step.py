@@ -16,14 +16,14 @@ import dagster as dg
 
 from pulse_assets.batches.grid import batches_of_run
 from pulse_assets.catalog import STATUS_TABLE
-from pulse_assets.dagster.checks.check import Check, CheckedData
+from pulse_assets.dagster.checks.check import Check, CheckedData, Place
 from pulse_assets.dagster.checks.lookahead import LOOKAHEAD_CHECKS
 from pulse_assets.dagster.checks.outcomes import OUTCOME_CHECKS, SCORE_CHECKS
 from pulse_assets.dagster.checks.sources import SOURCE_CHECKS
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.checks.tables import TABLE_CHECKS
+from pulse_assets.dagster.deployment import Deployment, Names
 from pulse_assets.dagster.failures import plain_failures
-from pulse_assets.dagster.resources import DataResource
 from pulse_assets.execution.separate_process import run_step
 from pulse_assets.preflight import resolve_options
 from pulse_assets.result_records import CheckOutcome
@@ -40,38 +40,37 @@ BATCH_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
 )
 
 
-def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+def build_checks(deployment: Deployment) -> list[dg.AssetChecksDefinition]:
     """Define the checks of the batches; those of aggregates run in the steps that compute them."""
-    specs = {check.spec.get_python_identifier(): check.spec for check in BATCH_CHECKS}
+    settings, names = deployment.settings, deployment.names
+    specs = {f"{check.asset}_{check.name}": check.spec(names) for check in BATCH_CHECKS}
 
     @dg.op(
-        name="check_batches",
+        name=names.definition("check_batches"),
         ins={STATUS_TABLE: dg.In(dg.Nothing)},
         out={name: dg.Out(None, is_required=False) for name in specs},
+        required_resource_keys=deployment.resource_keys("training", "data"),
         tags={"dagster/priority": "1"},  # before the aggregates, which report the outcomes
     )
-    def check_batches(
-        context: dg.OpExecutionContext,
-        training: dg.ResourceParam[TrainingOptions],
-        data: DataResource,
-    ) -> Iterator[dg.AssetCheckResult]:
+    def check_batches(context: dg.OpExecutionContext) -> Iterator[dg.AssetCheckResult]:
         among = None
-        if not _computes_aggregates(context.run):
+        if not _computes_aggregates(context.run, names):
             among = batches_of_run(context.run.tags, settings)
-        selected = [check.key for check in BATCH_CHECKS if _is_selected(check, context)]
+        keys = context.selected_asset_check_keys
+        selected = [check.place for check in BATCH_CHECKS if check.key(names) in keys]
         with plain_failures(), fresh_hosts():
-            run = data.applied_to(settings)
-            options = resolve_options(run, training)
+            run = deployment.settings_of(context.resources)
+            options = resolve_options(run, deployment.options_of(context.resources))
             outcomes, decisive = run_step(
                 "check_batches", options, run_checks, run, options, selected, among
             )
-            checked = CheckedData.of(run, options)
+            checked = CheckedData.of(run, options, names)
         yield from map(checked.evaluation, outcomes)
         fail_on_errors(decisive)
 
     # Not @multi_asset_check, which would make the step depend on every asset that it looks at.
     definition = dg.AssetChecksDefinition.create(
-        keys_by_input_name={STATUS_TABLE: dg.AssetKey(STATUS_TABLE)},
+        keys_by_input_name={STATUS_TABLE: names.key(STATUS_TABLE)},
         node_def=check_batches,
         check_specs_by_output_name=specs,
         can_subset=True,
@@ -79,18 +78,14 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     return [definition]
 
 
-def _computes_aggregates(run: dg.DagsterRun) -> bool:
-    return not run.asset_selection or dg.AssetKey("training_results") in run.asset_selection
-
-
-def _is_selected(check: Check[StoredBatches], context: dg.OpExecutionContext) -> bool:
-    return check.key in context.selected_asset_check_keys
+def _computes_aggregates(run: dg.DagsterRun, names: Names) -> bool:
+    return not run.asset_selection or names.key("training_results") in run.asset_selection
 
 
 def run_checks(
     run: Settings,
     options: TrainingOptions,
-    selected: Collection[dg.AssetCheckKey],
+    selected: Collection[Place],
     among: Sequence[str] | None = None,
 ) -> tuple[list[CheckOutcome], list[CheckOutcome]]:
     """Return the outcomes of checks, and those that decide whether the step succeeds.
@@ -98,11 +93,11 @@ def run_checks(
     Args:
         run: where data lies.
         options: the resolved configuration.
-        selected: keys of the checks to run.
+        selected: the checks to run.
         among: batches of a run that computes batches alone; None: a run of aggregates, too.
     """
     batches = StoredBatches(run, options)
-    outcomes = {check: check.run(batches) for check in BATCH_CHECKS if check.key in selected}
+    outcomes = {check: check.run(batches) for check in BATCH_CHECKS if check.place in selected}
     if among is None:
         return [*outcomes.values()], [*outcomes.values()]
     own = _of_these_batches(outcomes, StoredBatches(run, options, among))
