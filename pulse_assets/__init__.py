@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pulse_assets.batches.windows import TrainingBatch
+    from pulse_assets.dagster.component import RetrodictionComponent
     from pulse_assets.errors import PulseError
     from pulse_assets.run_training import (
         create_config_from_args,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PulseError",
+    "RetrodictionComponent",
     "TrainingBatch",
     "TrainingConfig",
     "TrainingPipeline",
@@ -38,6 +40,7 @@ __all__ = [
 #: The module of each exported name.
 _MODULES = {
     "PulseError": "errors",
+    "RetrodictionComponent": "dagster.component",
     "TrainingBatch": "batches.windows",
     "TrainingConfig": "settings",
     "TrainingPipeline": "training",
@@ -55,3 +58,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class or a function
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -27,14 +27,14 @@ _BOUNDS: Final = {
 }
 
 
-def _help(option: Mapping[str, Any]) -> str:
+def describe_option(option: Mapping[str, Any]) -> str:
     """Return the launchpad's text about an option: its description and its bounds.
 
     Args:
         option: JSON schema of the option.
 
     Example:
-        >>> _help({"description": "share of evidence", "exclusiveMinimum": 0, "maximum": 1})
+        >>> describe_option({"description": "share of evidence", "exclusiveMinimum": 0, "maximum": 1})
         'share of evidence; above 0, at most 1'
     """
     bounds = [f"{words} {option[name]}" for name, words in _BOUNDS.items() if name in option]
@@ -48,7 +48,10 @@ def _fields(model: type[BaseModel], defaults: Mapping[str, Any]) -> dict[str, An
     """
     schema = model.model_json_schema()["properties"]
     return {
-        name: (field.annotation, Field(default=defaults[name], description=_help(schema[name])))
+        name: (
+            field.annotation,
+            Field(default=defaults[name], description=describe_option(schema[name])),
+        )
         for name, field in model.model_fields.items()
         if name in defaults
     }

@@ -55,6 +55,18 @@ def deployment_of(environment: Mapping[str, str] | None = None) -> tuple[Setting
     Raises:
         ConfigurationError: a value cannot be used, or the file cannot be read.
     """
-    environment = os.environ if environment is None else environment
-    config = TrainingConfig(**settings_in_file(environment) | Settings.in_environment(environment))
+    config = TrainingConfig(**environment_config(environment))
     return config.settings(), config.options()
+
+
+def environment_config(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the settings that the environment and its file name, unchecked.
+
+    Args:
+        environment: variables by name; those of this process unless given.
+
+    Raises:
+        ConfigurationError: the file cannot be read or holds no settings.
+    """
+    environment = os.environ if environment is None else environment
+    return settings_in_file(environment) | Settings.in_environment(environment)

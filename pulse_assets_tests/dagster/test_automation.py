@@ -14,6 +14,7 @@ from dagster._core.test_utils import create_run_for_test
 from pulse_assets.batches.fingerprint import FAILED_INPUT, INCOMPLETE_INPUT
 from pulse_assets.catalog import AGGREGATES, BATCH_TABLES, SCHEMAS
 from pulse_assets.dagster.automation import build_schedule, build_source_sensor
+from pulse_assets.dagster.deployment import Deployment
 from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG
 from pulse_assets.definitions import build_definitions, defs
 from pulse_assets.settings import Settings, TrainingOptions
@@ -51,7 +52,7 @@ def monthly(settings):
 def evaluate(settings, instance, *day, options=None):
     at = datetime(*day, 6, tzinfo=UTC)
     with dg.build_schedule_context(instance=instance, scheduled_execution_time=at) as context:
-        return build_schedule(settings, options)(context)
+        return build_schedule(Deployment(settings, options or TrainingOptions()))(context)
 
 
 def make(instance, *keys):
@@ -118,7 +119,7 @@ def test_a_deployment_in_which_no_window_has_ended_yet_loads_and_waits(settings,
     skipped = evaluate(young, instance, today.year, today.month, today.day)
     assert skipped.skip_message == f"no batch from {start} on has ended yet"
     with dg.build_sensor_context(instance=instance) as context:
-        (waiting,) = build_source_sensor(young)(context)
+        (waiting,) = build_source_sensor(Deployment(young))(context)
     assert waiting == skipped
 
 
@@ -313,7 +314,11 @@ class Watch:
     """The sensor over a source, tick by tick, with the cursor that Dagster keeps."""
 
     def __init__(self, settings, instance, cursor=None):
-        self.sensor, self.instance, self.cursor = build_source_sensor(settings), instance, cursor
+        self.sensor, self.instance, self.cursor = (
+            build_source_sensor(Deployment(settings)),
+            instance,
+            cursor,
+        )
 
     def tick(self):
         with dg.build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
@@ -445,7 +450,7 @@ def test_a_source_that_cannot_be_read_fails_the_tick_in_plain_words(settings, in
         dg.build_sensor_context(instance=instance) as context,
         pytest.raises(dg.Failure, match="holds no file"),
     ):
-        list(build_source_sensor(settings)(context))
+        list(build_source_sensor(Deployment(settings))(context))
 
 
 def requested(settings, instance, cursor=None):

@@ -14,6 +14,7 @@ from pulse_assets.dagster.backfill_sensor import (
     REQUEST_TAG,
     build_backfill_sensor,
 )
+from pulse_assets.dagster.deployment import Deployment
 from pulse_assets.dagster.internals import ROOT_TAG
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.definitions import defs
@@ -66,7 +67,7 @@ def made_by(instance, tag, one, assets, tags=()):
 
 
 def requested(instance):
-    sensor = build_backfill_sensor(Settings(store="/store"))
+    sensor = build_backfill_sensor(Deployment(Settings(store="/store")))
     found = sensor(dg.build_sensor_context(instance=instance))
     return [one for one in found if isinstance(one, dg.RunRequest)]
 

@@ -113,7 +113,7 @@ def test_what_comes_before_another_event_is_written_before_it(events):
     run = events.instance.create_run_for_job(quiet())
     with grouped_rows(events.instance):
         events.report("a")
-        report_planned(events.instance, run, "step", events.asset.to_user_string(), "b")
+        report_planned(events.instance, run, "step", events.asset, "b")
         assert events.stored == ([], [])
         events.instance.report_engine_event("other", run)
         assert events.stored == ([*"ab"], ["a"])

@@ -104,7 +104,7 @@ def test_a_planned_row_does_not_hide_a_materialization_of_its_group(instance):
     run = instance.create_run_for_job(job(), tags={"dagster/partition": "a"})
     with grouped_rows(instance):
         report(instance, run.run_id, "a")
-        report_planned(instance, run, "step", "table", "b")
+        report_planned(instance, run, "step", dg.AssetKey("table"), "b")
     (record,) = instance.get_asset_records([dg.AssetKey("table")])
     assert record.asset_entry.last_materialization.asset_materialization.partition == "a"
 
@@ -232,7 +232,7 @@ def test_a_partition_planned_by_its_key_is_shown_as_failed_once_its_run_has_fail
         report(instance, new_run_id(), partition)
     with few_rows():
         run = instance.create_run_for_job(job(), tags={"dagster/partition": "b"})
-    report_planned(instance, run, "table", "table", "b")
+    report_planned(instance, run, "table", dg.AssetKey("table"), "b")
     if fails:
         instance.report_run_failed(run)
     found = instance.get_status_by_partition(dg.AssetKey("table"), ["a", "b", "c"], KEYS)
