@@ -1,7 +1,7 @@
 """The graph as a Dagster component, for `defs.yaml` and `dg scaffold defs`."""
 
 import types
-from typing import Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import dagster as dg
 from dagster.components.resolved.base import Resolvable
@@ -37,12 +37,14 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
     """Describe the settings of a model as fields that may be left out."""
     schema = model.model_json_schema()["properties"]
     return {
-        name: (
-            _in_yaml(field.annotation) | None,
-            Field(None, description=describe_option(schema[name])),
-        )
+        name: (_described(_in_yaml(field.annotation) | None, describe_option(schema[name])), None)
         for name, field in model.model_fields.items()
     }
+
+
+def _described(annotation: Any, text: str) -> Any:  # noqa: ANN401 - types
+    """Return a type whose description the schema of the component has."""
+    return Annotated[annotation, dg.Resolver.default(description=text)]
 
 
 _Attributes = create_model(
@@ -51,21 +53,28 @@ _Attributes = create_model(
 
 
 class RetrodictionComponent(dg.Component, _Attributes, Resolvable):
-    """Retrodiction training: every forecasting rule predicts past dates, and the scores say which
-    to trust.
+    """Retrodiction training: rules predict past dates, and the scores say which to trust.
 
     Attributes that are left out come from the environment, as in `pulse_assets.definitions`.
     """
 
-    key_prefix: list[str] = Field(
-        default_factory=list,
-        description="parts of the keys of all assets before their own name; needed beside other "
-        "assets or another deployment",
-    )
-    group: str | None = Field(None, description="the group of all assets; default: four groups")
-    resource_prefix: str = Field(
-        "", description="what the names of the resources begin with; default: the key prefix"
-    )
+    key_prefix: Annotated[
+        list[str],
+        dg.Resolver.default(
+            description="parts of the keys of all assets before their own name; needed beside "
+            "other assets or another deployment"
+        ),
+    ] = Field(default_factory=list)
+    group: Annotated[
+        str | None,
+        dg.Resolver.default(description="the group of all assets; default: four groups"),
+    ] = None
+    resource_prefix: Annotated[
+        str,
+        dg.Resolver.default(
+            description="what the names of the resources begin with; default: the key prefix"
+        ),
+    ] = ""
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return the definitions of the deployment that the attributes describe.

@@ -34,8 +34,8 @@ def describe_option(option: Mapping[str, Any]) -> str:
         option: JSON schema of the option.
 
     Example:
-        >>> describe_option({"description": "share of evidence", "exclusiveMinimum": 0, "maximum": 1})
-        'share of evidence; above 0, at most 1'
+        >>> describe_option({"description": "a share", "exclusiveMinimum": 0, "maximum": 1})
+        'a share; above 0, at most 1'
     """
     bounds = [f"{words} {option[name]}" for name, words in _BOUNDS.items() if name in option]
     return "; ".join([option["description"], *filter(None, [", ".join(bounds)])])

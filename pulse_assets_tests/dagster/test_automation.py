@@ -314,11 +314,8 @@ class Watch:
     """The sensor over a source, tick by tick, with the cursor that Dagster keeps."""
 
     def __init__(self, settings, instance, cursor=None):
-        self.sensor, self.instance, self.cursor = (
-            build_source_sensor(Deployment(settings)),
-            instance,
-            cursor,
-        )
+        self.sensor = build_source_sensor(Deployment(settings))
+        self.instance, self.cursor = instance, cursor
 
     def tick(self):
         with dg.build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
