@@ -239,6 +239,13 @@ def test_without_polars_a_frame_of_it_says_how_to_get_it(trained, monkeypatch):
         trained.forecasts(to="polars")
 
 
+def test_a_store_may_be_a_path_and_nothing_else(trained):
+    assert pulse_assets.open_store(Path(trained.store.uri)).data == trained.data
+    for wrong in (None, 3):
+        with pytest.raises(ConfigurationError, match="is neither a path nor an s3:// address"):
+            pulse_assets.open_store(wrong)
+
+
 def test_a_store_without_results_says_so_in_one_line(tmp_path):
     with pytest.raises(StoreError, match=r"holds no results of a training: .*run pulse-train") as e:
         pulse_assets.open_store(str(tmp_path))
