@@ -180,6 +180,9 @@ class _Trust(NamedTuple):
         """Compute the ledger again, from the batches whose outcomes were public on the day.
 
         They are those of the configuration of the stored ledger, as for the next forecasts.
+
+        Raises:
+            StoreError: one of them is missing, or was computed anew by another configuration.
         """
         store = open_store(settings.store, settings.s3)
         latest = StoredTable(store, "trust_ledger").load()
@@ -188,7 +191,10 @@ class _Trust(NamedTuple):
         complete = known_outcomes(batches, series, options.score_against, np.datetime64(day))
         tables = PartitionedTables(store, "batch_metrics", settings.batch_length, keys)
         made_of = {"configuration": fingerprint_of(latest).get("configuration", "")}
-        metrics = [*known_metrics(tables.parts(LEDGER_COLUMNS, made_of=made_of), complete)]
+        fits = made_by(latest, settings, options)
+        scored = {*latest["batch"].unique().to_pylist()}.intersection(keys) if fits else set[str]()
+        parts = tables.parts(LEDGER_COLUMNS, made_of=made_of, required=scored)
+        metrics = [*known_metrics(parts, complete)]
         used = {key for table in metrics for key in table["batch"].unique().to_pylist()}
         ledger = build_ledger(metrics, options.trust_discount)
-        return cls(ledger, len(used), made_by(latest, settings, options))
+        return cls(ledger, len(used), fits)

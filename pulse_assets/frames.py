@@ -127,16 +127,8 @@ class StoredFrames:
                 these results have scored is missing, or was computed anew by another configuration.
         """
         tables = PartitionedTables(self.store, asset, self.settings.batch_length, keys)
-        batches = set[str]()
-        for part in tables.parts(columns, made_of=self._made_of):
-            batches |= {*part["batch"].unique().to_pylist()}
-            yield part
-        if missing := sorted(self._scored.intersection(keys) - batches):
-            raise StoreError(
-                f"{asset}: {len(missing):,} of {len(self._scored):,} batches of these results are "
-                f"missing, or of another configuration ({_some(missing)}): run pulse-train "
-                "--resume, or name the batches that you want"
-            )
+        scored = self._scored.intersection(keys)
+        return tables.parts(columns, made_of=self._made_of, required=scored)
 
     def whole(self, asset: str, where: pc.Expression | None = None) -> pa.Table:
         """Return rows of a table that is one object, with its fingerprint.

@@ -286,7 +286,7 @@ def test_a_store_without_retrodictions_has_nothing_to_export(trained, tmp_path, 
     for form in ("nixtla", "fev", "csv"):
         assert main(["export", "--store", str(store), "--format", form, "--to", "there"]) == 1
         err = capsys.readouterr().err
-        assert (err.count("\n"), "of these results are missing" in err) == (1, True)
+        assert (err.count("\n"), "there is no such object" in err) == (1, True)
 
 
 def test_a_place_that_is_not_empty_is_left_alone(trained, tmp_path, capsys):

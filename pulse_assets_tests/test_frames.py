@@ -14,10 +14,14 @@ import pytest
 import pulse_assets
 from pulse_assets import TrainingConfig, train
 from pulse_assets.errors import ConfigurationError, StoreError
+from pulse_assets.result_frames import ResultFrames
 from pulse_assets.run_training import main
 from pulse_assets.storage.layout import object_path
+from pulse_assets.storage.objects import EncodedObject
 from pulse_assets.storage.store import LocalStore
 from pulse_assets.storage.store import open_store as open_objects
+from pulse_assets.storage.tables import decode_table
+from pulse_assets.stored_results import TrainingResults
 from pulse_assets_tests.conftest import MODELS, write_source
 from pulse_assets_tests.storage.conftest import (  # noqa: F401 - fixtures
     bucket,
@@ -27,6 +31,10 @@ from pulse_assets_tests.storage.conftest import (  # noqa: F401 - fixtures
 )
 
 FOLDER = "batch_size_days=30"
+
+
+def as_of_the_end(results):
+    return results.as_of("2005-12-31")
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +239,33 @@ def test_a_damaged_or_older_results_object_is_one_line(trained, tmp_path, capsys
         assert main(words) == 1
         assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "to").exists()
+
+
+READERS = {
+    "retrodictions": [ResultFrames.retrodictions, TrainingResults.to_nixtla],
+    "batch_metrics": [ResultFrames.metrics, TrainingResults.to_fev, as_of_the_end],
+    "training_batches": [ResultFrames.skipped],
+}
+
+
+@pytest.mark.parametrize("asset", READERS)
+@pytest.mark.parametrize("harm", ["missing", "replaced"])
+def test_a_scored_batch_that_is_gone_is_an_error_and_not_a_shorter_frame(
+    trained, tmp_path, asset, harm
+):
+    """Whoever reads it: also one that another configuration has computed since."""
+    store = copied(trained, tmp_path / "store")
+    file = tmp_path / "store" / object_path(asset, "2005-01-31", 30)
+    if harm == "missing":
+        file.unlink()
+    else:
+        table = decode_table(file.read_bytes(), asset, name=file.name)
+        others = EncodedObject.of_table(table, asset, {"configuration": "of others"})
+        file.write_bytes(others.data)
+    said = {"missing": "there is no such object", "replaced": "by another configuration"}[harm]
+    for read in READERS[asset]:
+        with pytest.raises(StoreError, match=f"{asset} of batch 2005-01-31 .*{said}.*--resume"):
+            read(pulse_assets.open_store(store))
 
 
 def test_without_polars_a_frame_of_it_says_how_to_get_it(trained, monkeypatch):

@@ -237,5 +237,5 @@ def describe_alarms(alarms: Sequence[Mapping[str, Any]], watched: int) -> str:
     rest = len(alarms) - LISTED
     more = f"; and {rest:,} more: see alarms in training_results" if rest > 0 else ""
     count = f"{len(alarms):,} sign{'s' if len(alarms) > 1 else ''} of decay"
-    by_chance = f"{100 * (1 - RANGE) / 2:g} % have an unusual last loss by chance"
+    by_chance = f"about {100 * (1 - RANGE) / 2:g} % have an unusual last loss by chance"
     return f"{count} in {watched:,} watched rules, of which {by_chance}: {listed}{more}"

@@ -120,13 +120,17 @@ def _win_rate_bounds(
     table = compared.pivot_table(
         index="variable", columns="model", values="won", aggfunc=["sum", "count"], observed=True
     ).fillna(0.0)
+    names = table["sum"].columns
+    won, count = (table[part].to_numpy() for part in ("sum", "count"))
+    # A rule's interval is over the variables on which it is compared: most rules have the same.
+    compared_on, number = np.unique(count > 0, axis=1, return_inverse=True)
     bounds = {}
-    for name in table["sum"].columns:  # each over the variables on which it is compared
-        won, count = table["sum", name].to_numpy(), table["count", name].to_numpy()
-        own = np.flatnonzero(count > 0)
+    for at, has in enumerate(compared_on.T):
+        own, rules = np.flatnonzero(has), np.flatnonzero(number.ravel() == at)
         draws = draw_blocks(len(own), 1, content_seed(*(variables[i] for i in own)))
-        drawn = resampled_means(won[own, None], count[own, None], draws)
-        bounds |= _pairs([name], *central_interval(drawn))
+        chosen = np.ix_(own, rules)
+        drawn = resampled_means(won[chosen], count[chosen], draws)
+        bounds |= _pairs(names[rules], *central_interval(drawn))
     return bounds
 
 

@@ -85,8 +85,8 @@ class Partition:
     def replaced(self) -> StoreError:
         """Return the error that says that another configuration computed the object."""
         return StoreError(
-            f"{self._name}: computed by another configuration than this run has: keep other runs "
-            "out of this store and run pulse-train --resume over its dates"
+            f"{self._name}: computed by another configuration than the others: keep other runs out "
+            "of this store and run pulse-train --resume over its dates"
         )
 
     def read(self) -> bytes:
@@ -193,7 +193,7 @@ class PartitionedTables(Mapping[str, pa.Table]):
         Raises:
             MissingObjectError: one does not exist; also a KeyError.
         """
-        for key in keys:
+        for key in sorted(keys):
             if key not in self:
                 raise self._partition(key).missing()
 
