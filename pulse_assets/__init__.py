@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pulse_assets.batches.windows import TrainingBatch
     from pulse_assets.dagster.component import RetrodictionComponent
+    from pulse_assets.dagster.definitions import build_definitions
+    from pulse_assets.dagster.executor import batch_dask_executor
     from pulse_assets.errors import PulseError
     from pulse_assets.run_training import (
         create_config_from_args,
@@ -29,6 +31,8 @@ __all__ = [
     "TrainingConfig",
     "TrainingPipeline",
     "TrainingResults",
+    "batch_dask_executor",
+    "build_definitions",
     "create_config_from_args",
     "main",
     "open_store",
@@ -45,6 +49,8 @@ _MODULES = {
     "TrainingConfig": "settings",
     "TrainingPipeline": "training",
     "TrainingResults": "stored_results",
+    "batch_dask_executor": "dagster.executor",
+    "build_definitions": "dagster.definitions",
     "create_config_from_args": "run_training",
     "main": "run_training",
     "open_store": "stored_results",

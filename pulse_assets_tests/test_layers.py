@@ -32,7 +32,7 @@ LAYERS = [
     ["execution", "report"],
     [
         *("dagster.internals", "dagster.connections", "dagster.sqlite_files"),
-        *("dagster.failures", "dagster.previews"),
+        *("dagster.failures", "dagster.previews", "dagster.deployment"),
         *("dagster.instance", "dagster.jobs", "dagster.partitions", "dagster.resources"),
         *("dagster.checks", "dagster.io_managers", "dagster.run_process"),
     ],

@@ -95,7 +95,7 @@ def test_the_job_of_the_example_is_valid():
 
 
 def test_the_run_config_that_names_buckets_is_valid():
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    text = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)[0]
     job = build_definitions(Settings()).resolve_job_def(JOB_NAME)
     found = dg.validate_run_config(job, yaml.safe_load(text))["resources"]["data"]["config"]
     assert found["store"] == "s3://my-results/trial"

@@ -40,7 +40,7 @@ def build_next_forecasts(deployment: Deployment) -> dg.AssetsDefinition:
         ins={"trust_ledger": dg.AssetIn(names.key("trust_ledger"))},
         required_resource_keys=deployment.resource_keys("training", "data"),
         check_specs=[check.spec(names) for check in FORECAST_CHECKS],
-        **aggregate("next_forecasts", names),
+        **aggregate("next_forecasts", deployment),
     )
     def next_forecasts(
         context: dg.AssetExecutionContext, trust_ledger: StoredTable

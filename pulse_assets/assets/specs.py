@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from pulse_assets.catalog import ASSETS
-from pulse_assets.dagster.deployment import Names
+from pulse_assets.dagster.deployment import Deployment
 from pulse_assets.storage.tables import STORED_SCHEMAS
 
 OWNERS: Final = ("team:pulse",)
@@ -32,26 +32,29 @@ class Aggregate(Described):
 
     io_manager_key: str
     automation_condition: dg.AutomationCondition
+    backfill_policy: dg.BackfillPolicy
 
 
-def described(name: str, names: Names) -> Described:
+def described(name: str, deployment: Deployment) -> Described:
     """Return the arguments of an `AssetSpec`, an `AssetOut` or `@asset` that describe an asset."""
     asset = ASSETS[name]
+    columns = _columns(STORED_SCHEMAS[name]) if asset.schema else {}
     return {
         "description": asset.description,
-        "group_name": names.group or asset.group,
+        "group_name": deployment.names.group or asset.group,
         "kinds": asset.kinds,
         "owners": list(OWNERS),
-        "metadata": _columns(STORED_SCHEMAS[name]) if asset.schema else {},
+        "metadata": {"store": deployment.settings.store, **columns},
     }
 
 
-def aggregate(name: str, names: Names) -> Aggregate:
+def aggregate(name: str, deployment: Deployment) -> Aggregate:
     """Return the arguments of an `AssetOut` or `@asset` without partitions."""
     return {
-        **described(name, names),
-        "io_manager_key": names.resource(ASSETS[name].io_manager_key),
+        **described(name, deployment),
+        "io_manager_key": deployment.names.resource(ASSETS[name].io_manager_key),
         "automation_condition": AGGREGATE_CONDITION,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
 

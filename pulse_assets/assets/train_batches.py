@@ -5,6 +5,7 @@ one materialization per table of a batch as its block completes, none for the ta
 batch.
 """
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,8 +15,12 @@ import dagster as dg
 
 from pulse_assets.assets.specs import described
 from pulse_assets.batches.blocks import group_batches
-from pulse_assets.batches.fingerprint import code_fingerprint, used_calendars
-from pulse_assets.batches.grid import batch_of, check_keys
+from pulse_assets.batches.fingerprint import (
+    code_fingerprint,
+    configuration_fingerprint,
+    used_calendars,
+)
+from pulse_assets.batches.grid import RANGE_TAGS, batch_keys, batch_of, check_keys
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
 from pulse_assets.dagster.deployment import Deployment, Names
 from pulse_assets.dagster.failures import plain_failures
@@ -23,7 +28,12 @@ from pulse_assets.dagster.internals import grouped_rows, report_metadata, report
 from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.dagster.previews import PLOTTED
-from pulse_assets.errors import ClusterError, StoreUnavailableError
+from pulse_assets.errors import (
+    ClusterError,
+    ConfigurationError,
+    StoreError,
+    StoreUnavailableError,
+)
 from pulse_assets.execution.batch_task import BatchSummary, BatchTask, fail_batches, run_batches
 from pulse_assets.execution.cluster import (
     active_client,
@@ -44,7 +54,8 @@ from pulse_assets.retrodiction.hosted_rules import rule_versions
 from pulse_assets.retrodiction.kernel_cache import warn_of_compilation
 from pulse_assets.retrodiction.rule_process import close_hosts, fresh_hosts
 from pulse_assets.settings import Settings, TrainingOptions
-from pulse_assets.storage.layout import object_path
+from pulse_assets.storage.layout import PartitionedTables, object_path
+from pulse_assets.storage.store import open_store
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -61,7 +72,7 @@ def build_train_batches(deployment: Deployment) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=names.definition("train_batches"),
-        specs=_specs(names),
+        specs=_specs(deployment),
         partitions_def=batch_partitions(settings),
         can_subset=True,
         backfill_policy=dg.BackfillPolicy(settings.max_batches_per_run),
@@ -72,14 +83,15 @@ def build_train_batches(deployment: Deployment) -> dg.AssetsDefinition:
         with plain_failures(), fresh_hosts():  # bad input is a failure without a traceback
             run = deployment.settings_of(context.resources)
             context.instance.add_run_tags(context.run.run_id, {STORE_TAG: run.store})
-            check_keys(context.partition_keys, settings)
+            keys = _keys_of(context, settings)
             options = check_ready(run, deployment.options_of(context.resources))
+            _check_upstream(run, options, tables, keys)
             warn_of_compilation()
             watch = _watch_workers(context, run, options)
-            tasks = _tasks(run, options, context.partition_keys, tables)
+            tasks = _tasks(run, options, keys, tables)
             _link_dashboard(context)
             progress: Progress = deployment.resource(context.resources, "progress")
-            tally = RunTally(len(context.partition_keys), progress)
+            tally = RunTally(len(keys), progress)
             for summaries in _summaries(tasks, watch):
                 with uninterrupted(), grouped_rows(context.instance):
                     for summary in summaries:
@@ -94,22 +106,62 @@ def build_train_batches(deployment: Deployment) -> dg.AssetsDefinition:
     return train_batches
 
 
-def _specs(names: Names) -> list[dg.AssetSpec]:
+def _specs(deployment: Deployment) -> list[dg.AssetSpec]:
     """Describe the four assets; of a batch that failed only the status table exists.
 
     They are `skippable`, because Dagster fails a step that does not yield an output. Nothing
     downstream may depend on them, because Dagster skips a step whose input is missing.
     """
+    names = deployment.names
     return [
         dg.AssetSpec(
             names.key(name),
             deps=names.keys(ASSETS[name].upstream),
             skippable=name != STATUS_TABLE,
             code_version=code_fingerprint()[:12],
-            **described(name, names),
+            **described(name, deployment),
         ).with_io_manager_key(names.resource("parquet_io"))
         for name in BATCH_TABLES
     ]
+
+
+def _keys_of(context: dg.AssetExecutionContext, settings: Settings) -> Sequence[str]:
+    """Return the keys of the batches of the run.
+
+    Raises:
+        ConfigurationError: the run has no partitions, or one that is no batch of the grid.
+    """
+    if not (context.has_partition_key or context.has_partition_key_range):
+        keys = batch_keys(settings)
+        ends = dict(zip(RANGE_TAGS, (keys[0], keys[-1]), strict=True))
+        raise ConfigurationError(
+            "the run names no batches: select partitions in the UI, or give their range, as in "
+            f"--tags '{json.dumps(ends)}'"
+        )
+    check_keys(context.partition_keys, settings)
+    return context.partition_keys
+
+
+def _check_upstream(
+    run: Settings, options: TrainingOptions, tables: frozenset[str], keys: Sequence[str]
+) -> None:
+    """Refuse to compute tables from others that the run neither computes nor finds in the store.
+
+    Raises:
+        StoreError: a table of a batch is missing, or of another configuration.
+    """
+    upstream = {name for table in tables for name in ASSETS[table].upstream}
+    configuration = configuration_fingerprint(run, options)
+    for name in sorted(upstream - tables):
+        store = open_store(run.store, run.s3)
+        stored = PartitionedTables(store, name, run.batch_length, keys).fingerprints()
+        ours = [key for key in stored if stored[key].get("configuration") == configuration]
+        if missing := sorted({*keys} - {*ours}):
+            raise StoreError(
+                f"{name} of {len(missing)} of {len(keys)} batches, from {missing[0]} on, is not in "
+                f"{run.store} or of another configuration, and {', '.join(sorted(tables))} cannot "
+                f"be computed without it: select {name}, too"
+            )
 
 
 def _tables_to_compute(context: dg.AssetExecutionContext) -> frozenset[str]:
@@ -278,4 +330,5 @@ def _close(
     if _yields_status(context):
         yield dg.MaterializeResult(asset_key=names.key(STATUS_TABLE), metadata=_run_metadata(tally))
     elif len(tally.failed) > most_failed:
-        raise dg.Failure(f"{len(tally.failed)} batches failed: {', '.join(tally.failed)}")
+        count = "1 batch" if len(tally.failed) == 1 else f"{len(tally.failed)} batches"
+        raise dg.Failure(f"{count} failed: {', '.join(tally.failed)}")

@@ -6,7 +6,7 @@ so the results of a failed run exist, and the run says why it failed.
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +14,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pulse_assets.assets.earlier_checks import earlier_checks, undecided
 from pulse_assets.assets.result_previews import (
     preview_periods,
     preview_results,
@@ -24,12 +25,12 @@ from pulse_assets.assets.specs import aggregate
 from pulse_assets.batches.blocks import group_batches
 from pulse_assets.batches.fingerprint import configuration_fingerprint
 from pulse_assets.batches.grid import batch_keys, batch_of, batches_of_run
+from pulse_assets.catalog import ASSETS
 from pulse_assets.dagster.checks.check import CheckedData, RecordedOutcomes
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
 from pulse_assets.dagster.checks.results import RESULT_CHECKS
 from pulse_assets.dagster.checks.step import BATCH_CHECKS, fail_on_errors
-from pulse_assets.dagster.checks.stored import StoredBatches
-from pulse_assets.dagster.deployment import Deployment
+from pulse_assets.dagster.deployment import Deployment, Names
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.io_managers import to_json
 from pulse_assets.execution.separate_process import run_step
@@ -92,8 +93,10 @@ def build_training_results(deployment: Deployment) -> dg.AssetsDefinition:
         name=names.definition("publish_results"),
         ins={name: dg.AssetIn(names.key(name)) for name in _NEEDED},
         outs={
-            name: dg.AssetOut(key=names.key(name), **aggregate(name, names)) for name in _PUBLISHED
+            name: dg.AssetOut(key=names.key(name), is_required=False, **aggregate(name, deployment))
+            for name in _PUBLISHED
         },
+        can_subset=True,
         required_resource_keys=deployment.resource_keys("training", "data"),
         check_specs=[check.spec(names) for check in RESULT_CHECKS],
     )
@@ -115,28 +118,40 @@ def build_training_results(deployment: Deployment) -> dg.AssetsDefinition:
                 *_last_training(context.instance, names.key("batch_metrics")),
             )
             published = run_step("publish_results", options, compute_results, run, options, inputs)
-        *tables, results, report = published.outputs
-        yield from tables
-        yield results
-        yield from map(checked.evaluation, published.own)
-        yield report
-        fail_on_errors(_undecided(published.earlier, inputs.recorded))
+            _store_unselected(context, run, names, published.outputs)
+        for output in published.outputs:
+            if output.output_name in _selected(context):
+                yield output
+        for check, outcome in zip(RESULT_CHECKS, published.own, strict=True):
+            if check.key(names) in context.selected_asset_check_keys:
+                yield checked.evaluation(outcome)
+        fail_on_errors(undecided(published.earlier, inputs.recorded))
 
     return publish_results
 
 
-def _undecided(
-    outcomes: Iterable[CheckOutcome], recorded: RecordedOutcomes
-) -> Iterator[CheckOutcome]:
-    """Yield the outcomes of earlier checks that have not failed a step of this run yet.
+def _selected(context: dg.AssetExecutionContext) -> set[str]:
+    return {key.path[-1] for key in context.selected_asset_keys}
 
-    If the checks of the batches failed in this run, their own step has failed already. The step of
-    the forecasts does not fail, because the results need its output.
+
+def _store_unselected(
+    context: dg.AssetExecutionContext,
+    run: Settings,
+    names: Names,
+    outputs: Sequence[dg.Output[EncodedObject]],
+) -> None:
+    """Store what the run does not select, too, so that results, tables and report fit each other.
+
+    Raises:
+        StoreError: an object cannot be written.
     """
-    ours = list(recorded.of_run.values())
-    for outcome in outcomes:
-        if outcome not in ours or outcome.asset == "next_forecasts":
-            yield outcome
+    store = open_store(run.store, run.s3)
+    for output in outputs:
+        if (name := output.output_name) not in _selected(context):
+            path = object_path(name, suffix=ASSETS[name].suffix)
+            store.write(path, output.value.data)
+            metadata = {"dagster/uri": f"{store.uri}/{path}", **output.metadata}
+            context.log_event(dg.AssetMaterialization(names.key(name), metadata=metadata))
 
 
 class _Inputs(NamedTuple):
@@ -188,7 +203,7 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     )
     results |= _of_source(run, options, series, results, _scored(ledger, results))
     own = [check.run(results) for check in RESULT_CHECKS]
-    earlier = _earlier_checks(run, options, inputs.recorded)
+    earlier = earlier_checks(run, options, inputs.recorded)
     results = conclude(results, [*earlier, *own])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
     shortest = retrodictions.filter(pc.field("horizon") == min(options.horizons))
@@ -286,29 +301,6 @@ def _revisions(
 def describe(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
     """Return all settings of a training, ready for JSON; none of them is a secret."""
     return settings.model_dump(mode="json") | options.model_dump(mode="json")
-
-
-def _earlier_checks(
-    run: Settings, options: TrainingOptions, recorded: RecordedOutcomes
-) -> list[CheckOutcome]:
-    """Return the outcomes of the checks of batches and forecasts.
-
-    Those that this run recorded count. If it has none, because it computes aggregates alone, quick
-    checks run here, and the latest recorded outcome for the same data counts for the others.
-    """
-    ours, latest = recorded
-    batches = StoredBatches(run, options)
-    outcomes = []
-    for check in BATCH_CHECKS:
-        if check.place in ours:
-            outcomes.append(ours[check.place])
-        elif check.quick:
-            outcomes.append(check.run(batches))
-        else:
-            outcomes.append(latest.get(check.place) or check.not_run())
-    for check in FORECAST_CHECKS:
-        outcomes.append(ours.get(check.place) or latest.get(check.place) or check.not_run())
-    return outcomes
 
 
 def _scored(ledger: pa.Table, results: dict[str, Any]) -> list[str]:

@@ -31,7 +31,7 @@ def build_trust_ledger(deployment: Deployment) -> dg.AssetsDefinition:
         key=names.key("trust_ledger"),
         ins={"batch_metrics": dg.AssetIn(names.key("batch_metrics"))},
         required_resource_keys=deployment.resource_keys("training", "data"),
-        **aggregate("trust_ledger", names),
+        **aggregate("trust_ledger", deployment),
     )
     def trust_ledger(
         context: dg.AssetExecutionContext, batch_metrics: PartitionedTables
@@ -40,6 +40,8 @@ def build_trust_ledger(deployment: Deployment) -> dg.AssetsDefinition:
             run = deployment.settings_of(context.resources)
             options = resolve_options(run, deployment.options_of(context.resources))
             required = batches_of_run(context.run.tags, settings)
+            if not len(batch_metrics):
+                context.log.warning(f"{run.store} holds no batches: materialize some before trust")
             return run_step(
                 "trust_ledger", options, compute_ledger, run, options, batch_metrics, required
             )

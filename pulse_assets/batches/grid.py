@@ -19,6 +19,12 @@ from pulse_assets.batches.windows import (
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.settings import Settings
 
+#: Tags in which Dagster stores the first and the last partition of a run.
+RANGE_TAGS: Final = (
+    "dagster/asset_partition_range_start",
+    "dagster/asset_partition_range_end",
+)
+
 _DAY: Final = timedelta(days=1)
 
 
@@ -73,8 +79,7 @@ def batches_of_run(tags: Mapping[str, str], settings: Settings) -> list[str]:
         settings: what fixes the batch grid.
     """
     single = tags.get("dagster/partition")
-    first = tags.get("dagster/asset_partition_range_start", single)
-    last = tags.get("dagster/asset_partition_range_end", single)
+    first, last = (tags.get(tag, single) for tag in RANGE_TAGS)
     if first is None or last is None:
         return []
     return [key for key in batch_keys(settings) if first <= key <= last]

@@ -13,7 +13,7 @@ from typing import Final
 import dagster as dg
 
 from pulse_assets.batches.due import Awaited, describe_waiting, waiting_batches
-from pulse_assets.batches.grid import batch_keys, completed_keys
+from pulse_assets.batches.grid import RANGE_TAGS, batch_keys, completed_keys
 from pulse_assets.batches.status import DueBatches, due_batches
 from pulse_assets.dagster.deployment import Deployment, Names
 from pulse_assets.dagster.failures import plain_failures
@@ -29,7 +29,6 @@ from pulse_assets.settings import Settings
 #: Tag of a run that the sensor requested: the name of the request.
 REQUEST_TAG: Final = "pulse/request"
 
-_RANGE: Final = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _RUNNING: Final = {dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING}
 
 
@@ -190,8 +189,9 @@ def _request(
     deployment: Deployment, run_key: str, ends: Sequence[str], tags: dict[str, str]
 ) -> dg.RunRequest:
     resume = {"config": {"resume": True}}
+    covered = dict(zip(RANGE_TAGS, ends, strict=True))
     return dg.RunRequest(
         run_key=run_key,
         run_config={"resources": {deployment.names.resource("training"): resume}},
-        tags={STORE_TAG: deployment.settings.store, **dict(zip(_RANGE, ends, strict=True)), **tags},
+        tags={STORE_TAG: deployment.settings.store} | covered | tags,
     )

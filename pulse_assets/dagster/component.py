@@ -1,5 +1,6 @@
 """The graph as a Dagster component, for `defs.yaml` and `dg scaffold defs`."""
 
+import re
 import types
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
@@ -8,6 +9,7 @@ from dagster.components.resolved.base import Resolvable
 from pydantic import BaseModel, Field, create_model
 
 from pulse_assets.dagster.definitions import build_definitions
+from pulse_assets.dagster.partitions import show_batches
 from pulse_assets.dagster.resources import describe_option
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions
 from pulse_assets.settings.config_file import environment_config
@@ -20,8 +22,8 @@ def _in_yaml(annotation: Any) -> Any:  # noqa: ANN401 - a type
     """Return the type that a setting has in YAML: dates are texts.
 
     Example:
-        >>> _in_yaml(list[int] | None), _in_yaml(Final)
-        (list[int] | None, typing.Any)
+        >>> _in_yaml(list[int]), _in_yaml(bytes)
+        (list[int], typing.Any)
     """
     origin, parts = get_origin(annotation), get_args(annotation)
     if annotation in _PLAIN:
@@ -52,10 +54,22 @@ _Attributes = create_model(
 )
 
 
+class _Scaffolder(dg.Scaffolder[Any]):
+    """Write a `defs.yaml` that loads beside other assets: the bundled data, below a prefix."""
+
+    def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
+        """Write the attributes that a deployment needs; its folder names the prefix."""
+        prefix = re.sub(r"\W", "_", request.target_path.name, flags=re.ASCII)
+        dg.scaffold_component(request, {"key_prefix": [prefix], "source": "sample"})
+
+
+@dg.scaffold_with(_Scaffolder)
 class RetrodictionComponent(dg.Component, _Attributes, Resolvable):
     """Retrodiction training: rules predict past dates, and the scores say which to trust.
 
-    Attributes that are left out come from the environment, as in `pulse_assets.definitions`.
+    Attributes that are left out come from the environment, as in `pulse_assets.definitions`. With a
+    key prefix and no `store`, the store is a place of that name below the store of the environment,
+    so that two components never write to one store without being told to.
     """
 
     key_prefix: Annotated[
@@ -85,8 +99,13 @@ class RetrodictionComponent(dg.Component, _Attributes, Resolvable):
         given = self.model_dump(exclude={"key_prefix", "group", "resource_prefix"})
         given = {name: value for name, value in given.items() if value is not None}
         config = TrainingConfig(**environment_config() | given)
+        settings = config.settings()
+        if "store" not in given:
+            store = "/".join([settings.store.rstrip("/"), *self.key_prefix])
+            settings = settings.model_copy(update={"store": store})
+        show_batches(settings)
         return build_definitions(
-            config.settings(),
+            settings,
             options=config.options(),
             key_prefix=self.key_prefix,
             group=self.group,

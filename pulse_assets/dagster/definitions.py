@@ -1,7 +1,6 @@
 """The Dagster definitions of one deployment: assets, checks, jobs, sensors and resources."""
 
 import logging
-import os
 import pkgutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,13 +26,12 @@ from pulse_assets.dagster.io_managers import (
     StoreIOManager,
 )
 from pulse_assets.dagster.jobs import retrodiction_training
-from pulse_assets.dagster.partitions import dynamic_grid, register_batches
+from pulse_assets.dagster.partitions import show_batches
 from pulse_assets.dagster.resources import DataResource, training_resource
+from pulse_assets.errors import ConfigurationError
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.settings.config_file import deployment_of
-
-_log: Final = logging.getLogger(__name__)
 
 _IO_MANAGERS: Final[dict[str, type[StoreIOManager]]] = {
     "parquet_io": ParquetIOManager,
@@ -72,11 +70,16 @@ def build_definitions(
             opens a Dask cluster for the run.
 
     Raises:
-        ConfigurationError: a prefix or the group holds a character that Dagster does not take.
+        ConfigurationError: a prefix or the group holds a character that Dagster does not take, or
+            an IO manager is to be replaced.
     """
     prefix = (key_prefix,) if isinstance(key_prefix, str) else tuple(key_prefix)
-    begin = resource_prefix or "".join(f"{part}_" for part in prefix)
-    names = Names(prefix, group, begin)
+    names = Names(prefix, group, resource_prefix or "".join(f"{part}_" for part in prefix))
+    if fixed := sorted({*_IO_MANAGERS} & {*(resources or ())}):
+        raise ConfigurationError(
+            f"resources: {fixed[0]} cannot be replaced, as the workers of the batches and the "
+            "readers of results do without it: give the place as the setting `store`"
+        )
     deployment = Deployment(settings, options or TrainingOptions(), names)
     executor = executor or _dask_executor()
     standard = {
@@ -87,7 +90,7 @@ def build_definitions(
     }
     whole = {**standard, **(resources or {})}
     return dg.Definitions(
-        assets=_with_code_links([*_build_assets(deployment)], settings.code_url),
+        assets=_linked_assets(deployment),
         asset_checks=build_checks(deployment),
         jobs=[retrodiction_training(deployment, executor)],
         schedules=[build_schedule(deployment)],
@@ -150,11 +153,12 @@ def _dask_executor() -> dg.ExecutorDefinition:
     return batch_dask_executor
 
 
-def _with_code_links(assets: Sequence[dg.AssetsDefinition], code_url: str | None) -> Sequence[Any]:
-    """Let the UI open each asset's source: the file on this machine, or on the web."""
+def _linked_assets(deployment: Deployment) -> Sequence[Any]:
+    """Return the assets with links to their source: the file on this machine, or on the web."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        linked = dg.with_source_code_references(assets)
+        warnings.simplefilter("ignore", dg.BetaWarning)  # of links, and of policies of backfills
+        linked = dg.with_source_code_references([*_build_assets(deployment)])
+        code_url = deployment.settings.code_url
         if code_url is None:
             return linked
         here = dg.AnchorBasedFilePathMapping(Path(__file__), "pulse_assets/dagster/definitions.py")
@@ -166,25 +170,9 @@ def _python_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     return logging.getLogger("pulse_assets.run")
 
 
-def _show_batches(settings: Settings) -> None:
-    """Add the batches of a growing grid to the Dagster instance, so that the UI shows them.
-
-    Without an instance that can be used, the code location is loaded all the same: whatever
-    creates a run adds them too.
-    """
-    if dynamic_grid(settings) is None or not os.environ.get("DAGSTER_HOME"):
-        return
-    try:
-        with dg.DagsterInstance.get() as instance:
-            register_batches(settings, instance)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        _log.warning("the batches that have ended are not added to DAGSTER_HOME yet: %s", reason)
-
-
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of the deployment that the environment describes."""
     settings, options = deployment_of()
-    _show_batches(settings)
+    show_batches(settings)
     return build_definitions(settings, options=options)

@@ -110,10 +110,10 @@ class ParquetIOManager(StoreIOManager):
             tables.require(keys if len(keys) == 1 else ())
             table = tables.load()
         else:
-            stored = StoredTable(self.open_store(), asset)
+            unread = StoredTable(self.open_store(), asset)
             if wanted is StoredTable:
-                return stored
-            table = stored.load()
+                return unread
+            table = unread.load()
         return table.to_pandas(date_as_object=False) if wanted is pd.DataFrame else table
 
 

@@ -8,6 +8,8 @@
 Our own code computes keys from the settings and the date: see `pulse_assets.batches.grid`.
 """
 
+import logging
+import os
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
@@ -18,6 +20,8 @@ from sqlalchemy.exc import IntegrityError
 from pulse_assets.batches.grid import batch_keys, list_keys
 from pulse_assets.batches.windows import Cadence, calendar_batch, calendar_starts
 from pulse_assets.settings import Settings
+
+_log: Final = logging.getLogger(__name__)
 
 _CRON: Final[dict[Cadence, str]] = {
     "weekly": "0 0 * * 1",
@@ -90,6 +94,22 @@ def register_batches(
         registered = registered[:same]
     for at in range(len(registered), len(keys), _KEYS_PER_STATEMENT):
         _add(instance, grid, keys[at : at + _KEYS_PER_STATEMENT])
+
+
+def show_batches(settings: Settings) -> None:
+    """Add the batches of a growing grid to the instance in DAGSTER_HOME, so that the UI shows them.
+
+    Without an instance that can be used, the code location is loaded all the same: whatever
+    creates a run adds them too.
+    """
+    if dynamic_grid(settings) is None or not os.environ.get("DAGSTER_HOME"):
+        return
+    try:
+        with dg.DagsterInstance.get() as instance:
+            register_batches(settings, instance)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        _log.warning("the batches that have ended are not added to DAGSTER_HOME yet: %s", reason)
 
 
 def _add(instance: dg.DagsterInstance, grid: str, keys: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from pulse_assets.batches.grid import batch_keys
+from pulse_assets.batches.grid import RANGE_TAGS, batch_keys
 from pulse_assets.batches.status import holds_batches
 from pulse_assets.catalog import AGGREGATES
 from pulse_assets.dagster.connections import few_rows
@@ -160,11 +160,8 @@ def run_config(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
 
 def _tags(settings: Settings, run_id: str) -> dict[str, str]:
     keys = batch_keys(settings)
-    return {
-        "dagster/asset_partition_range_start": keys[0],
-        "dagster/asset_partition_range_end": keys[-1],
-        **process_tags(run_id),
-    }
+    ends = dict(zip(RANGE_TAGS, (keys[0], keys[-1]), strict=True))
+    return ends | process_tags(run_id)
 
 
 def _mark_as_failed(instance: dg.DagsterInstance, run_id: str) -> None:

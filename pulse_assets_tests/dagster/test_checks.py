@@ -14,6 +14,7 @@ import pytest
 from pulse_assets.dagster.checks import lookahead
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.forecasts import FORECAST_CHECKS
+from pulse_assets.dagster.checks.records import RECORDS_CHECK
 from pulse_assets.dagster.checks.results import ENSEMBLE_CHECK, RESULT_CHECKS
 from pulse_assets.dagster.checks.step import BATCH_CHECKS
 from pulse_assets.dagster.checks.stored import StoredBatches
@@ -29,7 +30,7 @@ from pulse_assets.storage.tables import decode_table, encode_table, read_fingerp
 from pulse_assets_tests.conftest import MODELS, write_source
 
 KEYS = ("2005-01-01", "2005-04-01")
-EVERY_CHECK = (*BATCH_CHECKS, *FORECAST_CHECKS, *RESULT_CHECKS)
+EVERY_CHECK = (*BATCH_CHECKS, RECORDS_CHECK, *FORECAST_CHECKS, *RESULT_CHECKS)
 ALL = {(check.asset, check.name) for check in EVERY_CHECK}
 
 

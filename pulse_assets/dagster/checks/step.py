@@ -19,6 +19,7 @@ from pulse_assets.catalog import STATUS_TABLE
 from pulse_assets.dagster.checks.check import Check, CheckedData, Place
 from pulse_assets.dagster.checks.lookahead import LOOKAHEAD_CHECKS
 from pulse_assets.dagster.checks.outcomes import OUTCOME_CHECKS, SCORE_CHECKS
+from pulse_assets.dagster.checks.records import RECORDS_CHECK, RecordedBatches
 from pulse_assets.dagster.checks.sources import SOURCE_CHECKS
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.dagster.checks.tables import TABLE_CHECKS
@@ -43,7 +44,8 @@ BATCH_CHECKS: Final[tuple[Check[StoredBatches], ...]] = (
 def build_checks(deployment: Deployment) -> list[dg.AssetChecksDefinition]:
     """Define the checks of the batches; those of aggregates run in the steps that compute them."""
     settings, names = deployment.settings, deployment.names
-    specs = {f"{check.asset}_{check.name}": check.spec(names) for check in BATCH_CHECKS}
+    shown = (*BATCH_CHECKS, RECORDS_CHECK)
+    specs = {f"{check.asset}_{check.name}": check.spec(names) for check in shown}
 
     @dg.op(
         name=names.definition("check_batches"),
@@ -54,7 +56,7 @@ def build_checks(deployment: Deployment) -> list[dg.AssetChecksDefinition]:
     )
     def check_batches(context: dg.OpExecutionContext) -> Iterator[dg.AssetCheckResult]:
         among = None
-        if not _computes_aggregates(context.run, names):
+        if not _computes_aggregates(context, names):
             among = batches_of_run(context.run.tags, settings)
         keys = context.selected_asset_check_keys
         selected = [check.place for check in BATCH_CHECKS if check.key(names) in keys]
@@ -65,6 +67,9 @@ def build_checks(deployment: Deployment) -> list[dg.AssetChecksDefinition]:
                 "check_batches", options, run_checks, run, options, selected, among
             )
             checked = CheckedData.of(run, options, names)
+            if RECORDS_CHECK.key(names) in keys:
+                recorded = RecordedBatches.of(context.instance, names, run)
+                outcomes = [*outcomes, RECORDS_CHECK.run(recorded)]
         yield from map(checked.evaluation, outcomes)
         fail_on_errors(decisive)
 
@@ -78,8 +83,9 @@ def build_checks(deployment: Deployment) -> list[dg.AssetChecksDefinition]:
     return [definition]
 
 
-def _computes_aggregates(run: dg.DagsterRun, names: Names) -> bool:
-    return not run.asset_selection or names.key("training_results") in run.asset_selection
+def _computes_aggregates(context: dg.OpExecutionContext, names: Names) -> bool:
+    # Not the selection of the run, which has none if it takes all of a job that somebody defined.
+    return names.key("training_results") in context.job_def.asset_layer.selected_asset_keys
 
 
 def run_checks(
