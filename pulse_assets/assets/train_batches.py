@@ -154,8 +154,8 @@ def _check_upstream(
     configuration = configuration_fingerprint(run, options)
     for name in sorted(upstream - tables):
         store = open_store(run.store, run.s3)
-        stored = PartitionedTables(store, name, run.batch_length, keys).fingerprints()
-        ours = [key for key in stored if stored[key].get("configuration") == configuration]
+        prints = PartitionedTables(store, name, run.batch_length, keys).fingerprints()
+        ours = [key for key in prints if prints[key].get("configuration") == configuration]
         if missing := sorted({*keys} - {*ours}):
             raise StoreError(
                 f"{name} of {len(missing)} of {len(keys)} batches, from {missing[0]} on, is not in "

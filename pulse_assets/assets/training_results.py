@@ -97,6 +97,7 @@ def build_training_results(deployment: Deployment) -> dg.AssetsDefinition:
             for name in _PUBLISHED
         },
         can_subset=True,
+        backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys=deployment.resource_keys("training", "data"),
         check_specs=[check.spec(names) for check in RESULT_CHECKS],
     )

@@ -5,7 +5,7 @@ Dagster, for one partition, several, or an asset without partitions.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import dagster as dg
@@ -97,8 +97,9 @@ class ParquetIOManager(StoreIOManager):
         """Load an asset as the argument is annotated.
 
         Raises:
-            StoreError: the object of an asset without partitions, or the only partition of the
-                run, is missing or damaged. Of several partitions a missing one is left out.
+            StoreError: the object of an asset without partitions, or each partition of the run,
+                is missing, or an object is damaged. If only some partitions are missing, they are
+                left out with a warning in the log.
         """
         asset, wanted = _asset(context), context.dagster_type.typing_type
         table: pa.Table
@@ -107,7 +108,9 @@ class ParquetIOManager(StoreIOManager):
             tables = PartitionedTables(self.open_store(), asset, self._length, keys)
             if wanted not in (pa.Table, pd.DataFrame):
                 return tables
-            tables.require(keys if len(keys) == 1 else ())
+            if missing := [key for key in keys if key not in tables]:
+                tables.require(keys if len(missing) == len(keys) else ())
+                context.log.warning(_missing_partitions(asset, missing, len(keys), self.store))
             table = tables.load()
         else:
             unread = StoredTable(self.open_store(), asset)
@@ -199,6 +202,11 @@ def to_json(value: Any, indent: str = "\n") -> str:  # noqa: ANN401
 
 def _asset(context: dg.InputContext | dg.OutputContext) -> str:
     return context.asset_key.path[-1]
+
+
+def _missing_partitions(asset: str, missing: Sequence[str], count: int, store: str) -> str:
+    shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    return f"{len(missing)} of {count} partitions of {asset} are not in {store}: {shown}"
 
 
 def _by_partition(

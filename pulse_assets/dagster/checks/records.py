@@ -26,12 +26,12 @@ class RecordedBatches:
 
     Attributes:
         recorded: keys of the batches of the grid that Dagster shows as materialized.
-        stored: keys of those that the store holds, of any configuration.
+        in_store: keys of those that the store holds, of any configuration.
         store: directory or address.
     """
 
     recorded: Collection[str]
-    stored: Collection[str]
+    in_store: Collection[str]
     store: str
 
     @classmethod
@@ -48,7 +48,7 @@ class RecordedBatches:
 
 def recorded_batches_are_stored(batches: RecordedBatches) -> Finding:
     """Each batch that Dagster shows as materialized is in the store."""
-    lost = sorted({*batches.recorded} - {*batches.stored})
+    lost = sorted({*batches.recorded} - {*batches.in_store})
     message = ""
     if lost:
         message = (

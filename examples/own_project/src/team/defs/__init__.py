@@ -1,0 +1,1 @@
+"""The team's assets, and two deployments of pulse_assets."""
