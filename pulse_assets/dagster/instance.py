@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import dagster as dg
 import yaml
@@ -23,6 +24,7 @@ from filelock import FileLock
 from sqlalchemy import exc as database_errors
 from sqlalchemy.exc import SQLAlchemyError
 
+from pulse_assets.dagster.compute_logs import check_compute_logs
 from pulse_assets.dagster.connections import keep_connections
 from pulse_assets.dagster.internals import NO_COMPUTE_LOGS, CheckError, InstanceRef
 from pulse_assets.errors import ConfigurationError, PulseError, TrainingError
@@ -64,7 +66,8 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Open the Dagster instance at `home`, and create it on first use.
 
     Raises:
-        ConfigurationError: the directory or its `dagster.yaml` cannot be used.
+        ConfigurationError: the directory or its `dagster.yaml` cannot be used, or the bucket that
+            the file names for what steps print.
         TrainingError: the database of the records cannot be reached or written, or is damaged.
     """
     with _explained_records(home), _instance_at(home) as instance:
@@ -127,6 +130,7 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
             ref = InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS)
         with _creation_lock(home, ref):
             instance = _open(ref)
+        check_compute_logs(ref, file)
         keep_connections(instance)
         return instance
     except OSError as error:
@@ -160,7 +164,7 @@ def _ref_of(home: Path) -> InstanceRef:
 def _write_default(file: Path) -> None:
     """Write the default `dagster.yaml` atomically, so that no other process reads half of it."""
     if not file.exists():
-        new = file.with_name(f".dagster.yaml.{os.getpid()}")
+        new = file.with_name(f".dagster.yaml.{uuid4().hex}")
         new.write_text(_INSTANCE, encoding="utf-8")
         new.replace(file)
 
