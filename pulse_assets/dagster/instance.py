@@ -30,9 +30,19 @@ from pulse_assets.dagster.internals import NO_COMPUTE_LOGS, CheckError, Instance
 from pulse_assets.errors import ConfigurationError, PulseError, TrainingError
 from pulse_assets.settings import dagster_home
 
-#: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, and no
-#: invitation to join mailing lists when the UI is opened.
-_INSTANCE: Final = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+#: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, no
+#: invitation to join mailing lists when the UI is opened, and an end within two minutes to runs that
+#: no process begins.
+_INSTANCE: Final = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 90
+  poll_interval_seconds: 20
+"""
 
 #: Errors of the database of Dagster's records, and of the library that creates its tables.
 _RECORD_ERRORS: Final = (SQLAlchemyError, CommandError, sqlite3.DatabaseError)

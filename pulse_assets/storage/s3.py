@@ -198,7 +198,7 @@ def connect(settings: S3Settings) -> S3Connection:
     """
     try:
         client = _client(settings, _ATTEMPTS, _READ_SECONDS)
-        proxied = _proxy(settings) is not None
+        proxied = _proxy(client.meta.endpoint_url) is not None
         return S3Connection(client, _client(settings, 1, _FIRST_READ_SECONDS) if proxied else None)
     except ValueError as error:
         raise ConfigurationError(
@@ -245,11 +245,12 @@ def _accept_the_bill(params: dict[str, Any], **_: object) -> dict[str, Any]:
 
 def explain(error: Exception, settings: S3Settings) -> str:
     """Say in one line what an error of S3 means and how to fix it; it holds no credentials."""
-    where = settings.endpoint_url or _host_at_aws(error)
+    url = settings.endpoint_url or _origin(error)
+    where = url or "AWS"
     fix = "correct --s3-endpoint-url"
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials: sign in, name a profile (--aws-profile), or set AWS_PROFILE"
-    proxy = _proxy(settings)
+    proxy = _proxy(url or "https://s3.amazonaws.com")
     if _wants_proxy_password(error):
         return (
             f"the proxy {proxy or 'of this machine'} wants a user and a password: put them into "
@@ -285,7 +286,7 @@ def _explain_denial(error: ClientError, settings: S3Settings) -> str:
 def _details(error: ClientError) -> dict[str, str]:
     """Return what an answer says of the bucket or object, for `_FIXES`."""
     answer: dict[str, Any] = error.response["Error"]
-    headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     expected = _EXPECTED_REGION.search(_line(error))
     region = answer.get("Region") or headers.get("x-amz-bucket-region")
     region = region or (expected[1] if expected else None)
@@ -297,10 +298,10 @@ def _details(error: ClientError) -> dict[str, str]:
     }
 
 
-def _host_at_aws(error: Exception) -> str:
-    """Return the host of AWS that a request went to, whose name has region and bucket in it."""
+def _origin(error: Exception) -> str | None:
+    """Return where a request went, such as https://bucket.s3.eu-west-1.amazonaws.com."""
     url = error.kwargs.get("endpoint_url") if isinstance(error, BotoCoreError) else None
-    return f"AWS ({urlsplit(url).hostname})" if url else "AWS"
+    return f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" if url else None
 
 
 def _missing_right(error: ClientError) -> str:
@@ -313,7 +314,8 @@ def _missing_right(error: ClientError) -> str:
 def _wants_proxy_password(error: Exception) -> bool:
     """Return whether a proxy refused a request, or a tunnel to S3, that has no password."""
     if isinstance(error, ClientError):
-        return error.response["ResponseMetadata"].get("HTTPStatusCode") == _PROXY_PASSWORD
+        answer = error.response.get("ResponseMetadata", {})
+        return answer.get("HTTPStatusCode") == _PROXY_PASSWORD
     return _tunnel_refusal(error).startswith(f"{_PROXY_PASSWORD} ")
 
 
@@ -333,11 +335,10 @@ def _is_proxy_fault(error: Exception) -> bool:
     return isinstance(error, ProxyConnectionError) or isinstance(inner, ValueError)
 
 
-def _proxy(settings: S3Settings) -> str | None:
-    """Name the proxy on the way to S3 and the variable that sets it, without its credentials."""
+def _proxy(url: str) -> str | None:
+    """Name the proxy on the way to an address and the variable that sets it, without its credentials."""
     from botocore.utils import get_environ_proxies  # late, as for `s3_errors`
 
-    url = settings.endpoint_url or "https://s3.amazonaws.com"
     scheme = urlsplit(url).scheme
     address = get_environ_proxies(url).get(scheme)  # none where NO_PROXY names the host
     if not address:

@@ -17,6 +17,7 @@ import pytest
 from dagster_aws.s3 import S3ComputeLogManager
 
 from pulse_assets import TrainingConfig, train
+from pulse_assets import open_store as open_results
 from pulse_assets.batches.windows import make_batch
 from pulse_assets.dagster.checks import lookahead
 from pulse_assets.dagster.checks import stored as stored_batches
@@ -29,14 +30,14 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.run_training import main
 from pulse_assets.settings import dagster_home
 from pulse_assets.storage.layout import PartitionedTables, object_path
-from pulse_assets.storage.s3 import CONCURRENCY
+from pulse_assets.storage.s3 import CONCURRENCY, connect
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
 from pulse_assets_tests.conftest import stored
 from pulse_assets_tests.one_batch import run_batch
 from pulse_assets_tests.storage.buckets import new_bucket
 from pulse_assets_tests.storage.examples import history
-from pulse_assets_tests.storage.s3_server import answering, denying, refusing
+from pulse_assets_tests.storage.s3_server import answering, billing, denying, refusing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN = {
@@ -309,6 +310,35 @@ def test_a_right_that_is_missing_is_named_before_the_first_batch(
     assert open_store(cloud["store"], s3).names() == {}
 
 
+def test_an_archived_object_is_named(said, cloud, s3, source):
+    """moto refuses to read it as S3 does."""
+    bucket = cloud["source"].split("/")[2]
+    file = next(source.iterdir())
+    connect(s3).client.put_object(
+        Bucket=bucket, Key=f"in/{file.name}", Body=file.read_bytes(), StorageClass="GLACIER"
+    )
+    line = said()
+    assert f"{cloud['source']}/{file.name}: cannot be read: the object is archived" in line
+    assert "restore it" in line
+
+
+def test_a_bucket_that_bills_its_readers(said, cloud, s3_server):
+    with s3_server.failing(billing()):
+        line = said()
+        assert f"{cloud['source']}/: cannot be listed: access denied" in line
+        assert "if the bucket bills its readers, accept that (--s3-requester-pays)" in line
+        paying = TrainingConfig(**RUN, **cloud, s3_requester_pays=True, batch_limit=2)
+        results = train(paying)
+        assert results.success
+        stored_there = open_results(
+            cloud["store"],
+            aws_region=cloud["aws_region"],
+            s3_endpoint_url=cloud["s3_endpoint_url"],
+            s3_requester_pays=True,
+        )
+        assert stored_there.data == results.data
+
+
 def test_a_copy_of_the_results_needs_the_right_to_write_alone(s3, s3_server, bucket):
     store = open_store(f"s3://{bucket}/copies", s3)
     for right in ("ListBucket", "GetObject"):
@@ -429,7 +459,10 @@ def test_credentials_stand_nowhere_but_in_the_environment(cloud, s3, tmp_path):
         assert [place for place, data in found.items() if secret.encode() in data] == [], name
 
 
-def test_the_shipped_instance_keeps_what_steps_print_in_s3(bucket, s3, tmp_path, monkeypatch):
+@pytest.mark.parametrize("server", ["s3", pytest.param("seaweedfs", marks=pytest.mark.slow)])
+def test_the_shipped_instance_keeps_what_steps_print_in_s3(request, tmp_path, monkeypatch, server):
+    s3 = request.getfixturevalue(server)
+    bucket = new_bucket(s3)
     monkeypatch.setenv("PULSE_LOG_BUCKET", bucket)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
