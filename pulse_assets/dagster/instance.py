@@ -31,8 +31,8 @@ from pulse_assets.errors import ConfigurationError, PulseError, TrainingError
 from pulse_assets.settings import dagster_home
 
 #: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, no
-#: invitation to join mailing lists when the UI is opened, and an end within two minutes to runs that
-#: no process begins.
+#: invitation to join mailing lists when the UI is opened. A run that no process begins is failed
+#: within two minutes.
 _INSTANCE: Final = """\
 telemetry:
   enabled: false

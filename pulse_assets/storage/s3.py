@@ -336,7 +336,7 @@ def _is_proxy_fault(error: Exception) -> bool:
 
 
 def _proxy(url: str) -> str | None:
-    """Name the proxy on the way to an address and the variable that sets it, without its credentials."""
+    """Name the proxy before an address and the variable that sets it, without its credentials."""
     from botocore.utils import get_environ_proxies  # late, as for `s3_errors`
 
     scheme = urlsplit(url).scheme

@@ -129,6 +129,33 @@ def test_run_config_names_buckets_in_place_of_the_deployments(cloud, settings, i
     assert objects_of(cloud["store"], s3) == stored(here.data["configuration"]["store"])
 
 
+@pytest.mark.parametrize(
+    ("changed", "status", "retries"), [({}, "SUCCESS", 1), ({"variables": ["x"]}, "FAILURE", 0)]
+)
+def test_a_retry_policy_counts_for_what_may_pass(
+    cloud, settings, instance, s3_server, changed, status, retries
+):
+    """A store that denies a request once is tried again, a variable that is not there is not."""
+    policy = dg.RetryPolicy(max_retries=1)
+    batches = dg.AssetSelection.assets("batch_metrics")
+    own = dg.define_asset_job("own", batches.upstream(), op_retry_policy=policy)
+    graph = dg.Definitions.merge(build_definitions(settings), dg.Definitions(jobs=[own]))
+    training = {"models": ["naive"], "horizons": [1]} | changed
+    resources = {"training": {"config": training}, "data": {"config": cloud}}
+    once = iter([refusing("AccessDenied", "403 Forbidden")] if not changed else [])
+    with s3_server.failing(
+        lambda *request: fault(*request) if (fault := next(once, None)) else None
+    ):
+        result = graph.resolve_job_def("own").execute_in_process(
+            run_config={"resources": resources},
+            instance=instance,
+            tags=WHOLE_RANGE,
+            raise_on_error=False,
+        )
+    assert result.dagster_run.status.value == status
+    assert result.retry_attempts_for_node("train_batches") == retries
+
+
 # What is asked for
 
 
