@@ -40,10 +40,11 @@ _ATTEMPTS: Final = 4
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 10
 
-#: The first exchange through a proxy: seconds to wait for an answer, and to repeat what breaks. So
-#: a proxy that is dead or silent is named within 15 seconds, with the start of the command.
-_FIRST_READ_SECONDS: Final = 5
-_FIRST_PATIENCE: Final = 5.0
+#: The first exchange through a proxy: seconds to wait for a connection or an answer, and to repeat
+#: what breaks. So a proxy that is dead or silent is named within 15 seconds, most of which the
+#: command may need to start.
+_FIRST_SECONDS: Final = 4
+_FIRST_PATIENCE: Final = 3.0
 
 #: The start of an address with a user or a password in it, also of one with slashes missing.
 _CREDENTIALS: Final = re.compile(r"(?i)\s*([a-z][a-z0-9+.-]*:[/\\]+|s3[an]?:)[^/\\]*@")
@@ -197,16 +198,19 @@ def connect(settings: S3Settings) -> S3Connection:
         BotoCoreError: the profile does not exist.
     """
     try:
-        client = _client(settings, _ATTEMPTS, _READ_SECONDS)
+        client = _client(settings, _ATTEMPTS, _CONNECT_SECONDS, _READ_SECONDS)
         proxied = _proxy(client.meta.endpoint_url) is not None
-        return S3Connection(client, _client(settings, 1, _FIRST_READ_SECONDS) if proxied else None)
+        first = _client(settings, 1, _FIRST_SECONDS, _FIRST_SECONDS) if proxied else None
+        return S3Connection(client, first)
     except ValueError as error:
         raise ConfigurationError(
             f"S3 endpoint {settings.endpoint_url!r}, region {settings.region!r}: {error}"
         ) from error
 
 
-def _client(settings: S3Settings, attempts: int, read_seconds: int) -> Any:  # noqa: ANN401 - see S3Connection
+def _client(
+    settings: S3Settings, attempts: int, connect_seconds: float, read_seconds: float
+) -> Any:  # noqa: ANN401 - see S3Connection
     import boto3  # a second of imports that local stores need not pay
     from botocore.config import Config
     from dagster_aws.s3 import S3Resource
@@ -221,7 +225,7 @@ def _client(settings: S3Settings, attempts: int, read_seconds: int) -> Any:  # n
                 endpoint_url=self.endpoint_url,
                 config=Config(
                     retries={"total_max_attempts": self.max_attempts, "mode": "standard"},
-                    connect_timeout=_CONNECT_SECONDS,
+                    connect_timeout=connect_seconds,
                     read_timeout=read_seconds,
                     max_pool_connections=CONCURRENCY,
                 ),

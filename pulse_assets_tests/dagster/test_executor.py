@@ -160,7 +160,9 @@ def test_the_log_of_a_run_says_which_runs_it_marks_and_which_it_cannot_judge(ins
     for identity in states.values():
         run_id = make_new_run_id()
         tags = {PROCESS_TAG: f"{identity} {run_id}"}
-        instance.create_run_for_job(look, run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags=tags)
+        instance.create_run_for_job(
+            look, run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags=tags
+        )
     with run(look, instance, IN_PROCESS) as result:
         lines = [entry.user_message for entry in instance.all_logs(result.run_id)]
     for text in states:

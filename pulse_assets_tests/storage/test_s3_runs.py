@@ -21,6 +21,7 @@ from pulse_assets import open_store as open_results
 from pulse_assets.batches.windows import make_batch
 from pulse_assets.dagster.checks import lookahead
 from pulse_assets.dagster.checks import stored as stored_batches
+from pulse_assets.dagster.internals import new_run_id
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import StoreUnavailableError
@@ -497,9 +498,11 @@ def test_the_shipped_instance_keeps_what_steps_print_in_s3(request, tmp_path, mo
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         manager = instance.compute_log_manager
         assert isinstance(manager, S3ComputeLogManager)
-        with manager.capture_logs(["run", "compute_logs", "step"]):
+        key = [new_run_id(), "compute_logs", "step"]
+        with manager.capture_logs(key):
             sys.stdout.write("printed by a step\n")
             sys.stdout.flush()
+        assert manager.get_log_data(key).stdout == b"printed by a step\n"  # as the UI shows it
     client = open_store(f"s3://{bucket}", s3)._connection.client
     (out,) = [
         item["Key"]
@@ -508,3 +511,28 @@ def test_the_shipped_instance_keeps_what_steps_print_in_s3(request, tmp_path, mo
     ]
     assert out.startswith("compute_logs/")
     assert b"printed by a step" in open_store(f"s3://{bucket}", s3).read(out)
+
+
+def test_logs_that_are_lost_in_the_middle_of_a_run_are_a_line(
+    cloud, bucket, s3, s3_server, monkeypatch, capsys
+):
+    """The run goes on, as its results do not depend on them."""
+    monkeypatch.setenv("PULSE_LOG_BUCKET", bucket)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
+    dagster_home().mkdir(parents=True)
+    (dagster_home() / "dagster.yaml").write_text((EXAMPLES / "dagster_s3.yaml").read_text())
+    deny = refusing("AccessDenied", "403 Forbidden")
+
+    def deny_logs(environ, start_response):
+        is_log = "compute_logs" in environ["PATH_INFO"] and environ["REQUEST_METHOD"] == "PUT"
+        return deny(environ, start_response) if is_log else None
+
+    flags = {**cloud, "start_date": "2005-01-01", "end_date": "2005-03-01", "max_workers": 1}
+    words = [word for k, v in flags.items() for word in (f"--{k.replace('_', '-')}", str(v))]
+    with s3_server.failing(deny_logs):
+        assert main([*words, "--models", "naive"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "compute log" in line]
+    assert lines
+    assert all("cleaning up compute log capture: " in line for line in lines)
+    assert all("AccessDenied" in line for line in lines)
