@@ -513,6 +513,7 @@ def test_the_shipped_instance_keeps_what_steps_print_in_s3(request, tmp_path, mo
     assert b"printed by a step" in open_store(f"s3://{bucket}", s3).read(out)
 
 
+@pytest.mark.slow
 def test_logs_that_are_lost_in_the_middle_of_a_run_are_a_line(
     cloud, bucket, s3, s3_server, monkeypatch, capsys
 ):
