@@ -274,6 +274,7 @@ def open_store(
     aws_region: str | None = None,
     aws_profile: str | None = None,
     s3_endpoint_url: str | None = None,
+    s3_requester_pays: bool = False,
 ) -> TrainingResults:
     """Return the results of the training that a store holds; nothing is computed.
 
@@ -282,13 +283,14 @@ def open_store(
         aws_region: region of the bucket; None: as AWS is configured.
         aws_profile: profile of the credentials; None: as AWS is configured.
         s3_endpoint_url: address of an S3-compatible server; None: AWS.
+        s3_requester_pays: pay for the requests to a bucket that bills its readers.
 
     Raises:
         ConfigurationError: `uri` is neither a directory nor an address of S3.
         MissingObjectError: no training has ended there.
         StoreError: the store cannot be read.
     """
-    place = S3Settings(aws_region, aws_profile, s3_endpoint_url)
+    place = S3Settings(aws_region, aws_profile, s3_endpoint_url, s3_requester_pays)
     try:
         return read_results(open_objects(fspath(uri), place))
     except TypeError as error:

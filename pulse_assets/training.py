@@ -94,7 +94,7 @@ def train_checked(training: CheckedTraining, progress: Progress) -> TrainingResu
     cluster = ClusterSpec.of(training.config)
     prepare_kernels(cluster, progress)
     with open_cluster(cluster), open_instance(dagster_home()) as instance:
-        fail_dead_runs(instance)
+        fail_dead_runs(instance, _log.warning)
         outcome = execute_training(training.settings, training.options, instance, progress)
     results = _read_results(outcome, training.settings)
     training.write_copies(results.data)

@@ -64,6 +64,20 @@ class Unhurried:
         return np.repeat(y[origins][:, None], len(horizons), axis=1)
 
 
+class Gated:
+    """The last value, once the file GATE is there; it waits for that for two minutes."""
+
+    name = "gated"
+
+    def forecast(self, y, origins, horizons, season):
+        gate, until = Path(os.environ["GATE"]), time.monotonic() + 120
+        while not gate.exists():
+            if time.monotonic() > until:
+                raise TimeoutError(f"{gate} is not there")
+            time.sleep(0.1)
+        return np.repeat(y[origins][:, None], len(horizons), axis=1)
+
+
 class Lethal(Unhurried):
     """Where the last value is LETHAL_VALUE it kills the worker, as running out of memory does.
 

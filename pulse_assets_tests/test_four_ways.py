@@ -337,7 +337,8 @@ def serving(config, log, **environment):
     port = free_port()
     home = dagster_home()
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    if not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     command = [sys.executable, "-m", "dagster", "dev", "-m", "pulse_assets.definitions"]
     with log.open("w") as file:
         process = subprocess.Popen(

@@ -35,6 +35,7 @@ LAYERS = [
         *("dagster.failures", "dagster.previews", "dagster.deployment"),
         *("dagster.instance", "dagster.jobs", "dagster.partitions", "dagster.resources"),
         *("dagster.checks", "dagster.io_managers", "dagster.run_process"),
+        "dagster.compute_logs",
     ],
     ["assets"],
     ["dagster", "definitions"],

@@ -25,7 +25,7 @@ from pulse_assets.catalog import ASSETS, BATCH_TABLES, STATUS_TABLE
 from pulse_assets.dagster.deployment import Deployment, Names
 from pulse_assets.dagster.failures import plain_failures
 from pulse_assets.dagster.internals import grouped_rows, report_metadata, report_planned
-from pulse_assets.dagster.jobs import COMPUTED_TAG, STORE_TAG
+from pulse_assets.dagster.jobs import COMPUTED_TAG, POOL, STORE_TAG
 from pulse_assets.dagster.partitions import batch_partitions
 from pulse_assets.dagster.previews import PLOTTED
 from pulse_assets.errors import (
@@ -75,6 +75,7 @@ def build_train_batches(deployment: Deployment) -> dg.AssetsDefinition:
         specs=_specs(deployment),
         partitions_def=batch_partitions(settings),
         can_subset=True,
+        pool=POOL,
         backfill_policy=dg.BackfillPolicy(settings.max_batches_per_run),
         required_resource_keys=deployment.resource_keys("training", "data", "progress"),
     )

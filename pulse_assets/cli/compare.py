@@ -28,7 +28,9 @@ LISTED_VARIABLES: Final = 10
 #: Settings that differ, in the list.
 LISTED_SETTINGS: Final = 3
 #: Settings that say where something is, and not what is computed.
-_PLACES: Final = frozenset({"store", "source", "report_url", "s3_endpoint_url", "aws_profile"})
+_PLACES: Final = frozenset(
+    {"store", "source", "report_url", "s3_endpoint_url", "s3_requester_pays", "aws_profile"}
+)
 #: Relative errors that differ less are shown as equal.
 _EQUAL: Final = 5e-4
 #: Characters of a setting that are shown.

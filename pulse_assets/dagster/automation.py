@@ -113,7 +113,7 @@ def build_source_sensor(deployment: Deployment) -> dg.SensorDefinition:
                 yield _nothing_yet(settings)
                 return
             keys = batch_keys(settings)
-        fail_dead_runs(context.instance)
+        fail_dead_runs(context.instance, context.log.info)
         before = Memory.of(context.cursor)
         attempts = [_attempt(context.instance, name, before.at) for name in before.requests]
         decision = decide(before, versions, attempts, datetime.now(UTC))

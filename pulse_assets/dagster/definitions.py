@@ -140,6 +140,7 @@ def _over_store(deployment: Deployment, manager: type[StoreIOManager]) -> dg.IOM
             region=data.aws_region,
             profile=data.aws_profile,
             endpoint_url=data.s3_endpoint_url,
+            requester_pays=data.s3_requester_pays,
         )
 
     return over_store

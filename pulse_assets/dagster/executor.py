@@ -44,7 +44,7 @@ class BatchDaskExecutor(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         """Run the plan with the cluster open, and yield its events."""
         keep_connections(plan_context.instance)
-        fail_dead_runs(plan_context.instance)
+        fail_dead_runs(plan_context.instance, plan_context.log.info)
         plan_context.instance.add_run_tags(plan_context.run_id, process_tags(plan_context.run_id))
         with lasting_interrupts(), few_rows(), open_cluster(self._cluster), fresh_hosts():
             yield from self._steps.execute(plan_context, execution_plan)

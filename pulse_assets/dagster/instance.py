@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import dagster as dg
 import yaml
@@ -23,14 +24,25 @@ from filelock import FileLock
 from sqlalchemy import exc as database_errors
 from sqlalchemy.exc import SQLAlchemyError
 
+from pulse_assets.dagster.compute_logs import check_compute_logs
 from pulse_assets.dagster.connections import keep_connections
 from pulse_assets.dagster.internals import NO_COMPUTE_LOGS, CheckError, InstanceRef
 from pulse_assets.errors import ConfigurationError, PulseError, TrainingError
 from pulse_assets.settings import dagster_home
 
-#: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, and no
-#: invitation to join mailing lists when the UI is opened.
-_INSTANCE: Final = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+#: The Dagster instance of a directory that has none: Dagster's defaults, nothing sent home, no
+#: invitation to join mailing lists when the UI is opened. A run that no process begins is failed
+#: within two minutes.
+_INSTANCE: Final = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 90
+  poll_interval_seconds: 20
+"""
 
 #: Errors of the database of Dagster's records, and of the library that creates its tables.
 _RECORD_ERRORS: Final = (SQLAlchemyError, CommandError, sqlite3.DatabaseError)
@@ -64,7 +76,8 @@ def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Open the Dagster instance at `home`, and create it on first use.
 
     Raises:
-        ConfigurationError: the directory or its `dagster.yaml` cannot be used.
+        ConfigurationError: the directory or its `dagster.yaml` cannot be used, or the bucket that
+            the file names for what steps print.
         TrainingError: the database of the records cannot be reached or written, or is damaged.
     """
     with _explained_records(home), _instance_at(home) as instance:
@@ -127,6 +140,7 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
             ref = InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS)
         with _creation_lock(home, ref):
             instance = _open(ref)
+        check_compute_logs(ref, file)
         keep_connections(instance)
         return instance
     except OSError as error:
@@ -160,7 +174,7 @@ def _ref_of(home: Path) -> InstanceRef:
 def _write_default(file: Path) -> None:
     """Write the default `dagster.yaml` atomically, so that no other process reads half of it."""
     if not file.exists():
-        new = file.with_name(f".dagster.yaml.{os.getpid()}")
+        new = file.with_name(f".dagster.yaml.{uuid4().hex}")
         new.write_text(_INSTANCE, encoding="utf-8")
         new.replace(file)
 

@@ -36,12 +36,16 @@ class StoreIOManager(dg.ConfigurableIOManager):
     endpoint_url: str | None = Field(
         default=None, description="address of an S3-compatible server; default: AWS"
     )
+    requester_pays: bool = Field(
+        default=False, description="pay for the requests to a bucket that bills its readers"
+    )
 
     suffix: ClassVar[Suffix]
 
     def open_store(self) -> Store:
         """Return the store that the fields name."""
-        return open_store(self.store, S3Settings(self.region, self.profile, self.endpoint_url))
+        place = (self.region, self.profile, self.endpoint_url, self.requester_pays)
+        return open_store(self.store, S3Settings(*place))
 
     @property
     def _length(self) -> int | str:

@@ -9,6 +9,10 @@ from pulse_assets.dagster.deployment import Deployment, Names
 
 JOB_NAME: Final = "retrodiction_training"
 
+#: The concurrency pool of the step that computes batches, of every deployment: a limit of it is how
+#: many runs of an instance may use its Dask cluster at once. Without a limit, any number may.
+POOL: Final = "retrodiction_batches"
+
 #: Tag of a run: the store of its deployment, unless the run's configuration names one.
 STORE_TAG: Final = "pulse/store"
 

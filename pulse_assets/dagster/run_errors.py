@@ -33,6 +33,17 @@ def is_interrupt(event: dg.DagsterEvent) -> bool:
     return error is not None and _root_cause(error).cls_name in _INTERRUPTS
 
 
+def engine_warning(event: dg.DagsterEvent) -> str | None:
+    """Return what Dagster itself could not do for a run that goes on, on one line; else None.
+
+    Such as to store what a step printed.
+    """
+    if event.event_type != dg.DagsterEventType.ENGINE_EVENT or not event.engine_event_data.error:
+        return None
+    cause = _root_cause(event.engine_event_data.error).message.strip().splitlines()[0]
+    return f"{event.message}: {cause}"
+
+
 def recorded_error(event: dg.DagsterEvent) -> ErrorInfo | None:
     """Return the error of a failed step or run; None for any other event."""
     if event.is_step_failure:

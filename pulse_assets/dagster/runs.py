@@ -1,9 +1,10 @@
 """Runs that this process starts: the training job, and single aggregates."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 
@@ -17,7 +18,12 @@ from pulse_assets.dagster.internals import new_run_id, run_events
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.dagster.partitions import register_batches
 from pulse_assets.dagster.resources import DATA_SETTINGS
-from pulse_assets.dagster.run_errors import failure_message, is_interrupt, job_failure_message
+from pulse_assets.dagster.run_errors import (
+    engine_warning,
+    failure_message,
+    is_interrupt,
+    job_failure_message,
+)
 from pulse_assets.dagster.run_process import process_tags
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.execution.phases import STEP_PHASES, begin_phase
@@ -25,6 +31,8 @@ from pulse_assets.execution.tally import Progress
 from pulse_assets.preflight import check_ready
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions, dagster_home
+
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass
@@ -82,6 +90,8 @@ def execute_training(
         )
         for event in run_events(job, run, instance):
             outcome.add(event)
+            if warning := engine_warning(event):
+                _log.warning("%s", warning)
             if event.is_step_start and (phase := STEP_PHASES.get(event.step_key or "")):
                 begin_phase(progress, phase)
         begin_phase(progress, "end")

@@ -123,6 +123,13 @@ class Settings(Checked):
         per_run=True,
         description="address of an S3-compatible server; default: AWS",
     )
+    s3_requester_pays: bool = setting(
+        default=False,
+        group=S3,
+        environment="PULSE_S3_REQUESTER_PAYS",
+        per_run=True,
+        description="pay for the requests to a bucket that bills its readers",
+    )
     code_url: str | None = setting(
         default=None,
         environment="PULSE_CODE_URL",
@@ -209,7 +216,10 @@ class Settings(Checked):
     def s3(self) -> S3Settings:
         """How to reach S3; credentials are found the AWS way and never held here."""
         return S3Settings(
-            region=self.aws_region, profile=self.aws_profile, endpoint_url=self.s3_endpoint_url
+            region=self.aws_region,
+            profile=self.aws_profile,
+            endpoint_url=self.s3_endpoint_url,
+            requester_pays=self.s3_requester_pays,
         )
 
     def open_source(self) -> Source:

@@ -40,20 +40,33 @@ _ATTEMPTS: Final = 4
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 10
 
+#: The first exchange through a proxy: seconds to wait for a connection or an answer, and to repeat
+#: what breaks. So a proxy that is dead or silent is named within 15 seconds, most of which the
+#: command may need to start.
+_FIRST_SECONDS: Final = 4
+_FIRST_PATIENCE: Final = 3.0
+
 #: The start of an address with a user or a password in it, also of one with slashes missing.
 _CREDENTIALS: Final = re.compile(r"(?i)\s*([a-z][a-z0-9+.-]*:[/\\]+|s3[an]?:)[^/\\]*@")
 
 _NOBODY_THERE: Final = (EndpointConnectionError, ConnectTimeoutError)
 _BROKEN: Final = (HTTPClientError, ConnectionError, IncompleteReadError)
 _PASSING_STATUS: Final = {429, 500, 502, 503, 504}
+_PROXY_PASSWORD: Final = 407
+_TUNNEL_REFUSAL: Final = re.compile(r"Tunnel connection failed: (\d{3} [\w ]*)")
 
+_BILL_FIX: Final = "if the bucket bills its readers, accept that (--s3-requester-pays)"
 _PROXY_FIX: Final = (
     "correct HTTP_PROXY or HTTPS_PROXY, or name the S3 host in NO_PROXY to go without a proxy"
 )
 
-#: The answers of S3 that a user can fix, and how.
+#: The answers of S3 that a user can fix, and how. In braces: what the answer says of it.
 _FIXES: Final = {
     "NoSuchBucket": "the bucket does not exist: create it or correct its name",
+    "InvalidBucketName": "no bucket can have that name: correct it",
+    "InvalidObjectState": "the object is archived{storage_class}: restore it (aws s3api "
+    "restore-object) and wait, or copy it to the storage class STANDARD",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong: set it",
     "InvalidAccessKeyId": "the access key is unknown: check the AWS credentials",
     "SignatureDoesNotMatch": "the secret key is wrong: check the AWS credentials",
     "ExpiredToken": "the AWS session has expired: sign in again",
@@ -63,8 +76,10 @@ _FIXES: Final = {
         *("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"),
         "IllegalLocationConstraintException",
     ),
-    "the bucket lies in another region: set the AWS region (--aws-region)",
+    "the bucket lies in {bucket_region}: set the AWS region (--aws-region{region})",
 )
+#: How an answer names the region of the bucket where it has no field for it.
+_EXPECTED_REGION: Final = re.compile(r"expecting '([a-z0-9-]+)'")
 
 #: The right that each request needs.
 _RIGHTS: Final = {
@@ -106,6 +121,7 @@ class S3Settings:
     region: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
+    requester_pays: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an endpoint with secrets in it; see `refuse_credentials`."""
@@ -119,9 +135,15 @@ AWS: Final = S3Settings()
 class S3Connection:
     """A client that repeats an exchange after overload, silence or a broken connection."""
 
-    def __init__(self, client: Any) -> None:  # noqa: ANN401 - botocore makes its classes at run time
-        """Take a client of boto3, which repeats single requests in botocore's standard mode."""
+    def __init__(self, client: Any, first: Any = None) -> None:  # noqa: ANN401 - botocore makes its classes at run time
+        """Take clients of boto3.
+
+        Args:
+            client: repeats single requests in botocore's standard mode.
+            first: less patient, for exchanges before the first answer; None: the other.
+        """
         self.client = client
+        self._first = first
         self._answered = False
 
     def call(self, exchange: Callable[[Any], T]) -> T:
@@ -131,15 +153,18 @@ class S3Connection:
 
         Raises:
             ClientError, BotoCoreError, ResponseParserError: the last error, if repeating cannot
-                help or has not helped for `PATIENCE` seconds.
+                help or has not helped for `PATIENCE` seconds, before the first answer through a
+                proxy for `_FIRST_PATIENCE`.
         """
-        until = time.monotonic() + PATIENCE
+        began = time.monotonic()
         while True:
+            met = self._answered or self._first is None
+            client, patience = (self.client, PATIENCE) if met else (self._first, _FIRST_PATIENCE)
             try:
-                result = exchange(self.client)
+                result = exchange(client)
             except s3_errors() as error:
                 self._answered |= error_code(error) is not None
-                if not self._may_pass(error) or time.monotonic() > until:
+                if not self._may_pass(error) or time.monotonic() > began + patience:
                     raise
             else:
                 self._answered = True
@@ -173,14 +198,19 @@ def connect(settings: S3Settings) -> S3Connection:
         BotoCoreError: the profile does not exist.
     """
     try:
-        return S3Connection(_client(settings))
+        client = _client(settings, _ATTEMPTS, _CONNECT_SECONDS, _READ_SECONDS)
+        proxied = _proxy(client.meta.endpoint_url) is not None
+        first = _client(settings, 1, _FIRST_SECONDS, _FIRST_SECONDS) if proxied else None
+        return S3Connection(client, first)
     except ValueError as error:
         raise ConfigurationError(
             f"S3 endpoint {settings.endpoint_url!r}, region {settings.region!r}: {error}"
         ) from error
 
 
-def _client(settings: S3Settings) -> Any:  # noqa: ANN401 - see S3Connection
+def _client(
+    settings: S3Settings, attempts: int, connect_seconds: float, read_seconds: float
+) -> Any:  # noqa: ANN401 - see S3Connection
     import boto3  # a second of imports that local stores need not pay
     from botocore.config import Config
     from dagster_aws.s3 import S3Resource
@@ -195,29 +225,44 @@ def _client(settings: S3Settings) -> Any:  # noqa: ANN401 - see S3Connection
                 endpoint_url=self.endpoint_url,
                 config=Config(
                     retries={"total_max_attempts": self.max_attempts, "mode": "standard"},
-                    connect_timeout=_CONNECT_SECONDS,
-                    read_timeout=_READ_SECONDS,
+                    connect_timeout=connect_seconds,
+                    read_timeout=read_seconds,
                     max_pool_connections=CONCURRENCY,
                 ),
             )
 
-    return PatientS3Resource(
+    client = PatientS3Resource(
         region_name=settings.region,
         profile_name=settings.profile,
         endpoint_url=settings.endpoint_url,
-        max_attempts=_ATTEMPTS,
+        max_attempts=attempts,
     ).get_client()
+    if settings.requester_pays:
+        client.meta.events.register("provide-client-params.s3", _accept_the_bill)
+    return client
+
+
+def _accept_the_bill(params: dict[str, Any], **_: object) -> dict[str, Any]:
+    """Add to a request that the one who asks pays for it; all requests of a store take it."""
+    return {**params, "RequestPayer": "requester"}
 
 
 def explain(error: Exception, settings: S3Settings) -> str:
     """Say in one line what an error of S3 means and how to fix it; it holds no credentials."""
-    where = settings.endpoint_url or "AWS"
+    url = settings.endpoint_url or _origin(error)
+    where = url or "AWS"
     fix = "correct --s3-endpoint-url"
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials: sign in, name a profile (--aws-profile), or set AWS_PROFILE"
-    proxy = _proxy(settings)
+    proxy = _proxy(url or "https://s3.amazonaws.com")
+    if _wants_proxy_password(error):
+        return (
+            f"the proxy {proxy or 'of this machine'} wants a user and a password: put them into "
+            f"its address as http://user:password@host:port, or {_PROXY_FIX}"
+        )
     if _is_proxy_fault(error):
-        return f"the proxy {proxy or 'of this machine'} fails: {_PROXY_FIX}"
+        answer = f" ({refusal})" if (refusal := _tunnel_refusal(error)) else ""
+        return f"the proxy {proxy or 'of this machine'} fails{answer}: {_PROXY_FIX}"
     if proxy:
         where, fix = f"{where} through the proxy {proxy}", f"{fix}, or {_PROXY_FIX}"
     if isinstance(error, _NOBODY_THERE):
@@ -225,15 +270,42 @@ def explain(error: Exception, settings: S3Settings) -> str:
     if isinstance(error, SSLError):
         return f"{where} does not speak TLS as expected: {fix} ({_line(error)})"
     if isinstance(error, _BROKEN):
-        return f"the connection to {where} fails ({type(error).__name__}): try again later"
+        return f"the connection to {where} fails ({type(error).__name__}): try again later or {fix}"
     if isinstance(error, s3_errors()) and not isinstance(error, BotoCoreError):
         code = error_code(error)
-        if code is None:
+        if code is None or not isinstance(error, ClientError):
             return f"{where} does not answer as S3 does: {fix}"
-        if code == "AccessDenied" and isinstance(error, ClientError):
-            return f"access denied: grant {_missing_right(error)} to the credentials in use"
-        return _FIXES.get(code, _line(error))
+        if code == "AccessDenied":
+            return _explain_denial(error, settings)
+        return _FIXES[code].format(**_details(error)) if code in _FIXES else _line(error)
     return _line(error)
+
+
+def _explain_denial(error: ClientError, settings: S3Settings) -> str:
+    """Name the missing right, and the setting without which a bucket that bills readers denies."""
+    denial = f"access denied: grant {_missing_right(error)} to the credentials in use"
+    return denial if settings.requester_pays else f"{denial}; {_BILL_FIX}"
+
+
+def _details(error: ClientError) -> dict[str, str]:
+    """Return what an answer says of the bucket or object, for `_FIXES`."""
+    answer: dict[str, Any] = error.response["Error"]
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    expected = _EXPECTED_REGION.search(_line(error))
+    region = answer.get("Region") or headers.get("x-amz-bucket-region")
+    region = region or (expected[1] if expected else None)
+    kind = answer.get("StorageClass")
+    return {
+        "storage_class": f" ({kind})" if kind else "",
+        "region": f" {region}" if region else "",
+        "bucket_region": f"region {region}" if region else "another region",
+    }
+
+
+def _origin(error: Exception) -> str | None:
+    """Return where a request went, such as https://bucket.s3.eu-west-1.amazonaws.com."""
+    url = error.kwargs.get("endpoint_url") if isinstance(error, BotoCoreError) else None
+    return f"{urlsplit(url).scheme}://{urlsplit(url).netloc}" if url else None
 
 
 def _missing_right(error: ClientError) -> str:
@@ -241,6 +313,21 @@ def _missing_right(error: ClientError) -> str:
     usual = _RIGHTS.get(error.operation_name, f"the right to {error.operation_name}")
     named = _MISSING_RIGHT.search(_line(error))
     return usual if not named or usual.startswith(named[1]) else named[1]
+
+
+def _wants_proxy_password(error: Exception) -> bool:
+    """Return whether a proxy refused a request, or a tunnel to S3, that has no password."""
+    if isinstance(error, ClientError):
+        answer = error.response.get("ResponseMetadata", {})
+        return answer.get("HTTPStatusCode") == _PROXY_PASSWORD
+    return _tunnel_refusal(error).startswith(f"{_PROXY_PASSWORD} ")
+
+
+def _tunnel_refusal(error: Exception) -> str:
+    """Return the answer of a proxy that opens no tunnel to S3, as `403 Forbidden`; else nothing."""
+    inner = error.kwargs.get("error") if isinstance(error, ProxyConnectionError) else None
+    answer = _TUNNEL_REFUSAL.search(str(inner))
+    return answer[1] if answer else ""
 
 
 def _is_proxy_fault(error: Exception) -> bool:
@@ -252,11 +339,10 @@ def _is_proxy_fault(error: Exception) -> bool:
     return isinstance(error, ProxyConnectionError) or isinstance(inner, ValueError)
 
 
-def _proxy(settings: S3Settings) -> str | None:
-    """Name the proxy on the way to S3 and the variable that sets it, without its credentials."""
+def _proxy(url: str) -> str | None:
+    """Name the proxy before an address and the variable that sets it, without its credentials."""
     from botocore.utils import get_environ_proxies  # late, as for `s3_errors`
 
-    url = settings.endpoint_url or "https://s3.amazonaws.com"
     scheme = urlsplit(url).scheme
     address = get_environ_proxies(url).get(scheme)  # none where NO_PROXY names the host
     if not address:

@@ -1,12 +1,17 @@
 """The executor opens the configured cluster round a run and leaves the rest to Dagster."""
 
+import dataclasses
+
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from pulse_assets.dagster import executor
 from pulse_assets.dagster.executor import batch_dask_executor
+from pulse_assets.dagster.run_process import PROCESS_TAG
 from pulse_assets.execution import cluster
 from pulse_assets.execution.cluster import active_client, describe_cluster
+from pulse_assets.execution.process_identity import ProcessIdentity
 
 
 @dg.op
@@ -144,3 +149,21 @@ def test_a_step_after_a_failed_one_is_not_run(instance):
         assert not result.success
         assert result.is_node_failed("fail")
         assert result.is_node_untouched("follow")
+
+
+def test_the_log_of_a_run_says_which_runs_it_marks_and_which_it_cannot_judge(instance):
+    own = ProcessIdentity.own()
+    states = {
+        "was marked as failed": dataclasses.replace(own, started="1"),
+        "it is in another PID namespace": dataclasses.replace(own, namespace="1"),
+    }
+    for identity in states.values():
+        run_id = make_new_run_id()
+        tags = {PROCESS_TAG: f"{identity} {run_id}"}
+        instance.create_run_for_job(
+            look, run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags=tags
+        )
+    with run(look, instance, IN_PROCESS) as result:
+        lines = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    for text in states:
+        assert len([line for line in lines if text in line]) == 1

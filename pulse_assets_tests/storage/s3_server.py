@@ -168,3 +168,15 @@ def after(writes: int, then: Callable[[], None]) -> Fault:
             then()
 
     return fault
+
+
+def billing() -> Fault:
+    """Deny each request that does not accept the bill, as a bucket does whose readers pay."""
+    deny = refusing("AccessDenied", "403 Forbidden")
+
+    def fault(environ, start_response):
+        if environ.get("HTTP_X_AMZ_REQUEST_PAYER") == "requester":
+            return None
+        return deny(environ, start_response)
+
+    return fault

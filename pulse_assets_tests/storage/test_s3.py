@@ -125,6 +125,46 @@ def test_each_error_is_explained(error, text):
     assert explain(error, S3Settings(endpoint_url=URL)).startswith(text)
 
 
+def detailed(code, message="", **details):
+    answer = {"Error": {"Code": code, "Message": message, **details}}
+    return ClientError(answer | {"ResponseMetadata": {"HTTPStatusCode": 400}}, "GetObject")
+
+
+EXPECTING = "the region 'us-east-1' is wrong; expecting 'eu-west-3'"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            detailed("InvalidObjectState", StorageClass="DEEP_ARCHIVE"),
+            "the object is archived (DEEP_ARCHIVE): restore it",
+        ),
+        (detailed("InvalidObjectState"), "the object is archived: restore it"),
+        (
+            detailed("AuthorizationHeaderMalformed", Region="eu-west-3"),
+            "the bucket lies in region eu-west-3: set the AWS region (--aws-region eu-west-3)",
+        ),
+        (
+            detailed("AuthorizationHeaderMalformed", EXPECTING),
+            "the bucket lies in region eu-west-3: set the AWS region (--aws-region eu-west-3)",
+        ),
+        (
+            detailed("PermanentRedirect"),
+            "the bucket lies in another region: set the AWS region (--aws-region)",
+        ),
+        (detailed("RequestTimeTooSkewed"), "the clock of this machine is wrong: set it"),
+        (detailed("InvalidBucketName"), "no bucket can have that name: correct it"),
+        (
+            EndpointConnectionError(endpoint_url="https://b.s3.eu-west-9.amazonaws.com/a?b=c"),
+            "nothing answers at https://b.s3.eu-west-9.amazonaws.com: correct",
+        ),
+    ],
+)
+def test_what_the_answer_says_of_the_place_is_passed_on(error, text):
+    assert explain(error, S3Settings()).startswith(text)
+
+
 @pytest.mark.parametrize(
     ("operation", "message", "right"),
     [
@@ -148,11 +188,14 @@ def test_each_error_is_explained(error, text):
 def test_a_refusal_names_the_missing_right(operation, message, right):
     error = ClientError({"Error": {"Code": "AccessDenied", "Message": message}}, operation)
     said = f"access denied: grant {right} to the credentials in use"
-    assert explain(error, S3Settings()) == said
+    assert explain(error, S3Settings(requester_pays=True)) == said
+    bill = "; if the bucket bills its readers, accept that (--s3-requester-pays)"
+    assert explain(error, S3Settings()) == said + bill
 
 
 def test_without_an_endpoint_it_is_aws_that_does_not_answer():
-    assert explain(NOBODY, S3Settings()).startswith("nothing answers at AWS")
+    nameless = EndpointConnectionError(endpoint_url="")
+    assert explain(nameless, S3Settings()).startswith("nothing answers at AWS")
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ import pytest
 from dagster_aws.s3 import S3ComputeLogManager
 
 from pulse_assets import TrainingConfig, train
+from pulse_assets import open_store as open_results
 from pulse_assets.batches.windows import make_batch
 from pulse_assets.dagster.checks import lookahead
 from pulse_assets.dagster.checks import stored as stored_batches
+from pulse_assets.dagster.internals import new_run_id
 from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import StoreUnavailableError
@@ -29,14 +31,14 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.run_training import main
 from pulse_assets.settings import dagster_home
 from pulse_assets.storage.layout import PartitionedTables, object_path
-from pulse_assets.storage.s3 import CONCURRENCY
+from pulse_assets.storage.s3 import CONCURRENCY, connect
 from pulse_assets.storage.store import open_store
 from pulse_assets.storage.tables import encode_table
 from pulse_assets_tests.conftest import stored
 from pulse_assets_tests.one_batch import run_batch
 from pulse_assets_tests.storage.buckets import new_bucket
 from pulse_assets_tests.storage.examples import history
-from pulse_assets_tests.storage.s3_server import answering, denying, refusing
+from pulse_assets_tests.storage.s3_server import answering, billing, denying, refusing
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN = {
@@ -126,6 +128,33 @@ def test_run_config_names_buckets_in_place_of_the_deployments(cloud, settings, i
     assert not Path(settings.store).exists()
     here = train(TrainingConfig(**RUN, **settings.model_dump(include={"source", "store"})))
     assert objects_of(cloud["store"], s3) == stored(here.data["configuration"]["store"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "retries"), [({}, "SUCCESS", 1), ({"variables": ["x"]}, "FAILURE", 0)]
+)
+def test_a_retry_policy_counts_for_what_may_pass(
+    cloud, settings, instance, s3_server, changed, status, retries
+):
+    """A store that denies a request once is tried again, a variable that is not there is not."""
+    policy = dg.RetryPolicy(max_retries=1)
+    batches = dg.AssetSelection.assets("batch_metrics")
+    own = dg.define_asset_job("own", batches.upstream(), op_retry_policy=policy)
+    graph = dg.Definitions.merge(build_definitions(settings), dg.Definitions(jobs=[own]))
+    training = {"models": ["naive"], "horizons": [1]} | changed
+    resources = {"training": {"config": training}, "data": {"config": cloud}}
+    once = iter([refusing("AccessDenied", "403 Forbidden")] if not changed else [])
+    with s3_server.failing(
+        lambda *request: fault(*request) if (fault := next(once, None)) else None
+    ):
+        result = graph.resolve_job_def("own").execute_in_process(
+            run_config={"resources": resources},
+            instance=instance,
+            tags=WHOLE_RANGE,
+            raise_on_error=False,
+        )
+    assert result.dagster_run.status.value == status
+    assert result.retry_attempts_for_node("train_batches") == retries
 
 
 # What is asked for
@@ -309,6 +338,35 @@ def test_a_right_that_is_missing_is_named_before_the_first_batch(
     assert open_store(cloud["store"], s3).names() == {}
 
 
+def test_an_archived_object_is_named(said, cloud, s3, source):
+    """moto refuses to read it as S3 does."""
+    bucket = cloud["source"].split("/")[2]
+    file = next(source.iterdir())
+    connect(s3).client.put_object(
+        Bucket=bucket, Key=f"in/{file.name}", Body=file.read_bytes(), StorageClass="GLACIER"
+    )
+    line = said()
+    assert f"{cloud['source']}/{file.name}: cannot be read: the object is archived" in line
+    assert "restore it" in line
+
+
+def test_a_bucket_that_bills_its_readers(said, cloud, s3_server):
+    with s3_server.failing(billing()):
+        line = said()
+        assert f"{cloud['source']}/: cannot be listed: access denied" in line
+        assert "if the bucket bills its readers, accept that (--s3-requester-pays)" in line
+        paying = TrainingConfig(**RUN, **cloud, s3_requester_pays=True, batch_limit=2)
+        results = train(paying)
+        assert results.success
+        stored_there = open_results(
+            cloud["store"],
+            aws_region=cloud["aws_region"],
+            s3_endpoint_url=cloud["s3_endpoint_url"],
+            s3_requester_pays=True,
+        )
+        assert stored_there.data == results.data
+
+
 def test_a_copy_of_the_results_needs_the_right_to_write_alone(s3, s3_server, bucket):
     store = open_store(f"s3://{bucket}/copies", s3)
     for right in ("ListBucket", "GetObject"):
@@ -429,7 +487,10 @@ def test_credentials_stand_nowhere_but_in_the_environment(cloud, s3, tmp_path):
         assert [place for place, data in found.items() if secret.encode() in data] == [], name
 
 
-def test_the_shipped_instance_keeps_what_steps_print_in_s3(bucket, s3, tmp_path, monkeypatch):
+@pytest.mark.parametrize("server", ["s3", pytest.param("seaweedfs", marks=pytest.mark.slow)])
+def test_the_shipped_instance_keeps_what_steps_print_in_s3(request, tmp_path, monkeypatch, server):
+    s3 = request.getfixturevalue(server)
+    bucket = new_bucket(s3)
     monkeypatch.setenv("PULSE_LOG_BUCKET", bucket)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
     monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
@@ -437,9 +498,11 @@ def test_the_shipped_instance_keeps_what_steps_print_in_s3(bucket, s3, tmp_path,
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         manager = instance.compute_log_manager
         assert isinstance(manager, S3ComputeLogManager)
-        with manager.capture_logs(["run", "compute_logs", "step"]):
+        key = [new_run_id(), "compute_logs", "step"]
+        with manager.capture_logs(key):
             sys.stdout.write("printed by a step\n")
             sys.stdout.flush()
+        assert manager.get_log_data(key).stdout == b"printed by a step\n"  # as the UI shows it
     client = open_store(f"s3://{bucket}", s3)._connection.client
     (out,) = [
         item["Key"]
@@ -448,3 +511,29 @@ def test_the_shipped_instance_keeps_what_steps_print_in_s3(bucket, s3, tmp_path,
     ]
     assert out.startswith("compute_logs/")
     assert b"printed by a step" in open_store(f"s3://{bucket}", s3).read(out)
+
+
+@pytest.mark.slow
+def test_logs_that_are_lost_in_the_middle_of_a_run_are_a_line(
+    cloud, bucket, s3, s3_server, monkeypatch, capsys
+):
+    """The run goes on, as its results do not depend on them."""
+    monkeypatch.setenv("PULSE_LOG_BUCKET", bucket)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3.endpoint_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", s3.region)
+    dagster_home().mkdir(parents=True)
+    (dagster_home() / "dagster.yaml").write_text((EXAMPLES / "dagster_s3.yaml").read_text())
+    deny = refusing("AccessDenied", "403 Forbidden")
+
+    def deny_logs(environ, start_response):
+        is_log = "compute_logs" in environ["PATH_INFO"] and environ["REQUEST_METHOD"] == "PUT"
+        return deny(environ, start_response) if is_log else None
+
+    flags = {**cloud, "start_date": "2005-01-01", "end_date": "2005-03-01", "max_workers": 1}
+    words = [word for k, v in flags.items() for word in (f"--{k.replace('_', '-')}", str(v))]
+    with s3_server.failing(deny_logs):
+        assert main([*words, "--models", "naive"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "compute log" in line]
+    assert lines
+    assert all("cleaning up compute log capture: " in line for line in lines)
+    assert all("AccessDenied" in line for line in lines)
