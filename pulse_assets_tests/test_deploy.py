@@ -3,13 +3,16 @@
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import dask.config
+import psutil
 import pytest
+import sqlalchemy
 import yaml
 
 from pulse_assets import TrainingConfig
@@ -18,6 +21,7 @@ from pulse_assets_tests.conftest import MODELS, object_count, stored
 from pulse_assets_tests.execution.clusters import wait_until
 from pulse_assets_tests.postgres import free_port, programs
 from pulse_assets_tests.test_four_ways import UserInterface, deployment, quick_daemon
+from pulse_assets_tests.test_process_tree import lives
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -59,12 +63,66 @@ def test_everything_on_one_machine(source, tmp_path, folder):
             cluster = {"existing": {"address": {"env": "PULSE_SCHEDULER"}}}
             status, runs = page.backfill(training, cluster=cluster)
             assert (status, runs) == ("COMPLETED_SUCCESS", ["SUCCESS", "SUCCESS"])
+            started = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
+            assert not any(map(lives, started))
         finally:
             process.kill()
     assert len(stored(chosen.store)) == object_count(12)
     assert (folder / "logs" / "postgres.log").exists()
+
+
+#: The script with its database alone.
+POSTGRES_ALONE = f"""
+import sys
+sys.path.insert(0, {str(DEPLOY)!r})
+import one_machine
+one_machine.write_home = lambda folder, address: print(address, flush=True)
+one_machine.start_dask = one_machine.start_dagster = lambda *_: None
+sys.exit(one_machine.main(sys.argv[1:]))
+"""
+
+
+def create_database_as_before(folder):
+    """What the version before this one left: a server that asks nobody on loopback who he is."""
+    data = folder / "postgres"
+    data.mkdir(mode=0o700)
+    who = {}
+    if os.geteuid() == 0:
+        shutil.chown(data, "postgres")
+        who = {"user": "postgres"}
+    command = [programs() / "initdb", "-D", data, "-U", "pulse", "-A", "trust", "--no-sync"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **who)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [False, True], ids=["new", "of the version before"])
+def test_the_database_asks_for_a_password_that_its_owner_alone_can_read(folder, before):
+    if not programs():
+        pytest.skip("no PostgreSQL server here: install Debian's postgresql")
+    if before:
+        create_database_as_before(folder)
+    command = [sys.executable, "-c", POSTGRES_ALONE, "--folder", folder, "--workers", "1"]
+    ports = ["--ui-port", "9", "--scheduler-port", "9", "--postgres-port", free_port()]
+    with subprocess.Popen(
+        [str(part) for part in (*command, *ports)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            said, address = (process.stdout.readline().strip() for _ in range(2))
+            with sqlalchemy.create_engine(address).connect() as records:
+                assert records.scalar(sqlalchemy.text("SELECT 1")) == 1
+            with pytest.raises(sqlalchemy.exc.OperationalError, match="no password supplied"):
+                sqlalchemy.create_engine(address.partition("?")[0]).connect()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+    file = folder / "postgres-password"
+    assert said == f"PostgreSQL asks for the password in {file}"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().split(":")[-1].strip() not in address
+    rules = (folder / "postgres" / "pg_hba.conf").read_text().splitlines()
+    assert [line for line in rules if line.endswith("trust") and not line.startswith("#")] == []
 
 
 @pytest.mark.parametrize(
