@@ -4,6 +4,7 @@ import getpass
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,11 @@ def test_jobs_of_a_batch_system_are_workers(kind, batch_system, tmp_path):
     assert len(jobs.read_text().split()) == workers
 
 
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def ssh(tmp_path):
     """An SSH server on loopback that lets this user in by a key; yields options to connect."""
@@ -131,6 +137,7 @@ def ssh(tmp_path):
         Path("/run/sshd").mkdir(exist_ok=True)  # where Debian's server confines its children
     process = subprocess.Popen([server, "-D", "-e", "-f", tmp_path / "config"])
     try:
+        wait_until(lambda: listens(port))
         yield {
             "port": port,
             "username": getpass.getuser(),
