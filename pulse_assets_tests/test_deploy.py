@@ -1,6 +1,7 @@
 """What a team copies: the script for one machine runs, the files for containers are well formed."""
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -166,6 +167,34 @@ def test_containers_wait_for_services_that_are_there():
     for name, service in names.items():
         assert set(service.get("depends_on", {})) <= set(names), name
         assert "image" in service or "build" in service or "<<" in service, name
+
+
+def test_containers_can_do_no_more_than_they_need():
+    for name, service in services().items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("user") != "root", name
+        assert not service.get("privileged"), name
+    image = (DEPLOY / "Dockerfile").read_text()
+    assert re.findall(r"^USER (.*)$", image, re.M) == ["1000:1000"]
+
+
+def test_volumes_belong_to_the_user_of_the_image():
+    """A new volume has the owner of the image's folder, and Docker would create one of root."""
+    (made,) = re.findall(r"install -d -o pulse -g pulse (.*)", (DEPLOY / "Dockerfile").read_text())
+    volumes = services()["code"]["volumes"]
+    assert volumes
+    assert {volume.split(":")[1] for volume in volumes} <= {*made.split()}
+
+
+def test_images_of_others_can_be_given_by_digest():
+    """None is given: no digest was looked up, and an invented one would be a lie."""
+    assert re.search(r"^ARG BASE=\S+\nFROM \$\{BASE\}$", (DEPLOY / "Dockerfile").read_text(), re.M)
+    compose = (DEPLOY / "compose.yaml").read_text()
+    assert 'args: {BASE: "${PYTHON_IMAGE:-' in compose
+    named = re.findall(r"^ +image: (\S+)$", compose, re.M)
+    assert [image for image in named if "${" not in image] == ["pulse-assets"]
 
 
 def test_only_loopback_is_published():
