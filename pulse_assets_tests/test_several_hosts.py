@@ -69,10 +69,7 @@ def test_a_link_is_cut_in_the_middle_of_a_training(months, tmp_path, monkeypatch
         script = hosts.start("run", sys.executable, "-c", FILL, storage, **EVERYWHERE)
         assert script.wait(60) == 0, hosts.log("run")
 
-        certificates = dict.fromkeys(
-            ("dask_tls_ca_file", "dask_tls_client_cert"), hosts.disk / "crt"
-        )
-        certificates["dask_tls_client_key"] = hosts.disk / "key"
+        certificates = {"ca_file": "crt", "client_cert": "crt", "client_key": "key"}
         config = {
             **sixty_batches(months, "store").model_dump(mode="json", exclude_none=True),
             **{f"dask_tls_{name}": str(hosts.disk / file) for name, file in certificates.items()},
@@ -102,7 +99,7 @@ def test_a_link_is_cut_in_the_middle_of_a_training(months, tmp_path, monkeypatch
         script = hosts.start("run", sys.executable, "-c", COPY, storage, **EVERYWHERE)
         assert script.wait(60) == 0, hosts.log("run")
         found = stored(hosts.disk_of("run") / "store")
-    assert during["first"] == 0
+    assert during["first"] <= 1  # one that the server had received when the cable was pulled
     assert during["second"] > 0
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     assert train(sixty_batches(months, tmp_path / "local", max_workers=1)).success
