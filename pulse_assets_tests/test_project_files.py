@@ -62,6 +62,20 @@ def test_both_locks_have_the_same_versions():
     assert locked == constrained
 
 
+def test_the_image_installs_what_a_deployment_needs_and_each_package_by_its_hash():
+    locked, constrained = pins("deploy/requirements.txt"), pins("constraints.txt")
+    assert {requirement.name for requirement in requirements("postgres")} <= locked.keys()
+    tools = {requirement.name for requirement in requirements("test", "dev")}
+    assert not locked.keys() & (tools - {requirement.name for requirement in requirements()})
+    locked.pop("setuptools")  # which builds the project
+    others = {name for name in locked if not {*locked[name]} <= {*constrained.get(name, [])}}
+    assert others == set()
+    for name in ("deploy/requirements.txt", ".ci/deploy.txt"):
+        (_, *packages) = re.split(r"^(?=\S+==)", text(name), flags=re.M)
+        assert packages
+        assert [package for package in packages if "--hash=sha256:" not in package] == []
+
+
 def test_the_environment_of_statsforecast_keeps_the_bounds():
     locked = pins("constraints.txt") | pins(".ci/statsforecast.txt")
     for requirement in requirements("statsforecast", "test"):

@@ -27,6 +27,7 @@ _SWITCHES: Final = settings_of_type(TrainingConfig, bool)
 #: Metavariables of options for which the last word of the name is not one.
 _METAVARS: Final = {
     "dask_threads_per_worker": "N",
+    "dask_memory_limit": "SIZE",
     "dask_tls_client_cert": "FILE",
     "dask_tls_client_key": "FILE",
     "calendar": "VARIABLE=CALENDAR",

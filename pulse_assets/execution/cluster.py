@@ -67,6 +67,8 @@ class ClusterSpec:
             "threads_per_worker": config.dask_threads_per_worker,
             "dashboard_address": None if port is None else f"127.0.0.1:{port}",
         }
+        if config.dask_memory_limit:
+            options["memory_limit"] = config.dask_memory_limit
         return cls("local", options, forced=config.use_dask)
 
     @property
@@ -214,6 +216,17 @@ def threads_of_run() -> int:
 def address_of(client: "Client") -> str:
     """Return the address of the scheduler of a client."""
     return client.scheduler_info()["address"]
+
+
+def memory_setting(client: "Client") -> str:
+    """Name the setting that limits the memory of each worker of a cluster."""
+    from distributed import LocalCluster
+
+    if client.cluster is None:
+        return "--memory-limit of the command `dask worker`"
+    if isinstance(client.cluster, LocalCluster):
+        return "--dask-memory-limit (in Dagster memory_limit of the cluster `local`)"
+    return f"the memory of a worker in the options of {type(client.cluster).__name__}"
 
 
 def describe_cluster(client: "Client | None") -> dict[str, Any]:

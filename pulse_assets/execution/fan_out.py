@@ -17,6 +17,8 @@ Yielded = Iterator[tuple[TaskT, Any | Exception]]
 #: Times that a task may lose its worker before it counts as the cause.
 TRIES: Final = 3
 
+MIB: Final = 2**20
+
 
 def fan_out(
     function: Callable[[TaskT], Result],
@@ -95,8 +97,19 @@ def _alone(submissions: Submissions, dask_task: DaskTask, tries: Counter[str]) -
             return result
         tries[dask_task.name] += result.times
         if (count := tries[dask_task.name]) >= TRIES:
+            why = _why_lost(submissions, result)
             return LostWorkerError(
                 f"the worker process of {dask_task.name} died each of the {count} times that it "
-                "was tried, as a process that runs out of memory does: give the workers more "
-                "memory, or the batches fewer days or variables"
+                f"was tried{why}, or the batches fewer days or variables"
             )
+
+
+def _why_lost(submissions: Submissions, lost: LostTaskError) -> str:
+    """Say what is known of the memory of a lost worker, and which setting gives it more."""
+    used = submissions.memory_of(lost.worker) if lost.worker else None
+    if lost.worker is None or used is None:
+        return ", as a process that runs out of memory does: give the workers more memory"
+    return (
+        f": it had {used / MIB:,.0f} MiB of memory, and Dask ends a worker that reaches its limit, "
+        f"here {lost.worker.memory_limit / MIB:,.0f} MiB: raise {submissions.memory_setting}"
+    )

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
 
 from pulse_assets.errors import ClusterError
-from pulse_assets.execution.cluster import address_of, threads_of
+from pulse_assets.execution.cluster import address_of, memory_setting, threads_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+    from distributed.scheduler import WorkerState
 
 #: Tasks that run or wait per thread of the cluster: enough that no thread is idle.
 TASKS_PER_THREAD: Final = 4
@@ -34,6 +35,10 @@ _RESULTS: Final = "pulse-results"
 #: Dask's own topic, which has the workers that join and leave.
 _ALL: Final = "all"
 _OF_WORKERS: Final = ("add-worker", "remove-worker")
+#: Dask's topic of workers that their nanny ended because they had too much memory.
+_MEMORY: Final = "worker-restart-memory"
+#: Seconds in which that news, which comes from another process, is waited for.
+_NEWS_SECONDS: Final = 3.0
 
 _log: Final = logging.getLogger("pulse_assets.cluster")
 
@@ -57,10 +62,11 @@ TaskT = TypeVar("TaskT", bound=DaskTask)
 class LostTaskError(Exception):
     """A task has no result, because its worker was lost `times` times."""
 
-    def __init__(self, times: int) -> None:
-        """Remember how often Dask tried the task before it gave it up."""
+    def __init__(self, times: int, worker: "WorkerState | None" = None) -> None:
+        """Remember how often Dask tried the task before it gave it up, and the last worker."""
         super().__init__(times)
         self.times = times
+        self.worker = worker
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,7 @@ class Submissions:
         self._client = client
         self._watch = watch
         self._address = address_of(client)  # a client that lost its scheduler has forgotten it
+        self.memory_setting = memory_setting(client)
         self._run = uuid.uuid4().hex
         self._compute = partial(compute, function, self._run)
         self._futures: dict[str, Future] = {}
@@ -125,19 +132,22 @@ class Submissions:
         self._checked: frozenset[str] = frozenset()
         self._held: dict[str, _Message] = {}
         self._done, self._seconds = 0, 0.0
+        self._memory: dict[tuple[str, int], int] = {}
+        self._news = Condition()
 
     def __enter__(self) -> Self:
         """Listen for results, and for workers that join and leave."""
         with self._lost_scheduler():
             self._client.subscribe_topic(_RESULTS, self._receive_result)
             self._client.subscribe_topic(_ALL, self._receive_event)
+            self._client.subscribe_topic(_MEMORY, self._receive_memory)
         self._count_workers()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop listening."""
         with suppress(ClusterError), self._lost_scheduler():
-            for topic in (_RESULTS, _ALL):
+            for topic in (_RESULTS, _ALL, _MEMORY):
                 self._client.unsubscribe_topic(topic)
 
     def width(self) -> int:
@@ -149,6 +159,13 @@ class Submissions:
     def workers(self) -> int:
         """Return the number of workers, at least 1."""
         return max(len(self._threads), 1)
+
+    def memory_of(self, worker: "WorkerState") -> int | None:
+        """Return the bytes for which Dask ended a worker; None: it was lost for another reason."""
+        place = (worker.address, worker.pid)
+        with self._news:
+            self._news.wait_for(lambda: place in self._memory, _NEWS_SECONDS)
+        return self._memory.get(place)
 
     def results(
         self, tasks: Iterator[TaskT], width: Callable[[], int]
@@ -213,6 +230,12 @@ class Submissions:
     def _receive_event(self, event: tuple[float, Any]) -> None:
         if isinstance(event[1], dict) and event[1].get("action") in _OF_WORKERS:
             self._messages.put(_Message())
+
+    def _receive_memory(self, event: tuple[float, Any]) -> None:
+        """Remember a worker that had too much memory, and wake who asks about it."""
+        with self._news:
+            self._memory[event[1]["worker"], event[1]["pid"]] = event[1]["rss"]
+            self._news.notify_all()
 
     def _wait(self, waiting: int) -> list[_Message]:
         """Wait for messages, and return those of tasks; report a cluster without workers."""
@@ -292,9 +315,9 @@ class Submissions:
             error = outcome.exception()
             if error is None:  # the future was cancelled
                 outcome.result()
-        return (
-            LostTaskError(error.allowed_failures + 1) if isinstance(error, KilledWorker) else error
-        )
+        if isinstance(error, KilledWorker):
+            return LostTaskError(error.allowed_failures + 1, error.last_worker)
+        return error
 
     @contextmanager
     def _lost_scheduler(self) -> Iterator[None]:

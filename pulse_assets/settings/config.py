@@ -66,6 +66,13 @@ class TrainingConfig(Settings, TrainingOptions):
     dask_threads_per_worker: int = setting(
         default=1, ge=1, group=COMPUTE, description="threads in each process of the local cluster"
     )
+    dask_memory_limit: str | None = setting(
+        default=None,
+        pattern=r"^\d+(\.\d+)?[kMGT]i?B$",
+        group=COMPUTE,
+        description="memory of each process of the local cluster, such as 2GiB: one that reaches "
+        "it is ended, and its batch fails; default: its share of the machine's",
+    )
     output_file: Path | None = setting(
         default=None, group=DATA, description="copy of the results, a JSON file"
     )

@@ -64,11 +64,10 @@ class StandingCluster:
         with client:
             client.wait_for_workers(count, timeout=30)
 
-    def add_worker(self):
-        """Start a worker that no nanny replaces."""
-        self.workers.append(
-            self._command("worker", "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
-        )
+    def add_worker(self, *options, nanny=False):
+        """Start a worker, which no nanny replaces unless it has one."""
+        mine = ["--nthreads", "1", "--host", "127.0.0.1", *([] if nanny else ["--no-nanny"])]
+        self.workers.append(self._command("worker", *mine, *options))
 
     def kill_workers(self):
         """End all workers as the operating system does."""

@@ -4,22 +4,31 @@ import contextlib
 import datetime as dt
 import os
 import re
+from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pulse_assets import TrainingConfig
+from pulse_assets.dagster.jobs import JOB_NAME
+from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ClusterError, ConfigurationError
 from pulse_assets.execution import cluster as cluster_module
 from pulse_assets.execution.cluster import ClusterSpec, active_client, open_cluster
 from pulse_assets.history.holiday_calendars import holidays_of
 from pulse_assets.run_training import main
+from pulse_assets.settings import Settings
 from pulse_assets_tests.conftest import stored
+from pulse_assets_tests.dagster.test_executor import look, run
 from pulse_assets_tests.execution.clusters import standing_cluster
+
+ROOT = Path(__file__).parents[2]
 
 
 def make_certificate(folder, name):
@@ -71,6 +80,20 @@ def test_certificates_open_an_encrypted_cluster(encrypted, certificate):
     assert encrypted.address.startswith("tls://")
     with open_cluster(tls(encrypted.address, *certificate)):
         assert active_client().submit(sum, [1, 2]).result(30) == 3
+
+
+@pytest.mark.slow
+def test_the_example_with_certificates_joins_it(encrypted, certificate, instance, monkeypatch):
+    crt, key = certificate
+    monkeypatch.setenv("PULSE_SCHEDULER", encrypted.address)
+    for name, file in (("CA_FILE", crt), ("CERT", crt), ("KEY", key)):
+        monkeypatch.setenv(f"PULSE_TLS_{name}", file)
+    file = ROOT / "examples" / "run_config_existing_cluster_tls.yaml"
+    config = yaml.safe_load(file.read_text())
+    assert dg.validate_run_config(build_definitions(Settings()).resolve_job_def(JOB_NAME), config)
+    with run(look, instance, config["execution"]["config"]["cluster"]) as result:
+        found = result.output_for_node("where")
+    assert (found["scheduler"], found["workers"]) == (encrypted.address, 1)
 
 
 @pytest.mark.slow

@@ -1,9 +1,12 @@
 """Workers that die or stop cost no batch but the one that kills them."""
 
 import os
+import re
 import signal
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,3 +175,40 @@ def test_a_worker_that_is_stopped_for_good_is_lost_and_replaced(tmp_path, monkey
         rest = [result for _, result in results]
     assert len(rest) == len(tasks) - 1
     assert [result for result in rest if not isinstance(result, int)] == []
+
+
+def deployed():
+    """The environment of a scheduler that is configured as deploy/ has it."""
+    file = Path(__file__).parents[2] / "deploy" / "dask.yaml"
+    return {**os.environ, "DASK_CONFIG": str(file)}
+
+
+def take_memory(block):
+    """Take memory until somebody ends this process, where the block holds POISON."""
+    taken = []
+    while POISON in block.numbers:
+        taken.append(bytearray(2**25))
+        time.sleep(0.02)  # so that the limit is reached before the machine's memory is
+    return [-number for number in block.numbers]
+
+
+@pytest.mark.parametrize("existing", [False, True], ids=["local", "existing"])
+def test_a_batch_that_takes_more_memory_than_its_worker_may_have_says_so(tmp_path, existing):
+    limit = "600MiB"
+    with ExitStack() as stack:
+        spec = ClusterSpec("local", {"n_workers": 2, "memory_limit": limit})
+        if existing:
+            cluster = stack.enter_context(standing_cluster(tmp_path, 0, env=deployed()))
+            cluster.add_worker("--memory-limit", limit, "--nworkers", "2", nanny=True)
+            spec = ClusterSpec("existing", {"address": cluster.address})
+        stack.enter_context(open_cluster(spec))
+        results = list(fan_out(take_memory, blocks(10, 1, tmp_path), active_client()))
+    errors = {task.numbers: result for task, result in results if isinstance(result, Exception)}
+    assert [*errors] == [(POISON,)]
+    assert len(results) == 10
+    setting = "--memory-limit of the command `dask worker`" if existing else "--dask-memory-limit"
+    assert re.search(
+        rf"died each of the 3 times that it was tried: it had (5[789]\d|6\d\d) MiB of memory, "
+        rf"and Dask ends a worker that reaches its limit, here 600 MiB: raise {setting}",
+        str(errors[POISON,]),
+    )
