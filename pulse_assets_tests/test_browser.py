@@ -316,6 +316,39 @@ def test_a_person_searches_sorts_and_unfolds_the_report(page, tmp_path):
     assert errors == []
 
 
+def test_of_a_served_report_our_own_script_runs_and_no_other(page):
+    """What somebody has put into the page of the store: a script, a handler, a frame, a picture."""
+    report = build(make_pairs(variables=("gdp", "cpi", "gdp_deflator")))
+    planted = (
+        "<script>window.planted = 1</script><p onclick='window.planted = 2'>planted</p>"
+        "<img src='/picture' onerror='window.planted = 3'><iframe srcdoc='<p>frame'></iframe>"
+        "<a href='javascript:window.planted = 4'>follow</a>"
+    )
+    server = report_server(0, lambda: report.replace("</main>", f"{planted}</main>").encode())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    failed, said = [], []
+    page.on("requestfailed", lambda request: failed.append((request.url, request.failure)))
+    page.on("console", lambda message: said.append(message.text))
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/"
+        answer = page.goto(url)
+        assert answer.header_value("x-content-type-options") == "nosniff"
+        page.get_by_label("Search").fill("GDP")  # ours
+        assert page.locator("output").inner_text() == "2 of 3 listed"
+        page.get_by_text("planted", exact=True).click()
+        page.get_by_text("follow", exact=True).click()
+        assert page.evaluate("window.planted") is None
+        assert failed == [(f"{url}picture", "csp")]
+        assert sum("Content Security Policy" in line for line in said) >= 4
+        bar = page.locator("#trust .bar b").first  # styles of single cells hold
+        assert bar.evaluate("cell => cell.style.left") != ""
+        missing = page.request.get(f"{url}picture")
+        assert (missing.status, missing.headers["x-content-type-options"]) == (404, "nosniff")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def as_number(text):
     """The number at the beginning of a cell."""
     found = re.match(r"[+\N{MINUS SIGN}]?[\d.]+", text.replace("\N{NARROW NO-BREAK SPACE}", ""))
