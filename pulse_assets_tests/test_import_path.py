@@ -50,7 +50,10 @@ def strays(tmp_path):
 
 def run(strays, *command, **more):
     """Run a command there; return it, and which of the files were run."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "DAGSTER_HOME": str(strays.parent / "home")}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "DAGSTER_HOME": str(strays.parent / "home"),
+    }
     done = subprocess.run(
         [*map(str, command)],
         cwd=strays,

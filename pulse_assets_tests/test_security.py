@@ -73,7 +73,9 @@ def test_the_only_process_that_is_started_is_this_python_with_a_constant_program
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "subprocess.Popen"
     ]
-    assert ast.unparse(call.args[0]) == "[sys.executable, '-P', '-c', _PROGRAM, json.dumps(sys.path)]"
+    assert (
+        ast.unparse(call.args[0]) == "[sys.executable, '-P', '-c', _PROGRAM, json.dumps(sys.path)]"
+    )
 
 
 def test_modules_are_imported_by_name_in_the_listed_places_only():

@@ -27,8 +27,8 @@ def own_process(rules_path: Sequence[Path] = ()) -> Iterator[None]:
 
     Rules in modules of `rules_path` and of the working directory can be named: the processes of
     rules search there, after all that is installed. Nothing else does, in this process or in one
-    that it starts. SIGTERM, which stops a container or a service, means the same as Ctrl-C. An interrupt
-    that Python loses is sent again.
+    that it starts. SIGTERM, which stops a container or a service, means the same as Ctrl-C. An
+    interrupt that Python loses is sent again.
 
     Args:
         rules_path: directories of the user's rules.

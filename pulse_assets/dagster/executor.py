@@ -21,7 +21,6 @@ from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings.limits import check_limits
 from pulse_assets.settings.processors import usable_processors
 
-
 #: Options of a cluster that the run opens on its own machine; those of Dask's LocalCluster that
 #: change nothing but its size and where its dashboard is.
 LOCAL_OPTIONS: Final = ("n_workers", "threads_per_worker", "memory_limit", "dashboard_address")

@@ -350,13 +350,14 @@ def serve_webserver(arguments: Sequence[str], guard: Callable[[Any], Any]) -> No
     """
     from dagster_webserver import cli
 
-    build = cli.create_app_from_workspace_process_context
+    program: Any = cli
+    build = program.create_app_from_workspace_process_context
 
     def build_guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         return guard(build(*args, **kwargs))
 
-    cli.create_app_from_workspace_process_context = build_guarded
-    cli.cli([*arguments], auto_envvar_prefix="DAGSTER_WEBSERVER")
+    program.create_app_from_workspace_process_context = build_guarded
+    program.cli([*arguments], auto_envvar_prefix="DAGSTER_WEBSERVER")
 
 
 def run_dev(arguments: Sequence[str], webserver: Sequence[str]) -> None:
@@ -368,11 +369,12 @@ def run_dev(arguments: Sequence[str], webserver: Sequence[str]) -> None:
     """
     from dagster._cli import cli, dev
 
-    start, own = dev.open_ipc_subprocess, ["-m", "dagster_webserver"]
+    program: Any = dev
+    start, own = program.open_ipc_subprocess, ["-m", "dagster_webserver"]
 
     def start_other(parts: list[str], **kwargs: Any) -> Any:  # noqa: ANN401
         is_webserver = parts[1:3] == own
         return start([parts[0], *webserver, *parts[3:]] if is_webserver else parts, **kwargs)
 
-    dev.open_ipc_subprocess = start_other
+    program.open_ipc_subprocess = start_other
     cli(["dev", *arguments], auto_envvar_prefix="DAGSTER_CLI")

@@ -79,7 +79,9 @@ def variable_names(names: Iterable[str], what: str) -> dict[str, str]:
     variables, owners = {}, {}
     for name in names:
         if fault := name_fault(name):
-            raise DefectError(f"{what} {name[:120]!r} cannot name a variable, it {fault}: rename it")
+            raise DefectError(
+                f"{what} {name[:120]!r} cannot name a variable, it {fault}: rename it"
+            )
         variable = name if NAME.fullmatch(name) else plain_name(name)
         if not variable:
             raise DefectError(

@@ -6,15 +6,14 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-#: Texts that a page needs, of which nothing is loaded: some cells are coloured by a `style` of their
-#: own, which cannot be listed by hash.
+#: Nothing is loaded. Styles are not known by hash, because some cells have one of their own.
 _REST: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 @cache
 def script() -> str:
     """Return the text of the page's script, as it stands between its tags."""
-    return f"\n{resources.files(__package__).joinpath('report.js').read_text('utf-8')}\n"
+    return f"\n{resources.files('pulse_assets.report').joinpath('report.js').read_text('utf-8')}\n"
 
 
 @cache
