@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from packaging.version import Version
 
 from pulse_assets.errors import ConfigurationError, PulseError, RuleError, StoreError
 from pulse_assets.history.frames import read_data
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import Settings, TrainingConfig
+from pulse_assets.settings.environment import ALLOW_VARIABLES, UI_HOSTS_VARIABLE
 from pulse_assets.storage.store import open_store
 
 ROOT = Path(__file__).parents[1]
@@ -224,12 +226,34 @@ def test_servers_are_started_on_loopback_and_the_readme_says_that_there_is_no_lo
         line
         for file in (ROOT / "Makefile", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
         for line in file.read_text().splitlines()
-        if re.search(r"\bdagster(\) | |-web)dev\b|dagster-webserver", line)
+        if re.search(r"\bdagster(\) | |-web|\.ui )dev\b|dagster-webserver", line)
     ]
     assert started
+    assert any("dagster.ui dev" in line for line in started)
     assert all("-h 127.0.0.1" in line for line in started if "dev" in line)
     assert not any("0.0.0.0" in line for line in started)
     assert "has no login: serve it on 127.0.0.1 only" in (ROOT / "README.md").read_text()
+
+
+def test_security_md_names_tests_and_variables_that_are_there():
+    text = (ROOT / "SECURITY.md").read_text()
+    names = {path.name for path in (ROOT / "pulse_assets_tests").rglob("test_*.py")}
+    assert {*re.findall(r"`(test_\w+\.py)`", text)} <= names
+    assert {*re.findall(r"^\| `(PULSE_ALLOW_\w+)`", text, re.M)} == {*ALLOW_VARIABLES}
+    assert UI_HOSTS_VARIABLE in text
+
+
+def test_no_pinned_version_has_an_advisory_that_was_found():
+    """The table of SECURITY.md names packages and the first versions without the fault."""
+    text = (ROOT / "SECURITY.md").read_text()
+    rows = re.findall(r"^\| ([\w-]+) \| ((?:CVE|GHSA)-[^|]+) \| ([\d.]+) \|$", text, re.M)
+    assert len(rows) > 10
+    pinned = (ROOT / "constraints.txt").read_text()
+    for name, advisory, fixed in rows:
+        versions = re.findall(rf"^{name}==(\S+)", pinned, re.M)
+        # CI installs setuptools to build the project; it is no part of the constraints elsewhere.
+        assert versions or name == "setuptools", name
+        assert all(Version(version) >= Version(fixed) for version in versions), advisory
 
 
 URLS = ["javascript:alert(1)", "JavaScript:alert(1)//http://a", "data:text/html,x", "file:///etc"]
