@@ -40,11 +40,18 @@ def own_process(rules_path: Sequence[Path] = ()) -> Iterator[None]:
         if not folder.is_dir():
             raise ConfigurationError(f"--rules-path {folder} is no directory: correct it")
     folders = [str(folder.absolute()) for folder in (*rules_path, Path.cwd())]
-    os.environ[RULES_PATH] = json.dumps(folders)
-    os.environ["PYTHONSAFEPATH"] = "1"  # else a new Python searches the working directory first
+    # Without PYTHONSAFEPATH a new Python searches the working directory first.
+    ours = {RULES_PATH: json.dumps(folders), "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with lasting_interrupts():
-        yield
+    try:
+        with lasting_interrupts():
+            yield
+    finally:  # a script may have called the command
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
 
 
 @contextmanager
