@@ -61,7 +61,7 @@ ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT
 		trap "kill $$! 2>/dev/null" EXIT INT TERM; \
 		PULSE_REPORT_URL=http://127.0.0.1:$(REPORT_PORT)/ PYTHONWARNINGS='ignore:Function' \
 		DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS=true \
-		$(abspath $(BIN))/dagster dev -w $(CURDIR)/workspace.yaml -h 127.0.0.1 -p $(PORT); }
+		$(abspath $(BIN))/python -P -m pulse_assets.dagster.ui dev -w $(CURDIR)/workspace.yaml -h 127.0.0.1 -p $(PORT); }
 
 # Three processes on two cores: many tests wait, for a worker to start or a time limit.
 test: install-test  ## run the fast tests

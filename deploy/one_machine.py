@@ -258,7 +258,7 @@ def start_dagster(services: Services, port: int) -> None:
     """Start the UI, and the daemon that launches backfills and watches runs."""
     graph = ("-m", "pulse_assets.definitions")
     services.start(
-        *("ui", sys.executable, "-m", "dagster_webserver", *graph),
+        *("ui", sys.executable, "-m", "pulse_assets.dagster.ui", "webserver", *graph),
         *("-h", "127.0.0.1", "-p", str(port)),
     )
     services.wait_for("ui", lambda: listens(port))

@@ -1,7 +1,7 @@
 """A Dagster sensor that sends new signs of decay on, to a Slack channel or by e-mail.
 
     export PULSE_SLACK_WEBHOOK=https://hooks.slack.com/services/...
-    dagster dev -f examples/decay_alarm.py
+    python -m pulse_assets.dagster.ui dev -f examples/decay_alarm.py
 
 or with PULSE_ALARM_MAIL=you@example.org and PULSE_SMTP_HOST=localhost. The deployment is that of
 the environment, as in `pulse_assets.definitions`. Switch the sensor `decay_alarm` on in the UI.

@@ -5,6 +5,16 @@ training: most programs need no more. The names below are imported when first us
 workers import this package too and need no Dagster.
 """
 
+import os
+import sys
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # `python -m pulse_assets...`: Python has put the working directory first, where a file of
+    # somebody's could hide any module. This comes before all imports that it could hide.
+    _first = sys.path.pop(0)
+    if __file__.startswith(os.path.join(_first, "")):  # noqa: PTH118 - pathlib imports others
+        sys.path.append(_first)
+
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -76,7 +76,7 @@ def _run(arguments: Sequence[str] | None, began: float) -> Literal[0, 1]:
     try:
         config = create_config_from_args(args)
         setup_logging(config)
-        with own_process():
+        with own_process(getattr(args, "rules_path", ())):
             if args.command == "train":
                 from pulse_assets.cli.train import train
 

@@ -1,11 +1,14 @@
 """What a person sees and does in the Dagster UI, in a real browser."""
 
 import contextlib
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from pulse_assets.report.serve import report_server
 from pulse_assets.settings import TrainingOptions, dagster_home
 from pulse_assets.storage.store import open_store
+from pulse_assets_tests.execution.clusters import wait_until
 from pulse_assets_tests.report.made import make_pairs
 from pulse_assets_tests.report.test_page import build
 from pulse_assets_tests.test_four_ways import (
@@ -55,14 +59,14 @@ def report_url(settings):
 
 @pytest.fixture
 def dagster_ui(settings, report_url, tmp_path):
-    """The address of `dagster dev`, as `make ui` starts it."""
+    """The address of `dagster dev` behind the guard, as `make ui` starts it."""
     port, home = free_port(), dagster_home()
     home.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).parents[1] / "dagster.yaml", home)
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "pulse_assets.definitions"]
+    command = [sys.executable, "-m", "pulse_assets.dagster.ui", "dev"]
     with (tmp_path / "servers.log").open("w") as log:
         process = subprocess.Popen(
-            [*command, "-h", "127.0.0.1", "-p", str(port)],
+            [*command, "-m", "pulse_assets.definitions", "-h", "127.0.0.1", "-p", str(port)],
             env=deployment(settings)
             | quick_daemon()
             | {"PULSE_REPORT_URL": report_url, "BROKEN_VALUES": " ".join(BROKEN)},
@@ -71,6 +75,7 @@ def dagster_ui(settings, report_url, tmp_path):
         )
     try:
         wait_for(UserInterface(port), process, tmp_path / "servers.log")
+        assert "guard: browsers reach the UI as 127.0.0.1" in (tmp_path / "servers.log").read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -170,6 +175,94 @@ def test_a_person_finds_launches_watches_mends_and_reads(
     page.get_by_text("Failed", exact=True).first.wait_for()
 
 
+#: What a page may try; each tells whether the browser sent it and what became of it.
+ATTACK = """async ([ui, mutation]) => {
+  const address = `${ui}/graphql?query=${encodeURIComponent(mutation)}`;
+  const body = JSON.stringify({query: mutation});
+  const json = {"Content-Type": "application/json"};
+  const attempts = {
+    get: () => fetch(address, {mode: "no-cors"}),
+    image: () => new Promise((done) => { const image = new Image();
+      image.onload = image.onerror = done; image.src = address; }),
+    simple: () => fetch(address, {method: "POST", mode: "no-cors", body}),
+    json: () => fetch(`${ui}/graphql`, {method: "POST", headers: json, body}),
+    form: () => new Promise((done) => {
+      document.body.innerHTML = '<iframe name="hidden"></iframe><form method="post" ' +
+        'enctype="text/plain" target="hidden"><input name="a"></form>';
+      document.querySelector("iframe").addEventListener("load", done, {once: true});
+      document.forms[0].action = address; document.forms[0].submit(); }),
+    socket: () => new Promise((done) => {
+      const socket = new WebSocket(`${ui.replace("http", "ws")}/graphql`, "graphql-ws");
+      socket.onerror = () => done("refused");
+      socket.onopen = () => { socket.close(); done("open"); }; }),
+  };
+  const ended = {};
+  for (const [name, attempt] of Object.entries(attempts))
+    ended[name] = await attempt().then((answer) => answer?.type || answer, () => "blocked");
+  return ended;
+}"""
+STOLEN = 'mutation { setConcurrencyLimit(concurrencyKey: "stolen", limit: 3) }'
+STORED = "{ instance { concurrencyLimits { concurrencyKey } } }"
+
+
+@pytest.fixture
+def foreign_page(page):
+    """A page of another site: another port of this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>Foreign</title><body>")
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page.goto(f"http://127.0.0.1:{server.server_port}/")
+    yield page
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("program", ["dagster_webserver", "pulse_assets.dagster.ui webserver"])
+def test_a_page_on_another_port_can_use_dagster_and_cannot_use_it_behind_the_guard(
+    foreign_page, program, tmp_path
+):
+    port, home, log = free_port(), tmp_path / "home", tmp_path / "ui.log"
+    home.mkdir()
+    shutil.copy(Path(__file__).parents[1] / "dagster.yaml", home)
+    where = ("--empty-workspace", "-h", "127.0.0.1", "-p", str(port))
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *program.split(), *where],
+            env=os.environ | {"DAGSTER_HOME": str(home)},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        ui = UserInterface(port)
+        wait_until(lambda: answers(port), 60)
+        ended = foreign_page.evaluate(ATTACK, [f"http://127.0.0.1:{port}", STOLEN])
+        stolen = ui.ask(STORED)["instance"]["concurrencyLimits"]
+        guarded = program != "dagster_webserver"
+        assert bool(stolen) != guarded, ended
+        assert ended["socket"] == ("refused" if guarded else "open")
+        foreign_page.goto(f"http://127.0.0.1:{port}/runs")  # by a link or by its address
+        foreign_page.get_by_text("Runs", exact=True).first.wait_for()
+        assert ui.ask(STOLEN) == {"setConcurrencyLimit": True}
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def answers(port):
+    with contextlib.suppress(OSError):
+        return socket.create_connection(("127.0.0.1", port)).close() is None
+
+
 def test_a_person_searches_sorts_and_unfolds_the_report(page, tmp_path):
     file, errors = tmp_path / "report.html", []
     file.write_text(build(make_pairs(variables=("gdp", "cpi", "gdp_deflator"))), encoding="utf-8")
@@ -221,6 +314,39 @@ def test_a_person_searches_sorts_and_unfolds_the_report(page, tmp_path):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert errors == []
+
+
+def test_of_a_served_report_our_own_script_runs_and_no_other(page):
+    """What somebody has put into the page of the store: a script, a handler, a frame, a picture."""
+    report = build(make_pairs(variables=("gdp", "cpi", "gdp_deflator")))
+    planted = (
+        "<script>window.planted = 1</script><p onclick='window.planted = 2'>planted</p>"
+        "<img src='/picture' onerror='window.planted = 3'><iframe srcdoc='<p>frame'></iframe>"
+        "<a href='javascript:window.planted = 4'>follow</a>"
+    )
+    server = report_server(0, lambda: report.replace("</main>", f"{planted}</main>").encode())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    failed, said = [], []
+    page.on("requestfailed", lambda request: failed.append((request.url, request.failure)))
+    page.on("console", lambda message: said.append(message.text))
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/"
+        answer = page.goto(url)
+        assert answer.header_value("x-content-type-options") == "nosniff"
+        page.get_by_label("Search").fill("GDP")  # ours
+        assert page.locator("output").inner_text() == "2 of 3 listed"
+        page.get_by_text("planted", exact=True).click()
+        page.get_by_text("follow", exact=True).click()
+        assert page.evaluate("window.planted") is None
+        assert failed == [(f"{url}picture", "csp")]
+        assert sum("Content Security Policy" in line for line in said) >= 4
+        bar = page.locator("#trust .bar b").first  # styles of single cells hold
+        assert bar.evaluate("cell => cell.style.left") != ""
+        missing = page.request.get(f"{url}picture")
+        assert (missing.status, missing.headers["x-content-type-options"]) == (404, "nosniff")
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def as_number(text):

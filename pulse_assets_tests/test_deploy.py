@@ -203,6 +203,24 @@ def test_only_loopback_is_published():
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
+def test_each_webserver_that_is_started_has_the_guard_before_it():
+    """By `make ui` and one_machine.py as a module, in images under the command's usual name."""
+    started = {
+        name: (DEPLOY.parent / name).read_text() for name in ("Makefile", "deploy/one_machine.py")
+    }
+    for name, text in started.items():
+        assert "pulse_assets.dagster.ui" in text, name
+        assert not re.search(r"dagster dev|dagster_webserver|/dagster-webserver", text), name
+    image = " ".join((DEPLOY / "Dockerfile").read_text().split())
+    program = 'exec python -P -m pulse_assets.dagster.ui webserver "$@"'
+    assert f'{program}\\n\' \\ > "$(command -v dagster-webserver)"' in image
+    ui = services()["ui"]
+    assert (ui["image"], ui["command"][0]) == ("pulse-assets", "dagster-webserver")
+    helm = yaml.safe_load((DEPLOY / "dagster-helm.yaml").read_text())
+    (code,) = helm["dagster-user-deployments"]["deployments"]
+    assert helm["dagsterWebserver"]["image"] == code["image"]
+
+
 def test_the_instance_of_containers_is_one_that_dagster_takes(tmp_path, monkeypatch):
     from dagster._core.instance.ref import InstanceRef
 

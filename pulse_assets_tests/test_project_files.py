@@ -42,7 +42,7 @@ def test_one_version():
         for tag in re.findall(r"^ +tag: (\d\S*)$", text(f"deploy/{name}.yaml"), re.M)
     ]
     assert {cited, released, *tags} == {PROJECT["version"]}
-    assert len(tags) == 3
+    assert len(tags) == 4
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", ".ci/requirements.txt"])

@@ -4,12 +4,16 @@ import ast
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from packaging.version import Version
 
 from pulse_assets.errors import ConfigurationError, PulseError, RuleError, StoreError
+from pulse_assets.history.frames import read_data
 from pulse_assets.history.source import check_variable_name
 from pulse_assets.retrodiction.rules import resolve_rules
-from pulse_assets.settings import TrainingConfig
+from pulse_assets.settings import Settings, TrainingConfig
+from pulse_assets.settings.environment import ALLOW_VARIABLES, UI_HOSTS_VARIABLE
 from pulse_assets.storage.store import open_store
 
 ROOT = Path(__file__).parents[1]
@@ -71,7 +75,9 @@ def test_the_only_process_that_is_started_is_this_python_with_a_constant_program
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "subprocess.Popen"
     ]
-    assert ast.unparse(call.args[0]) == "[sys.executable, '-c', _PROGRAM, json.dumps(sys.path)]"
+    assert (
+        ast.unparse(call.args[0]) == "[sys.executable, '-P', '-c', _PROGRAM, json.dumps(sys.path)]"
+    )
 
 
 def test_modules_are_imported_by_name_in_the_listed_places_only():
@@ -112,6 +118,13 @@ HOSTILE = [
     "",
     "con:",
     "x.",
+    "-rf",
+    "--help",
+    "-",
+    "CON",
+    "nul",
+    "Lpt1",
+    "com9.x",
 ]
 
 
@@ -123,6 +136,37 @@ def test_a_hostile_name_of_a_variable_is_refused_on_one_printable_line(name):
     assert len(str(caught.value)) < 700
     with pytest.raises(ConfigurationError):
         TrainingConfig(variables=[name])
+
+
+@pytest.mark.parametrize("name", ["-rf", "--help", "CON", "aux.x"])
+def test_names_of_options_and_devices_are_refused_wherever_they_come_from(name, tmp_path):
+    """Once as a file's name, a column, a series of a long table, and a column of a data frame."""
+    (tmp_path / f"historical_{name}.csv").write_text("timestamp,value\n2020-01-01,1\n")
+    (tmp_path / "historical_good.csv").write_text("timestamp,value\n2020-01-01,1\n")
+    source = TrainingConfig(source=str(tmp_path)).open_source()
+    assert source.variables() == ["good"]
+    ((file, reason),) = source.unread().items()
+    assert file == f"historical_{name}.csv"
+    assert reason.startswith("its variable ")
+    assert reason.endswith(": rename it historical_<another name>.csv")
+
+    (tmp_path / f"historical_{name}.csv").unlink()
+    tables = {
+        "wide.csv": ("column", f"date,{name}\n2020-01-01,1\n"),
+        "panel.csv": ("series", f"unique_id,ds,y\n{name},2020-01-01,1\n"),
+    }
+    for table, (what, text) in tables.items():
+        (tmp_path / table).write_text(text)
+        with pytest.raises(PulseError) as caught:
+            TrainingConfig(source=str(tmp_path)).open_source().variables()
+        (tmp_path / table).unlink()
+        line = str(caught.value)
+        assert f"/{table}: " in line
+        assert f"{what} {name!r} cannot name a variable, it " in line
+        assert line.endswith(": rename it")
+    frame = pd.DataFrame({"date": ["2020-01-01"], name: [1.0]})
+    with pytest.raises(PulseError, match=f"column {name!r} cannot name a variable, it "):
+        read_data(frame)
 
 
 PATHS = ["../x", "a/../../x", "a//x", "/x", ".x", "a/.x", "a/\0", "..", "a/..", "./x"]
@@ -139,7 +183,7 @@ def test_no_path_leads_out_of_a_store(path, place, tmp_path):
 
 
 def test_files_with_hostile_names_are_no_variables(tmp_path):
-    for name in ("good", "<script>", "a b", "e\u0301", "..x", ".x"):
+    for name in ("good", "<script>", "a b", "e\u0301", "..x", ".x", "-rf", "--help", "CON"):
         (tmp_path / f"historical_{name}.csv").write_text("timestamp,value\n2020-01-01,1\n")
     (tmp_path / "historical_\N{CYRILLIC SMALL LETTER A}.csv").write_text("")
     (tmp_path / "historical_link.csv").symlink_to(tmp_path / "nowhere")
@@ -182,9 +226,45 @@ def test_servers_are_started_on_loopback_and_the_readme_says_that_there_is_no_lo
         line
         for file in (ROOT / "Makefile", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
         for line in file.read_text().splitlines()
-        if re.search(r"\bdagster(\) | |-web)dev\b|dagster-webserver", line)
+        if re.search(r"\bdagster(\) | |-web|\.ui )dev\b|dagster-webserver", line)
     ]
     assert started
+    assert any("dagster.ui dev" in line for line in started)
     assert all("-h 127.0.0.1" in line for line in started if "dev" in line)
     assert not any("0.0.0.0" in line for line in started)
     assert "has no login: serve it on 127.0.0.1 only" in (ROOT / "README.md").read_text()
+
+
+def test_security_md_names_tests_and_variables_that_are_there():
+    text = (ROOT / "SECURITY.md").read_text()
+    names = {path.name for path in (ROOT / "pulse_assets_tests").rglob("test_*.py")}
+    assert {*re.findall(r"`(test_\w+\.py)`", text)} <= names
+    assert {*re.findall(r"^\| `(PULSE_ALLOW_\w+)`", text, re.M)} == {*ALLOW_VARIABLES}
+    assert UI_HOSTS_VARIABLE in text
+
+
+def test_no_pinned_version_has_an_advisory_that_was_found():
+    """The table of SECURITY.md names packages and the first versions without the fault."""
+    text = (ROOT / "SECURITY.md").read_text()
+    rows = re.findall(r"^\| ([\w-]+) \| ((?:CVE|GHSA)-[^|]+) \| ([\d.]+) \|$", text, re.M)
+    assert len(rows) > 10
+    pinned = (ROOT / "constraints.txt").read_text()
+    for name, advisory, fixed in rows:
+        versions = re.findall(rf"^{name}==(\S+)", pinned, re.M)
+        # CI installs setuptools to build the project; it is no part of the constraints elsewhere.
+        assert versions or name == "setuptools", name
+        assert all(Version(version) >= Version(fixed) for version in versions), advisory
+
+
+URLS = ["javascript:alert(1)", "JavaScript:alert(1)//http://a", "data:text/html,x", "file:///etc"]
+
+
+@pytest.mark.parametrize("url", [*URLS, "//host/x", "host/x", "http://", "https:///x", "ftp://a"])
+def test_an_address_for_browsers_and_for_s3_is_one_on_the_web(url, monkeypatch):
+    """Whatever setting is called a URL: in Python, and from the environment."""
+    for name in (name for name in Settings.model_fields if name.endswith("_url")):
+        with pytest.raises(ConfigurationError, match=f"^{name} = .* is no address on the web: "):
+            Settings(**{name: url})
+    with pytest.raises(ConfigurationError, match="begin it with http:// or https://"):
+        Settings.from_environment({"PULSE_REPORT_URL": url})
+    assert Settings(report_url="HTTPS://a.example/x").report_url == "HTTPS://a.example/x"

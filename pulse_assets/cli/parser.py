@@ -261,6 +261,15 @@ def _add_options(parser: argparse.ArgumentParser, command: Command) -> None:
         type=Path,
         help="YAML file of settings by name, such as `batch_size_days: 7`; options override it",
     )
+    if "models" not in command.unused:
+        group.add_argument(
+            "--rules-path",
+            metavar="DIR",
+            nargs="+",
+            type=Path,
+            help="directories of modules with your own rules, searched after what is installed and "
+            "before the working directory",
+        )
     if command.prints_json:
         group.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
 

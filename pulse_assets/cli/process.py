@@ -1,18 +1,20 @@
 """What a command knows of its process and changes in it: its age, modules, memory, interrupts."""
 
 import gc
+import json
 import os
 import signal
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from pulse_assets.errors import ConfigurationError
 from pulse_assets.execution.interrupts import lasting_interrupts
 from pulse_assets.execution.process_start import ticks_at_start
 from pulse_assets.execution.worker_server import ONE_THREAD
+from pulse_assets.retrodiction.rule_path import RULES_PATH
 
 #: Objects that are created before Python searches the youngest ones for garbage; by default 700. A
 #: short training creates fewer, so it never searches; a longer one keeps 100 MB of garbage at most.
@@ -20,17 +22,36 @@ _FEW_COLLECTIONS: Final = 1_000_000
 
 
 @contextmanager
-def own_process() -> Iterator[None]:
+def own_process(rules_path: Sequence[Path] = ()) -> Iterator[None]:
     """Set up this process for a command, which owns it.
 
-    Rules in modules of the working directory can be named, as with `dagster -m`. SIGTERM, which
-    stops a container or a service, means the same as Ctrl-C. An interrupt that Python loses is
-    sent again.
+    Rules in modules of `rules_path` and of the working directory can be named: the processes of
+    rules search there, after all that is installed. Nothing else does, in this process or in one
+    that it starts. SIGTERM, which stops a container or a service, means the same as Ctrl-C. An
+    interrupt that Python loses is sent again.
+
+    Args:
+        rules_path: directories of the user's rules.
+
+    Raises:
+        ConfigurationError: one of them is no directory.
     """
-    sys.path.insert(0, str(Path.cwd()))
+    for folder in rules_path:
+        if not folder.is_dir():
+            raise ConfigurationError(f"--rules-path {folder} is no directory: correct it")
+    folders = [str(folder.absolute()) for folder in (*rules_path, Path.cwd())]
+    # Without PYTHONSAFEPATH a new Python searches the working directory first.
+    ours = {RULES_PATH: json.dumps(folders), "PYTHONSAFEPATH": "1"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with lasting_interrupts():
-        yield
+    try:
+        with lasting_interrupts():
+            yield
+    finally:  # a script may have called the command
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ.update({} if value is None else {name: value})
 
 
 @contextmanager

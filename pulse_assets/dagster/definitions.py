@@ -27,7 +27,7 @@ from pulse_assets.dagster.io_managers import (
 )
 from pulse_assets.dagster.jobs import retrodiction_training
 from pulse_assets.dagster.partitions import show_batches
-from pulse_assets.dagster.resources import DataResource, training_resource
+from pulse_assets.dagster.resources import data_resource, training_resource
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.execution.tally import NoProgress
 from pulse_assets.settings import Settings, TrainingOptions
@@ -84,7 +84,7 @@ def build_definitions(
     executor = executor or _dask_executor()
     standard = {
         "training": training_resource(deployment.options),
-        "data": DataResource.of(settings),
+        "data": data_resource(settings),
         "progress": NoProgress(),
         **{name: _over_store(deployment, manager) for name, manager in _IO_MANAGERS.items()},
     }

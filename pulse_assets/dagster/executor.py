@@ -5,18 +5,25 @@ steps whose upstream failed, and ignores retries. Here Dagster's in-process exec
 by its own rules for failures and retries, and only the batches inside a step go to the cluster.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import dagster as dg
 from dagster_dask import dask_executor
+from dask.utils import parse_bytes
 
 from pulse_assets.dagster.connections import few_rows, keep_connections
 from pulse_assets.dagster.run_process import fail_dead_runs, process_tags
+from pulse_assets.errors import ConfigurationError
 from pulse_assets.execution.cluster import ANY_PORT, TLS_FILES, ClusterSpec, open_cluster
 from pulse_assets.execution.interrupts import lasting_interrupts
 from pulse_assets.retrodiction.rule_process import fresh_hosts
+from pulse_assets.settings.limits import check_limits
 from pulse_assets.settings.processors import usable_processors
+
+#: Options of a cluster that the run opens on its own machine; those of Dask's LocalCluster that
+#: change nothing but its size and where its dashboard is.
+LOCAL_OPTIONS: Final = ("n_workers", "threads_per_worker", "memory_limit", "dashboard_address")
 
 
 class BatchDaskExecutor(dg.Executor):
@@ -65,7 +72,10 @@ def _config_schema() -> dict[str, Any]:
 
 
 def _local() -> dg.Field:
-    """Describe the options that matter of a cluster that the run opens on its own machine."""
+    """Describe the options of a cluster that the run opens on its own machine.
+
+    Others of Dask's are refused: `preload` would import what it names, in the workers and here.
+    """
     options = {
         "n_workers": dg.Field(
             dg.Int,
@@ -76,6 +86,11 @@ def _local() -> dg.Field:
         "threads_per_worker": dg.Field(
             dg.Int, default_value=1, description="threads in each process, at least 1"
         ),
+        "memory_limit": dg.Field(
+            dg.String,
+            is_required=False,
+            description="memory of each worker, such as 2GiB; default: its share of the machine's",
+        ),
         "dashboard_address": dg.Field(
             dg.String,
             default_value=ANY_PORT,
@@ -84,8 +99,8 @@ def _local() -> dg.Field:
         ),
     }
     return dg.Field(
-        dg.Permissive(options),
-        description="processes on the run's machine; takes all options of dask's LocalCluster",
+        dg.Permissive(options),  # so that the message about another one is ours
+        description=f"processes on the run's machine; options: {', '.join(options)}",
     )
 
 
@@ -121,10 +136,38 @@ def batch_dask_executor(config: dict[str, Any]) -> dict[str, Any]:
     """Compute the batches of a run on Dask: `cluster: {local: {n_workers: 4}}` or `existing`.
 
     Raises:
-        DagsterInvalidConfigError: a number is out of bounds.
+        DagsterInvalidConfigError: a number is out of bounds, `local` has an option that it does not
+            take, or the deployment does not allow the scheduler or type of cluster.
     """
-    for name in ("n_workers", "threads_per_worker"):
-        count = config["cluster"].get("local", {}).get(name, 1)
-        if count < 1:
-            raise dg.DagsterInvalidConfigError(f"{name} = {count} must be at least 1", [], config)
+    ((kind, options),) = config["cluster"].items()
+    try:
+        if kind == "local":
+            _check_local(options)
+        else:
+            check_limits({"scheduler": options["address"] if kind == "existing" else kind})
+    except ConfigurationError as error:
+        raise dg.DagsterInvalidConfigError(str(error), [], config) from None
     return config
+
+
+def _check_local(options: Mapping[str, Any]) -> None:
+    """Check the options of a cluster that the run opens on its own machine.
+
+    Raises:
+        ConfigurationError: one is unknown, a number is out of bounds, or memory cannot be read.
+    """
+    if unknown := sorted(options.keys() - LOCAL_OPTIONS):
+        raise ConfigurationError(
+            f"cluster local has no option {unknown[0]!r}: it takes {', '.join(LOCAL_OPTIONS)}; "
+            "remove it"
+        )
+    for name in ("n_workers", "threads_per_worker"):
+        if (count := options.get(name, 1)) < 1:
+            raise ConfigurationError(f"{name} = {count} must be at least 1")
+    if (limit := options.get("memory_limit")) is not None:
+        try:
+            is_size = parse_bytes(limit) > 0
+        except ValueError:
+            is_size = False
+        if not is_size:
+            raise ConfigurationError(f"memory_limit = {limit!r} is no size: write one as 2GiB")

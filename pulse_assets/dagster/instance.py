@@ -67,6 +67,10 @@ _ATTEMPTS: Final = 8
 #: Seconds to wait for another process that creates the records.
 _LOCK_SECONDS: Final = 120.0
 
+#: Names of entries of a `dagster.yaml` whose values are imported: Dagster's, and those of Python's
+#: `logging`, which it passes on.
+_CODE: Final = frozenset({"module", "class", "custom_instance_class", "()"})
+
 #: Dagster's message that a variable in `dagster.yaml` is not in the environment.
 _NOT_SET: Final = re.compile('environment variable "(.+?)" which is not set')
 
@@ -135,6 +139,7 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
     try:
         home.mkdir(parents=True, exist_ok=True)
         _write_default(file)
+        _refuse_classes(file)
         ref = _ref_of(home)
         if ref.compute_logs_data.class_name == "LocalComputeLogManager":
             ref = InstanceRef.from_dir(str(home), overrides=NO_COMPUTE_LOGS)
@@ -154,6 +159,41 @@ def _instance_at(home: Path) -> dg.DagsterInstance:
         raise ConfigurationError(
             f"{file} names what is not installed ({error}): install it, or correct the file"
         ) from error
+
+
+def _refuse_classes(file: Path) -> None:
+    """Refuse code that a `dagster.yaml` names which was only found in the working directory.
+
+    The directory may be somebody else's: a download, or a folder that others can write. Who sets
+    DAGSTER_HOME has chosen the file.
+
+    Raises:
+        ConfigurationError: it names a class or a module.
+    """
+    if os.environ.get("DAGSTER_HOME"):
+        return
+    if named := next(_code_in(yaml.safe_load(file.read_text(encoding="utf-8"))), None):
+        raise ConfigurationError(
+            f"{file} names code ({named}), and was found in the working directory without being "
+            f"asked for: remove it, or set DAGSTER_HOME={file.parent} if you trust the file"
+        )
+
+
+def _code_in(value: object) -> Iterator[str]:
+    """Yield the entries of a YAML file that name code to be imported.
+
+    Example:
+        >>> list(_code_in({"logs": [{"module": "a", "class": "B"}], "local": {"port": 1}}))
+        ['module: a', 'class: B']
+    """
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if str(name) in _CODE:
+                yield " ".join(f"{name}: {part}".split())[:100]
+            yield from _code_in(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _code_in(part)
 
 
 def _ref_of(home: Path) -> InstanceRef:

@@ -339,3 +339,42 @@ def grouped_rows(instance: dg.DagsterInstance) -> AbstractContextManager[None]:
     storage = instance.event_log_storage
     groups = storage if isinstance(storage, _LastingEvents) else vars(storage).get(_GROUPS)
     return groups.group() if groups else nullcontext()
+
+
+def serve_webserver(arguments: Sequence[str], guard: Callable[[Any], Any]) -> None:
+    """Run the command `dagster-webserver` with a guard in front of its application.
+
+    Args:
+        arguments: the options of the command.
+        guard: returns the ASGI application to serve instead of Dagster's.
+    """
+    from dagster_webserver import cli
+
+    program: Any = cli
+    build = program.create_app_from_workspace_process_context
+
+    def build_guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return guard(build(*args, **kwargs))
+
+    program.create_app_from_workspace_process_context = build_guarded
+    program.cli([*arguments], auto_envvar_prefix="DAGSTER_WEBSERVER")
+
+
+def run_dev(arguments: Sequence[str], webserver: Sequence[str]) -> None:
+    """Run the command `dagster dev` with another program as its webserver.
+
+    Args:
+        arguments: the options of the command.
+        webserver: Python's options for the program, which takes those of `dagster-webserver`.
+    """
+    from dagster._cli import cli, dev
+
+    program: Any = dev
+    start, own = program.open_ipc_subprocess, ["-m", "dagster_webserver"]
+
+    def start_other(parts: list[str], **kwargs: Any) -> Any:  # noqa: ANN401
+        is_webserver = parts[1:3] == own
+        return start([parts[0], *webserver, *parts[3:]] if is_webserver else parts, **kwargs)
+
+    program.open_ipc_subprocess = start_other
+    cli(["dev", *arguments], auto_envvar_prefix="DAGSTER_CLI")

@@ -1,11 +1,13 @@
 """The resources of the graph: what a run predicts, and where it reads and writes.
 
 The launchpad checks types, choices and names while a user types. It does not check bounds, because
-Dagster's description of a configuration has none. The bounds of `training` are checked when a run
-is launched and planned, by a function that Dagster calls to map one configuration to another.
+Dagster's description of a configuration has none. Bounds, and what the deployment allows a run to
+name, are checked when a run is launched and planned, by a function that Dagster calls to map one
+configuration to another.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import dagster as dg
@@ -14,6 +16,7 @@ from pydantic import BaseModel, Field, create_model
 from pulse_assets.errors import PulseError
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
+from pulse_assets.settings.limits import check_limits
 from pulse_assets.settings.setting import per_run_settings
 
 #: The settings of a deployment that one run may change: they fix no partition.
@@ -79,7 +82,10 @@ def training_resource(defaults: TrainingOptions) -> dg.ResourceDefinition:
         """
         try:
             options = TrainingOptions(**config)
-            resolve_rules([name for name in options.models or () if ":" not in name])
+            named = options.models or ()
+            resolve_rules([name for name in named if ":" not in name])
+            own = {"models": defaults.models}
+            check_limits({"models": [name for name in named if ":" in name]}, own)
         except PulseError as error:
             raise dg.DagsterInvalidConfigError(str(error), [], config) from None
         return options.model_dump()
@@ -87,21 +93,19 @@ def training_resource(defaults: TrainingOptions) -> dg.ResourceDefinition:
     return training
 
 
-class DataResource(dg.ConfigurableResource):
+@dataclass(frozen=True)
+class DataResource:
     """Where a run reads and writes: source, store and how to reach S3.
 
     The launchpad shows the settings of the deployment; a run may use others.
     """
 
-    @classmethod
-    def of(cls, settings: Settings) -> "DataResource":
-        """Return the resource of a deployment, whose fields have its settings as their defaults.
-
-        If a run names some fields and leaves out others, Dagster fills in the defaults of the
-        class, not the values of an instance. So each deployment has a class of its own.
-        """
-        fields = _fields(Settings, settings.model_dump(include={*DATA_SETTINGS}))
-        return create_model(cls.__name__, __base__=cls, __doc__=cls.__doc__, **fields)()
+    store: str
+    source: str
+    max_source_bytes: int | None
+    aws_region: str | None
+    aws_profile: str | None
+    s3_endpoint_url: str | None
 
     def applied_to(self, settings: Settings) -> Settings:
         """Return the settings of the deployment, changed as this run says.
@@ -109,6 +113,32 @@ class DataResource(dg.ConfigurableResource):
         Raises:
             ConfigurationError: a value cannot be used; the message says why.
         """
-        return Settings(
-            **settings.model_dump() | {name: getattr(self, name) for name in DATA_SETTINGS}
-        )
+        return Settings(**settings.model_dump() | asdict(self))
+
+
+@dg.resource(config_schema=dict)
+def _data(context: dg.InitResourceContext) -> DataResource:
+    return DataResource(**context.resource_config)
+
+
+def data_resource(settings: Settings) -> dg.ResourceDefinition:
+    """Return the resource `data`, whose fields have the settings of a deployment as defaults."""
+    defaults = settings.model_dump(include={*DATA_SETTINGS})
+    launchpad = create_model("_LaunchpadData", __base__=dg.Config, **_fields(Settings, defaults))
+
+    @dg.configured(_data, config_schema=launchpad.to_config_schema().config_type)
+    def data(config: dict[str, Any]) -> dict[str, Any]:
+        """Check where a run reads and writes, and whether the deployment allows it.
+
+        Raises:
+            DagsterInvalidConfigError: a value cannot be used; the message says why.
+        """
+        try:
+            run = Settings(**settings.model_dump() | config)
+            chosen = run.model_dump(include={*DATA_SETTINGS})
+            check_limits(chosen, defaults)
+        except PulseError as error:
+            raise dg.DagsterInvalidConfigError(str(error), [], config) from None
+        return chosen
+
+    return data

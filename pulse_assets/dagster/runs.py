@@ -77,7 +77,10 @@ def execute_training(
         KeyboardInterrupt: an interrupt ended the run.
     """
     definitions = build_definitions(
-        settings, resources={"progress": progress}, executor=dg.in_process_executor
+        settings,
+        options=options,  # its own, which no limit of the environment concerns
+        resources={"progress": progress},
+        executor=dg.in_process_executor,
     )
     job, run_id, outcome = definitions.resolve_job_def(JOB_NAME), new_run_id(), RunOutcome()
     try:
@@ -141,7 +144,7 @@ def materialize(
     settings = config.settings()
     with fresh_hosts():
         options = check_ready(settings, config.options())
-        job = build_definitions(settings).resolve_job_def(JOB_NAME)
+        job = build_definitions(settings, options=options).resolve_job_def(JOB_NAME)
         with open_instance(dagster_home()) as instance:
             check(settings, options)
             register_batches(settings, instance)

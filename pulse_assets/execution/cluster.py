@@ -166,6 +166,20 @@ def _security(spec: ClusterSpec) -> "Security | None":
     return Security(require_encryption=True, **files) if files else None
 
 
+def _own_certificates() -> "Security | None":
+    """Return certificates of a new authority, which lives as long as the cluster; None without it.
+
+    Whoever else has an account on this machine can reach the ports on loopback, and a scheduler
+    runs whatever it is sent. With TLS it listens to those only who have one of these certificates.
+    """
+    from distributed import Security
+
+    try:
+        return Security.temporary()
+    except ImportError:  # the extra `tls` is not installed
+        return None
+
+
 def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed is imported late
     import dask.config
     from distributed import LocalCluster
@@ -176,6 +190,8 @@ def _start_local(options: dict[str, Any]) -> Any:  # noqa: ANN401 - distributed 
         "env": ONE_THREAD,
         "preload": ["pulse_assets.execution.worker_setup"],
     }
+    if security := _own_certificates():
+        defaults |= {"security": security, "protocol": "tls://"}
     # The fan-out counts the tries of a batch that loses its worker.
     scheduler = {"allowed_failures": 0, **options.get("scheduler_kwargs", {})}
     if options.get("dashboard_address") is None:

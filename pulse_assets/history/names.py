@@ -8,8 +8,11 @@ from typing import Final
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.records import DefectError
 
-#: What may stand for the variable in the name of a file.
-NAME: Final = re.compile(r"(?!\.|.*\.\.|.*\.$)[A-Za-z0-9_.-]{1,100}")
+#: Names that Windows keeps for devices, with any ending and in either case.
+_DEVICES: Final = r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?"
+#: What may stand for the variable in the name of a file. Programs take a word for an option if it
+#: begins with a dash.
+NAME: Final = re.compile(rf"(?!-|\.|.*\.\.|.*\.$|{_DEVICES}$)[A-Za-z0-9_.-]{{1,100}}")
 #: Changed names that a note shows.
 _SHOWN: Final = 5
 
@@ -19,8 +22,10 @@ def check_variable_name(name: str) -> None:
 
     Raises:
         ConfigurationError: it has other characters than A-Z a-z 0-9 _ . -, two dots in a row, a
-            dot first or last, or more than 100 characters.
+            dash first, a dot first or last, or more than 100 characters, or Windows has it.
     """
+    if fault := name_fault(name):
+        raise ConfigurationError(f"variable {name!r} {fault}: rename it")
     if not NAME.fullmatch(name):
         raise ConfigurationError(
             f"variable {name[:120]!r}: use 1 to 100 of the characters A-Z a-z 0-9 _ . -, without "
@@ -28,17 +33,32 @@ def check_variable_name(name: str) -> None:
         )
 
 
-def plain_name(text: str) -> str:
-    """Return the nearest name that a variable may have; empty if none of its characters may stay.
+def name_fault(name: str) -> str | None:
+    """Return why a name would mean something else as a word of a command or a file; None if not.
 
     Example:
-        >>> plain_name("S&P: indust"), plain_name("Zölle"), plain_name("a..b")
-        ('S_P_indust', 'Zolle', 'a.b')
+        >>> name_fault("--help")
+        'begins with a dash, as an option does'
+        >>> name_fault("con.sum"), name_fault("consumption")
+        ('is the name of a device in Windows', None)
     """
-    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
-    ascii_only = plain.encode("ascii", "ignore").decode()
+    if name.startswith("-"):
+        return "begins with a dash, as an option does"
+    return "is the name of a device in Windows" if re.fullmatch(_DEVICES, name) else None
+
+
+def plain_name(text: str) -> str:
+    """Return the nearest name that a variable may have; empty if there is none.
+
+    Example:
+        >>> plain_name("S&P: indust"), plain_name("Zölle"), plain_name("a..b"), plain_name("NUL")
+        ('S_P_indust', 'Zolle', 'a.b', '')
+    """
+    separate = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    ascii_only = separate.encode("ascii", "ignore").decode()
     named = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9.-]+", "_", ascii_only))
-    return named.strip("_.-")[:100].rstrip(".")
+    plain = named.strip("_.-")[:100].rstrip(".")
+    return "" if name_fault(plain) else plain
 
 
 def variable_names(names: Iterable[str], what: str) -> dict[str, str]:
@@ -49,7 +69,8 @@ def variable_names(names: Iterable[str], what: str) -> dict[str, str]:
         what: what has these names, for messages: `series` or `column`.
 
     Raises:
-        DefectError: a name has no allowed character, or two series would have the same name.
+        DefectError: a name has no allowed character, is an option or a device, or two series would
+            have the same name.
 
     Example:
         >>> variable_names(["RPI", "S&P 500"], "column")
@@ -57,6 +78,10 @@ def variable_names(names: Iterable[str], what: str) -> dict[str, str]:
     """
     variables, owners = {}, {}
     for name in names:
+        if fault := name_fault(name):
+            raise DefectError(
+                f"{what} {name[:120]!r} cannot name a variable, it {fault}: rename it"
+            )
         variable = name if NAME.fullmatch(name) else plain_name(name)
         if not variable:
             raise DefectError(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 from typing import Final
 
-from pulse_assets.history.names import plain_name
+from pulse_assets.history.names import name_fault, plain_name
 from pulse_assets.history.readers import SUFFIXES, TABLE_SUFFIXES
 from pulse_assets.history.source_files import FORECASTS, PREFIX, TABLES
 
@@ -167,6 +167,8 @@ def _explain_table(name: str) -> str:
 
 def _explain(name: str, read: Collection[str], suffixes: Collection[str]) -> str:
     variable, ending = variable_of(name), _ending(name)
+    if fault := name_fault(_without_ending(name).removeprefix(PREFIX)):
+        return f"its variable {fault}: rename it {PREFIX}<another name>.{ending or 'csv'}"
     if not variable:
         return f"it names no variable: rename it {PREFIX}<variable>.csv"
     suffix = ending if ending in suffixes else "csv"

@@ -16,6 +16,7 @@ from pulse_assets.report.calibration import describe_section
 from pulse_assets.report.cards import ReportTables, make_cards
 from pulse_assets.report.heat_map import skill_rows
 from pulse_assets.report.periods import describe_periods
+from pulse_assets.report.policy import content_policy, script
 from pulse_assets.report.significance import describe_significance_section
 from pulse_assets.retrodiction.rules import (
     ENSEMBLE,
@@ -70,6 +71,8 @@ def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
         _environment()
         .get_template("page.html")
         .render(
+            policy=content_policy(),
+            script=script(),
             results=results,
             ranked=ranked,
             figured=figured,

@@ -9,9 +9,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from pulse_assets.errors import StoreError
+from pulse_assets.report.policy import content_policy
 
 #: Host names that a browser on this machine uses; a page elsewhere would use another one.
 _HOSTS: Final = ("127.0.0.1", "localhost")
+#: The page in the store may be of somebody who can write there: no script but ours runs in it.
+_HEADERS: Final = {
+    "Content-Security-Policy": f"{content_policy()}; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
 def report_server(port: int, read: Callable[[], bytes]) -> ThreadingHTTPServer:
@@ -42,6 +50,12 @@ def report_server(port: int, read: Callable[[], bytes]) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(page)
             return None
+
+        def end_headers(self) -> None:
+            """Add to each answer what a browser may do with it."""
+            for name, value in _HEADERS.items():
+                self.send_header(name, value)
+            super().end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
             """Write nothing: the terminal belongs to the UI."""

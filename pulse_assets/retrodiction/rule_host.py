@@ -10,6 +10,7 @@ request, at the latest when the time of the request is over.
 """
 
 import fcntl
+import json
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ import numpy as np
 
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction.failures import OriginFailure, failed_everywhere
+from pulse_assets.retrodiction.rule_path import RULES_PATH
 from pulse_assets.retrodiction.rule_wire import Message, pack, receive
 from pulse_assets.retrodiction.user_rules import ImportedRule, UserRule, import_rule
 
@@ -194,6 +196,7 @@ def _prepare(pipes: _Pipes) -> None:
 def main() -> None:
     """Answer requests until there are no more."""
     process, pipes, rules = os.getpid(), _Pipes(), _Rules()
+    sys.path += json.loads(os.environ.get(RULES_PATH, "[]"))
     _prepare(pipes)
     answers: dict[str, Any] = {"describe": rules.describe, "forecast": rules.forecast}
     while True:

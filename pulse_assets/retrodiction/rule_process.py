@@ -27,7 +27,8 @@ _CHECK_INTERVAL: Final = 0.2
 #: Seconds that a host has to end after its pipe is closed.
 _END_TIMEOUT: Final = 2.0
 
-#: The program of a host. It searches modules in the same places as this process.
+#: The program of a host. It searches modules in the same places as this process, and those of rules
+#: in further ones.
 _PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from pulse_assets.retrodiction.rule_host import main; main()"
@@ -49,7 +50,7 @@ class _Process:
         try:
             # Dask's workers may not start processes by multiprocessing.
             self._popen = subprocess.Popen(  # noqa: S603 - no shell, and no text of a user's
-                [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)],
+                [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,

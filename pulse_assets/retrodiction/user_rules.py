@@ -327,7 +327,8 @@ def _module(reference: str, name: str) -> ModuleType:
         kind, message = describe_error(error)
         raise RuleError(
             f"rule {reference!r}: cannot import module {name!r}: {kind}: {message}. "
-            "It must be installed or on PYTHONPATH, on the workers too."
+            "It must be installed, on PYTHONPATH or in --rules-path; on workers of another cluster "
+            "installed or on PYTHONPATH."
         ) from error
 
 

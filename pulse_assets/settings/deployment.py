@@ -1,6 +1,7 @@
 """The settings of a deployment: where data lies and which batches exist."""
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -151,6 +152,14 @@ class Settings(Checked):
             return value
         # Workers may have another working directory.
         return str(Path(value).expanduser().absolute())
+
+    @field_validator("code_url", "report_url", "s3_endpoint_url")
+    @classmethod
+    def _on_the_web(cls, value: str | None) -> str | None:
+        """Refuse what a browser would run or open elsewhere, such as `javascript:` and `file:`."""
+        if value and not re.match(r"(?i)https?://[^/?#]", value):
+            raise ValueError("is no address on the web: begin it with http:// or https://")
+        return value
 
     @field_validator("start_date", "end_date", mode="before")
     @classmethod

@@ -9,6 +9,17 @@ from pulse_assets.errors import ConfigurationError
 _PREFIX: Final = "PULSE_"
 #: The variable that names a file of settings.
 CONFIG_VARIABLE: Final = "PULSE_CONFIG"
+#: The variable that names the hosts by which browsers reach the UI, see `dagster.guard`.
+UI_HOSTS_VARIABLE: Final = "PULSE_UI_HOSTS"
+#: What the variables begin with that limit what the configuration of a run may name.
+ALLOW: Final = "PULSE_ALLOW_"
+#: Those limits, see `settings.limits`.
+ALLOW_VARIABLES: Final = tuple(
+    f"{ALLOW}{what}"
+    for what in ("SCHEDULERS", "STORES", "SOURCES", "RULES", "ENDPOINTS", "PROFILES")
+)
+#: Variables that are read and set no field.
+_OTHERS: Final = (CONFIG_VARIABLE, UI_HOSTS_VARIABLE, *ALLOW_VARIABLES)
 #: How similar the names of an unread variable and of one that is read must be, 0..1.
 _ALIKE: Final = 0.85
 
@@ -29,10 +40,14 @@ def check_unread(
         ConfigurationError: a variable looks like a setting; the message says what to do instead.
     """
     for name in sorted(names):
-        if not name.startswith(_PREFIX) or name in {*variables, CONFIG_VARIABLE}:
+        if not name.startswith(_PREFIX) or name in {*variables, *_OTHERS}:
             continue
-        if near := get_close_matches(name, [*variables, CONFIG_VARIABLE], 1, _ALIKE):
+        if near := get_close_matches(name, [*variables, *_OTHERS], 1, _ALIKE):
             raise ConfigurationError(f"the variable {name} is not read: did you mean {near[0]}?")
+        if name.startswith(ALLOW):  # a limit that does not hold would look as if it did
+            raise ConfigurationError(
+                f"the variable {name} is not read: the limits are {', '.join(ALLOW_VARIABLES)}"
+            )
         setting = name.removeprefix(_PREFIX).lower()
         if setting in settings:
             raise ConfigurationError(

@@ -180,3 +180,40 @@ def test_a_home_below_a_file_is_one_line(tmp_path):
         open_instance(tmp_path / "file" / "home"),
     ):
         pass
+
+
+CODE = {
+    "a run launcher": "run_launcher: {module: evil, class: Launcher}",
+    "a class inside": "compute_logs: {config: {deep: [{class: Evil}]}}",
+    "an instance": "instance_class: {module: evil, class: Instance}",
+    "a log handler": "python_logs: {dagster_handler_config: {handlers: {a: {(): evil.run}}}}",
+}
+
+
+@pytest.mark.parametrize("text", CODE.values(), ids=CODE)
+def test_code_in_a_dagster_yaml_that_was_only_found_is_not_run(text, tmp_path, monkeypatch, capsys):
+    """A stray module would write a file when it is imported."""
+    (tmp_path / ".pulse").mkdir()
+    (tmp_path / ".pulse" / "dagster.yaml").write_text(text)
+    (tmp_path / "evil.py").write_text("open('ran', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME")
+    assert main(["--batch-limit", "1", "--max-workers", "1", "--models", "naive"]) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    home = (tmp_path / ".pulse").resolve()
+    assert line.startswith(f"error: {home / 'dagster.yaml'} names code (")
+    assert line.endswith(f"remove it, or set DAGSTER_HOME={home} if you trust the file")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_who_sets_the_home_may_name_classes(tmp_path, monkeypatch):
+    launcher = "{module: dagster._core.launcher.default_run_launcher, class: DefaultRunLauncher}"
+    (tmp_path / "dagster.yaml").write_text(f"run_launcher: {launcher}\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with open_instance(dagster_home()) as instance:
+        assert type(instance.run_launcher).__name__ == "DefaultRunLauncher"
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")  # of the default kind
+    monkeypatch.delenv("DAGSTER_HOME")
+    with open_instance(tmp_path) as instance:
+        assert instance.get_runs() == []

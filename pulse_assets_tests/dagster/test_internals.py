@@ -12,7 +12,7 @@ import pulse_assets
 
 PACKAGE = Path(pulse_assets.__file__).parent
 INTERNALS = PACKAGE / "dagster" / "internals.py"
-MOST_NAMES = 11
+MOST_NAMES = 13
 
 
 def private_names(module):
@@ -41,6 +41,11 @@ def private(name):
 
 def parameters(function):
     return [*inspect.signature(function).parameters]
+
+
+def webserver():
+    """The module of the command `dagster-webserver`."""
+    return importlib.import_module("dagster_webserver.cli")
 
 
 def postgres():
@@ -99,6 +104,13 @@ CONTRACT = {
             *(["event"], ["events"], []),
             *(["conn", "events", "event_ids"], ["conn", "event", "event_id"]),
         ]
+    ),
+    "cli": lambda _: "dev" in private("cli").commands,
+    "dev": lambda _: parameters(private("dev").open_ipc_subprocess)[:1] == ["parts"],
+    "dagster_webserver.cli": lambda _: (
+        parameters(webserver().create_app_from_workspace_process_context)[:1]
+        == ["workspace_process_context"]
+        and {"host", "port", "workspace"} <= {option.name for option in webserver().cli.params}
     ),
     "SqliteRunStorage": lambda _: parameters(private("SqliteRunStorage").connect) == ["self"],
     "SqliteRunStorage._conn_string": lambda instance: instance.run_storage._conn_string.startswith(

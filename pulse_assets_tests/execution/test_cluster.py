@@ -1,12 +1,15 @@
 """The cluster is open during its block and only then; what cannot be opened is explained."""
 
+import asyncio
 import gc
 import os
 import sys
 
 import psutil
 import pytest
-from distributed import Client
+from distributed import Client, Security
+from distributed.comm import connect
+from distributed.comm.core import FatalCommClosedError
 
 from pulse_assets.errors import ClusterError
 from pulse_assets.execution import cluster
@@ -85,11 +88,44 @@ def test_a_local_cluster_takes_its_options_and_ends_with_the_block():
         described = describe_cluster(client)
         (threads,) = client.run(os.environ.get, "OMP_NUM_THREADS").values()
     assert (described["workers"], described["threads"]) == (1, 2)
-    assert described["scheduler"].startswith("tcp://127.0.0.1:")
+    assert described["scheduler"].startswith("tls://127.0.0.1:")
     assert described["dashboard"].startswith("http://127.0.0.1:")
     assert threads == "1"
     with pytest.raises(OSError, match=r"Timed out|refused"):
-        Client(described["scheduler"], timeout=1, set_as_default=False)
+        Client(described["scheduler"], timeout=1, security=client.security, set_as_default=False)
+
+
+@pytest.mark.slow
+def test_another_account_of_this_machine_cannot_use_a_local_cluster(monkeypatch):
+    """It reaches the ports of scheduler, worker and nanny; without a certificate none answers."""
+    with open_cluster(ClusterSpec("local", {"n_workers": 1}, forced=True)):
+        info = active_client().scheduler_info()["workers"]
+        (worker,) = info.values()
+        places = [active_client().scheduler.address, *info, worker["nanny"]]
+        for place in places:
+            assert place.startswith("tls://127.0.0.1:")
+            for address, security in (
+                (place.replace("tls://", "tcp://"), None),
+                (place, Security.temporary()),  # of an authority of their own
+            ):
+                with pytest.raises((OSError, FatalCommClosedError, TimeoutError)):
+                    asyncio.run(_identify(address, security))
+        assert active_client().submit(sum, [1, 2]).result() == 3
+
+
+async def _identify(address, security):
+    arguments = security.get_connection_args("client") if security else {}
+    comm = await connect(address, timeout=2, **arguments)
+    try:
+        await comm.write({"op": "identity", "reply": True})
+        return await asyncio.wait_for(comm.read(), 2)
+    finally:
+        comm.abort()
+
+
+def test_without_the_extra_a_local_cluster_has_no_certificates(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    assert cluster._own_certificates() is None
 
 
 def test_a_cluster_may_have_no_worker_yet():
