@@ -24,6 +24,7 @@ from botocore.exceptions import (
 )
 
 from pulse_assets.errors import ConfigurationError
+from pulse_assets.storage.usage import count_request
 
 T = TypeVar("T")
 
@@ -173,11 +174,13 @@ def connect(settings: S3Settings) -> S3Connection:
         BotoCoreError: the profile does not exist.
     """
     try:
-        return S3Connection(_client(settings))
+        client = _client(settings)
     except ValueError as error:
         raise ConfigurationError(
             f"S3 endpoint {settings.endpoint_url!r}, region {settings.region!r}: {error}"
         ) from error
+    client.meta.events.register("before-send.s3", count_request)
+    return S3Connection(client)
 
 
 def _client(settings: S3Settings) -> Any:  # noqa: ANN401 - see S3Connection
