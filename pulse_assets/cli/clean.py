@@ -73,7 +73,7 @@ def _as_json(
                 "configuration": each.fingerprint,
                 "kept": each.retained,
                 "results": each.published,
-                "newest": _day(each.newest),
+                "newest": datetime.fromtimestamp(each.newest, UTC).isoformat(),
                 "batches": each.batches,
                 "objects": each.objects,
                 "bytes": each.bytes,
@@ -111,28 +111,26 @@ def _print(
 ) -> None:
     """Print the configurations, what is removed by folder, and what is left alone."""
     if plan.configurations:
-        table = new_table("configuration", "newest object", "batches", "objects", "size", "")
+        table = new_table("configuration", "newest object (UTC)", "batches", "objects", "size", "")
         for each in plan.configurations:
             state = "kept" if each.retained else "old"
             table.add_row(
                 each.fingerprint[:_DIGITS],
-                _day(each.newest),
+                _minute(each.newest),
                 f"{each.batches:,}",
                 f"{each.objects:,}",
                 _size(each.bytes),
-                f"{state}, its results are here" if each.published else state,
+                f"{state}, has results" if each.published else state,
             )
         console.print(table)
         console.print()
-    folders = [
-        f"  {folder}: {count:,} {reason}, {_size(size)}"
-        for (folder, reason), (count, size) in by_folder(plan.doomed).items()
-    ]
-    gone = [removal.listed for removal in removals if not removal.fault]
-    listed = gone if deleted else [each for each, _ in plan.doomed]
-    total = f"{_counted(len(listed), 'object')}, {_size(sum(entry.size for entry in listed))}"
-    console.print(plain(f"{'removed' if deleted else 'to remove'}: {total}"), soft_wrap=True)
-    for line in folders:
+    there = {removal.listed for removal in removals if removal.fault}
+    listed = [doomed for doomed in plan.doomed if doomed.listed not in there]
+    size = sum(doomed.listed.size for doomed in listed)
+    total = f"{'removed' if deleted else 'to remove'}: {_counted(len(listed), 'object')}"
+    console.print(plain(f"{total}, {_size(size)}"), soft_wrap=True)
+    for (folder, reason), (count, size) in by_folder(listed).items():
+        line = f"  {folder}: {_counted(count, 'object')}, {_size(size)} ({reason})"
         console.print(plain(line), soft_wrap=True)
     for title, rest in (
         ("may still be being written, younger than an hour", plan.recent),
@@ -157,8 +155,8 @@ def _print_left(console: Console, title: str, listed: Sequence[Listed]) -> None:
         console.print(f"  {len(listed) - _LISTED:,} more: --json has all")
 
 
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _minute(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _size(size: int) -> str:
