@@ -141,7 +141,8 @@ def _print(
     if listed:
         console.print(plain(_RECORDS), soft_wrap=True)
     if plan.doomed and not deleted:
-        console.print(plain(f"nothing is changed yet: --delete removes it from {store.uri}"))
+        line = f"nothing is changed yet: --delete removes it from {store.uri}"
+        console.print(plain(line), soft_wrap=True)
 
 
 def _print_left(console: Console, title: str, listed: Sequence[Listed]) -> None:

@@ -147,7 +147,7 @@ def _objects(store: S3Store) -> list[Listed]:
 
 
 def _uploads(store: S3Store) -> list[Listed]:
-    """Return unfinished uploads; none from a server that does not list them."""
+    """Return unfinished uploads."""
 
     def exchange(client: Any) -> list[Any]:  # noqa: ANN401 - see S3Connection
         pages = client.get_paginator("list_multipart_uploads").paginate(**_below(store))
