@@ -111,6 +111,23 @@ def test_a_training_that_runs_or_waits_is_not_disturbed(pulse, settings, old_sto
         assert f"run {run.run_id} is {status.lower()}: wait for its end" in err
 
 
+@pytest.mark.parametrize(("name", "code"), [("retrodictions", 1), ("sales", 0)])
+def test_a_run_that_names_no_store_yet_counts_if_it_materializes_our_assets(
+    pulse, old_store, name, code
+):
+    asset = dg.AssetSpec(dg.AssetKey(["team", name]))
+
+    @dg.multi_asset(specs=[asset])
+    def compute():
+        pass
+
+    job = dg.Definitions([compute]).resolve_implicit_global_asset_job_def()
+    with open_instance(dagster_home()) as instance:
+        running = dg.DagsterRunStatus.STARTED
+        instance.create_run_for_job(job, status=running, asset_selection={asset.key})
+    assert pulse("clean", "--keep", "1")[0] == code
+
+
 def test_a_run_on_another_store_is_no_matter(pulse, old_store):
     with open_instance(dagster_home()) as instance:
         running = {"status": dg.DagsterRunStatus.STARTED, "tags": {STORE_TAG: "/another/store"}}

@@ -25,6 +25,10 @@ _RECORDS: Final = (
     "Dagster's records stay: partitions of removed batches remain green, and events and compute "
     "logs remain (docs/operations.md)"
 )
+_UNKNOWN: Final = (
+    "the configuration of the stored results is not known, so all are kept: pulse-train report "
+    "--rebuild writes results anew"
+)
 
 
 def clean(args: argparse.Namespace, config: TrainingConfig) -> Literal[0, 1]:
@@ -89,6 +93,7 @@ def _as_json(
             for listed, reason in plan.doomed
         ],
         "bytes": sum(listed.size for listed, _ in plan.doomed),
+        "results_known": plan.results_known,
         "maybe_being_written": [*map(_named, plan.recent)],
         "unreadable": [*map(_named, plan.unreadable)],
         "not_ours": [*map(_named, plan.foreign)],
@@ -124,6 +129,8 @@ def _print(
             )
         console.print(table)
         console.print()
+    if not plan.results_known:
+        console.print(plain(_UNKNOWN), soft_wrap=True)
     there = {removal.listed for removal in removals if removal.fault}
     listed = [doomed for doomed in plan.doomed if doomed.listed not in there]
     size = sum(doomed.listed.size for doomed in listed)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import dagster as dg
 
+from pulse_assets.catalog import ASSETS
 from pulse_assets.dagster.jobs import STORE_TAG
 from pulse_assets.dagster.run_process import UNFINISHED, fail_dead_runs
 from pulse_assets.errors import ConfigurationError, TrainingError
@@ -34,7 +35,8 @@ def refuse_while_training(instance: dg.DagsterInstance, store: Store, newest: fl
     """
     fail_dead_runs(instance)
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if store.uri in _stores_of(run):
+        stores = [*_stores_of(run)]
+        if store.uri in stores or (not stores and _is_ours(run)):
             raise TrainingError(
                 f"store {store.uri}: run {run.run_id} is {run.status.value.lower()}: wait for its "
                 "end, or terminate it"
@@ -55,12 +57,17 @@ def _is_explained(instance: dg.DagsterInstance, store: Store, newest: float) -> 
     return any(store.uri in _stores_of(run) for run in instance.get_runs(ended))
 
 
+def _is_ours(run: dg.DagsterRun) -> bool:
+    """Return whether a run materializes assets of this package; at its start it names no store."""
+    return any(key.path[-1] in ASSETS for key in run.asset_selection or ())
+
+
 def _stores_of(run: dg.DagsterRun) -> Iterator[str]:
     """Yield the stores that a run names: in its configuration, and in its tag."""
     resources: Any = run.run_config.get("resources", {}) if run.run_config else {}
     configs = [each.get("config") for each in resources.values() if isinstance(each, dict)]
     named = [config.get("store") for config in configs if isinstance(config, dict)]
-    for place in (*named, run.tags.get(STORE_TAG)):
+    for place in filter(None, (*named, run.tags.get(STORE_TAG))):
         try:
             yield open_store(str(place)).uri
         except ConfigurationError:

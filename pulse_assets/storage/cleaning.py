@@ -43,6 +43,7 @@ _AGGREGATES: Final = {
     object_path(asset.name, suffix=asset.suffix) for asset in ASSETS.values() if not asset.by_batch
 }
 _LEDGER: Final = object_path("trust_ledger")
+_RESULTS: Final = object_path("training_results", suffix="json")
 
 
 class _Footer(NamedTuple):
@@ -93,6 +94,8 @@ class CleaningPlan:
         unreadable: objects with names of ours whose configuration cannot be read.
         foreign: objects that are not ours.
         newest: when the newest of our objects was written; 0 without any.
+        results_known: whether the configuration of the stored results is known, or there are none.
+            If it is not, all configurations are kept.
     """
 
     configurations: Sequence[Configuration]
@@ -101,6 +104,7 @@ class CleaningPlan:
     unreadable: Sequence[Listed]
     foreign: Sequence[Listed]
     newest: float
+    results_known: bool = True
 
 
 def plan_cleaning(store: Store, keep: int) -> CleaningPlan:
@@ -119,8 +123,8 @@ def plan_cleaning(store: Store, keep: int) -> CleaningPlan:
     for entry in list_all(store):
         kinds[_kind_of(entry)].append(entry)
     footers = _footers(store, kinds["batch"])
-    ledger = [entry for entry in kinds["aggregate"] if entry.path == _LEDGER]
-    published = next(iter(_footers(store, ledger).values()), _Footer()).configuration
+    published, results_known = _configuration_of_results(store, kinds["aggregate"])
+    keep = keep if results_known else len(kinds["batch"])
     configurations = _configurations(kinds["batch"], footers, published, keep)
     retained = {each.fingerprint for each in configurations if each.retained}
     unreadable = [entry for entry in kinds["batch"] if not footers[entry.path].configuration]
@@ -145,7 +149,23 @@ def plan_cleaning(store: Store, keep: int) -> CleaningPlan:
         unreadable,
         kinds["foreign"],
         max((entry.modified for entry in ours), default=0.0),
+        results_known,
     )
+
+
+def _configuration_of_results(store: Store, aggregates: Sequence[Listed]) -> tuple[str, bool]:
+    """Return the configuration of the stored results, empty without results; and if that is sure.
+
+    The ledger names it. Results that are older than the ledger may be of another configuration: the
+    step that writes them has failed since.
+    """
+    by_path = {entry.path: entry for entry in aggregates}
+    ledger, results = by_path.get(_LEDGER), by_path.get(_RESULTS)
+    if ledger is None:
+        return "", not aggregates
+    configuration = _footer(store, _LEDGER).configuration
+    is_newer = results is None or results.modified >= ledger.modified
+    return configuration, bool(configuration) and is_newer
 
 
 def _kind_of(entry: Listed) -> Kind:

@@ -113,6 +113,24 @@ def test_the_configuration_of_the_results_stays_though_a_newer_one_has_begun(sto
     assert [c.fingerprint for c in plan.configurations if c.published] == ["published"]
 
 
+@pytest.mark.parametrize("fault", ["damaged ledger", "no ledger", "results before the ledger"])
+def test_all_configurations_stay_if_that_of_the_results_is_not_known(tmp_path, fault):
+    store = open_store(str(tmp_path))
+    write_batch(store, "old", KEYS[0], length=7)
+    write_batch(store, "new", KEYS[0])
+    results, ledger = object_path("training_results", suffix="json"), object_path("trust_ledger")
+    store.write(results, b"{}")
+    if fault != "no ledger":
+        store.write(ledger, b"" if fault == "damaged ledger" else table_of("trust_ledger", "new"))
+    if fault == "results before the ledger":
+        age(store, results, 60)
+    gone, plan = cleaned(store, keep=1)
+    assert (gone, plan.results_known) == (set(), False)
+    store.write(ledger, table_of("trust_ledger", "new"))
+    store.write(results, b"{}")
+    assert len(cleaned(store, keep=1)[0]) == 4
+
+
 def test_what_is_not_ours_is_listed_and_stays(store):
     write_batch(store, "new", KEYS[0])
     local = isinstance(store, LocalStore)
