@@ -241,7 +241,10 @@ def _describe_costs(costs: Mapping[str, Any]) -> str:
         ...     "requests": 2345, "peak_memory_bytes": 310_000_000})
         'batches: 9.0 CPU s, 0.3 MB read, 8.0 MB written, 2,345 requests, peak 310 MB'
     """
-    read, written = (f"{costs[name] / 1e6:,.1f} MB" for name in ("bytes_read", "bytes_written"))
+    read, written = (
+        f"{size:.1f} MB" if size < 10 else f"{size:,.0f} MB"
+        for size in (costs[name] / 1e6 for name in ("bytes_read", "bytes_written"))
+    )
     peak = costs["peak_memory_bytes"]
     memory = "" if peak is None else f", peak {peak / 1e6:.0f} MB"
     return (
