@@ -239,6 +239,34 @@ class Calibration(_Record):
 
 
 @dataclass(frozen=True)
+class Costs(_Record):
+    """What the batches of the last run cost.
+
+    Blocks of batches are measured, which share a walk over their history. A batch counts an equal
+    share of its block.
+    """
+
+    batches: _Count = 0
+    """Batches that are counted, without those that lost their worker. One computed earlier counts
+    what it took to find that; its first cost is in the metadata of its earlier materialization.
+    """
+    processor_seconds: _Amount = 0.0
+    """Processor seconds of the threads that computed the batches, and of the processes of users'
+    rules, of which those that ended early are not known.
+    """
+    bytes_read: _Amount = 0
+    """Bytes of the objects and files that were read."""
+    bytes_written: _Amount = 0
+    """Bytes of the objects that were written."""
+    requests: _Amount = 0
+    """Requests to S3, repeated ones included; files opened and folders listed in a directory."""
+    peak_memory_bytes: _Count | None = None
+    """Largest resident memory that a process which computed batches has had; null if unknown. With
+    one worker of one thread that process is the run's own.
+    """
+
+
+@dataclass(frozen=True)
 class Performance(_Record):
     """How long the run took."""
 
@@ -256,20 +284,28 @@ class Performance(_Record):
     """
     phases: dict[str, float] = field(default_factory=dict)
     """Seconds of each phase of `pulse-train`; their sum is command_seconds. Empty in the store."""
+    processor_phases: dict[str, float] = field(default_factory=dict)
+    """Processor seconds of the command's own process by phase; without those of workers, and of
+    other processes that it starts. Empty in the store.
+    """
+    costs: Costs | None = None
+    """What the batches cost; null where Dagster's records lack it, as those of an older version."""
 
     @classmethod
-    def of(cls, duration: float, sequential: float) -> "Performance":
+    def of(cls, duration: float, sequential: float, costs: Costs | None = None) -> "Performance":
         """Return the performance of a run.
 
         Args:
             duration: seconds that the batches took.
             sequential: seconds that they would take one after another.
+            costs: what they cost.
 
         Example:
             >>> Performance.of(2.0, 6.0).speedup_factor
             3.0
         """
-        return cls(duration, sequential, sequential / duration if duration > 0 else None)
+        speedup = sequential / duration if duration > 0 else None
+        return cls(duration, sequential, speedup, costs=costs)
 
 
 @dataclass(frozen=True)

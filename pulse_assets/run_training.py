@@ -89,6 +89,10 @@ def _run(arguments: Sequence[str] | None, began: float) -> Literal[0, 1]:
                 from pulse_assets.cli.export import export
 
                 return export(args, config)
+            if args.command == "clean":
+                from pulse_assets.cli.clean import clean
+
+                return clean(args, config)
             if args.command == "compare":
                 from pulse_assets.cli.compare import compare
 

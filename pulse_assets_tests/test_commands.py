@@ -130,6 +130,9 @@ def test_training_prints_json_for_machines(pulse):
     }
     assert sum(performance["phases"].values()) == pytest.approx(performance["command_seconds"])
     assert 0 < performance["duration_seconds"] < performance["command_seconds"]
+    assert performance["processor_phases"].keys() == performance["phases"].keys()
+    assert performance["costs"]["batches"] == 4
+    assert performance["costs"]["peak_memory_bytes"] > 2**20
 
 
 @pytest.mark.usefixtures("trained")
@@ -276,7 +279,7 @@ def test_options_belong_to_their_command(capsys):
 def test_an_unknown_command_is_refused_with_the_nearest_one(capsys):
     assert refusal(capsys, "forcast") == (
         "error: unknown command 'forcast': did you mean forecast? The commands are train, check, "
-        "status, forecast, export, compare, report; see pulse-train --help"
+        "status, forecast, export, compare, clean, report; see pulse-train --help"
     )
     assert "did you mean" not in refusal(capsys, "publish")
 

@@ -94,10 +94,29 @@ def test_the_summary_is_plain_and_fits_80_columns(results):
     assert "[/] no \N{REPLACEMENT CHARACTER}[2Jdata" in text
 
 
+#: What a command adds to the results: phases of two lines, and the costs of the batches.
+PERFORMANCE = {
+    "command_seconds": 309.0,
+    "phases": dict.fromkeys(("start", "batches", "checks", "ledger", "report", "end"), 51.5),
+    "costs": {
+        **{"batches": 360, "processor_seconds": 212.25, "bytes_read": 71e6, "bytes_written": 622e6},
+        **{"requests": 1_834, "peak_memory_bytes": 1_810_000_000},
+    },
+}
+
+
+def test_the_summary_says_on_a_line_what_the_batches_cost(results):
+    performance = results["performance"] | PERFORMANCE
+    line = "batches: 212.2 CPU s, 71 MB read, 622 MB written, 1,834 requests, peak 1810 MB"
+    assert line in summary({**results, "performance": performance}).splitlines()
+    assert "CPU" not in summary(results)  # of an older version
+
+
 def test_of_500_variables_the_summary_has_at_most_30_lines_and_a_pointer(results):
     gdp, names = results["variables"]["details"]["gdp"], [f"v{i:03}" for i in range(500)]
     details = {name: gdp | {"skill": i / 1000} for i, name in enumerate(names)}
     many = {
+        "performance": results["performance"] | PERFORMANCE,
         "variables": results["variables"] | {"details": details},
         "errors": [
             {"batch": f"b{i}", "type": "E", "message": f"{i} " + "word " * 60} for i in range(40)

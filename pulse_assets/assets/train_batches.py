@@ -9,7 +9,8 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
@@ -309,11 +310,19 @@ def _metadata(run: Settings, summary: BatchSummary, name: str) -> dict[str, dg.M
         metadata["dagster/row_count"] = dg.MetadataValue.int(summary.rows[name])
         metadata["bytes"] = dg.MetadataValue.int(summary.bytes[name])
     if name == STATUS_TABLE:
-        numbers = {"seconds": summary.seconds, **summary.scores}
+        numbers = {"seconds": summary.seconds, **_costs_of(summary), **summary.scores}
         metadata |= {
-            PLOTTED[key]: dg.MetadataValue.float(round(value, 4)) for key, value in numbers.items()
+            PLOTTED[key]: dg.MetadataValue.float(round(float(value), 4))
+            for key, value in numbers.items()
         }
     return metadata
+
+
+def _costs_of(summary: BatchSummary) -> dict[str, Any]:
+    """Return the batch's share of what its block cost; empty if it lost its worker."""
+    costs = asdict(summary.costs) | {"batches": None} if summary.costs else {}
+    numbers = {name: value for name, value in costs.items() if value is not None}
+    return numbers | {"block": summary.block} if numbers else {}
 
 
 def _run_metadata(tally: RunTally) -> dict[str, dg.MetadataValue]:
@@ -321,6 +330,11 @@ def _run_metadata(tally: RunTally) -> dict[str, dg.MetadataValue]:
         "run_seconds": dg.MetadataValue.float(round(tally.elapsed, 4)),
         "run_sequential_seconds": dg.MetadataValue.float(round(tally.sequential_seconds, 4)),
         "run_cluster": dg.MetadataValue.json(describe_cluster(active_client())),
+        **{
+            f"run_{name}": dg.MetadataValue.float(round(float(value), 4))
+            for name, value in asdict(tally.costs).items()
+            if value is not None
+        },
     }
 
 

@@ -7,7 +7,7 @@ so the results of a failed run exist, and the run says why it failed.
 import importlib.metadata
 import platform
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Final, NamedTuple
 
 import dagster as dg
@@ -41,7 +41,7 @@ from pulse_assets.preflight import resolve_options
 from pulse_assets.report.cards import ReportTables
 from pulse_assets.report.gallery import with_later_observations
 from pulse_assets.report.page import build_report, choose_figured, rank_variables
-from pulse_assets.result_records import CheckOutcome, Performance
+from pulse_assets.result_records import CheckOutcome, Costs, Performance
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.retrodiction.rules import (
     DEFAULT_MODELS,
@@ -345,9 +345,19 @@ def _last_training(
     metadata = materialization.metadata if materialization else {}
     values: dict[str, Any] = {name: value.value for name, value in metadata.items()}
     performance = Performance.of(
-        values.get("run_seconds", 0.0), values.get("run_sequential_seconds", 0.0)
+        values.get("run_seconds", 0.0),
+        values.get("run_sequential_seconds", 0.0),
+        _recorded_costs(values),
     )
     return performance, values.get("run_cluster", {})
+
+
+def _recorded_costs(values: Mapping[str, Any]) -> Costs | None:
+    """Return what the batches of a run cost; None where an older version has recorded nothing."""
+    names = [part.name for part in fields(Costs)]
+    recorded = {name: values[f"run_{name}"] for name in names if f"run_{name}" in values}
+    counts = {name: round(value) for name, value in recorded.items() if name != "processor_seconds"}
+    return Costs(**(recorded | counts)) if recorded else None
 
 
 def _table_output(

@@ -90,6 +90,14 @@ COMMANDS: Final = {
         | frozenset(GROUPS[PREDICT])
         | {"source", "store", "max_source_bytes"},
     ),
+    "clean": Command(
+        "list what old configurations and killed runs left in the store, and remove it with "
+        "--delete",
+        _TRAINING_ONLY
+        | frozenset(GROUPS[EVALUATE])
+        | frozenset(GROUPS[PREDICT])
+        | {"source", "max_source_bytes"},
+    ),
     "report": Command(
         "open the report of the last training, or rebuild it with --rebuild",
         _TRAINING_ONLY,
@@ -351,6 +359,24 @@ def _add_forecast(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_clean(parser: argparse.ArgumentParser) -> None:
+    clean = parser.add_argument_group("clean")
+    clean.add_argument(
+        "--keep",
+        metavar="N",
+        type=int,
+        required=True,
+        help="configurations to keep, at least 1: those with the newest objects; that of the "
+        "results in the store is kept in any case",
+    )
+    clean.add_argument(
+        "--delete",
+        action="store_true",
+        default=False,
+        help="remove what is listed; without it nothing is changed",
+    )
+
+
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "stores", nargs=2, metavar="STORE", help="of the first and of the second training"
@@ -379,6 +405,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 #: Adds the options that one command alone has.
 _OWN_OPTIONS: Final = {
+    "clean": _add_clean,
     "forecast": _add_forecast,
     "report": _add_report,
     "export": _add_export,

@@ -130,6 +130,10 @@ class TrainingProgress:
         """Return the seconds of each phase until now; their sum is the time since the start."""
         return self._phases.seconds()
 
+    def processor_seconds(self) -> dict[Phase, float]:
+        """Return the processor seconds of this process in each phase until now."""
+        return self._phases.processor_seconds()
+
     def start(self, total: int) -> None:
         """Start to count `total` batches."""
         self.phase("batches")

@@ -73,6 +73,8 @@ def print_summary(
     console.print(_batch_table(results["batches"], performance))
     if phases := performance.get("phases"):
         console.print(Text(_fill_phases(_describe_phases(phases), console.width)))
+    if costs := performance.get("costs"):
+        console.print(Text(_fill_phases(_describe_costs(costs), console.width)))
     console.print()
     if results["variables"]["details"]:
         differing = results["significance"]["variables"]
@@ -229,6 +231,26 @@ def _describe_phases(phases: Mapping[str, float]) -> str:
         parts.append(f"{name} {round(until, 1) - shown:.1f} s")
         shown = round(until, 1)
     return ", ".join(parts)
+
+
+def _describe_costs(costs: Mapping[str, Any]) -> str:
+    """Return what the batches cost; that of some hundred batches fits 80 columns.
+
+    Example:
+        >>> _describe_costs({"processor_seconds": 9.04, "bytes_read": 32e4, "bytes_written": 8e6,
+        ...     "requests": 2345, "peak_memory_bytes": 310_000_000})
+        'batches: 9.0 CPU s, 0.3 MB read, 8.0 MB written, 2,345 requests, peak 310 MB'
+    """
+    read, written = (
+        f"{size:.1f} MB" if size < 10 else f"{size:,.0f} MB"
+        for size in (costs[name] / 1e6 for name in ("bytes_read", "bytes_written"))
+    )
+    peak = costs["peak_memory_bytes"]
+    memory = "" if peak is None else f", peak {peak / 1e6:.0f} MB"
+    return (
+        f"batches: {costs['processor_seconds']:.1f} CPU s, {read} read, {written} written, "
+        f"{costs['requests']:,} requests{memory}"
+    )
 
 
 def _fill_phases(text: str, width: int) -> str:

@@ -43,9 +43,10 @@ def train(config: TrainingConfig, *, as_json: bool, began: float | None = None) 
             from pulse_assets.training import train_checked
 
             results = train_checked(training, progress)
-        phases = progress.seconds()
+        phases, processor = progress.seconds(), progress.processor_seconds()
     performance = {**results.data["performance"]}
     performance |= {"command_seconds": sum(phases.values()), "phases": phases}
+    performance |= {"processor_phases": processor}
     document = {**results.data, "performance": performance}
     if as_json:
         print_json(document)

@@ -17,6 +17,12 @@ ROWS: Final = 60
 #: The numbers of a batch as the UI plots them over the partitions.
 PLOTTED: Final = {
     "seconds": "seconds of the worker",
+    "processor_seconds": "processor seconds (share of its block)",
+    "bytes_read": "bytes read (share of its block)",
+    "bytes_written": "bytes written (share of its block)",
+    "requests": "requests to store and source (share of its block)",
+    "peak_memory_bytes": "peak memory of its process so far (bytes)",
+    "block": "batches in its block",
     "skill": "ensemble: skill against naive",
     "win_share": "ensemble: share closer than naive",
     "mase": "ensemble: MASE",

@@ -23,9 +23,11 @@ from pulse_assets.batches.fingerprint import (
 from pulse_assets.batches.windows import TrainingBatch
 from pulse_assets.catalog import BATCH_TABLES
 from pulse_assets.errors import StoreError, StoreUnavailableError
+from pulse_assets.execution.costs import measured_block
 from pulse_assets.execution.worker_rules import check_rules
 from pulse_assets.history.calendars import load_series
 from pulse_assets.history.series import Series
+from pulse_assets.result_records import Costs
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.stages.columns import all_true
@@ -87,6 +89,8 @@ class BatchSummary:
         bytes: size of the object by table.
         scores: scores of the ensemble by name.
         rule_errors: origins from which rules failed.
+        costs: its share of what its task cost; None if the worker was lost.
+        block: number of batches of its task.
     """
 
     batch_id: str
@@ -99,6 +103,8 @@ class BatchSummary:
     bytes: Mapping[str, int] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
     rule_errors: int = 0
+    costs: Costs | None = None
+    block: int = 1
 
 
 def run_batches(batch_task: BatchTask) -> list[BatchSummary]:
@@ -113,6 +119,13 @@ def run_batches(batch_task: BatchTask) -> list[BatchSummary]:
     """
     if batch_task.rules:
         check_rules(batch_task.rules, batch_task.options.rule_timeout_seconds)
+    with measured_block(with_hosts=bool(batch_task.rules)) as block:
+        summaries = _run_together_or_alone(batch_task)
+    costs, batches = block.share(len(summaries)), len(summaries)
+    return [replace(summary, costs=costs, block=batches) for summary in summaries]
+
+
+def _run_together_or_alone(batch_task: BatchTask) -> list[BatchSummary]:
     if len(batch_task.batches) > 1:
         try:
             return _run(batch_task)

@@ -1,4 +1,4 @@
-"""The phases of a training, and how long each took."""
+"""The phases of a training, how long each took, and its share of the processor."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -47,27 +47,42 @@ def end_block(progress: Progress) -> None:
 
 
 class PhaseClock:
-    """Measures how long each phase takes."""
+    """Measures how long each phase takes, and the processor seconds of this process in it."""
 
-    def __init__(self, began: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        began: float,
+        clock: Callable[[], float] = time.monotonic,
+        processor: Callable[[], float] = time.process_time,
+    ) -> None:
         """Begin with the phase `start`.
 
         Args:
             began: when it began, in seconds of the clock.
             clock: seconds that never go back.
+            processor: processor seconds of this process since it started.
         """
-        self._clock = clock
+        self._clock, self._processor = clock, processor
+        self._worked, self._processor_seconds = 0.0, dict[Phase, float]()
         self._phase: Phase = "start"
         self._since = began
         self._seconds: dict[Phase, float] = {}
 
     def enter(self, phase: Phase) -> None:
         """End the present phase and begin another, which may be one that was there before."""
-        now = self._clock()
-        self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
-        self._phase, self._since = phase, now
+        now, worked = self._clock(), self._processor()
+        ended = self._phase
+        self._seconds[ended] = self._seconds.get(ended, 0.0) + now - self._since
+        before = self._processor_seconds.get(ended, 0.0)
+        self._processor_seconds[ended] = before + worked - self._worked
+        self._phase, self._since, self._worked = phase, now, worked
 
     def seconds(self) -> dict[Phase, float]:
         """Return the seconds of each phase until now; their sum is the time since the start."""
         self.enter(self._phase)
         return {**self._seconds}
+
+    def processor_seconds(self) -> dict[Phase, float]:
+        """Return the processor seconds of this process in each phase until now."""
+        self.enter(self._phase)
+        return {**self._processor_seconds}

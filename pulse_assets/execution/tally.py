@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pulse_assets.batches.states import BatchOutcome
+from pulse_assets.execution.costs import add_costs
+from pulse_assets.result_records import Costs
 
 if TYPE_CHECKING:
     from pulse_assets.execution.batch_task import BatchSummary
@@ -53,6 +55,7 @@ class RunTally:
         self.total = total
         self.failed: list[str] = []
         self.sequential_seconds = 0.0
+        self.costs = Costs()
         self._counts: Counter[str] = Counter()
         self._progress = progress
         self._clock = clock
@@ -64,6 +67,8 @@ class RunTally:
         status: BatchOutcome = "unchanged" if summary.unchanged else summary.status
         self._counts[status] += 1
         self.sequential_seconds += summary.seconds
+        if summary.costs:
+            self.costs = add_costs(self.costs, summary.costs)
         if summary.status == "failed":
             self.failed.append(summary.batch_id)
         self._progress.update(status, summary.batch_id)

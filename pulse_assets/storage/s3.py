@@ -24,6 +24,7 @@ from botocore.exceptions import (
 )
 
 from pulse_assets.errors import ConfigurationError
+from pulse_assets.storage.usage import count_request
 
 T = TypeVar("T")
 
@@ -201,11 +202,13 @@ def connect(settings: S3Settings) -> S3Connection:
         client = _client(settings, _ATTEMPTS, _CONNECT_SECONDS, _READ_SECONDS)
         proxied = _proxy(client.meta.endpoint_url) is not None
         first = _client(settings, 1, _FIRST_SECONDS, _FIRST_SECONDS) if proxied else None
-        return S3Connection(client, first)
     except ValueError as error:
         raise ConfigurationError(
             f"S3 endpoint {settings.endpoint_url!r}, region {settings.region!r}: {error}"
         ) from error
+    for each in filter(None, (client, first)):
+        each.meta.events.register("before-send.s3", count_request)
+    return S3Connection(client, first)
 
 
 def _client(

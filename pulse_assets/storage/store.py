@@ -27,13 +27,14 @@ from pulse_assets.storage.s3 import (
     refuse_credentials,
     s3_errors,
 )
+from pulse_assets.storage.usage import count
 
 T = TypeVar("T")
 
 #: The name of an object that is being written.
-_TEMPORARY: Final = re.compile(r"\.[0-9a-f]{32}")
+TEMPORARY: Final = re.compile(r"\.[0-9a-f]{32}")
 #: Seconds after which its writer counts as killed.
-_ABANDONED_AFTER: Final = 3600.0
+ABANDONED_AFTER: Final = 3600.0
 
 
 class MissingObjectError(StoreError, KeyError):
@@ -163,7 +164,9 @@ class LocalStore:
         try:
             with file.open("rb") as stream:
                 _check_size(file, os.fstat(stream.fileno()).st_size, limit)
-                return stream.read()
+                data = stream.read()
+                count(requests=1, bytes_read=len(data))
+                return data
         except (FileNotFoundError, NotADirectoryError) as error:
             raise MissingObjectError(f"{file}: there is no such file") from error
         except OSError as error:
@@ -182,6 +185,7 @@ class LocalStore:
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(file)
+            count(requests=1, bytes_written=len(data))
         except OSError as error:
             raise StoreUnavailableError(
                 f"{file}: cannot be written: {error.strerror}: make room or correct its permissions"
@@ -246,9 +250,9 @@ class LocalStore:
         A writer may run on another machine, so only the age of the file decides: a write takes
         seconds. If a writer is stopped for longer, its renaming fails, and no object is wrong.
         """
-        before = time.time() - _ABANDONED_AFTER
+        before = time.time() - ABANDONED_AFTER
         for file in (*self.root.glob("*/.*"), *self.root.glob("*/*/.*")):
-            if _TEMPORARY.fullmatch(file.name):
+            if TEMPORARY.fullmatch(file.name):
                 with contextlib.suppress(OSError):  # another run may have been quicker
                     if file.stat().st_mtime < before:
                         file.unlink()
@@ -276,12 +280,15 @@ class S3Store:
             _check_size(f"{self.uri}/{path}", answer["ContentLength"], limit)
             return answer["Body"].read()
 
-        return self._call(path, "read", get)
+        data = self._call(path, "read", get)
+        count(bytes_read=len(data))
+        return data
 
     def write(self, path: str, data: bytes) -> None:
         """Store a whole object; see `Store.write`."""
         put = {"Bucket": self.bucket, "Key": self._key(_checked(path)), "Body": data}
         self._call(path, "written", lambda client: client.put_object(**put))
+        count(bytes_written=len(data))
 
     def versions(self, prefix: str, *, below: bool = False) -> dict[str, str]:
         """List objects and their versions; see `Store.versions`."""
@@ -376,6 +383,7 @@ def _entries(directory: Path) -> Iterable[os.DirEntry[str]]:
         OSError: it cannot be listed, or cannot exist because one of its parents is a file.
     """
     if directory.exists():
+        count(requests=1)
         return os.scandir(directory)
     nearest = next(parent for parent in directory.parents if parent.exists())
     return () if nearest.is_dir() else os.scandir(nearest)

@@ -289,6 +289,16 @@ def test_each_batch_is_recorded_with_its_numbers(run, settings):
     assert events["batch_metrics"]["ensemble: skill against naive"].value < 1
     assert events["batch_metrics"]["seconds of the worker"].value > 0
     assert events["batch_metrics"]["run_seconds"].value > 0
+    costs = {
+        name: events["batch_metrics"][f"{name} (share of its block)"].value
+        for name in ("processor seconds", "requests to store and source")
+    }
+    assert min(costs.values()) > 0
+    assert "bytes read (share of its block)" in events["batch_metrics"]  # 0: the source is cached
+    written = events["batch_metrics"]["bytes written (share of its block)"].value
+    assert written == sum(events[name]["bytes"].value for name in BATCH_TABLES)
+    assert events["batch_metrics"]["batches in its block"].value == 1
+    assert events["batch_metrics"]["run_bytes_written"].value == written
 
 
 def test_the_aggregates_show_what_was_learnt(run, settings):

@@ -417,6 +417,8 @@ def test_speedup_is_sequential_time_over_duration(seconds, speedup):
         "speedup_factor": speedup,
         "command_seconds": None,
         "phases": {},
+        "processor_phases": {},
+        "costs": None,
     }
 
 
