@@ -106,6 +106,7 @@ class DataResource:
     aws_region: str | None
     aws_profile: str | None
     s3_endpoint_url: str | None
+    s3_requester_pays: bool
 
     def applied_to(self, settings: Settings) -> Settings:
         """Return the settings of the deployment, changed as this run says.
