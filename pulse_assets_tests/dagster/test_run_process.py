@@ -97,7 +97,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("reason", ELSEWHERE)
-@pytest.mark.parametrize("pid", [os.getpid(), 4_000_000])
+@pytest.mark.parametrize("pid", [os.getpid(), 4_000_000], ids=["ours", "nobody's"])
 def test_a_run_that_cannot_be_seen_from_here_is_left_and_named(instance, reason, pid):
     """Whether a process here has its id or not."""
     monkey = changed(pid=pid, **ELSEWHERE[reason])
