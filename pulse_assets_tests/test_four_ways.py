@@ -180,6 +180,8 @@ def test_two_trainings_at_once_on_one_scheduler(config, reference, scheduler, tm
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("run_config*.yaml")), ids=lambda f: f.stem)
 def test_the_shipped_run_configurations_are_valid(file, monkeypatch):
     monkeypatch.setenv("PULSE_SCHEDULER", "tcp://127.0.0.1:8786")
+    for name in ("CA_FILE", "CERT", "KEY"):
+        monkeypatch.setenv(f"PULSE_TLS_{name}", f"/etc/pulse/{name}.pem")
     job = build_definitions(Settings()).resolve_job_def(JOB_NAME)
     found = dg.validate_run_config(job, yaml.safe_load(file.read_text()))
     assert "cluster" in found["execution"]["dask"]

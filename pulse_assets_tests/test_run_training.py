@@ -375,7 +375,7 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
             ["stray"],
             [
                 "unknown command 'stray'",
-                "forecast, export, compare, report",
+                "forecast, export, compare, clean, report",
                 "--help",
             ],
         ),
@@ -493,7 +493,7 @@ def test_every_field_but_three_is_an_option():
 
 
 def every_option():
-    switches = {"resume", "use_dask"}
+    switches = {"resume", "use_dask", "s3_requester_pays"}
     fields = sorted(set(TrainingConfig.model_fields) - NO_OPTIONS)
     flags = {name: f"--{name.replace('_', '-')}" for name in fields}
     return [

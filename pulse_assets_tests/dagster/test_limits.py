@@ -89,7 +89,7 @@ def test_a_link_in_an_allowed_directory_does_not_lead_out_of_it(tmp_path, monkey
 
 
 def test_each_place_and_each_code_that_run_config_can_name_has_a_limit():
-    harmless = {"max_source_bytes", "aws_region"}
+    harmless = {"max_source_bytes", "aws_region", "s3_requester_pays"}
     texts = {"variables", "calendar", "frequencies", "bounds", "periods", "publication_lag_days"}
     numbers = {
         name

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from pulse_assets.dagster.resources import DataResource
+from pulse_assets.dagster.jobs import JOB_NAME
 from pulse_assets.definitions import build_definitions
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.source import open_source
@@ -161,9 +162,10 @@ def test_a_bucket_of_the_environment_is_a_name(bucket):
 
 
 def test_the_run_configuration_is_checked_alike():
-    data = DataResource.of(Settings(store="/data/store"))
-    with pytest.raises(ConfigurationError, match=r"did you mean s3://b/x\?"):
-        data.model_copy(update={"store": "s3:/b/x"}).applied_to(Settings())
+    job = build_definitions(Settings(store="/data/store")).resolve_job_def(JOB_NAME)
+    place = {"resources": {"data": {"config": {"store": "s3:/b/x"}}}}
+    with pytest.raises(dg.DagsterInvalidConfigError, match=r"did you mean s3://b/x\?"):
+        dg.validate_run_config(job, place)
     with pytest.raises(ConfigurationError, match=r"did you mean s3://b/x\?"):
         build_definitions(Settings(store="s3://b//x"))
 
