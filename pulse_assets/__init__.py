@@ -8,7 +8,11 @@ workers import this package too and need no Dagster.
 import os
 import sys
 
-if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+if (
+    sys.argv[:1] == ["-m"]
+    and not sys.flags.safe_path
+    and " ".join(sys.orig_argv).partition(" -m ")[2].startswith("pulse_assets.")
+):
     # `python -m pulse_assets...`: Python has put the working directory first, where a file of
     # somebody's could hide any module. This comes before all imports that it could hide.
     _first = sys.path.pop(0)

@@ -10,9 +10,10 @@ import pytest
 
 from pulse_assets import open_store
 from pulse_assets.dagster.instance import open_instance
-from pulse_assets.dagster.jobs import STORE_TAG
+from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG
+from pulse_assets.definitions import build_definitions
 from pulse_assets.run_training import main
-from pulse_assets.settings import dagster_home
+from pulse_assets.settings import Settings, dagster_home
 from pulse_assets.storage.store import open_store as open_objects
 from pulse_assets_tests.conftest import stored
 from pulse_assets_tests.storage.test_cleaning import KEYS, write_batch
@@ -126,6 +127,16 @@ def test_a_run_that_names_no_store_yet_counts_if_it_materializes_our_assets(
         running = dg.DagsterRunStatus.STARTED
         instance.create_run_for_job(job, status=running, asset_selection={asset.key})
     assert pulse("clean", "--keep", "1")[0] == code
+
+
+def test_a_run_that_takes_its_store_from_a_variable_may_be_on_this_one(pulse, old_store, monkeypatch):
+    monkeypatch.setenv("MY_STORE", "/that/of/this/process")
+    config = {"resources": {"data": {"config": {"store": {"env": "MY_STORE"}}}}}
+    with open_instance(dagster_home()) as instance:
+        running = {"status": dg.DagsterRunStatus.STARTED, "tags": {STORE_TAG: "/another/store"}}
+        graph = build_definitions(Settings()).resolve_job_def(JOB_NAME)
+        instance.create_run_for_job(graph, run_config=config, **running)
+    assert pulse("clean", "--keep", "1")[0] == 1
 
 
 def test_a_run_on_another_store_is_no_matter(pulse, old_store):

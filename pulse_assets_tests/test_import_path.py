@@ -71,6 +71,20 @@ def test_without_our_care_python_runs_such_a_file(strays):
     assert "json" in run(strays, sys.executable, "-c", "import json")[1]
 
 
+def test_a_program_of_somebody_else_keeps_its_working_directory(tmp_path):
+    """`python -m team.run` finds its modules there as before, though it imports this package."""
+    team = tmp_path / "team"
+    team.mkdir()
+    (team / "__init__.py").write_text("import pulse_assets\n")
+    (team / "run.py").write_text("import helpers\nprint(helpers.WHERE)\n")
+    (tmp_path / "helpers.py").write_text("WHERE = 'here'\n")
+    command = [sys.executable, "-m", "team.run", "-m", "pulse_assets.definitions"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONSAFEPATH", None)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "here\n", done.stderr
+
+
 def training(source, folder, *more):
     places = ("--source", source, "--store", folder / "store", "--batch-limit", "2")
     return (*places, "--start-date", "2005-01-01", "--end-date", "2005-12-26", *more)

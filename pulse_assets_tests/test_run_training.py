@@ -358,6 +358,7 @@ def test_rules_of_the_working_directory_can_be_named(command, small, tmp_path, m
         (["--models", "pulse_assets_tests.own_rules:Missing"], ["Missing"]),
         (["--dask-scheduler-address", "tcp://a:1"], ["tcp://a:1", "--use-dask"]),
         (["--dask-dashboard-port", "70000"], ["dask_dashboard_port = '70000'", "65535"]),
+        (["--dask-memory-limit", "0GiB"], ["dask_memory_limit = '0GiB'"]),
         (["--store", "/dev/null/store"], ["/dev/null/store", "cannot be written"]),
         (["--store", "ftp://host/x"], ["ftp://host/x", "s3://bucket"]),
         (["--output-file", "/dev/null/x.json"], ["output_file /dev/null/x.json: cannot be wri"]),

@@ -96,8 +96,8 @@ class RetrodictionComponent(dg.Component, _Attributes, Resolvable):
         Raises:
             ConfigurationError: an attribute cannot be used.
         """
-        given = self.model_dump(exclude={"key_prefix", "group", "resource_prefix"})
-        given = {name: value for name, value in given.items() if value is not None}
+        names = {"key_prefix", "group", "resource_prefix"}
+        given = self.model_dump(exclude=names, exclude_unset=True)
         config = TrainingConfig(**environment_config() | given)
         settings = config.settings()
         if "store" not in given:

@@ -12,7 +12,7 @@ from pulse_assets.storage.store import open_store
 
 _IN_S3: Final = "S3ComputeLogManager"
 #: Options that our connection does not have, with which it could fail where Dagster's does not.
-_OWN_TLS: Final = ("use_ssl", "verify", "verify_cert_path")
+_NOT_OURS: Final = ("use_ssl", "verify", "verify_cert_path", "upload_extra_args")
 
 
 def check_compute_logs(ref: InstanceRef, file: Path) -> None:
@@ -30,7 +30,7 @@ def check_compute_logs(ref: InstanceRef, file: Path) -> None:
     """
     data = ref.compute_logs_data
     config: Mapping[str, Any] = data.config_dict
-    if data.class_name != _IN_S3 or any(name in config for name in _OWN_TLS):
+    if data.class_name != _IN_S3 or any(name in config for name in _NOT_OURS):
         return
     bucket, prefix, endpoint = (_text(config, key) for key in ("bucket", "prefix", "endpoint_url"))
     address = f"s3://{bucket}/{(prefix or 'dagster').strip('/')}"

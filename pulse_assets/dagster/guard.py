@@ -64,7 +64,7 @@ def guarded(app: ASGIApp, hosts: Iterable[str]) -> ASGIApp:
     trusted = TrustedHostMiddleware(Guard(app), allowed_hosts=[*hosts], www_redirect=False)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        is_health = scope["type"] == "http" and scope["path"] == _HEALTH
+        is_health = scope["type"] == "http" and scope["path"].endswith(_HEALTH)
         await (app if is_health else trusted)(scope, receive, send)
 
     return application

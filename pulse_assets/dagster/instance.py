@@ -69,7 +69,7 @@ _LOCK_SECONDS: Final = 120.0
 
 #: Names of entries of a `dagster.yaml` whose values are imported: Dagster's, and those of Python's
 #: `logging`, which it passes on.
-_CODE: Final = frozenset({"module", "class", "custom_instance_class", "()"})
+_CODE: Final = frozenset({"module", "class", "custom_instance_class", "()", "env"})
 
 #: Dagster's message that a variable in `dagster.yaml` is not in the environment.
 _NOT_SET: Final = re.compile('environment variable "(.+?)" which is not set')
@@ -168,23 +168,31 @@ def _refuse_classes(file: Path) -> None:
     DAGSTER_HOME has chosen the file.
 
     Raises:
-        ConfigurationError: it names a class or a module.
+        ConfigurationError: it names a class or a module, or a variable, which it could send to a
+            server of somebody else's.
     """
     if os.environ.get("DAGSTER_HOME"):
         return
-    if named := next(_code_in(yaml.safe_load(file.read_text(encoding="utf-8"))), None):
+    try:
+        named = next(_code_in(yaml.safe_load(file.read_text(encoding="utf-8"))), None)
+    except RecursionError:
+        named = "a value that holds itself"
+    if named:
         raise ConfigurationError(
-            f"{file} names code ({named}), and was found in the working directory without being "
-            f"asked for: remove it, or set DAGSTER_HOME={file.parent} if you trust the file"
+            f"{file} names code or a variable ({named}), and was found in the working directory "
+            "without being asked for: remove it, or set "
+            f"DAGSTER_HOME={file.parent} if you trust the file"
         )
 
 
 def _code_in(value: object) -> Iterator[str]:
-    """Yield the entries of a YAML file that name code to be imported.
+    """Yield the entries of a YAML file that name code to be imported, or a variable to be read.
 
     Example:
         >>> list(_code_in({"logs": [{"module": "a", "class": "B"}], "local": {"port": 1}}))
         ['module: a', 'class: B']
+        >>> list(_code_in({"format": "ext://a.b", "password": {"env": "SECRET"}}))
+        ['ext://a.b', 'env: SECRET']
     """
     if isinstance(value, dict):
         for name, part in value.items():
@@ -194,6 +202,8 @@ def _code_in(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _code_in(part)
+    elif isinstance(value, str) and value.startswith(("ext://", "cfg://")):
+        yield value[:100]
 
 
 def _ref_of(home: Path) -> InstanceRef:

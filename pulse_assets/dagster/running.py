@@ -1,13 +1,13 @@
 """Whether a training is running on a store, as far as Dagster's records here tell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import dagster as dg
 
 from pulse_assets.catalog import ASSETS
-from pulse_assets.dagster.jobs import STORE_TAG
+from pulse_assets.dagster.jobs import JOB_NAME, STORE_TAG
 from pulse_assets.dagster.run_process import UNFINISHED, fail_dead_runs
 from pulse_assets.errors import ConfigurationError, TrainingError
 from pulse_assets.settings import dagster_home
@@ -36,7 +36,7 @@ def refuse_while_training(instance: dg.DagsterInstance, store: Store, newest: fl
     fail_dead_runs(instance)
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         stores = [*_stores_of(run)]
-        if store.uri in stores or (not stores and _is_ours(run)):
+        if store.uri in stores or (_is_ours(run) and (not stores or _names_a_variable(run))):
             raise TrainingError(
                 f"store {store.uri}: run {run.run_id} is {run.status.value.lower()}: wait for its "
                 "end, or terminate it"
@@ -59,16 +59,27 @@ def _is_explained(instance: dg.DagsterInstance, store: Store, newest: float) -> 
 
 def _is_ours(run: dg.DagsterRun) -> bool:
     """Return whether a run materializes assets of this package; at its start it names no store."""
-    return any(key.path[-1] in ASSETS for key in run.asset_selection or ())
+    selected = any(key.path[-1] in ASSETS for key in run.asset_selection or ())
+    return selected or run.job_name.endswith(JOB_NAME)
+
+
+def _names_a_variable(run: dg.DagsterRun) -> bool:
+    """Return whether a run takes its store from a variable, maybe of another process."""
+    return any(isinstance(store, Mapping) for store in _configured_stores(run))
 
 
 def _stores_of(run: dg.DagsterRun) -> Iterator[str]:
     """Yield the stores that a run names: in its configuration, and in its tag."""
-    resources: Any = run.run_config.get("resources", {}) if run.run_config else {}
-    configs = [each.get("config") for each in resources.values() if isinstance(each, dict)]
-    named = [config.get("store") for config in configs if isinstance(config, dict)]
-    for place in filter(None, (*named, run.tags.get(STORE_TAG))):
+    for place in filter(None, (*_configured_stores(run), run.tags.get(STORE_TAG))):
+        if isinstance(place, Mapping):
+            continue
         try:
             yield open_store(str(place)).uri
         except ConfigurationError:
             continue
+
+
+def _configured_stores(run: dg.DagsterRun) -> list[Any]:
+    resources: Any = run.run_config.get("resources", {}) if run.run_config else {}
+    configs = [each.get("config") for each in resources.values() if isinstance(each, dict)]
+    return [config.get("store") for config in configs if isinstance(config, dict)]

@@ -173,8 +173,7 @@ def run_config(settings: Settings, options: TrainingOptions) -> dict[str, Any]:
 
 def _tags(settings: Settings, run_id: str) -> dict[str, str]:
     keys = batch_keys(settings)
-    ends = dict(zip(RANGE_TAGS, (keys[0], keys[-1]), strict=True))
-    return ends | process_tags(run_id)
+    return {**dict(zip(RANGE_TAGS, (keys[0], keys[-1]), strict=True)), **process_tags(run_id)}
 
 
 def _mark_as_failed(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -68,7 +68,7 @@ class TrainingConfig(Settings, TrainingOptions):
     )
     dask_memory_limit: str | None = setting(
         default=None,
-        pattern=r"^\d+(\.\d+)?[kMGT]i?B$",
+        pattern=r"^([1-9]\d*(\.\d+)?|0\.\d*[1-9]\d*)[kMGT]i?B$",
         group=COMPUTE,
         description="memory of each process of the local cluster, such as 2GiB: one that reaches "
         "it is ended, and its batch fails; default: its share of the machine's",

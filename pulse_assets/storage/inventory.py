@@ -1,7 +1,7 @@
 """Everything that lies in a store, with sizes and times, and its removal: for `cleaning.py`.
 
 A `Store` lists what readers see. Here are hidden files and unfinished uploads, too. Nothing is
-removed that was replaced after it was listed.
+removed that is seen to be replaced when its turn to be removed comes.
 """
 
 import os
@@ -16,6 +16,8 @@ from pulse_assets.storage.s3 import CONCURRENCY, connect, error_code, explain, s
 from pulse_assets.storage.store import LocalStore, S3Store, Store
 
 T = TypeVar("T")
+
+_REPLACED: Final = "it was replaced meanwhile"
 
 #: The last bytes of an object that are read first, for its footer.
 _END: Final = 32_768
@@ -95,18 +97,9 @@ def remove_all(store: Store, listed: Sequence[Listed]) -> Iterator[Removal]:
         StoreUnavailableError: S3 cannot be used.
     """
     remove = _remove_object if isinstance(store, S3Store) else _remove_file
-    now = {(entry.path, entry.upload): entry.version for entry in list_all(store)}
-
-    def removal(entry: Listed) -> Removal:
-        version = now.get((entry.path, entry.upload))
-        if version is None:
-            return Removal(entry, "")
-        if version != entry.version:
-            return Removal(entry, "it was replaced meanwhile")
-        return Removal(entry, remove(store, entry))
-
     with ThreadPoolExecutor(CONCURRENCY) as threads:
-        yield from threads.map(removal, listed)
+        faults = threads.map(lambda entry: remove(store, entry), listed)
+        yield from map(Removal, listed, faults)
     if isinstance(store, LocalStore):
         _remove_empty(store, {str(Path(entry.path).parent) for entry in listed})
 
@@ -127,10 +120,8 @@ def _files(root: Path) -> Iterator[Listed]:
                 status = file.lstat()
             except FileNotFoundError:  # a writer has just renamed it
                 continue
-            plain = stat.S_ISREG(status.st_mode)
-            version = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}" if plain else ""
             path = file.relative_to(root).as_posix()
-            yield Listed(path, status.st_size, status.st_mtime, version)
+            yield Listed(path, status.st_size, status.st_mtime, _version(status))
 
 
 def _objects(store: S3Store) -> list[Listed]:
@@ -174,36 +165,58 @@ def _arrived(store: S3Store, key: str, upload: str) -> int:
         pages = client.get_paginator("list_parts").paginate(**which)
         return sum(part["Size"] for page in pages for part in page.get("Parts", []))
 
-    return _call(store, key, "listed", exchange)
+    try:
+        return _call(store, key.removeprefix(_key(store, "")), "listed", exchange)
+    except StoreUnavailableError as error:
+        if error_code(error.__cause__) == "NoSuchUpload":  # it has ended since it was listed
+            return 0
+        raise
+
+
+def _version(status: os.stat_result) -> str:
+    """Return what changes when a file is replaced; nothing for what is no file, such as a link."""
+    if not stat.S_ISREG(status.st_mode):
+        return ""
+    return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
 
 
 def _remove_file(store: Store, entry: Listed) -> str:
-    """Remove a file; return why it is still there."""
+    """Remove a file unless it was replaced; return why it is still there."""
+    file = Path(store.uri) / entry.path
     try:
-        (Path(store.uri) / entry.path).unlink(missing_ok=True)
+        if _version(file.lstat()) != entry.version:
+            return _REPLACED
+        file.unlink()
+    except FileNotFoundError:
+        return ""
     except OSError as error:
         return f"it cannot be removed: {error.strerror}"
     return ""
 
 
 def _remove_object(store: Store, entry: Listed) -> str:
-    """Remove an object or an upload; return why it is still there."""
+    """Remove an object, unless it was replaced, or an upload; return why it is still there."""
     if not isinstance(store, S3Store):
         raise TypeError(f"{store.uri} is not in S3")
     which = {"Bucket": store.bucket, "Key": _key(store, entry.path)}
 
-    def remove(client: Any) -> None:  # noqa: ANN401 - see S3Connection
+    def remove(client: Any) -> str:  # noqa: ANN401 - see S3Connection
         if entry.upload:
             client.abort_multipart_upload(**which, UploadId=entry.upload)
-        else:
-            client.delete_object(**which)
+            return ""
+        # An inquiry of its own: not every server knows the condition If-Match of a removal.
+        found = client.list_objects_v2(Bucket=store.bucket, Prefix=which["Key"], MaxKeys=1)
+        versions = {item["Key"]: item["ETag"] for item in found.get("Contents", [])}
+        if versions.get(which["Key"], entry.version) != entry.version:
+            return _REPLACED
+        client.delete_object(**which)
+        return ""
 
     try:
-        connect(store.settings).call(remove)
+        return connect(store.settings).call(remove)
     except s3_errors() as error:
         gone = error_code(error) == "NoSuchUpload"
         return "" if gone else f"it cannot be removed: {explain(error, store.settings)}"
-    return ""
 
 
 def _remove_empty(store: LocalStore, folders: Iterable[str]) -> None:

@@ -181,7 +181,7 @@ class S3Connection:
         return isinstance(error, _BROKEN) and not isinstance(error, SSLError)
 
 
-def error_code(error: Exception) -> str | None:
+def error_code(error: BaseException | None) -> str | None:
     """Return the error code that S3 gave; None if it was not S3 that answered.
 
     botocore uses the status as the code where the answer has none.

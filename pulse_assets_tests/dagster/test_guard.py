@@ -170,6 +170,7 @@ def test_the_ui_itself_and_programs_are_served(app):
 
 def test_only_the_health_check_is_answered_under_any_name(app):
     assert "dagster_version" in send(app, "GET", "/server_info", {"Host": "10.1.2.3:80"}).text
+    assert send(app, "GET", "/prefix/server_info", {"Host": "10.1.2.3:80"}).status != 400
     assert send(app, "GET", "/", {"Host": "10.1.2.3:80"}).status == 400
 
 

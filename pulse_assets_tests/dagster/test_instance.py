@@ -187,6 +187,9 @@ CODE = {
     "a class inside": "compute_logs: {config: {deep: [{class: Evil}]}}",
     "an instance": "instance_class: {module: evil, class: Instance}",
     "a log handler": "python_logs: {dagster_handler_config: {handlers: {a: {(): evil.run}}}}",
+    "a format": 'python_logs: {dagster_handler_config: {format: "ext://evil.run"}}',
+    "a secret for a server": "storage: {postgres: {postgres_url: {env: HOME}}}",
+    "a list in itself": "a: &x [*x]",
 }
 
 
@@ -202,7 +205,7 @@ def test_code_in_a_dagster_yaml_that_was_only_found_is_not_run(text, tmp_path, m
     assert main(["--batch-limit", "1", "--max-workers", "1", "--models", "naive"]) == 1
     line = capsys.readouterr().err.splitlines()[-1]
     home = (tmp_path / ".pulse").resolve()
-    assert line.startswith(f"error: {home / 'dagster.yaml'} names code (")
+    assert line.startswith(f"error: {home / 'dagster.yaml'} names code or a variable (")
     assert line.endswith(f"remove it, or set DAGSTER_HOME={home} if you trust the file")
     assert not (tmp_path / "ran").exists()
 
