@@ -1,12 +1,18 @@
 """No file that merely lies in the working directory is run: neither here nor in other processes."""
 
+import contextlib
 import os
+import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+from pulse_assets_tests.execution.clusters import wait_until
 
 ROOT = Path(__file__).parents[1]
 #: Modules that Python has loaded before any of ours, or that only some systems have.
@@ -83,6 +89,35 @@ def test_a_program_of_somebody_else_keeps_its_working_directory(tmp_path):
     environment.pop("PYTHONSAFEPATH", None)
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout == "here\n", done.stderr
+
+
+@pytest.mark.slow
+def test_no_file_of_the_working_directory_is_run_by_the_servers_of_the_ui(strays):
+    """`dagster dev` runs them in code server and daemon, which it starts as `python -m dagster`."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = (sys.executable, "-P", "-m", "pulse_assets.dagster.ui", "dev", "-p", str(port))
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DAGSTER_HOME": str(strays.parent)}
+    process = subprocess.Popen(
+        [*command, "-m", "pulse_assets.definitions", "-h", "127.0.0.1"],
+        cwd=strays,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: is_served(port), 120)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert not (strays.parent / "ran").exists()
+
+
+def is_served(port):
+    """Whether the UI answers, which waits for its code server."""
+    with contextlib.suppress(OSError):
+        return urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=5).status
+    return False
 
 
 def training(source, folder, *more):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from rich.console import Console
+from rich.text import Text
 
 from pulse_assets.cli.terminal import new_table, plain, print_error, print_json
 from pulse_assets.dagster.instance import open_instance
@@ -138,7 +139,7 @@ def _print(
     console.print(plain(f"{total}, {_size(size)}"), soft_wrap=True)
     for (folder, reason), (count, size) in by_folder(listed).items():
         line = f"  {folder}: {_counted(count, 'object')}, {_size(size)} ({reason})"
-        console.print(plain(line), soft_wrap=True)
+        console.print(_line(line), soft_wrap=True)
     for title, rest in (
         ("may still be being written, younger than an hour", plan.recent),
         ("left alone, for their configuration cannot be read", plan.unreadable),
@@ -149,7 +150,7 @@ def _print(
         console.print(plain(_RECORDS), soft_wrap=True)
     if plan.doomed and not deleted:
         line = f"nothing is changed yet: --delete removes it from {store.uri}"
-        console.print(plain(line), soft_wrap=True)
+        console.print(_line(line), soft_wrap=True)
 
 
 def _print_left(console: Console, title: str, listed: Sequence[Listed]) -> None:
@@ -158,9 +159,14 @@ def _print_left(console: Console, title: str, listed: Sequence[Listed]) -> None:
     size = _size(sum(entry.size for entry in listed))
     console.print(plain(f"{title}: {_counted(len(listed), 'object')}, {size}"), soft_wrap=True)
     for entry in listed[:_LISTED]:
-        console.print(plain(f"  {entry.path}"), soft_wrap=True)
+        console.print(_line(f"  {entry.path}"), soft_wrap=True)
     if len(listed) > _LISTED:
         console.print(f"  {len(listed) - _LISTED:,} more: --json has all")
+
+
+def _line(text: str) -> Text:
+    """Return a text on one line; the name of a file may hold several."""
+    return plain(text.replace("\n", "\N{REPLACEMENT CHARACTER}"))
 
 
 def _minute(seconds: float) -> str:

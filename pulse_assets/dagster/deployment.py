@@ -1,7 +1,8 @@
 """A deployment in a code location: its settings, and what its assets and resources are called.
 
 A code location may hold other assets, and several deployments: each has a prefix of its keys and of
-its resources, so that none takes the name, the resource or the store of another.
+its resources, so that none takes the name, the resource or the store of another. (Prefixes that
+differ in an underscore alone, as `a_b` and `a`, `b`, end in Dagster's error at loading.)
 """
 
 import re

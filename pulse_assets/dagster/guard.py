@@ -96,9 +96,10 @@ class Guard:
 def fault_of(scope: Scope) -> str | None:
     """Return why a request is refused, on one line; None if it is not."""
     headers = Headers(scope=scope)
-    host, origin = headers.get("host", ""), headers.get("origin")
-    if origin is not None and _place(origin) != host.lower():
-        return f"a page of {origin!a} may not use the UI of {host!a}: {_FIX}"
+    host = headers.get("host", "")
+    foreign = [origin for origin in headers.getlist("origin") if _place(origin) != host.lower()]
+    if foreign:
+        return f"a page of {foreign[0]!a} may not use the UI of {host!a}: {_FIX}"
     if scope["type"] == "websocket":
         return None
     if headers.get("sec-fetch-site") in _FOREIGN and not _is_link(scope["method"], headers):
@@ -139,8 +140,10 @@ def _changes(query: str) -> bool:
     """Tell whether a text of GraphQL has an operation that is no query."""
     try:
         operations = parse(query).definitions
-    except (GraphQLError, RecursionError):  # Dagster cannot run it either
+    except GraphQLError:  # Dagster cannot run it either
         return False
+    except RecursionError:  # Dagster, which parses it with more of the stack left, might
+        return True
     return any(
         isinstance(operation, OperationDefinitionNode)
         and operation.operation != OperationType.QUERY

@@ -101,11 +101,17 @@ class ParquetIOManager(StoreIOManager):
         """Load an asset as the argument is annotated.
 
         Raises:
-            StoreError: the object of an asset without partitions, or each partition of the run,
-                is missing, or an object is damaged. If only some partitions are missing, they are
-                left out with a warning in the log.
+            StoreError: the annotation is another one; the object of an asset without partitions, or
+                each partition of the run, is missing; or an object is damaged. If only some
+                partitions are missing, they are left out with a warning in the log.
         """
         asset, wanted = _asset(context), context.dagster_type.typing_type
+        whole = PartitionedTables if context.has_asset_partitions else StoredTable
+        if wanted not in (Any, pa.Table, pd.DataFrame, whole):
+            raise StoreError(
+                f"{asset} cannot be loaded as {wanted}: annotate the argument with pa.Table, "
+                f"pd.DataFrame or {whole.__name__}, or not at all"
+            )
         table: pa.Table
         if context.has_asset_partitions:
             keys = context.asset_partition_keys

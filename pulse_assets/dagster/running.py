@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
@@ -36,7 +37,7 @@ def refuse_while_training(instance: dg.DagsterInstance, store: Store, newest: fl
     fail_dead_runs(instance)
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         stores = [*_stores_of(run)]
-        if store.uri in stores or (_is_ours(run) and (not stores or _names_a_variable(run))):
+        if _real(store.uri) in stores or (_is_ours(run) and (not stores or _names_a_variable(run))):
             raise TrainingError(
                 f"store {store.uri}: run {run.run_id} is {run.status.value.lower()}: wait for its "
                 "end, or terminate it"
@@ -54,7 +55,7 @@ def _is_explained(instance: dg.DagsterInstance, store: Store, newest: float) -> 
     """Return whether a run that has ended wrote what was written last."""
     since = datetime.fromtimestamp(newest - _CLOCKS, UTC)
     ended = dg.RunsFilter(statuses=_FINISHED, updated_after=since)
-    return any(store.uri in _stores_of(run) for run in instance.get_runs(ended))
+    return any(_real(store.uri) in _stores_of(run) for run in instance.get_runs(ended))
 
 
 def _is_ours(run: dg.DagsterRun) -> bool:
@@ -69,14 +70,19 @@ def _names_a_variable(run: dg.DagsterRun) -> bool:
 
 
 def _stores_of(run: dg.DagsterRun) -> Iterator[str]:
-    """Yield the stores that a run names: in its configuration, and in its tag."""
+    """Yield the stores that a run names, in its configuration and in its tag, without links."""
     for place in filter(None, (*_configured_stores(run), run.tags.get(STORE_TAG))):
         if isinstance(place, Mapping):
             continue
         try:
-            yield open_store(str(place)).uri
+            yield _real(open_store(str(place)).uri)
         except ConfigurationError:
             continue
+
+
+def _real(uri: str) -> str:
+    """Return the one name of a store that a path with links or `..` names, too."""
+    return uri if uri.startswith("s3://") else str(Path(uri).resolve())
 
 
 def _configured_stores(run: dg.DagsterRun) -> list[Any]:

@@ -7,14 +7,17 @@
 browsers reach the UI, apart from loopback.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from pulse_assets.dagster.guard import allowed_hosts, guarded
 from pulse_assets.dagster.internals import run_dev, serve_webserver
 from pulse_assets.errors import PulseError
+from pulse_assets.retrodiction.rule_path import RULES_PATH
 from pulse_assets.settings.environment import UI_HOSTS_VARIABLE
 
 _MODULE: Final = "pulse_assets.dagster.ui"
@@ -28,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: `dev` or `webserver`, and its options; those of this process unless given.
     """
     command, *options = [*(sys.argv[1:] if arguments is None else arguments)] or [""]
+    # Dagster starts its servers and runs as `python -m dagster`, which would search the working
+    # directory before all that is installed. Rules of users are found there all the same.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ.setdefault(RULES_PATH, json.dumps([str(Path.cwd())]))
     try:
         hosts = allowed_hosts(os.environ)
     except PulseError as error:

@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import date
 from itertools import chain
-from typing import Final, Literal, NamedTuple
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, get_args
 
+from pulse_assets.batches.windows import Cadence
 from pulse_assets.catalog import ASSETS, BATCH_TABLES, SHARED
 from pulse_assets.errors import StoreError, StoreUnavailableError
 from pulse_assets.storage.inventory import Listed, list_all, read_end
@@ -28,13 +31,13 @@ Kind = Literal["batch", "shared", "aggregate", "source", "temporary", "check", "
 Reason = Literal["old configuration", "rows of no batch", "half-written"]
 
 _ASSETS: Final = "|".join(BATCH_TABLES)
-_LENGTH: Final = r"batch_(size_days=\d+|cadence=[a-z]+)"
+_LENGTH: Final = rf"batch_(size_days=[1-9]\d*|cadence=({'|'.join(get_args(Cadence))}))"
 _HIDDEN: Final = TEMPORARY.pattern
 #: The names of our objects. A hidden file is one that is being written.
 _NAMES: Final[Mapping[Kind, str]] = {
     "batch": rf"({_ASSETS})/{_LENGTH}/\d{{4}}-\d\d-\d\d\.parquet",
     "shared": rf"({'|'.join(SHARED)})/_shared/[0-9a-f]{{64}}\.parquet",
-    "temporary": rf"(({'|'.join(ASSETS)}|source_data)/(({_LENGTH}|_shared)/)?)?{_HIDDEN}"
+    "temporary": rf"({'|'.join(ASSETS)}|source_data)/(({_LENGTH}|_shared)/)?{_HIDDEN}"
     r"|worker_check-[0-9a-f]{32}\.txt",
     "source": r"source_data/.*",
     "check": r"worker_check\.txt",
@@ -176,16 +179,35 @@ def _kind_of(entry: Listed) -> Kind:
         return "temporary" if _is_own(entry.path) else "foreign"
     if entry.path in _AGGREGATES:
         return "aggregate"
-    for kind, name in _NAMES.items():
-        if re.fullmatch(name, entry.path):
+    for kind in _NAMES:
+        if _has_name(kind, entry.path):
             return kind
     return "foreign"
 
 
+def _has_name(kind: Kind, path: str) -> bool:
+    """Return whether an object of a kind may have this path; that of a batch holds a date.
+
+    Example:
+        >>> names = ("2020-01-01", "2020-02-30", "\u0662020-01-01")
+        >>> [_has_name("batch", f"retrodictions/batch_size_days=30/{n}.parquet") for n in names]
+        [True, False, False]
+    """
+    if not re.fullmatch(_NAMES[kind], path, re.ASCII):
+        return False
+    if kind != "batch":
+        return True
+    try:
+        date.fromisoformat(Path(path).stem)
+    except ValueError:
+        return False
+    return True
+
+
 def _is_own(path: str) -> bool:
     """Return whether an upload is to an object of ours, or to the probe for the right to write."""
-    names = (name for kind, name in _NAMES.items() if kind != "temporary")
-    return path in _AGGREGATES | {".probe"} or any(re.fullmatch(name, path) for name in names)
+    kinds = _NAMES.keys() - {"temporary"}
+    return path in _AGGREGATES | {".probe"} or any(_has_name(kind, path) for kind in kinds)
 
 
 def _footers(store: Store, listed: Sequence[Listed]) -> dict[str, _Footer]:

@@ -205,8 +205,8 @@ def _remove_object(store: Store, entry: Listed) -> str:
             client.abort_multipart_upload(**which, UploadId=entry.upload)
             return ""
         # An inquiry of its own: not every server knows the condition If-Match of a removal.
-        found = client.list_objects_v2(Bucket=store.bucket, Prefix=which["Key"], MaxKeys=1)
-        versions = {item["Key"]: item["ETag"] for item in found.get("Contents", [])}
+        listed = client.list_objects_v2(Bucket=store.bucket, Prefix=which["Key"], MaxKeys=1)
+        versions = {item["Key"]: item["ETag"] for item in listed.get("Contents", [])}
         if versions.get(which["Key"], entry.version) != entry.version:
             return _REPLACED
         client.delete_object(**which)

@@ -174,6 +174,15 @@ def test_only_the_health_check_is_answered_under_any_name(app):
     assert send(app, "GET", "/", {"Host": "10.1.2.3:80"}).status == 400
 
 
+def test_a_query_that_is_too_deep_to_be_read_is_refused(app, monkeypatch):
+    def too_deep(text):
+        raise RecursionError
+
+    monkeypatch.setattr("pulse_assets.dagster.guard.parse", too_deep)
+    asked = send(app, "GET", f"/graphql?{urlencode({'query': '{ version }'})}", {"Host": HOST})
+    assert asked.status == 403
+
+
 def test_a_subscription_needs_the_origin_of_the_ui(app):
     opened = [message["type"] for message in connect(app, OWN)]
     assert opened[:2] == ["websocket.accept", "websocket.send"]
