@@ -98,8 +98,10 @@ def test_no_file_of_the_working_directory_is_run_by_the_servers_of_the_ui(strays
         port = probe.getsockname()[1]
     command = (sys.executable, "-P", "-m", "pulse_assets.dagster.ui", "dev", "-p", str(port))
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DAGSTER_HOME": str(strays.parent)}
+    empty = strays.parent / "location"  # Dagster searches the directory of a code location
+    empty.mkdir()
     process = subprocess.Popen(
-        [*command, "-m", "pulse_assets.definitions", "-h", "127.0.0.1"],
+        [*command, "-m", "pulse_assets.definitions", "-d", str(empty), "-h", "127.0.0.1"],
         cwd=strays,
         env=environment,
         stderr=subprocess.DEVNULL,
