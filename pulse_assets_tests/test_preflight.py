@@ -306,7 +306,7 @@ def calendar_of(name, rng, first, count):
 
 @holds_for_all(
     40,
-    200,
+    120,
     first=st.sampled_from(CALENDARS),
     second=st.one_of(st.none(), st.sampled_from(CALENDARS)),
     counts=st.tuples(st.integers(5, 90), st.integers(1, 90)),

@@ -213,7 +213,8 @@ def _check_declared(series: Series, frequency: Frequency) -> str:
         return frequency.text
     inferred = _inferred_or_none(series)
     labelled = share_of_labels(series.timestamps, frequency) >= _LABELLED_SHARE
-    if inferred and labelled and _same_rate(inferred, frequency):
+    same_name = inferred is not None and inferred.name == frequency.name
+    if inferred and (same_name or (labelled and _same_rate(inferred, frequency))):
         # A period without a row is a missing one, but none may have two rows.
         whole = frequency.counts_periods and not len(crowded(series.timestamps, frequency))
         since = None if whole else inferred.since

@@ -92,7 +92,7 @@ def run_in_blocks(config, size):
 
 @holds_for_all(
     2,
-    6,
+    4,
     seed=st.integers(0, 2**32 - 1),
     sizes=st.sampled_from([(3, 7), (2, 60)]),
     score_against=st.sampled_from(["first", "latest", "2"]),

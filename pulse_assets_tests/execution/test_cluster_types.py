@@ -30,8 +30,6 @@ ROOT = Path(__file__).parents[2]
 #: Commands of each batch system by which jobs are submitted and cancelled.
 BATCH_SYSTEMS = {
     "pbs": ("qsub", "qdel"),
-    "moab": ("msub", "canceljob"),
-    "sge": ("qsub", "qdel"),
     "lsf": ("bsub", "bkill"),
     "slurm": ("sbatch", "scancel"),
     "oar": ("oarsub", "oardel"),

@@ -483,6 +483,13 @@ def dates_of(kind):
     return CALENDARS[kind][0] if kind in CALENDARS else SOUND[kind][1]
 
 
+def test_a_frequency_that_the_dates_have_is_never_refused():
+    """One working day in a month after the next quarter's end, after thirty years of quarters."""
+    beginning = np.unique(dates_of("quarter's last working day"))[:125]
+    whole = series(np.append(beginning, beginning[-1] + 91))
+    assert decide_frequency(whole, decide_frequency(whole)) == decide_frequency(whole)
+
+
 @holds_for_all(
     80,
     2000,

@@ -221,7 +221,7 @@ def as_parquet(frame):
     return parquet_bytes(pa.Table.from_pandas(frame, preserve_index=False))
 
 
-@holds_for_all(40, 800, panel=PANELS, seed=st.integers(0, 9))
+@holds_for_all(40, 500, panel=PANELS, seed=st.integers(0, 9))
 def test_long_wide_frames_and_single_files_are_the_same_series(panel, seed):
     long = long_frame(panel, seed)
     wide = (

@@ -30,7 +30,7 @@ def with_holes(pairs, holes):
     return pairs
 
 
-@holds_for_all(10, 40, holes=st.lists(HOLE, max_size=6))
+@holds_for_all(10, 25, holes=st.lists(HOLE, max_size=6))
 def test_missing_forecasts_leave_results_that_can_be_stored_and_shown(holes):
     whole = make_pairs(PLACES["variable"], horizons=PLACES["horizon"], batches=BATCHES, days=2)
     pairs = with_holes(whole, holes)
