@@ -95,7 +95,7 @@ def test_a_run_outlasts_what_passes(fault, cloud, s3, s3_server, undisturbed_on_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("workers", "mute"), [(1, False), (2, True)])
+@pytest.mark.parametrize(("workers", "mute"), [(2, True)])
 def test_a_run_whose_s3_is_gone_ends_in_one_line(source, credentials, workers, mute):
     server = S3Server()
     s3 = S3Settings("us-east-1", endpoint_url=server.url)
