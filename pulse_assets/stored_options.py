@@ -54,7 +54,7 @@ def continue_training(config: TrainingConfig) -> tuple[TrainingConfig, dict[str,
     if "source" in given and config.source != stored.get("source"):
         return config, {}
     settled = given | (_LENGTHS if given & _LENGTHS else frozenset())
-    filled = {name: stored[name] for name in stored.keys() & _CONTINUED - settled}
+    filled = {name: stored[name] for name in stored if name in _CONTINUED - settled}
     if stored.get("all_variables"):  # it would have taken a new one, too
         filled.pop("variables", None)
     try:

@@ -63,6 +63,12 @@ def test_forecasts_are_of_the_training(capsys):
     assert "trust from 2 batches known then" in capsys.readouterr().out
 
 
+def test_they_are_named_in_the_order_of_the_results():
+    _, filled = continue_training(TrainingConfig(store="results"))
+    configuration = pulse_assets.open_store("results").document.configuration
+    assert [*filled] == [name for name in configuration if name in filled]
+
+
 def test_options_that_are_given_win():
     config = TrainingConfig(store="results", horizons=[4], batch_size_days=90)
     continued, filled = continue_training(config)
