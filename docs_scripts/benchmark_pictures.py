@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
-
-mpl.use("svg")
-from matplotlib.figure import Figure  # noqa: E402 - after the choice of the backend
+from matplotlib.figure import Figure
 
 #: Text is text, in the reader's own font, and equal results give equal files.
 _STYLE: Final = {"svg.fonttype": "none", "svg.hashsalt": "pulse_assets", "font.size": 9}

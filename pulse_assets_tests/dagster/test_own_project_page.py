@@ -17,7 +17,9 @@ def test_the_python_examples_load_two_deployments_and_an_asset_that_reads_one():
     names = {}
     for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
         exec(code, names)
-    assert {*names["mean_error"].keys_by_input_name.values()} == {dg.AssetKey(["us", "retrodictions"])}
+    assert {*names["mean_error"].keys_by_input_name.values()} == {
+        dg.AssetKey(["us", "retrodictions"])
+    }
     dg.Definitions.validate_loadable(names["defs"])
     assert len(names["defs"].resolve_asset_graph().get_all_asset_keys()) == 2 * len(ASSETS)
 

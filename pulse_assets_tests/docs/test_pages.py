@@ -33,13 +33,15 @@ def buckets(s3_server, credentials, monkeypatch):  # noqa: F811
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     region = "eu-west-1"
-    client = boto3.client("s3", region_name=region, endpoint_url=s3_server.url)
-    for bucket in ("my-data", "my-results"):
-        client.create_bucket(
-            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region}
-        )
+    s3 = boto3.resource("s3", region_name=region, endpoint_url=s3_server.url)
+    data, results = s3.Bucket("my-data"), s3.Bucket("my-results")
+    for bucket in (data, results):
+        if bucket.creation_date:  # of a page before: the server is that of all tests
+            bucket.objects.delete()
+        else:
+            bucket.create(CreateBucketConfiguration={"LocationConstraint": region})
     for file in (DOCS.parent / "pulse_assets" / "sample_data").glob("*.csv"):
-        client.upload_file(str(file), "my-data", f"fred/{file.name}")
+        data.upload_file(str(file), f"fred/{file.name}")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Types of cluster that dagster-dask names, tried as far as one machine can: docs/guide/clusters.md."""
+"""Types of cluster of dagster-dask, tried as far as one machine can: docs/guide/clusters.md."""
 
 import getpass
 import os
