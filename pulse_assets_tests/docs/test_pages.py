@@ -33,15 +33,16 @@ def buckets(s3_server, credentials, monkeypatch):  # noqa: F811
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     region = "eu-west-1"
-    s3 = boto3.resource("s3", region_name=region, endpoint_url=s3_server.url)
-    data, results = s3.Bucket("my-data"), s3.Bucket("my-results")
-    for bucket in (data, results):
-        if bucket.creation_date:  # of a page before: the server is that of all tests
-            bucket.objects.delete()
-        else:
-            bucket.create(CreateBucketConfiguration={"LocationConstraint": region})
+    client = boto3.client("s3", region_name=region, endpoint_url=s3_server.url)
+    there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    for bucket in ("my-data", "my-results"):
+        if bucket not in there:  # the server is that of all tests
+            place = {"LocationConstraint": region}
+            client.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        for item in client.list_objects_v2(Bucket=bucket).get("Contents", ()):
+            client.delete_object(Bucket=bucket, Key=item["Key"])
     for file in (DOCS.parent / "pulse_assets" / "sample_data").glob("*.csv"):
-        data.upload_file(str(file), f"fred/{file.name}")
+        client.upload_file(str(file), "my-data", f"fred/{file.name}")
 
 
 @pytest.mark.slow
