@@ -54,7 +54,7 @@ class TrainingOptions(Checked):
         default=None,
         group=PREDICT,
         description=f"rules: {', '.join(RULES)}, package.module:Class or statsforecast:<model>; "
-        f"default: {', '.join(DEFAULT_MODELS)}",
+        f"`default` stands for {', '.join(DEFAULT_MODELS)}, which run if none is named",
     )
     history_days: int = setting(
         default=7305,
@@ -178,6 +178,12 @@ class TrainingOptions(Checked):
     def quantile_levels(self) -> tuple[float, ...]:
         """The levels of all quantiles, ascending: those asked for and those of the interval."""
         return tuple(sorted({*self.quantiles, *self.interval_levels}))
+
+    @field_validator("models")
+    @classmethod
+    def _default_models(cls, value: list[str] | None) -> list[str] | None:
+        parts = [DEFAULT_MODELS if name == "default" else (name,) for name in value or ()]
+        return value and [name for part in parts for name in part]
 
     @field_validator("variables", "models", "horizons", "quantiles")
     @classmethod

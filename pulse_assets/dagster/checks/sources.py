@@ -45,8 +45,9 @@ def no_implausible_values(batches: StoredBatches) -> Finding:
     }
     named = [f"{place} ({value:g})" for place, value in implausible.items()]
     message = (
-        "values that look implausible beside their neighbours, and count as missing from the next "
-        f"value on: {list_some(named)}"
+        f"values that look implausible beside their neighbours: {list_some(named)}: rules take "
+        "them as missing once the next value is known, but they are scored as outcomes: correct "
+        "them in the source, or leave their cells empty"
     )
     return Finding(not implausible, {"implausible": implausible}, message)
 
