@@ -131,7 +131,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             `--help`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _build_parser({})
+    parser = build_parser({})
     _check_options(parser, words)
     parsed = parser.parse_args(words)
     if parsed.json and not COMMANDS[parsed.command].prints_json:
@@ -150,7 +150,7 @@ def _check_options(parser: _Parser, words: Sequence[str]) -> None:
             parser.error(f"unknown option {option}{suggestion}")
 
 
-def _build_parser(given: dict[str, Any]) -> _Parser:
+def build_parser(given: dict[str, Any]) -> _Parser:
     """Return the parser of the whole command line, which notes in `given` what was given."""
     parser = _Parser(
         given,
@@ -287,8 +287,8 @@ def _add_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument_group("forecast").add_argument(
         "--as-of",
         metavar="DAY",
-        help="say what would have been said on that day, such as 2008-09-15, from what was public "
-        "then; with the weights of the rules and all quantiles, and nothing is stored",
+        help="forecast as of that day, such as 2008-09-15, from what was public then; print the "
+        "weights of the rules and all quantiles, too, and store nothing",
     )
 
 
@@ -312,7 +312,7 @@ def _add_clean(parser: argparse.ArgumentParser) -> None:
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "stores", nargs=2, metavar="STORE", help="of the first and of the second training"
+        "stores", nargs=2, metavar="STORE", help="store of the first training, then of the second"
     )
     parser.add_argument_group("compare").add_argument(
         "--model", metavar="MODEL", help="rule or ensemble to compare (default: ensemble)"
@@ -325,8 +325,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=FORMATS,
         required=True,
-        help="nixtla: a frame as of cross_validation; hubverse: a hub; fev: evaluation summaries; "
-        "csv, parquet: the tables of the results",
+        help="nixtla: a frame such as cross_validation returns; hubverse: a hub; fev: evaluation "
+        "summaries; csv, parquet: the tables of the results",
     )
     export.add_argument(
         "--to",
