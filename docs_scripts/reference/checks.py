@@ -40,9 +40,9 @@ def page() -> str:
         "write this page at each build.",
         bullets(
             [
-                "A failed check of severity ERROR makes the run unsuccessful: exit code 1, a red run "
-                "in Dagster, `success` false in Python and in the results. All results are stored "
-                "nevertheless.",
+                "A failed check of severity ERROR makes the run unsuccessful: exit code 1, a red "
+                "run in Dagster, `success` false in Python and in the results. All results are "
+                "stored nevertheless.",
                 "A failed check of severity WARN is shown in the same places, and changes no exit "
                 "code.",
                 "`problems` and `checks` in the results, the report and the terminal have the "

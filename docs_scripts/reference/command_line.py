@@ -90,16 +90,17 @@ def page() -> str:
         _commands(),
         *(_command(name, options, shared) for name, options in by_command.items()),
         heading(2, "Options of several commands", "shared"),
-        "An option that a command does not use is accepted and ignored, so that one line of options "
-        "serves several commands. Lists take spaces or commas between their values. Options may "
-        f"stand before or after the command. Each option is a {link('setting', 'settings.md')}, "
-        "which a file of `--config` or a variable of the environment can give, too.",
+        "An option that a command does not use is accepted and ignored, so that one line of "
+        "options serves several commands. Lists take spaces or commas between their values. "
+        "Options may stand before or after the command. Most are [settings](settings.md), which a "
+        "file of `--config` or a variable of the environment can give, too.",
         *(
             _group(title, shared, users)
             for title in dict.fromkeys(o.group for o in shared.values())
         ),
         heading(2, "Options without a command"),
-        "`pulse-train --version` prints the version, `--help` the help, of a command after its name.",
+        "`pulse-train --version` prints the version, `pulse-train --help` the help, and "
+        "`pulse-train COMMAND --help` that of a command.",
     )
 
 

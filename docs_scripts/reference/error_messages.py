@@ -29,6 +29,8 @@ _BECOME: Final = {
 }
 #: How an error of a setting goes on after the name of the setting and its value.
 _OF_VALUES: Final = re.compile(r"(has|holds|is|must|names|of|cannot) ")
+#: Words enough to find a message by; fewer only say where another one comes from.
+_OWN_WORDS: Final = re.compile(r"damaged|\w{2,}\W+\w+\W+\w{2,}")
 #: What stands for a name or a value.
 HOLE: Final = "..."
 
@@ -51,11 +53,13 @@ class Message(NamedTuple):
 def messages() -> tuple[Message, ...]:
     """Return all messages of errors that are raised in the package, each once."""
     found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for message in _in_file(path):
+    for name, tree in sources().items():
+        for message in _in_file(name, tree):
             found.setdefault((message.kind, message.text), message)
     for text in _ADVICE.values():  # of pydantic, about the type or the size of a value
         shown = f"... = ... {re.sub('{.*?}', HOLE, text)}"
+        if text == "{error}":  # of a validator, whose messages are read above
+            continue
         found.setdefault(("ConfigurationError", shown), _of_settings(shown))
     return tuple(found.values())
 
@@ -64,14 +68,21 @@ def _of_settings(text: str) -> Message:
     return Message("ConfigurationError", text, "settings/checked.py")
 
 
-def _in_file(path: Path) -> Iterator[Message]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def sources() -> Mapping[str, ast.Module]:
+    """Return the parsed modules of the package, by file."""
+    return {
+        path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def _in_file(name: str, tree: ast.Module) -> Iterator[Message]:
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    name = path.relative_to(PACKAGE).as_posix()
     for node in ast.walk(tree):
         kind, raised = raised_by(node, name)
         for text in texts_of(raised, functions) if raised else ():
-            if text.replace(HOLE, "").strip(" :;,.()'"):
+            if _OWN_WORDS.search(text.replace(HOLE, "")):
                 start = _start(node, name, text)
                 yield Message(kind, start + text, f"{name}:{getattr(node, 'lineno', 0)}")
 

@@ -35,14 +35,14 @@ def page() -> str:
         "Look up what an error means and what to do. The page is made at each build: the examples "
         "are what the program prints, the messages are read from its source.",
         "The command line prints an error on one line that begins with `error:` and ends with "
-        "[exit code 1](exit_codes.md). Python raises it: each kind is a `PulseError`. A traceback on "
-        "the command line is a defect of this package: please report it.",
+        "[exit code 1](exit_codes.md). Python raises it: each kind is a `PulseError`. A traceback "
+        "on the command line is a defect of this package: please report it.",
         heading(2, "Kinds", "kinds"),
         table(("kind", "what it means"), kinds),
         heading(2, "Examples", "examples"),
         *_examples(),
         heading(2, "All messages", "messages"),
-        f"`{HOLE}` stands for names and values. Most messages say after the last colon what to do.",
+        f"`{HOLE}` stands for names and values. A message ends with what to do, after a colon.",
         *(_kind(name) for name in KINDS),
     )
 
@@ -57,7 +57,7 @@ def _example(example: ErrorExample) -> str:
     variables = "".join(f"{name}={value} " for name, value in example.environment.items())
     message = textwrap.shorten(example.message(), _LONGEST, placeholder=" ...")
     return joined(
-        prose(example.cause),
+        f"**{example.cause}**",
         block("console", f"$ {variables}pulse-train {example.words}"),
         f"> error: {prose(message)}",
         example.fix,
@@ -84,9 +84,9 @@ def parts_of(text: str) -> tuple[str, str]:
 
     Example:
         >>> parts_of("...: line ... is empty: remove it"), parts_of("it has no rows")
-        (('...: line ... is empty', 'remove it'), ('it has no rows', ''))
+        (('...: line ... is empty', 'remove it'), ('it has no rows', 'see the message'))
     """
+    if text.endswith(f": {HOLE}") and re.search(r"[a-z]{3}", text):
+        return text.removesuffix(f": {HOLE}"), "what the message ends with"
     match = _ADVICE.match(text)
-    return (match["what"], match["fix"]) if match else (text, "")
-
-
+    return (match["what"], match["fix"]) if match else (text, "see the message")

@@ -12,8 +12,8 @@ def page() -> str:
     )
     return page_of(
         "Exit codes",
-        "Look up when a command of `pulse-train` succeeds. The table of commands writes this page at "
-        "each build.",
+        "Look up when a command of `pulse-train` succeeds. The table of commands writes this page "
+        "at each build.",
         "A command ends with 0 or 1. Before a 1, stderr has one line per problem that begins with "
         "`error:`; [errors](errors.md) lists them.",
         heading(2, "Exit code 0"),

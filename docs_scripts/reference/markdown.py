@@ -8,7 +8,9 @@ from itertools import takewhile
 from typing import Final
 
 #: What Markdown, or an extension of it, would take for markup outside of code.
-_MARKUP: Final = re.compile(r"([\\*_<>\[\]|{}#~^])")
+_MARKUP: Final = re.compile(r"([\\*_\[\]{}])")
+#: The same of HTML and of extensions: what has no escape, by its code.
+_ENTITIES: Final = {ord(mark): f"&#{ord(mark)};" for mark in "<>|^~"}
 #: Sections of docstrings that describe a call, not what is computed.
 _OF_CALLS: Final = frozenset({"Args", "Returns", "Raises", "Attributes", "Yields"})
 #: The title of a section of a docstring.
@@ -29,7 +31,10 @@ def escape(text: str) -> str:
         a\_b of `a_b`
     """
     parts = re.split(r"(`[^`]*`)", text)
-    return "".join(p if p.startswith("`") else _MARKUP.sub(r"\\\1", p) for p in parts)
+    return "".join(
+        part if part.startswith("`") else _MARKUP.sub(r"\\\1", part).translate(_ENTITIES)
+        for part in parts
+    )
 
 
 def prose(text: str) -> str:
@@ -129,11 +134,14 @@ def docstring(text: str) -> str:
     A line with indented lines directly below it is the title of a section; sections about arguments
     and errors are left out. Other indented lines are a block, such as a formula.
 
+    Args:
+        text: dedented, as by `inspect.getdoc`.
+
     Example:
         >>> docstring("Return it.\n\nSource:\n    Young (2011).")
         'Return it.\n\n**Source**\n\nYoung (2011).'
     """
-    return "\n\n".join(_parts(inspect.cleandoc(text).splitlines()))
+    return "\n\n".join(_parts(text.splitlines()))
 
 
 def _parts(lines: list[str]) -> Iterator[str]:

@@ -6,12 +6,20 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import pulse_assets
-from docs_scripts.reference.markdown import block, bullets, code, heading, joined, link, page_of
-from docs_scripts.reference.markdown import first_sentence, prose, table
+from docs_scripts.reference.markdown import (
+    code,
+    first_sentence,
+    heading,
+    joined,
+    link,
+    page_of,
+    prose,
+    table,
+)
 from pulse_assets.errors import PulseError
 
 #: Options of mkdocstrings for a class whose fields are settings, which have a page of their own.
-_WITHOUT_MEMBERS: Final = "    options:\n      members: false\n      show_signature: false"
+_WITHOUT_MEMBERS: Final = "    options:\n      members: false\n      inherited_members: false"
 #: Models of settings.
 _SETTINGS: Final = frozenset({"TrainingConfig", "Settings", "TrainingOptions"})
 
@@ -43,9 +51,7 @@ SECTIONS: Final = (
         ("deployment_of",),
         "The deployment that variables and files describe.",
     ),
-    Section(
-        "pulse_assets.execution.tally", ("Progress",), "What `train` notifies of its batches."
-    ),
+    Section("pulse_assets.execution.tally", ("Progress",), "What `train` notifies of its batches."),
     Section(
         "pulse_assets.frames",
         ("to_frame",),
@@ -67,7 +73,7 @@ SECTIONS: Final = (
         tuple(
             name
             for name, value in vars(pulse_assets.errors).items()
-            if inspect.isclass(value) and issubclass(value, PulseError)
+            if inspect.isclass(value) and issubclass(value, PulseError) and value is not PulseError
         ),
         "The errors that `train` and the readers of results raise; each is a `PulseError`.",
     ),
@@ -78,8 +84,8 @@ def page() -> str:
     """Return the page."""
     return page_of(
         "Python",
-        "Look up the classes and functions that a program imports. Their docstrings write this page "
-        "at each build.",
+        "Look up the classes and functions that a program imports. Their docstrings write this "
+        "page at each build.",
         "A name that begins with an underscore, or that is not on this page, may change in any "
         "version.",
         *(_section(section) for section in SECTIONS),

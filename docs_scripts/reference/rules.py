@@ -46,14 +46,14 @@ def page() -> str:
     """Return the page."""
     rules = RULES.values()
     blocks = dict.fromkeys(
-        step.func for rule in rules for step in steps(rule) if len(steps(rule)) > 1
+        step.func for rule in rules for step in steps(rule) if not is_one_function(rule)
     )
     return page_of(
         "Rules",
-        "Look up what each forecasting rule computes, with its formula and its source. The registry "
-        "of rules and their docstrings write this page at each build.",
-        "The setting `models` names rules. y is the series, o the origin, h the horizon in steps, m "
-        "the observations per season, and f the forecast. Names in capitals are constants.",
+        "Look up what each forecasting rule computes, with its formula and its source. The "
+        "registry of rules and their docstrings write this page at each build.",
+        "The setting `models` names rules. y is the series, o the origin, h the horizon in steps, "
+        "m the observations per season, and f the forecast. Names in capitals are constants.",
         table(("rule", "what it forecasts", "by default"), map(_row, rules)),
         *(_rule(rule) for rule in rules),
         heading(2, "Steps of several rules", "steps"),
@@ -77,13 +77,19 @@ def steps(rule: Rule) -> list["partial[Any]"]:
     return found
 
 
+def is_one_function(rule: Rule) -> bool:
+    """Tell whether a rule is a function of its own, which no other rule uses with arguments."""
+    own = steps(rule)
+    return len(own) == 1 and not own[0].keywords
+
+
 def plain(function: Any) -> Any:  # noqa: ANN401 - compiled functions have no common type
     """Return a function as it is written, if Numba has compiled it."""
     return getattr(function, "py_func", function)
 
 
 def _row(rule: Rule) -> tuple[str, str, str]:
-    usual = "yes" if rule.name in DEFAULT_MODELS else ""
+    usual = _yes(rule.name in DEFAULT_MODELS)
     return link(code(rule.name), f"#{rule.name}"), prose(summary(rule)), usual
 
 
@@ -102,7 +108,7 @@ def _rule(rule: Rule) -> str:
     own = steps(rule)
     function = plain(own[0].func)
     used = [f"{_link_to(step)}{_arguments(step)}" for step in own]
-    of_itself = len(own) == 1 and not own[0].keywords
+    of_itself = is_one_function(rule)
     robust = isinstance(rule, BuiltIn) and rule.robust
     facts = [
         "" if of_itself else f"Steps: {', of '.join(used)}",
@@ -120,7 +126,7 @@ def _limits(rule: Rule) -> bool:
     return any("winsorise" in inspect.getsource(plain(step.func)) for step in steps(rule))
 
 
-def _yes(fact: bool) -> str:  # noqa: FBT001
+def _yes(fact: bool) -> str:
     return "yes" if fact else "no"
 
 

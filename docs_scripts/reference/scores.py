@@ -83,10 +83,11 @@ def without_return(text: str) -> str:
     """Return a docstring without the verb with which it begins.
 
     Example:
-        >>> without_return("Return |f - y|.")
-        '|f - y|.'
+        >>> without_return("Return the mean."), without_return("Return |f - y|.")
+        ('The mean.', '|f - y|.')
     """
-    return text.removeprefix("Return ")
+    text = text.removeprefix("Return ")
+    return text[:1].upper() + text[1:]
 
 
 def _metric(metric: Metric) -> str:

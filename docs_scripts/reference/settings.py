@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
@@ -127,10 +128,10 @@ def _where() -> str:
                 ("file that `PULSE_CONFIG` names", code("batch_size_days: 7")),
             ],
         ),
-        "A run in Dagster takes its run config, then the variables of the deployment, then the file "
-        "that `PULSE_CONFIG` names. `train` in Python takes its `TrainingConfig` alone.",
-        "*Batches* below says whether the numbers in stored batches depend on a setting. If they do, "
-        "another value computes all batches anew.",
+        "A run in Dagster takes its run config, then the variables of the deployment, then the "
+        "file that `PULSE_CONFIG` names. `train` in Python takes its `TrainingConfig` alone.",
+        "*Batches* below says whether the numbers in stored batches depend on a setting. If they "
+        "do, another value computes all batches anew.",
     ).strip()
 
 
@@ -152,7 +153,7 @@ def _setting(name: str) -> str:
     field = TrainingConfig.model_fields[name]
     extra = field.json_schema_extra
     details = extra if isinstance(extra, dict) else {}
-    schema = TrainingConfig.model_json_schema()["properties"][name]
+    schema = _schema()[name]
     bounds = describe_option(schema).removeprefix(field.description or "").strip("; ")
     kind = type_text(field.annotation)
     facts = [
@@ -168,6 +169,11 @@ def _setting(name: str) -> str:
     return joined(
         heading(3, code(name), name), prose(_meaning(name)), bullets(filter(None, facts))
     ).strip()
+
+
+@cache
+def _schema() -> dict[str, dict[str, Any]]:
+    return TrainingConfig.model_json_schema()["properties"]
 
 
 def _meaning(name: str) -> str:
@@ -239,12 +245,14 @@ def _environment() -> str:
     return joined(
         heading(2, "Variables of the environment"),
         "An empty variable counts as one that is not set. A variable that begins with `PULSE_` and "
-        "looks like one of these, but is not, is an error. Credentials of S3 are found the AWS way.",
+        "looks like one of these, but is not, is an error. Credentials of S3 are found the AWS "
+        "way.",
         table(("variable", "meaning"), rows),
         heading(3, "Limits of what a run may name", "limits"),
-        "Whoever reaches the UI chooses the configuration of runs. These variables list what it may "
-        "name beside the deployment's own settings, with commas between. Without a variable nothing "
-        "is limited; an empty one allows nothing more. The command line and Python are not limited.",
+        "Whoever reaches the UI chooses the configuration of runs. These variables list what it "
+        "may name beside the deployment's own settings, with commas between. Without a variable "
+        "nothing is limited; an empty one allows nothing more. The command line and Python are not "
+        "limited.",
         table(
             ("variable", "limits", "an entry allows"),
             (
@@ -258,8 +266,8 @@ def _environment() -> str:
 def _file() -> str:
     return joined(
         heading(2, "Files of settings"),
-        "`--config FILE` is for one command, `PULSE_CONFIG` for a deployment. Both are YAML with the "
-        "names of the settings above. A text that YAML would take for something else stands in "
+        "`--config FILE` is for one command, `PULSE_CONFIG` for a deployment. Both are YAML with "
+        "the names of the settings above. A text that YAML would take for something else stands in "
         "quotes.",
         block("yaml", FILE),
     ).strip()

@@ -46,9 +46,9 @@ def page() -> str:
         "Tables and results",
         "Look up every column that a training stores, and every field of its results. The schemas "
         "that check the stored objects write this page at each build.",
-        "Parquet files are read by pandas, DuckDB and Polars as they are. A date is a calendar day. "
-        "A score that is undefined is NaN, in JSON null. Names are stored as categories (Arrow "
-        "dictionaries).",
+        "Parquet files are read by pandas, DuckDB and Polars as they are. A date is a calendar "
+        "day. A score that is undefined is NaN, in JSON null. Names are stored as categories "
+        "(Arrow dictionaries).",
         table(("asset", "what it holds"), rows),
         *(_asset(one) for one in CATALOG),
         *_results(),
@@ -62,7 +62,9 @@ def _asset(info: AssetInfo) -> str:
         prose(first),
         *(_kept_bold(part) for part in more.split("\n\n")),
         bullets(_facts(info)),
-        "" if info.schema is None else table(("column", "type", "unit", "meaning"), _columns(info)),
+        ""
+        if info.schema is None
+        else table(("column", "type and unit", "meaning"), _columns(info)),
     ).strip()
 
 
@@ -72,8 +74,8 @@ def _kept_bold(text: str) -> str:
 
 
 def _facts(info: AssetInfo) -> Iterator[str]:
-    key = (30, "2020-01-24") if info.by_batch else ()
-    path = object_path(info.name, *key, suffix=info.suffix)
+    key, days = ("2020-01-24", 30) if info.by_batch else (None, None)
+    path = object_path(info.name, key, days, suffix=info.suffix)
     per = "batch" if info.by_batch else "training"
     yield f"Stored as: {code(path)} in the store, one object per {per}"
     if info.sort_keys:
@@ -83,14 +85,17 @@ def _facts(info: AssetInfo) -> Iterator[str]:
         yield f"Computed from: {', '.join(named)}"
 
 
-def _columns(info: AssetInfo) -> Iterator[tuple[str, str, str, str]]:
+def _columns(info: AssetInfo) -> Iterator[tuple[str, str, str]]:
     for field in info.schema or ():
         yield (
             code(field.name),
-            type_text(field.type),
-            unit_of(field.name, field.type),
+            ", ".join(filter(None, (type_text(field.type), unit_of(info.name, *_typed(field))))),
             prose((field.metadata or {})[b"description"].decode()),
         )
+
+
+def _typed(field: pa.Field) -> tuple[str, pa.DataType]:
+    return field.name, field.type
 
 
 def type_text(kind: pa.DataType) -> str:
@@ -113,15 +118,20 @@ def _results() -> Iterator[str]:
     yield prose(schema["description"])
     yield (
         "The schema is the file `training_results.schema.json` of the package. In Python "
-        "`results.data` is the object as plain values, `results.document` has a type for each field."
+        "`results.data` is the object as plain values, `results.document` has a type for each "
+        "field."
     )
     yield table(("field", "type", "meaning"), _fields(schema))
     for name, part in schema["$defs"].items():
         yield joined(
-            heading(3, code(name), name.lower()),
+            heading(3, code(name), _anchor(name)),
             prose(part.get("description", "")),
             table(("field", "type", "meaning"), _fields(part)),
         ).strip()
+
+
+def _anchor(part: str) -> str:
+    return f"part-{part}"
 
 
 def _fields(schema: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -145,7 +155,7 @@ def json_type(field: Mapping[str, Any]) -> str:
     """
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        return link(code(name), f"#{name.lower()}")
+        return link(code(name), f"#{_anchor(name)}")
     if "const" in field:
         return code(field["const"])
     if "enum" in field:
@@ -160,4 +170,5 @@ def json_type(field: Mapping[str, Any]) -> str:
     if field.get("format") == "date":
         return "date"
     words = {"string": "text", "integer": "whole number", "boolean": "true or false"}
-    return words.get(field.get("type", ""), field.get("type", "any"))
+    kind = str(field.get("type", "any"))
+    return words.get(kind, kind)

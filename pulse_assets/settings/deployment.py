@@ -50,8 +50,8 @@ class Settings(Checked):
         per_run=True,
         description="directory or s3://bucket/prefix of `historical_<variable>."
         f"{'|'.join(SUFFIXES)}` and of tables `panel*.csv|parquet` and `wide*.csv|parquet`; one "
-        "such file; or a bundled source: `sample`, US series of one vintage each, or `sample-uk`, UK "
-        "series in real time",
+        "such file; or a bundled source: `sample`, US series of one vintage each, or `sample-uk`, "
+        "UK series in real time",
     )
     max_source_bytes: int | None = setting(
         default=None,
