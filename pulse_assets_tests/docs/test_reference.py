@@ -299,9 +299,9 @@ def test_each_public_name_is_documented(pages):
     assert {*python.SECTIONS[0].names} == {*pulse_assets.__all__}
 
 
-@pytest.mark.parametrize("module", pkgutil.iter_modules(reference.__path__), ids=lambda m: m.name)
-def test_examples_in_docstrings_hold(module):
-    tested = importlib.import_module(f"{reference.__name__}.{module.name}")
+@pytest.mark.parametrize("name", [one.name for one in pkgutil.iter_modules(reference.__path__)])
+def test_examples_in_docstrings_hold(name):
+    tested = importlib.import_module(f"{reference.__name__}.{name}")
     assert doctest.testmod(tested).failed == 0
 
 
