@@ -1,1 +1,1 @@
-"""Scripts that make parts of the site."""
+"""What makes parts of the site from the code and from real results, and checks its links."""
