@@ -54,7 +54,8 @@ def continue_training(config: TrainingConfig) -> tuple[TrainingConfig, dict[str,
     if "source" in given and config.source != earlier.get("source"):
         return config, {}
     chosen = given | (_LENGTHS if given & _LENGTHS else frozenset())
-    filled = {name: earlier[name] for name in earlier.keys() & _CONTINUED - chosen}
+    taken = earlier.keys() & _CONTINUED - chosen
+    filled = {name: earlier[name] for name in TrainingConfig.model_fields if name in taken}
     if earlier.get("all_variables"):  # it would have taken a new one, too
         filled.pop("variables", None)
     try:
@@ -76,6 +77,6 @@ def refuse_other_source(config: TrainingConfig) -> None:
     if trained_on != config.source:
         raise ConfigurationError(
             f"{config.store} holds a training from {trained_on}, and no source is given: give "
-            f"--source {trained_on} to continue it, --source {config.source} to replace it, or another "
-            "--store"
+            f"--source {trained_on} to continue it, --source {config.source} to replace it, or "
+            "another --store"
         )
