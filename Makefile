@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PEERS_PYTHON := $(STATSFORECAST_VENV)/bin/python
 
 .PHONY: help install install-test train test test-slow test-statsforecast coverage ui bench bench-full docs \
-	serve-docs lint lint-deploy lock clean
+	serve-docs lint lint-deploy lock release clean
 
 help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -138,6 +138,9 @@ lock: install-test  ## write constraints.txt and all hashes from pyproject.toml 
 		--extra statsforecast -c - pyproject.toml | grep -vxFf constraints.txt | \
 		$(COMPILE) --no-deps --generate-hashes -o .ci/statsforecast.txt -
 
+release: install-test  ## build sdist and wheel of the last commit into dist/, and try both
+	@VENV=$(VENV) .ci/release
+
 clean:  ## remove the virtual environment and the caches; results stay
-	rm -rf $(VENV) $(STATSFORECAST_VENV) $(DEPLOY_VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(STATSFORECAST_VENV) $(DEPLOY_VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
