@@ -25,7 +25,7 @@ def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Finding:
         return Finding(True, values)
     worst = sorted(worse, key=lambda name: worse[name])
     where = f", most of all for {list_some(worst)}" if worst else ""
-    message = f"the errors of ensemble are {-100 * skill:.2g} % larger than those of naive{where}"
+    message = f"the errors of ensemble are {-100 * skill:.1f} % larger than those of naive{where}"
     return Finding(False, values, message)
 
 
