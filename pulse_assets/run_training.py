@@ -100,9 +100,10 @@ def _run(arguments: Sequence[str] | None, began: float) -> Literal[0, 1]:
             from pulse_assets.cli.commands import run_command
             from pulse_assets.stored_options import continue_training
 
-            config, filled = continue_training(config)
-            if line := describe_filled(filled):
-                sys.stderr.write(f"{line}\n")
+            if args.command != "report" or args.rebuild:
+                config, filled = continue_training(config)
+                if line := describe_filled(filled):
+                    sys.stderr.write(f"{line}\n")
             return run_command(args, config)
     except PulseError as error:
         print_error(str(error))

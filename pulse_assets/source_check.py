@@ -364,9 +364,9 @@ def find_off_label(series: Series, frequency: str) -> list[str]:
 
     Example:
         >>> dates = np.arange("2019-01", "2021-01", dtype="M8[M]").astype("M8[D]")
-        >>> dates[3] += 30
+        >>> dates[3] += 14
         >>> find_off_label(Series("gdp", dates, np.ones(24)), "monthly")
-        ['2019-05-01']
+        ['2019-04-15']
     """
     if get_frequency(frequency).name not in _LABELLED:
         return []

@@ -13,7 +13,7 @@ _RESULTS: Final = object_path("training_results", suffix="json")
 #: Settings that say what a training computed, and not where it ran or how it was watched.
 _CONTINUED: Final = frozenset(TrainingOptions.model_fields) - {"resume"} | {
     *("source", "max_source_bytes", "start_date", "end_date"),
-    *("batch_size_days", "batch_cadence", "batch_limit"),
+    *("batch_size_days", "batch_cadence"),
 }
 #: Two ways to give the length of a batch: who gives one has chosen.
 _LENGTHS: Final = frozenset({"batch_size_days", "batch_cadence"})
@@ -50,12 +50,13 @@ def continue_training(config: TrainingConfig) -> tuple[TrainingConfig, dict[str,
         >>> continue_training(config) == (config, {})
         True
     """
-    stored, given = stored_configuration(config), config.model_fields_set
-    if "source" in given and config.source != stored.get("source"):
+    earlier, given = stored_configuration(config), config.model_fields_set
+    if "source" in given and config.source != earlier.get("source"):
         return config, {}
-    settled = given | (_LENGTHS if given & _LENGTHS else frozenset())
-    filled = {name: stored[name] for name in stored if name in _CONTINUED - settled}
-    if stored.get("all_variables"):  # it would have taken a new one, too
+    chosen = given | (_LENGTHS if given & _LENGTHS else frozenset())
+    taken = earlier.keys() & _CONTINUED - chosen
+    filled = {name: earlier[name] for name in TrainingConfig.model_fields if name in taken}
+    if earlier.get("all_variables"):  # it would have taken a new one, too
         filled.pop("variables", None)
     try:
         continued = TrainingConfig(**config.model_dump(include={*given}) | filled)
@@ -72,10 +73,10 @@ def refuse_other_source(config: TrainingConfig) -> None:
     """
     if "source" in config.model_fields_set:
         return
-    stored = stored_configuration(config).get("source", config.source)
-    if stored != config.source:
+    trained_on = stored_configuration(config).get("source", config.source)
+    if trained_on != config.source:
         raise ConfigurationError(
-            f"{config.store} holds a training from {stored}, and no source is given: give "
-            f"--source {stored} to continue it, --source {config.source} to replace it, or another "
-            "--store"
+            f"{config.store} holds a training from {trained_on}, and no source is given: give "
+            f"--source {trained_on} to continue it, --source {config.source} to replace it, or "
+            "another --store"
         )
