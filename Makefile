@@ -4,13 +4,14 @@ STATSFORECAST_VENV ?= .venv-statsforecast
 DEPLOY_VENV ?= .venv-deploy
 PORT ?= 3000
 REPORT_PORT ?= 3001
+DOCS_PORT ?= 8000
 export DAGSTER_HOME ?= $(CURDIR)/.pulse
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PEERS_PYTHON := $(STATSFORECAST_VENV)/bin/python
 
-.PHONY: help install install-test train test test-slow test-statsforecast coverage ui bench bench-full lint \
-	lint-deploy lock clean
+.PHONY: help install install-test train test test-slow test-statsforecast coverage ui bench bench-full docs \
+	serve-docs lint lint-deploy lock clean
 
 help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +94,14 @@ bench-full: $(STATSFORECAST_VENV)/.installed-statsforecast  ## the same with the
 	$(PEERS_PYTHON) -m benchmarks.large_panel
 	$(PEERS_PYTHON) -m benchmarks.slow_rules
 	$(PEERS_PYTHON) -m benchmarks.sources
+
+# NO_MKDOCS_2_WARNING: a notice of the theme about a version of mkdocs that setup here excludes.
+docs: install-test  ## build the site of docs/ into build/site, strictly and without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m docs_scripts.links build/site
+
+serve-docs: install-test  ## build it and serve it on http://127.0.0.1:8000 (DOCS_PORT=)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:$(DOCS_PORT)
 
 lint: install-test  ## check style and types
 	$(BIN)/ruff check .
