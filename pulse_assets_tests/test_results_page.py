@@ -14,7 +14,7 @@ from pulse_assets.storage.store import LocalStore
 from pulse_assets_tests.storage.conftest import credentials, s3_server  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guide" / "results.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 pytestmark = pytest.mark.filterwarnings("ignore:A future version of pandas will return")
