@@ -49,7 +49,9 @@ def main() -> None:
     """Train, and write the picture."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DAGSTER_HOME"] = folder
-        config = TrainingConfig(**settings_of_the_page() | {"store": f"{folder}/store"})
+        config = TrainingConfig.model_validate(
+            settings_of_the_page() | {"store": f"{folder}/store"}
+        )
         section = describe_section(train(config).data, [])
     if section is None:
         raise ValueError("the training has no quantiles")

@@ -149,7 +149,7 @@ def stored_outcomes(
         pass
     ledger = _current_ledger(store, ledger_fingerprint(settings, options))
     if ledger is not None:  # it may have later batches than a grid that ends earlier
-        ledger = ledger.filter(pc.is_in(ledger["batch"], pa.array(current, pa.string())))
+        ledger = ledger.filter(pc.field("batch").isin(current))
     return StoredOutcomes(tally.outcomes(), watch.alarms(ledger), trust_watched=ledger is not None)
 
 

@@ -193,12 +193,13 @@ def describe_setting(first: object, second: object) -> str:
         'only in A: holt; only in B: mean, ses'
     """
     if isinstance(first, list) and isinstance(second, list):
-        apart = {
-            name: [str(entry) for entry in one if entry not in other]
-            for name, one, other in (("A", first, second), ("B", second, first))
+        differing = {
+            name: [str(entry) for entry in entries if entry not in others]
+            for name, entries, others in (("A", first, second), ("B", second, first))
         }
-        if any(apart.values()):
-            return "; ".join(f"only in {name}: {_some(own)}" for name, own in apart.items() if own)
+        if any(differing.values()):
+            only = (f"only in {name}: {_some(own)}" for name, own in differing.items() if own)
+            return "; ".join(only)
     return f"{_shown(first)} -> {_shown(second)}"
 
 
