@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PEERS_PYTHON := $(STATSFORECAST_VENV)/bin/python
 
 .PHONY: help install install-test train test test-slow test-statsforecast coverage ui bench bench-full docs \
-	serve-docs lint lint-deploy lock clean
+	serve-docs lint lint-deploy lock release clean
 
 help:  ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,13 +95,13 @@ bench-full: $(STATSFORECAST_VENV)/.installed-statsforecast  ## the same with the
 	$(PEERS_PYTHON) -m benchmarks.slow_rules
 	$(PEERS_PYTHON) -m benchmarks.sources
 
-# NO_MKDOCS_2_WARNING: a notice of the theme about a version of mkdocs that setup here excludes.
+# ProperDocs continues MkDocs 1. The theme warns of MkDocs 2, which pyproject.toml excludes.
 docs: install-test  ## build the site of docs/ into build/site, strictly and without a network
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs build --config-file mkdocs.yml --strict --quiet
 	$(BIN)/python -m docs_scripts.links build/site
 
 serve-docs: install-test  ## build it and serve it on http://127.0.0.1:8000 (DOCS_PORT=)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:$(DOCS_PORT)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs serve --config-file mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
 
 lint: install-test  ## check style and types
 	$(BIN)/ruff check .
@@ -138,6 +138,9 @@ lock: install-test  ## write constraints.txt and all hashes from pyproject.toml 
 		--extra statsforecast -c - pyproject.toml | grep -vxFf constraints.txt | \
 		$(COMPILE) --no-deps --generate-hashes -o .ci/statsforecast.txt -
 
+release: install-test  ## build sdist and wheel of the last commit into dist/, and try both
+	@VENV=$(VENV) .ci/release
+
 clean:  ## remove the virtual environment and the caches; results stay
-	rm -rf $(VENV) $(STATSFORECAST_VENV) $(DEPLOY_VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(STATSFORECAST_VENV) $(DEPLOY_VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

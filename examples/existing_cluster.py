@@ -3,7 +3,11 @@
     dask scheduler & dask worker tcp://127.0.0.1:8786 &
     python examples/existing_cluster.py tcp://127.0.0.1:8786
 
-Its workers need this package and the store, not the Dagster instance.
+Its workers need this package and the store, not the Dagster instance. For one that talks TLS, see
+`run_config_existing_cluster_tls.yaml`. It prints the number of batches and the scheduler that
+computed them:
+
+    4 tcp://127.0.0.1:8786
 """
 
 import sys

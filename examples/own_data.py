@@ -1,6 +1,18 @@
-"""One's own data as a data frame: here a made monthly series; files are described in docs.
+"""A panel of your own as a data frame, with a lag of publication, bounds and quantiles.
 
-python examples/own_data.py
+    python examples/own_data.py
+
+Files of the same columns, `panel*.csv` or `panel*.parquet`, are read in the same way. It prints the
+number of batches, the three best rules, and quantiles of the next month of each region:
+
+    20 batches
+                    model  skill  sql
+           ar_adjusted_12   0.80 0.09
+                 ensemble   0.79 0.10
+    seasonal_holt_winters   0.79 0.09
+    variable target_date  q0.1  q0.5  q0.9
+       north  2020-01-01 158.7 160.4 162.1
+       south  2020-01-01 117.0 119.0 121.0
 """
 
 from tempfile import TemporaryDirectory
@@ -12,15 +24,24 @@ from pulse_assets import TrainingConfig, train
 
 
 def make_sales() -> pd.DataFrame:
-    """Return dates and a column per variable: ten years of a season, a trend and some noise."""
+    """Return one row per region and month: a season, a trend and some noise."""
     months = pd.date_range("2010-01-01", periods=120, freq="MS")
-    noise = np.random.default_rng(0).normal(size=120)
-    sales = 100 + 0.5 * np.arange(120) + 10 * np.sin(np.arange(120) * np.pi / 6) + noise
-    return pd.DataFrame({"date": months, "sales": sales.round(2)})
+    season = 10 * np.sin(np.arange(120) * np.pi / 6)
+    noise = np.random.default_rng(0)
+    regions = {
+        name: pd.DataFrame(
+            {
+                "date": months,
+                "value": level + 0.5 * np.arange(120) + season + noise.normal(size=120),
+            }
+        )
+        for name, level in {"north": 100, "south": 60}.items()
+    }
+    return pd.concat(regions, names=["variable"]).reset_index("variable")
 
 
 def main() -> None:
-    """Train on the frame, a batch a quarter, and say which rule to trust."""
+    """Train on the frame, a batch per quarter; results go to a directory that is removed."""
     with TemporaryDirectory() as store:
         results = train(
             TrainingConfig(
@@ -29,12 +50,22 @@ def main() -> None:
                 end_date="2019-12-31",
                 batch_cadence="quarterly",
                 horizons=[1, 3],
+                publication_lag_days={"north": 15, "south": 15},
+                bounds={"north": "0:", "south": "0:"},
+                quantiles=[0.1, 0.5, 0.9],
                 max_workers=1,
             ),
             data=make_sales(),
         )
+        ahead = results.forecasts(model="ensemble", horizon=1)
     print(f"{results.data['batches']['completed']} batches")
-    print(results.models[["model", "skill", "mase"]].head(3).to_string(index=False))
+    print(
+        results.models[["model", "skill", "sql"]]
+        .head(3)
+        .to_string(index=False, float_format="%.2f")
+    )
+    columns = ["variable", "target_date", "q0.1", "q0.5", "q0.9"]
+    print(ahead[columns].to_string(index=False, float_format="%.1f"))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pulse_assets
 PACKAGE: Final = Path(pulse_assets.__file__).parent
 DOCUMENTS: Final = [
     *(PACKAGE.parent / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
-    *sorted((PACKAGE.parent / "docs").glob("*.md")),
+    *sorted((PACKAGE.parent / "docs").rglob("*.md")),
     PACKAGE / "report" / "page.html",
 ]
 

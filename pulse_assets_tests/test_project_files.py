@@ -34,15 +34,34 @@ def requirements(*extras):
 
 
 def test_one_version():
-    cited = yaml.safe_load(text("CITATION.cff"))["version"]
-    (released, *_) = re.findall(r"^## (\d\S*)", text("CHANGELOG.md"), re.M)
+    cited = yaml.safe_load(text("CITATION.cff"))
+    ((released, day), *_) = re.findall(r"^## (\d\S*) - (\S+)$", text("CHANGELOG.md"), re.M)
     tags = [
         tag
         for name in ("dask-helm", "dagster-helm")
         for tag in re.findall(r"^ +tag: (\d\S*)$", text(f"deploy/{name}.yaml"), re.M)
     ]
-    assert {cited, released, *tags} == {PROJECT["version"]}
+    assert {cited["version"], released, *tags} == {PROJECT["version"]}
+    assert cited["date-released"] == day
     assert len(tags) == 4
+
+
+def test_the_version_stands_nowhere_else():
+    """What compares them is above; code asks the installed package."""
+    version = re.compile(rf"(?<![\d.]){re.escape(PROJECT['version'])}(?![\d.])")
+    folders = [ROOT / name for name in ("pulse_assets", "deploy", "docs_scripts", "examples")]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    files += [ROOT / name for name in ("Makefile", "setup.cfg", ".ci/run", ".ci/release")]
+    read = [file for file in files if file.suffix not in (".pyc", ".nbi", ".nbc")]
+    named = {
+        file.relative_to(ROOT).as_posix()
+        for file in read
+        if version.search(file.read_text(encoding="utf-8"))
+    }
+    assert named - {"deploy/requirements.txt"} == {
+        "deploy/dagster-helm.yaml",
+        "deploy/dask-helm.yaml",
+    }
 
 
 @pytest.mark.parametrize("name", ["constraints.txt", ".ci/requirements.txt"])

@@ -224,7 +224,7 @@ def test_no_rule_is_loaded_from_a_store(tmp_path, monkeypatch):
 def test_servers_are_started_on_loopback_and_the_readme_says_that_there_is_no_login():
     started = [
         line
-        for file in (ROOT / "Makefile", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        for file in (ROOT / "Makefile", ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
         for line in file.read_text().splitlines()
         if re.search(r"\bdagster(\) | |-web|\.ui )dev\b|dagster-webserver", line)
     ]

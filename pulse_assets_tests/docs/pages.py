@@ -150,4 +150,4 @@ def _environment(folder: Path) -> dict[str, str]:
     """Return the environment of a reader's terminal, with this interpreter's commands."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     place = {"PATH": path, "PYTHONPATH": os.environ.get("PYTHONPATH", ""), "PWD": str(folder)}
-    return {**os.environ, **place, "COLUMNS": "80", "NO_COLOR": "1"}
+    return {**os.environ, **place, "COLUMNS": "80", "NO_COLOR": "1", "BROWSER": "true"}
