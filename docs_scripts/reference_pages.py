@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from docs_scripts.reference import PAGES
 
-for name, build in PAGES.items():
-    with mkdocs_gen_files.open(f"reference/{name}.md", "w", encoding="utf-8") as page:
-        page.write(build())
+if __name__ == "<run_path>":  # run by the plugin, not imported
+    for name, build in PAGES.items():
+        with mkdocs_gen_files.open(f"reference/{name}.md", "w", encoding="utf-8") as page:
+            page.write(build())

@@ -18,6 +18,7 @@ from docs_scripts.reference.markdown import (
     sentence,
     table,
 )
+from docs_scripts.reference.settings import with_rules
 from pulse_assets.cli.command_table import COMMANDS
 from pulse_assets.cli.parser import build_parser
 
@@ -172,6 +173,5 @@ def _used_by(commands: list[str]) -> str:
 
 def _option(option: Option, anchor: str) -> str:
     needed = " It is required." if option.required else ""
-    return joined(
-        heading(4, code(option.usage), anchor), prose(sentence(option.text)) + needed
-    ).strip()
+    text = with_rules(option.text) if option.name == "--models" else option.text
+    return joined(heading(4, code(option.usage), anchor), prose(sentence(text)) + needed).strip()

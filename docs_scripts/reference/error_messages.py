@@ -89,7 +89,7 @@ def _in_file(name: str, tree: ast.Module) -> Iterator[Message]:
 
 def _start(node: ast.AST, name: str, text: str) -> str:
     """Return what stands before a text that becomes the end of a message."""
-    raised = ast.unparse(node).partition("(")[0].removeprefix("raise ")
+    raised = ast.unparse(node).partition("(")[0]
     if (name.partition("/")[0], raised) not in _BECOME:
         return ""
     if name.startswith("settings/"):
@@ -98,17 +98,14 @@ def _start(node: ast.AST, name: str, text: str) -> str:
 
 
 def raised_by(node: ast.AST, name: str) -> tuple[str, ast.expr | None]:
-    """Return the kind of error that a statement raises, and its message; none for others."""
-    call = node.exc if isinstance(node, ast.Raise) else node
-    if not isinstance(call, ast.Call) or not call.args:
+    """Return the kind of error that a call makes, and its message; none for other calls."""
+    if not isinstance(node, ast.Call) or not node.args:
         return "", None
-    if isinstance(node, ast.Raise) and isinstance(call.func, ast.Name):
-        kind = _BECOME.get((name.partition("/")[0], call.func.id), call.func.id)
-        return kind, call.args[0] if kind in KINDS else None
-    is_parser = name == "cli/parser.py" and isinstance(call.func, ast.Attribute)
-    if is_parser and call.func.attr == "error":  # type: ignore[union-attr]
-        return "ConfigurationError", call.args[0]
-    return "", None
+    if isinstance(node.func, ast.Name):
+        kind = _BECOME.get((name.partition("/")[0], node.func.id), node.func.id)
+        return kind, node.args[0] if kind in KINDS else None
+    is_error = isinstance(node.func, ast.Attribute) and node.func.attr == "error"
+    return "ConfigurationError", node.args[0] if is_error and name == "cli/parser.py" else None
 
 
 def texts_of(node: ast.expr | None, functions: Mapping[str, ast.FunctionDef]) -> Iterator[str]:

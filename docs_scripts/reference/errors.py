@@ -22,7 +22,10 @@ from docs_scripts.reference.markdown import (
 #: Characters of an example's message that are shown.
 _LONGEST = 320
 #: A part of a message that says what to do: words of its own after the last colon.
-_ADVICE = re.compile(r"^(?P<what>.*[a-z].*?): (?P<fix>[a-z](?!.*: ).*[a-z].*)$", re.DOTALL)
+_ADVICE = re.compile(
+    r"^(?P<what>.*[a-z].*?(?<!\W\d)(?<!\[)): "
+    r"(?P<fix>(?!cannot |module )[a-z](?!.*\D: [a-z]).*[a-z].*)$"
+)
 
 
 def page() -> str:
@@ -66,11 +69,11 @@ def _example(example: ErrorExample) -> str:
 
 def _kind(name: str) -> str:
     described = (inspect.getdoc(KINDS[name]) or "").split("\n\n")
-    rows = map(_row, (message for message in messages() if message.kind == name))
+    rows = [_row(message) for message in messages() if message.kind == name]
     return joined(
         heading(3, code(name), name),
         *map(prose, described),
-        table(("message", "what to do"), rows),
+        table(("message", "what to do"), rows) if rows else "",
     ).strip()
 
 

@@ -14,8 +14,9 @@ def page() -> str:
         "Exit codes",
         "Look up when a command of `pulse-train` succeeds. The table of commands writes this page "
         "at each build.",
-        "A command ends with 0 or 1. Before a 1, stderr has one line per problem that begins with "
-        "`error:`; [errors](errors.md) lists them.",
+        "A command ends with 0 or 1. Before a 1, each problem is a line on stderr that begins with "
+        "`error:`; [errors](errors.md) lists them. `status` alone prints no such line for batches "
+        "that are not done: its table on stdout counts them.",
         heading(2, "Exit code 0"),
         table(("command", "0 if"), rows),
         "`--help` and `--version` end with 0, too.",

@@ -17,7 +17,7 @@ _OF_CALLS: Final = frozenset({"Args", "Returns", "Raises", "Attributes", "Yields
 _TITLE: Final = re.compile(r"[A-Z][a-z]+:$")
 #: What is code although the text has no backticks: options, addresses of S3, identifiers.
 _CODE: Final = re.compile(
-    r"((?<![\w-])--[a-z][a-z0-9-]+|s3://[\w/<>-]+|(?<![\w./])[A-Za-z]+[a-z0-9]*(?:_[\w<>]{2,})+)"
+    r"((?<![\w-])--[a-z][a-z0-9-]*[a-z0-9]|pulse-train(?: --[a-z-]+)*|s3://[\w/<>-]+|(?<![\w./])[A-Za-z]+[a-z0-9]*(?:_[\w<>]{2,})+)"
 )
 #: The address of a source.
 _DOI: Final = re.compile(r"doi:(10\.[^\s,;]+[^\s,;.()])")
@@ -178,7 +178,7 @@ def _section(title: str, lines: list[str]) -> Iterator[str]:
         return
     body = textwrap.dedent("\n".join(lines)).strip("\n")
     yield f"**{escape(title)}**"
-    if ">>>" in body:
-        yield block("pycon", body)
-    else:
-        yield from _parts(body.splitlines())
+    for text, example in re.findall(r"((?:(?!>>>).+\n*)*)((?:>>>(?:.|\n)+)?)", body):
+        yield from _parts(text.splitlines())
+        if example:
+            yield block("pycon", example)

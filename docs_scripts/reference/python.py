@@ -1,5 +1,6 @@
 """The page on Python: the public names, which mkdocstrings documents from their docstrings."""
 
+import ast
 import importlib
 import inspect
 from collections.abc import Iterator
@@ -8,7 +9,6 @@ from typing import Any, Final, NamedTuple
 import pulse_assets
 from docs_scripts.reference.markdown import (
     code,
-    first_sentence,
     heading,
     joined,
     link,
@@ -94,8 +94,11 @@ def page() -> str:
 
 def _section(section: Section) -> str:
     rows = (
-        (link(code(name), f"#{path_of(section.module, name)}"), prose(first_sentence(value)))
-        for name, value in values(section)
+        (
+            link(code(name), f"#{path_of(section.module, name)}"),
+            prose(summary(section.module, name)),
+        )
+        for name in section.names
     )
     return joined(
         heading(2, code(section.module), section.module),
@@ -110,6 +113,16 @@ def values(section: Section) -> Iterator[tuple[str, Any]]:
     module = importlib.import_module(section.module)
     for name in section.names:
         yield name, getattr(module, name)
+
+
+def summary(module: str, name: str) -> str:
+    """Return the first sentence about a name, as the source says it where it is defined."""
+    place, _, own = path_of(module, name).rpartition(".")
+    tree = ast.parse(inspect.getsource(importlib.import_module(place)))
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == own:
+            return " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
+    return ""
 
 
 def path_of(module: str, name: str) -> str:

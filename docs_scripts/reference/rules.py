@@ -42,6 +42,13 @@ OTHERS: Final = {
 }
 
 
+#: What becomes of a user's rule that fails.
+_HOST: Final = (
+    "A rule runs in a process of its own. Where it raises an error, ends its process, takes too "
+    "long or returns a wrong shape, its own forecasts are missing; all else is stored."
+)
+
+
 def page() -> str:
     """Return the page."""
     rules = RULES.values()
@@ -170,8 +177,10 @@ def with_values(text: str, function: Callable[..., Any]) -> str:
 def _others() -> Iterator[str]:
     for name, texts in OTHERS.items():
         anchor = re.sub(r"[^a-z_].*", "", name).strip("_")
-        shown = (docstring(inspect.getdoc(each) or "") for each in texts)
-        yield joined(heading(3, code(name), anchor), *shown).strip()
+        shown = (inspect.getdoc(each) or "" for each in texts)
+        if user_rules in texts:  # what follows is about its code
+            shown = (text.partition("A rule runs in its own process")[0] + _HOST for text in shown)
+        yield joined(heading(3, code(name), anchor), *map(docstring, shown)).strip()
 
 
 def _common() -> Iterator[str]:

@@ -16,7 +16,7 @@ from docs_scripts.reference.markdown import (
     sentence,
     table,
 )
-from docs_scripts.reference.rules import source_of
+from docs_scripts.reference.rules import source_of, with_values
 from docs_scripts.reference.tables import meaning
 from pulse_assets.evaluation import bootstrap, comparison, confidence_set, drift, win_rate
 from pulse_assets.evaluation.volatility import VolatilityState
@@ -95,7 +95,7 @@ def _metric(metric: Metric) -> str:
     total = "the root of the mean" if metric.is_root else factor
     facts = [
         f"Score: {total} over the pairs",
-        f"Column of `batch_metrics`: {code(metric.column)}, {prose(metric.meaning)}",
+        f"Column {code(metric.column)} of `batch_metrics`: {prose(metric.meaning)}",
         f"In results: {prose(sentence(_result(metric.name)))}",
     ]
     text = docstring(without_return(inspect.getdoc(metric.of_pairs) or ""))
@@ -122,6 +122,8 @@ def _tests() -> Iterator[str]:
 def _function(function: Callable[..., Any] | Any, *, titled: bool = True) -> str:  # noqa: ANN401
     """Return what a function, a class or a module computes, with its source."""
     text = inspect.getdoc(function) or ""
+    if not inspect.ismodule(function):
+        text = with_values(text, function)
     module = inspect.getmodule(function)
     source = source_of(module) if module and "Source:" not in text and titled else ""
     title = heading(3, code(function.__name__), function.__name__) if titled else ""

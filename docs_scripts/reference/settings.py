@@ -180,7 +180,17 @@ def _meaning(name: str) -> str:
     """Return the description of a setting without its default, which is listed below it."""
     text = TrainingConfig.model_fields[name].description or ""
     text = re.sub(r"[;(]? ?\(?default: .*$", "", text, flags=re.DOTALL)
-    return sentence(_RULE.sub(r"`\1`", text) if name == "models" else text)
+    return sentence(with_rules(text) if name == "models" else text)
+
+
+def with_rules(text: str) -> str:
+    """Return a text with the names of rules as code.
+
+    Example:
+        >>> with_rules("naive, theta or team.rules:naive")
+        '`naive`, `theta` or team.rules:naive'
+    """
+    return _RULE.sub(r"`\1`", text)
 
 
 def changes_batches(name: str) -> bool:
@@ -227,7 +237,6 @@ def type_text(annotation: Any) -> str:  # noqa: ANN401 - a type
 def default_text(field: Any) -> str:  # noqa: ANN401 - pydantic's description of a field
     """Return the default of a setting; of one that has none what happens without a value."""
     described = (field.description or "").rpartition("default: ")[2].rstrip(")")
-    described = _RULE.sub(r"`\1`", described) if described.startswith("naive,") else described
     if field.default is PydanticUndefined or field.default is None or field.default == {}:
         return prose(described) if "default: " in (field.description or "") else "none"
     if isinstance(field.default, bool):

@@ -53,8 +53,9 @@ class TrainingOptions(Checked):
     models: list[str] | None = setting(
         default=None,
         group=PREDICT,
-        description=f"rules: {', '.join(RULES)}, package.module:Class or statsforecast:<model>; "
-        f"`default` stands for {', '.join(DEFAULT_MODELS)}, which run if none is named",
+        description=f"names of rules: {', '.join(RULES)}, package.module:Class or "
+        f"statsforecast:<model>; `default` stands for {', '.join(DEFAULT_MODELS)}; default: "
+        "`default`",
     )
     history_days: int = setting(
         default=7305,

@@ -260,7 +260,7 @@ def test_each_message_of_an_error_is_listed(pages):
         for name, tree in sources().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Raise)
-        for _, text in [raised_by(node, name)]
+        for _, text in [raised_by(node.exc, name)]
         if isinstance(text, ast.JoinedStr | ast.Constant)
     ]
     assert len(literal) > 150
