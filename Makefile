@@ -95,13 +95,13 @@ bench-full: $(STATSFORECAST_VENV)/.installed-statsforecast  ## the same with the
 	$(PEERS_PYTHON) -m benchmarks.slow_rules
 	$(PEERS_PYTHON) -m benchmarks.sources
 
-# NO_MKDOCS_2_WARNING: a notice of the theme about a version of mkdocs that setup here excludes.
+# ProperDocs continues MkDocs 1. The theme warns of MkDocs 2, which pyproject.toml excludes.
 docs: install-test  ## build the site of docs/ into build/site, strictly and without a network
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs build --config-file mkdocs.yml --strict --quiet
 	$(BIN)/python -m docs_scripts.links build/site
 
 serve-docs: install-test  ## build it and serve it on http://127.0.0.1:8000 (DOCS_PORT=)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:$(DOCS_PORT)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs serve --config-file mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
 
 lint: install-test  ## check style and types
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from pulse_assets.history.source import Source
 from pulse_assets.preflight import check_ready
 from pulse_assets.settings import Settings, TrainingConfig, TrainingOptions
 from pulse_assets.storage.store import Store, open_store
+from pulse_assets.stored_options import refuse_other_source
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class CheckedTraining:
             source = _frame_source(config, data)
             settings = settings.model_copy(update={"source": source.address})
         options, copies = check_ready(settings, config.options(), source), _copies(config)
+        if data is None:
+            refuse_other_source(config)
         for folder, name in copies:
             _check_copy(folder, name)
         return cls(config, settings, options, copies, source)

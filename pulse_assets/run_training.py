@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> Literal[0, 1]:
 def _run(arguments: Sequence[str] | None, began: float) -> Literal[0, 1]:
     # Each import comes when it is needed: bad options are reported, and a training prints its first
     # line, before the packages that take seconds to import.
-    from pulse_assets.cli.configuration import create_config_from_args
+    from pulse_assets.cli.configuration import create_config_from_args, describe_filled
     from pulse_assets.cli.logs import setup_logging
     from pulse_assets.cli.parser import parse_args
     from pulse_assets.cli.terminal import print_error
@@ -98,7 +98,12 @@ def _run(arguments: Sequence[str] | None, began: float) -> Literal[0, 1]:
 
                 return compare(args, config)
             from pulse_assets.cli.commands import run_command
+            from pulse_assets.stored_options import continue_training
 
+            if args.command != "report" or args.rebuild:
+                config, filled = continue_training(config)
+                if line := describe_filled(filled):
+                    sys.stderr.write(f"{line}\n")
             return run_command(args, config)
     except PulseError as error:
         print_error(str(error))

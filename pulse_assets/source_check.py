@@ -7,6 +7,7 @@ them instead of raising what is wrong with one.
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,10 @@ from pulse_assets.stages.outcome_texts import list_some
 
 #: Implausible values of a series that a report names.
 _NAMED: Final = 5
+#: Frequencies whose dates are labels of periods, usually on one day of the month.
+_LABELLED: Final = frozenset({"monthly", "quarterly", "yearly"})
+#: Share of the dates on another day of the month that is taken for a slip of the pen.
+_FEW: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,9 @@ class SeriesReport:
         frequency: its name; None if it has none.
         gaps: periods between the first and the last used row that have none; of daily series these
             are holidays, too. None if no calendar counts its periods.
+        gaps_after: date of the row before each gap, and the periods that it lacks.
+        off_label: dates that are not on the usual day of the month of a monthly, quarterly or
+            yearly series.
         releases: number of values that were released, later ones with a change included.
         revised: number of dates whose value has changed after its first release.
         first_published: first day of publication in the file; None if it has none.
@@ -66,6 +74,8 @@ class SeriesReport:
     last: str | None
     frequency: str | None
     gaps: int | None
+    gaps_after: tuple[tuple[str, int], ...]
+    off_label: tuple[str, ...]
     releases: int
     revised: int
     first_published: str | None
@@ -138,12 +148,16 @@ class SourceReport:
         }
 
 
-def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
+def check_source(
+    settings: Settings, options: TrainingOptions, *, ends_by_default: bool = False
+) -> SourceReport:
     """Report every series of a source.
 
     Args:
         settings: the source, and which batches exist.
         options: the variables, all unless named, and their publication lags.
+        ends_by_default: whether nobody chose the last day that is predicted: a note then says
+            which values lie after it.
 
     Raises:
         ConfigurationError: a variable is unknown, or the range holds no batch.
@@ -157,6 +171,8 @@ def check_source(settings: Settings, options: TrainingOptions) -> SourceReport:
     regular = {each.variable: each.frequency for each in series if each.frequency}
     forecasts, problem = _forecasts(source, regular)
     unread, notes = dict(source.unread()), source.notes()
+    if ends_by_default and (after := describe_after_end(source, regular, settings.last_day)):
+        notes = [*notes, after]
     return SourceReport(source.uri, series, unread, notes, forecasts, problem)
 
 
@@ -233,6 +249,26 @@ def summarise_source(source: Source, options: TrainingOptions) -> list[str]:
     return [line + gaps, *published, *given, *source.notes()]
 
 
+def describe_after_end(source: Source, variables: Iterable[str], last_day: date) -> str:
+    """Say which series have values after the last day that is predicted; empty if none has.
+
+    Args:
+        source: has the series.
+        variables: names of series that can be used.
+        last_day: the last day that is predicted.
+    """
+    day = np.datetime64(last_day)
+    later = {name: int((source.load(name).timestamps > day).sum()) for name in variables}
+    late = [name for name, count in later.items() if count]
+    if not late:
+        return ""
+    most, each = max(later.values()), " each" if len(late) > 1 else ""
+    return (
+        f"not predicted: up to {most:,} values{each} of {list_some(late)} lie after {last_day}, "
+        "the default --end-date; --end-date today predicts and scores them, too"
+    )
+
+
 def publication_of(source: Source, options: TrainingOptions) -> dict[str, VariablePublication]:
     """Return when the values of each variable were public, and how often they were revised.
 
@@ -301,11 +337,45 @@ def count_gaps(series: Series, frequency: str) -> int | None:
         >>> count_gaps(Series("gdp", dates, np.ones(3)), "monthly")
         2
     """
+    if get_frequency(frequency).calendar is None:
+        return None
+    return sum(count for _, count in find_gaps(series, frequency))
+
+
+def find_gaps(series: Series, frequency: str) -> list[tuple[str, int]]:
+    """Return the date of the row before each gap of a series, and the periods that it lacks.
+
+    Empty if the series is irregular, so that no calendar counts its periods.
+
+    Example:
+        >>> dates = np.array(["2020-01-01", "2020-02-01", "2020-05-01"], "M8[D]")
+        >>> find_gaps(Series("gdp", dates, np.ones(3)), "monthly")
+        [('2020-02-01', 2)]
+    """
     dates, steps_of = rows_used(series, frequency).timestamps, get_frequency(frequency)
     if steps_of.calendar is None:
-        return None
-    steps = steps_between(dates[:-1], dates[1:], steps_of)
-    return int(np.maximum(steps - 1, 0).sum())
+        return []
+    lacking = steps_between(dates[:-1], dates[1:], steps_of) - 1
+    return [(str(dates[row]), int(lacking[row])) for row in np.flatnonzero(lacking > 0)]
+
+
+def find_off_label(series: Series, frequency: str) -> list[str]:
+    """Return the dates of a monthly, quarterly or yearly series on another day than nearly all.
+
+    Example:
+        >>> dates = np.arange("2019-01", "2021-01", dtype="M8[M]").astype("M8[D]")
+        >>> dates[3] += 14
+        >>> find_off_label(Series("gdp", dates, np.ones(24)), "monthly")
+        ['2019-04-15']
+    """
+    if get_frequency(frequency).name not in _LABELLED:
+        return []
+    dates = rows_used(series, frequency).timestamps
+    months = dates.astype("M8[M]")
+    from_start = (dates - months.astype("M8[D]")).astype(int)
+    to_end = ((months + 1).astype("M8[D]") - dates).astype(int)
+    off = min((x != np.bincount(x).argmax() for x in (from_start, to_end)), key=np.sum)
+    return [str(day) for day in dates[off]] if off.mean() < _FEW else []
 
 
 def _lacks_periods(series: Series, frequency: str) -> bool:
@@ -327,6 +397,8 @@ def _report(examined: ExaminedSeries, file: str, windows: BatchWindows) -> Serie
         last=str(series.timestamps[-1]) if series else None,
         frequency=frequency,
         gaps=count_gaps(series, frequency) if series and frequency else None,
+        gaps_after=tuple(find_gaps(series, frequency)) if series and frequency else (),
+        off_label=tuple(find_off_label(series, frequency)) if series and frequency else (),
         releases=releases.releases if releases else 0,
         revised=releases.revised if releases else 0,
         first_published=releases.first_published if releases else None,

@@ -32,7 +32,7 @@ def test_results_status_and_sensor_name_variable_rule_and_first_bad_batch(
 ):
     assert main([*words]) == 0  # it warns
     out = " ".join(capsys.readouterr().out.split())
-    assert "2 signs of decay in 2 watched rules, of which about 2.5 % have" in out
+    assert "2 signs of decay, 2 rules watched (about 2.5 % of rules have" in out
     assert "x, ensemble, since batch 2009-12-01: the loss of the last batch" in out
     results = json.loads((tmp_path / "store/training_results/training_results.json").read_text())
     losses = [a for a in results["alarms"] if a["kind"] == "loss"]

@@ -27,7 +27,7 @@ LAYERS = [
     ["settings"],
     ["batches.grid"],
     ["stages"],
-    ["preflight", "checked_training", "skipped_batches", "source_check"],
+    ["preflight", "stored_options", "checked_training", "skipped_batches", "source_check"],
     ["batches"],
     ["execution", "report"],
     [

@@ -195,9 +195,10 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     """
     ledger = inputs.ledger.load()
     summary = _summary(run, options, inputs, ledger)
-    results = summary.results
+    results, source = summary.results, run.open_source()
+    results["configuration"]["all_variables"] = options.variables == source.variables()
     series = load_series(
-        run.open_source(),
+        source,
         options.variables or (),
         options.frequencies,
         options.publication_lag_days,

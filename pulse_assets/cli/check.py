@@ -13,6 +13,7 @@ from pulse_assets.cli.terminal import (
     print_json,
     print_list,
 )
+from pulse_assets.history.frequency_names import get_frequency
 from pulse_assets.settings import TrainingConfig
 from pulse_assets.source_check import (
     ForecastsReport,
@@ -38,7 +39,8 @@ def check(config: TrainingConfig, *, as_json: bool) -> Literal[0, 1]:
         HistoricalDataError: the source cannot be read, or a table of many series.
         StoreUnavailableError: the source cannot be listed.
     """
-    report = check_source(config.settings(), config.options())
+    by_default = "end_date" not in config.model_fields_set
+    report = check_source(config.settings(), config.options(), ends_by_default=by_default)
     if as_json:
         print_json(report.to_json())
     else:
@@ -61,6 +63,8 @@ def _print(report: SourceReport, console: Console) -> None:
         console.print(_forecasts_table(report.forecasts))
         console.print()
     every = len(report.series)
+    print_list(console, "missing periods", list(_gaps(report.series)), every)
+    print_list(console, "dates on another day of the month", list(_off_label(report.series)), every)
     print_list(console, "implausible values", list(_implausible(report.series)), every)
     left_out = "variables not predicted in some batches"
     most = max(every, MOST_REASONS)
@@ -69,7 +73,7 @@ def _print(report: SourceReport, console: Console) -> None:
     print_list(console, "frequencies", notes, every)
     unread = [f"{path}: {reason}" for path, reason in report.unread.items()]
     print_list(console, "files that are not read", unread, len(unread))
-    print_list(console, "skipped or renamed", list(report.notes), len(report.notes))
+    print_list(console, "notes", list(report.notes), len(report.notes))
 
 
 def _print_publication(series: Sequence[SeriesReport], console: Console) -> None:
@@ -127,6 +131,20 @@ def _table(series: Sequence[SeriesReport]) -> Table:
 def _names_files(series: Sequence[SeriesReport]) -> bool:
     """Tell whether files need a column: there are several, and some hold several series."""
     return 1 < len({each.file for each in series}) < len(series)
+
+
+def _gaps(series: Sequence[SeriesReport]) -> Iterator[str]:
+    """Say where a series lacks periods, unless it is daily: days without a row may be holidays."""
+    for each in series:
+        if each.gaps and each.frequency and get_frequency(each.frequency).counts_periods:
+            shown = [f"{count} after {day}" for day, count in each.gaps_after]
+            yield f"{each.variable}: {outcome_texts.list_some(shown)}"
+
+
+def _off_label(series: Sequence[SeriesReport]) -> Iterator[str]:
+    for each in series:
+        if each.off_label:
+            yield f"{each.variable}: {outcome_texts.list_some(each.off_label)}"
 
 
 def _implausible(series: Sequence[SeriesReport]) -> Iterator[str]:

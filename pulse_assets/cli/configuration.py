@@ -9,6 +9,7 @@ from typing import Any, Final
 from pulse_assets.cli.parser import LISTS, MAPPINGS, flag
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.history.publication import ALL_OTHERS
+from pulse_assets.retrodiction.rules import DEFAULT_MODELS
 from pulse_assets.settings import Settings, TrainingConfig
 from pulse_assets.settings.config_file import read_settings, settings_in_file
 from pulse_assets.storage.s3 import refuse_credentials
@@ -21,6 +22,8 @@ _EXAMPLES: Final = {
     "--frequencies": "FREQUENCY, like gdp=quarterly",
     "--publication-lag-days": "DAYS, like gdp=45, or one number for all",
 }
+#: Values of an option that a line shows at most.
+_SHOWN: Final = 4
 #: Variables of the environment for the log, by setting.
 _LOG: Final = {"log_level": "LOG_LEVEL", "log_dir": "LOG_DIR"}
 
@@ -50,6 +53,29 @@ def create_config_from_args(
         **(read_settings(options["config"], "--config") if "config" in options else {}),
     }
     return TrainingConfig(**values | _chosen(options) | _from_buckets(options, buckets))
+
+
+def describe_filled(filled: Mapping[str, Any]) -> str:
+    """Name the options that a command takes from the training in the store; empty without any.
+
+    Those that are defaults anyway are left out, and what a source says of each of its variables.
+
+    Example:
+        >>> describe_filled({"source": "/data", "horizons": [1, 2, 3, 6, 12], "batch_limit": None})
+        'options of the training in the store: --source /data'
+    """
+    defaults = TrainingConfig().model_dump(mode="json") | {"models": sorted(DEFAULT_MODELS)}
+    shown = [
+        f"{flag(name)} {_list_some(value) if isinstance(value, list) else value}"
+        for name, value in filled.items()
+        if value != defaults[name] and name not in MAPPINGS
+    ]
+    return f"options of the training in the store: {' '.join(shown)}" if shown else ""
+
+
+def _list_some(values: Sequence[Any]) -> str:
+    more = f" ({len(values) - _SHOWN} more)" if len(values) > _SHOWN else ""
+    return " ".join(map(str, values[:_SHOWN])) + more
 
 
 def _chosen(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,19 +5,17 @@ import functools
 import importlib.metadata
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from pydantic_core import PydanticUndefined
 
+from pulse_assets.cli.command_table import COMMANDS, FORMATS, GROUPS, Command
 from pulse_assets.cli.terminal import print_error
 from pulse_assets.settings import TrainingConfig
-from pulse_assets.settings.setting import COMPUTE, EVALUATE, PREDICT, S3, groups, settings_of_type
+from pulse_assets.settings.setting import S3, settings_of_type
 
-#: Options by group of the help text; each is a field of `TrainingConfig`, which checks its value.
-GROUPS: Final = groups(TrainingConfig)
 #: Options whose value is a list, written with spaces or commas.
 LISTS: Final = settings_of_type(TrainingConfig, list)
 #: Options whose value is a list of `name=value`; that of `periods` is a file.
@@ -37,74 +35,6 @@ _METAVARS: Final = {
     "score_against": "first|latest|N",
     "publication_lag_days": "DAYS|VARIABLE=DAYS",
 }
-#: What `export --format` takes; `pulse_assets.exports.files` writes it.
-FORMATS: Final = ("nixtla", "hubverse", "fev", "csv", "parquet")
-#: Options that only a training uses.
-_TRAINING_ONLY: Final = frozenset({"resume", "output_file", "s3_output_file", *GROUPS[COMPUTE]})
-
-
-@dataclass(frozen=True)
-class Command:
-    """A subcommand.
-
-    Attributes:
-        help: what it does, in one line.
-        unused: options that it does not use; it accepts them and does not list them.
-        prints_json: whether it has the option `--json`.
-    """
-
-    help: str
-    unused: frozenset[str] = frozenset()
-    prints_json: bool = True
-
-
-COMMANDS: Final = {
-    "train": Command("retrodict the batches, score them and aggregate the results (the default)"),
-    "check": Command(
-        "show what the source holds, series by series, and what a training would skip; exit 0 if "
-        "all series can be used",
-        _TRAINING_ONLY | (frozenset(GROUPS[EVALUATE])) | {"models", "store"},
-    ),
-    "status": Command(
-        "show the state of each batch, and why; exit 0 if all are done",
-        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches", "periods"},
-    ),
-    "forecast": Command(
-        "forecast every variable from its last observation, with the stored weights and trust",
-        _TRAINING_ONLY | {"on_rule_error", "trust_discount", "max_failed_batches", "periods"},
-    ),
-    "export": Command(
-        "write the results for other tools: Nixtla, hubverse, fev, CSV or Parquet",
-        _TRAINING_ONLY
-        | (
-            frozenset(GROUPS[EVALUATE])
-            | frozenset(GROUPS[PREDICT])
-            | {"source", "max_source_bytes"}
-        )
-        - {"variables", "models", "horizons"},
-    ),
-    "compare": Command(
-        "compare the scores of two trainings: STORE_A STORE_B, directories or s3://bucket/prefix",
-        _TRAINING_ONLY
-        | frozenset(GROUPS[EVALUATE])
-        | frozenset(GROUPS[PREDICT])
-        | {"source", "store", "max_source_bytes"},
-    ),
-    "clean": Command(
-        "list what old configurations and killed runs left in the store, and remove it with "
-        "--delete",
-        _TRAINING_ONLY
-        | frozenset(GROUPS[EVALUATE])
-        | frozenset(GROUPS[PREDICT])
-        | {"source", "max_source_bytes"},
-    ),
-    "report": Command(
-        "open the report of the last training, or rebuild it with --rebuild",
-        _TRAINING_ONLY,
-        prints_json=False,
-    ),
-}
-
 _DESCRIPTION: Final = """\
 Measure which forecasting rules to trust: predict the dates of every batch of a history
 from the data known before each date, and score the forecasts.
@@ -201,7 +131,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
             `--help`.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _build_parser({})
+    parser = build_parser({})
     _check_options(parser, words)
     parsed = parser.parse_args(words)
     if parsed.json and not COMMANDS[parsed.command].prints_json:
@@ -220,7 +150,7 @@ def _check_options(parser: _Parser, words: Sequence[str]) -> None:
             parser.error(f"unknown option {option}{suggestion}")
 
 
-def _build_parser(given: dict[str, Any]) -> _Parser:
+def build_parser(given: dict[str, Any]) -> _Parser:
     """Return the parser of the whole command line, which notes in `given` what was given."""
     parser = _Parser(
         given,
@@ -242,10 +172,13 @@ def _build_parser(given: dict[str, Any]) -> _Parser:
     parser.set_defaults(command="train", json=False, rebuild=False, serve=None, to=None, as_of=None)
     parser.set_defaults(model=None)
     for name, command in COMMANDS.items():
-        text = f"{command.help[0].upper()}{command.help[1:]}."
         places = " STORE_A STORE_B" if name == "compare" else ""
-        usage = f"{parser.prog} {name}{places} [options]"
-        added = commands.add_parser(name, help=command.help, description=text, usage=usage)
+        added = commands.add_parser(
+            name,
+            help=command.help,
+            description=command.description,
+            usage=f"{parser.prog} {name}{places} [options]",
+        )
         if name in _OWN_OPTIONS:
             _OWN_OPTIONS[name](added)
         _add_options(added, command)
@@ -354,8 +287,8 @@ def _add_forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument_group("forecast").add_argument(
         "--as-of",
         metavar="DAY",
-        help="say what would have been said on that day, such as 2008-09-15, from what was public "
-        "then; with the weights of the rules and all quantiles, and nothing is stored",
+        help="forecast as of that day, such as 2008-09-15, from what was public then; print the "
+        "weights of the rules and all quantiles, too, and store nothing",
     )
 
 
@@ -379,7 +312,7 @@ def _add_clean(parser: argparse.ArgumentParser) -> None:
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "stores", nargs=2, metavar="STORE", help="of the first and of the second training"
+        "stores", nargs=2, metavar="STORE", help="store of the first training, then of the second"
     )
     parser.add_argument_group("compare").add_argument(
         "--model", metavar="MODEL", help="rule or ensemble to compare (default: ensemble)"
@@ -392,8 +325,8 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=FORMATS,
         required=True,
-        help="nixtla: a frame as of cross_validation; hubverse: a hub; fev: evaluation summaries; "
-        "csv, parquet: the tables of the results",
+        help="nixtla: a frame such as cross_validation returns; hubverse: a hub; fev: evaluation "
+        "summaries; csv, parquet: the tables of the results",
     )
     export.add_argument(
         "--to",

@@ -64,6 +64,7 @@ def print_summary(
     # Late, because they take long to import.
     from pulse_assets.stages import outcome
     from pulse_assets.stages.calibration import describe_quantiles
+    from pulse_assets.stages.leaderboard_texts import describe_learning, describe_own
     from pulse_assets.stages.periods import describe_period_skill
     from pulse_assets.stages.significance_summary import describe_significance
 
@@ -82,11 +83,13 @@ def print_summary(
         lines = describe_significance(results).splitlines()[: 1 if brief else None]
         _print_variables(console, results["variables"]["details"], stars, lines)
     learning, quantiles = (
-        _describe_learning(results["models"]),
+        describe_learning(results["models"]),
         describe_quantiles(results["calibration"]),
     )
     if learning:
         console.print(plain(learning), soft_wrap=True)
+    if own := describe_own(results["models"]):
+        console.print(plain(own), soft_wrap=True)
     if quantiles:
         console.print(Text(textwrap.fill(quantiles, console.width, subsequent_indent="  ")))
     if (learning or quantiles) and not brief:
@@ -290,25 +293,6 @@ def _print_variables(
     for note in notes:
         console.print(Text(textwrap.fill(note, console.width, subsequent_indent="  ")))
     console.print()
-
-
-def _describe_learning(models: Sequence[Mapping[str, Any]]) -> str:
-    """Say how the error of the ensemble compares with that of the median of its rules.
-
-    The ratio of their relative errors, the geometric mean over variables and horizons.
-
-    Example:
-        >>> skills = {"ensemble": 0.32, "ensemble_median": 0.2}
-        >>> _describe_learning([{"model": name, "skill": skill} for name, skill in skills.items()])
-        'ensemble: 15.0 % less error than ensemble_median, the median of the rules'
-    """
-    skills = {row["model"]: row["skill"] for row in models}
-    learned, median = skills.get("ensemble"), skills.get("ensemble_median")
-    if learned is None or median is None or median == 1.0:
-        return ""
-    gain = 1.0 - (1.0 - learned) / (1.0 - median)
-    compared = f"{100 * abs(gain):.1f} % {'less' if gain >= 0 else 'more'} error"
-    return f"ensemble: {compared} than ensemble_median, the median of the rules"
 
 
 def _skill_rank(name: str, entry: Mapping[str, Any]) -> tuple[bool, float, str]:

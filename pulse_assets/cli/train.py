@@ -18,7 +18,7 @@ from pulse_assets.execution.cluster import ClusterSpec
 from pulse_assets.execution.worker_server import worker_server
 from pulse_assets.retrodiction.rule_process import fresh_hosts
 from pulse_assets.settings import TrainingConfig
-from pulse_assets.source_check import summarise_source
+from pulse_assets.source_check import describe_after_end, summarise_source
 
 #: Seconds after the start of the command at which the first line is printed at the latest, though
 #: the input is still being checked. An error that is found before that comes instead of it.
@@ -83,6 +83,10 @@ def _describe_source(training: CheckedTraining) -> Iterator[str]:
     """Yield what is known of the source, and which batches wait for outcomes."""
     settings, options, source = training.settings, training.options, training.source
     yield from summarise_source(source, options)
+    if "end_date" not in training.config.model_fields_set and (
+        after := describe_after_end(source, options.variables or (), settings.last_day)
+    ):
+        yield after
     if waiting := waiting_batches(settings, options, batch_keys(settings), source):
         yield f"{describe_waiting(waiting)}: computed without them now, and again by --resume"
 

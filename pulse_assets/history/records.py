@@ -108,7 +108,10 @@ def _column_fix(names: Sequence[str], missing: Sequence[str]) -> str:
         return "put a line timestamp,value above the first one"
     meant = {name: _meant(name, names) for name in missing}
     fixes = [f"rename {other!r} to {name}" for name, other in meant.items() if other]
-    return " and ".join(fixes) if len(fixes) == len(missing) else "add or rename it"
+    if len(fixes) == len(missing):
+        return " and ".join(fixes)
+    more = " (a table with a column per variable is named wide_*.csv)" if len(names) > 2 else ""
+    return f"add or rename it{more}"
 
 
 def _meant(column: str, names: Sequence[str]) -> str | None:

@@ -13,7 +13,7 @@ from pulse_assets.history.model_names import check_model_name
 from pulse_assets.history.names import NAME, check_variable_name
 from pulse_assets.history.near_misses import is_meant, unread_files, unread_parts, variable_of
 from pulse_assets.history.observed import FileContent
-from pulse_assets.history.readers import SUFFIXES
+from pulse_assets.history.readers import SUFFIXES, TABLE_SUFFIXES
 from pulse_assets.history.samples import bundled_bounds, bundled_folder, bundled_lags
 from pulse_assets.history.series import Series
 from pulse_assets.history.series_cache import SeriesCache
@@ -202,8 +202,13 @@ class Source:
     def _without_prefix(self) -> dict[str, str]:
         """Return the files that would be read if only their names began with the prefix."""
         stems = {name: name.rpartition(".") for name in self._names if not is_meant(name)}
+        wide = {
+            name: f", or wide_{name} if it has a column per variable"
+            for name in stems
+            if name.endswith(tuple(f".{suffix}" for suffix in TABLE_SUFFIXES))
+        }
         return {
-            name: f"rename it {PREFIX}{name}"
+            name: f"rename it {PREFIX}{name}{wide.get(name, '')}"
             for name, (stem, _, suffix) in stems.items()
             if suffix in SUFFIXES and NAME.fullmatch(stem)
         }

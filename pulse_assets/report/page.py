@@ -61,7 +61,8 @@ def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
         One HTML document without links to other files; a script of its own searches, sorts and
         folds, and nothing is missing without it. The same text for the same arguments.
     """
-    ranked = rank_variables(results)
+    ranked, details = rank_variables(results), results["variables"]["details"]
+    beaten = {name for name, entry in details.items() if (entry["skill"] or 0) > 0}
     figured = choose_figured(ranked)
     listed = best_and_worst(ranked, LISTED_VARIABLES)
     forecasts = tables.forecasts
@@ -82,9 +83,8 @@ def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
             listed=listed,
             level=results["configuration"].get("interval_level"),
             overall=next((row for row in results["models"] if row["model"] == ENSEMBLE), None),
-            beaten=sum(
-                (entry["skill"] or 0) > 0 for entry in results["variables"]["details"].values()
-            ),
+            beaten=len(beaten),
+            surely_beaten=len(beaten & _stars(results)),
             next_figures=gallery.next_figures(
                 figured, tables.retrodictions, forecasts, results["calibration"]["levels"]
             ),

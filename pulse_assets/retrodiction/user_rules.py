@@ -198,10 +198,10 @@ def as_numbers(result: object, expected: tuple[int, ...]) -> Floats:
         raise RuleError(f"returned {kind}, not an array of numbers: {reason}") from error
     if forecasts.shape != expected:
         shapes = [_in_words(shape, expected) for shape in (forecasts.shape, expected)]
-        raise RuleError(
-            f"returned forecasts of shape {shapes[0]}, expected {shapes[1]}: "
-            "one row per origin, one column per horizon"
-        )
+        wanted = "one number per horizon"
+        if len(expected) > 1:
+            wanted = "one row per origin, one column per horizon"
+        raise RuleError(f"returned forecasts of shape {shapes[0]}, expected {shapes[1]}: {wanted}")
     return forecasts
 
 

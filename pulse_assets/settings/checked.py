@@ -15,7 +15,8 @@ _LONGEST_TEXT: Final = 1000
 #: Characters of a value that a message repeats.
 _LONGEST_SHOWN: Final = 300
 
-_ADVICE = {
+#: What is wrong with a value, by pydantic's type of the error.
+ADVICE: Final = {
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -115,7 +116,7 @@ class Checked(BaseModel):
         name = str(item["loc"][0])
         if item["type"] == "extra_forbidden":
             return f"unknown setting {name!r}: the settings are {', '.join(cls.model_fields)}"
-        advice = str(_ADVICE.get(item["type"], item["msg"])).format(**item.get("ctx", {}))
+        advice = str(ADVICE.get(item["type"], item["msg"])).format(**item.get("ctx", {}))
         start = f"{name} = {_quoted(item['input'])} {advice}"
         if item["type"] == "value_error":  # a validator's own words
             return start

@@ -48,10 +48,10 @@ class Settings(Checked):
         group=DATA,
         environment="PULSE_SOURCE",
         per_run=True,
-        description="directory or s3://bucket/prefix of historical_<variable>."
-        f"{'|'.join(SUFFIXES)} and of tables panel*.csv|parquet and wide*.csv|parquet; one such "
-        "file; or a bundled source: `sample`, US series of one vintage each, or `sample-uk`, UK "
-        "series in real time",
+        description="directory or s3://bucket/prefix of `historical_<variable>."
+        f"{'|'.join(SUFFIXES)}` and of tables `panel*.csv|parquet` and `wide*.csv|parquet`; one "
+        "such file; or a bundled source: `sample`, US series of one vintage each, or `sample-uk`, "
+        "UK series in real time",
     )
     max_source_bytes: int | None = setting(
         default=None,

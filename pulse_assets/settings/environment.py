@@ -20,6 +20,17 @@ ALLOW_VARIABLES: Final = tuple(
 )
 #: Variables that are read and set no field.
 _OTHERS: Final = (CONFIG_VARIABLE, UI_HOSTS_VARIABLE, *ALLOW_VARIABLES)
+#: What the variables mean that are no setting of a deployment, for the reference.
+VARIABLES: Final = {
+    CONFIG_VARIABLE: "file of settings of the deployment",
+    UI_HOSTS_VARIABLE: "names of hosts by which browsers reach the UI, with commas between, such "
+    "as pulse.example.com; this machine's own are always allowed",
+    "S3_DATA_BUCKET": "bucket of the source, for the command line, where PULSE_SOURCE is not set",
+    "S3_RESULTS_BUCKET": "bucket of the store, for the command line, where PULSE_STORE is not set",
+    "LOG_LEVEL": "the setting log_level, for the command line",
+    "LOG_DIR": "the setting log_dir, for the command line",
+    "DAGSTER_HOME": "directory of Dagster's records; default: `.pulse` in the working directory",
+}
 #: How similar the names of an unread variable and of one that is read must be, 0..1.
 _ALIKE: Final = 0.85
 

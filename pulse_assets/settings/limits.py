@@ -25,7 +25,7 @@ def check_limits(values: Mapping[str, Any], own: Mapping[str, Any] | None = None
     Raises:
         ConfigurationError: naming value, variable and fix.
     """
-    for setting, limit in _LIMITS.items():
+    for setting, limit in LIMITS.items():
         given, usual = _texts(values.get(setting)), _texts((own or {}).get(setting))
         allowed = os.environ.get(limit.variable)
         if allowed is None:
@@ -91,18 +91,28 @@ class _Limit:
     Attributes:
         variable: what lists the allowed values, with commas between.
         holds: whether a value is what an entry of the list allows.
+        meaning: what an entry allows, in words.
     """
 
     variable: str
     holds: Callable[[str, str], bool]
+    meaning: str
 
 
 #: By setting; `scheduler` is that of the executor.
-_LIMITS: Final = {
-    "scheduler": _Limit("PULSE_ALLOW_SCHEDULERS", _is_same),
-    "store": _Limit("PULSE_ALLOW_STORES", _is_inside),
-    "source": _Limit("PULSE_ALLOW_SOURCES", _is_inside),
-    "models": _Limit("PULSE_ALLOW_RULES", _is_rule),
-    "s3_endpoint_url": _Limit("PULSE_ALLOW_ENDPOINTS", _is_same),
-    "aws_profile": _Limit("PULSE_ALLOW_PROFILES", _is_same),
+LIMITS: Final = {
+    "scheduler": _Limit(
+        "PULSE_ALLOW_SCHEDULERS",
+        _is_same,
+        "this address of a Dask scheduler, or this type of cluster",
+    ),
+    "store": _Limit("PULSE_ALLOW_STORES", _is_inside, "this place and those inside it"),
+    "source": _Limit("PULSE_ALLOW_SOURCES", _is_inside, "this place and those inside it"),
+    "models": _Limit(
+        "PULSE_ALLOW_RULES",
+        _is_rule,
+        "this rule, or the rules of this module and of those inside it",
+    ),
+    "s3_endpoint_url": _Limit("PULSE_ALLOW_ENDPOINTS", _is_same, "this address"),
+    "aws_profile": _Limit("PULSE_ALLOW_PROFILES", _is_same, "this profile"),
 }

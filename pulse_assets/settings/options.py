@@ -54,7 +54,7 @@ class TrainingOptions(Checked):
         default=None,
         group=PREDICT,
         description=f"rules: {', '.join(RULES)}, package.module:Class or statsforecast:<model>; "
-        f"default: {', '.join(DEFAULT_MODELS)}",
+        f"`default` stands for {', '.join(DEFAULT_MODELS)}, which run if none is named",
     )
     history_days: int = setting(
         default=7305,
@@ -99,21 +99,21 @@ class TrainingOptions(Checked):
         default={},
         group=PREDICT,
         description="holidays of a variable that has values on working days: none on each of them "
-        "if it is daily, else on the working day before, such as spx_close=NYSE: a market or a "
-        "country of the package holidays (pip install 'pulse-assets[calendars]')",
+        "if it is daily, else on the working day before, such as `spx_close=NYSE`: a market or "
+        "a country of the package holidays (`pip install 'pulse-assets[calendars]'`)",
     )
     publication_lag_days: dict[str, int] = setting(
         default={},
         group=PREDICT,
         description="days from the end of a period to the publication of its value, where the "
-        "source has no published_at: one number for all, or by variable, such as gdp=45; default: "
-        "0, for the bundled series what is usual for them",
+        "source has no published_at: one number for all, or by variable, such as `gdp=45`; "
+        "default: 0, for the bundled series what is usual for them",
     )
     bounds: dict[str, str] = setting(
         default={},
         group=PREDICT,
         description="least and largest value that a variable can have, or one of the two, such as "
-        "people=0: or share=0:100; forecasts and quantiles stay inside; default: none, for the "
+        "`people=0:` or `share=0:100`; forecasts and quantiles stay inside; default: none, for the "
         "bundled series those of rates and prices",
     )
     score_against: str = setting(
@@ -151,7 +151,7 @@ class TrainingOptions(Checked):
         changes_batches=False,
         description="CSV file with the columns name, start, end: periods of which the results show "
         "the scores, beside years, recessions and crises; in a file of settings also names with "
-        "first and last day, such as covid: 2020-03-01:2020-06-30",
+        "first and last day, such as `covid: 2020-03-01:2020-06-30`",
     )
     max_failed_batches: int = setting(
         default=0,
@@ -178,6 +178,12 @@ class TrainingOptions(Checked):
     def quantile_levels(self) -> tuple[float, ...]:
         """The levels of all quantiles, ascending: those asked for and those of the interval."""
         return tuple(sorted({*self.quantiles, *self.interval_levels}))
+
+    @field_validator("models")
+    @classmethod
+    def _default_models(cls, value: list[str] | None) -> list[str] | None:
+        parts = [DEFAULT_MODELS if name == "default" else (name,) for name in value or ()]
+        return value and [name for part in parts for name in part]
 
     @field_validator("variables", "models", "horizons", "quantiles")
     @classmethod

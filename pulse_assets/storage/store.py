@@ -38,7 +38,10 @@ ABANDONED_AFTER: Final = 3600.0
 
 
 class MissingObjectError(StoreError, KeyError):
-    """The store has no such object. Also a KeyError, as mappings over a store must raise one."""
+    """The store has no such object. Also a KeyError, as mappings over a store must raise one.
+
+    Correct the address, or run `pulse-train`, which computes the object.
+    """
 
     __str__ = Exception.__str__  # KeyError would print the message in quotation marks
 

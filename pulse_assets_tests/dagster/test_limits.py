@@ -11,7 +11,7 @@ from pulse_assets.dagster.resources import DATA_SETTINGS
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.settings import Settings, TrainingOptions
 from pulse_assets.settings.environment import ALLOW_VARIABLES, check_unread
-from pulse_assets.settings.limits import _LIMITS, check_limits
+from pulse_assets.settings.limits import LIMITS, check_limits
 
 RULE = "pulse_assets_tests.own_rules:Breakable"
 
@@ -98,8 +98,8 @@ def test_each_place_and_each_code_that_run_config_can_name_has_a_limit():
     }
     chosen = {"on_rule_error", "ensemble", "score_against"}
     open_ended = {*DATA_SETTINGS, *TrainingOptions.model_fields} - harmless - texts - numbers
-    assert open_ended - chosen | {"scheduler"} == _LIMITS.keys()
-    assert sorted(limit.variable for limit in _LIMITS.values()) == sorted(ALLOW_VARIABLES)
+    assert open_ended - chosen | {"scheduler"} == LIMITS.keys()
+    assert sorted(limit.variable for limit in LIMITS.values()) == sorted(ALLOW_VARIABLES)
 
 
 @pytest.mark.parametrize("name", ["PULSE_ALLOW_STORE", "PULSE_ALLOW_BUCKETS", "PULSE_ALLOW_"])

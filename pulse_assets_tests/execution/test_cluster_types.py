@@ -1,4 +1,4 @@
-"""Types of cluster that dagster-dask names, tried as far as one machine can: docs/scaling.md."""
+"""Types of cluster of dagster-dask, tried as far as one machine can: docs/guide/clusters.md."""
 
 import getpass
 import os
@@ -160,7 +160,7 @@ def test_hosts_that_are_reached_by_ssh_are_workers(ssh):
 
 
 def test_the_docs_say_of_each_type_whether_it_was_tried():
-    text = (ROOT / "docs" / "scaling.md").read_text()
+    text = (ROOT / "docs" / "guide" / "clusters.md").read_text()
     table = text.partition("## Types of cluster\n")[2].partition("\n## ")[0]
     rows = [line.split("|")[1:4] for line in table.splitlines() if line.startswith("| `")]
     tried = {name.strip(" `"): what for names, _, what in rows for name in names.split(",")}

@@ -178,7 +178,8 @@ def test_a_source_names_its_unread_files(place):
         ("ppi", "'Historical_ppi.csv' lies there but is not read"),
         (
             "rate",
-            r"'rate.csv' lies there but is not read: rename it historical_rate.csv\): it has g",
+            r"'rate.csv' lies there but is not read: rename it historical_rate.csv, or "
+            r"wide_rate.csv if it has a column per variable\): it has g",
         ),
         ("GDP", "did you mean 'gdp'"),
     ],

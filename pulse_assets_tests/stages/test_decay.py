@@ -125,7 +125,7 @@ def test_many_alarms_are_counted_and_the_first_ones_listed():
     alarm = {"kind": "loss", "variable": "v", "model": "ensemble", "first_batch": "2020-01-01"}
     text = describe_alarms([alarm | {"value": 2.0, "limit": 1.0}] * 9, 400)
     assert text.startswith(
-        "9 signs of decay in 400 watched rules, of which about 2.5 % have an unusual last loss by "
-        "chance: v, ensemble, since batch 2020-01-01: the loss of"
+        "9 signs of decay, 400 rules watched (about 2.5 % of rules have an unusual last loss by "
+        "chance): v, ensemble, since batch 2020-01-01: the loss of"
     )
-    assert text.endswith("; and 6 more: see alarms in training_results")
+    assert text.endswith("; and 6 more: pulse-train status lists all")

@@ -1,5 +1,6 @@
 """An asset check: run it, record its outcome in Dagster, and read recorded outcomes back."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
@@ -63,10 +64,15 @@ class Check(Generic[Subject]):
         """Its asset and its name, which are the same in every deployment."""
         return self.asset, self.name
 
+    @property
+    def description(self) -> str:
+        """What it checks, and what to do if it fails, as paragraphs."""
+        return inspect.getdoc(self.function) or ""
+
     def spec(self, names: Names) -> dg.AssetCheckSpec:
         """Return the specification for Dagster."""
         asset = names.key(self.asset)
-        return dg.AssetCheckSpec(self.name, asset=asset, description=self.function.__doc__)
+        return dg.AssetCheckSpec(self.name, asset=asset, description=self.description)
 
     def key(self, names: Names) -> dg.AssetCheckKey:
         """Return the key in Dagster."""

@@ -26,20 +26,30 @@ class Forecasts:
 
 
 def every_variable_has_a_forecast(forecasts: Forecasts) -> Finding:
-    """Each variable has a next forecast."""
+    """Each variable has a next forecast.
+
+    If it fails: the message has the reason by variable: correct its file, or set `history_days`
+    higher.
+    """
     named = [f"{name} ({reason})" for name, reason in forecasts.left_out.items()]
     message = f"no next forecast of {list_some(named)}"
     return Finding(not forecasts.left_out, {"left_out": forecasts.left_out}, message)
 
 
 def series_end_together(forecasts: Forecasts) -> Finding:
-    """No series ends more than a few of its own steps before the latest of all."""
+    """No series ends more than a few of its own steps before the latest of all.
+
+    If it fails: update the file of the series: its forecasts start from an old observation.
+    """
     message = list_some(list(forecasts.early.values()), separator="; ")
     return Finding(not forecasts.early, {"early": sorted(forecasts.early)}, message)
 
 
 def no_failed_rules(forecasts: Forecasts) -> Finding:
-    """Every rule returned its next forecast of each variable, without an error."""
+    """Every rule returned its next forecast of each variable, without an error.
+
+    If it fails: correct the rule and run `pulse-train forecast` again.
+    """
     pairs = (pair.rsplit(", ", 1) for pair in forecasts.rule_errors)
     errors = forecasts.rule_errors.values()
     named = [
@@ -51,7 +61,10 @@ def no_failed_rules(forecasts: Forecasts) -> Finding:
 
 
 def trust_is_of_this_configuration(forecasts: Forecasts) -> Finding:
-    """The same configuration computed the forecasts and the trust beside them."""
+    """The same configuration computed the forecasts and the trust beside them.
+
+    If it fails: run `pulse-train` with the same options, which computes trust anew.
+    """
     message = (
         "another configuration, or another version of pulse_assets, computed the trust beside the "
         "forecasts: run pulse-train with these options"

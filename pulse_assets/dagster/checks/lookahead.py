@@ -20,7 +20,11 @@ _TABLES: Final = ("historical_data", "training_batches", "retrodictions")
 
 
 def no_lookahead(batches: StoredBatches) -> Finding:
-    """Forecasts of some batches, computed again without later data, equal the stored ones."""
+    """Forecasts of some batches, computed again without later data, equal the stored ones.
+
+    If it fails: do not trust the scores of the rule that is named. Let it read no value after its
+    origin and use no random numbers, then run again.
+    """
     options = batches.options
     models, results = options.models or DEFAULT_MODELS, dict[str, Recomputed]()
     chosen = set[str]()

@@ -24,7 +24,11 @@ from pulse_assets.stages.outcome_texts import (
 
 
 def no_failed_batches(batches: StoredBatches) -> Finding:
-    """No more batches of the configuration ended in an error than `max_failed_batches` allows."""
+    """No more batches of the configuration ended in an error than `max_failed_batches` allows.
+
+    If it fails: read the error of each failed batch, correct the rule or the source, and run with
+    `--resume`.
+    """
     failed, count = batches.outcomes.failed, sum(batches.outcomes.batches.values())
     errors = {failure["batch"]: failure["message"] for failure in failed}
     return Finding(
@@ -35,7 +39,11 @@ def no_failed_batches(batches: StoredBatches) -> Finding:
 
 
 def no_failed_rules(batches: StoredBatches) -> Finding:
-    """Every rule returned its forecasts from every origin, without an error."""
+    """Every rule returned its forecasts from every origin, without an error.
+
+    If it fails: correct the rule and run with `--resume`, or leave it out of `models`. All else is
+    stored.
+    """
     errors = batches.outcomes.rule_errors
     # The most frequent error of a rule comes first and is the one that is named.
     rules = {error.model: describe_rule_error(error) for error in reversed(errors)}
@@ -44,7 +52,11 @@ def no_failed_rules(batches: StoredBatches) -> Finding:
 
 
 def every_variable_predicted(batches: StoredBatches) -> Finding:
-    """At least one stored batch predicts each variable; in a trial of a few, one of them."""
+    """At least one stored batch predicts each variable; in a trial of a few, one of them.
+
+    If it fails: the message has the reason: give the variable more history or more batches, correct
+    its file, or leave it out of `variables`.
+    """
     variables = batches.options.variables or ()
     values = {
         "batches": batches.outcomes.batches,
@@ -60,7 +72,10 @@ def every_variable_predicted(batches: StoredBatches) -> Finding:
 
 
 def every_horizon_predicted(batches: StoredBatches) -> Finding:
-    """Each variable that is predicted is predicted at each horizon."""
+    """Each variable that is predicted is predicted at each horizon.
+
+    If it fails: leave out the horizon, or give the variable a longer history.
+    """
     rows = batches.scores[batches.scores["n"] > 0]
     predicted = set(zip(rows["variable"].astype(str), rows["horizon"], strict=True))
     never = {
@@ -81,6 +96,9 @@ def every_rule_predicted(batches: StoredBatches) -> Finding:
 
     Rules that failed are exempt, because another check names them; built-in rules, because some
     need positive values, or a season.
+
+    If it fails: correct the rule that returned NaN, or leave it out; correct the dates in the file
+    of the forecasts.
     """
     rows = batches.scores
     # Each pair once, before it becomes text: a large panel has a row per horizon, too.
@@ -134,7 +152,10 @@ def _why_unused(given: GivenForecasts, settings: Settings) -> str:
 
 
 def every_batch_made(batches: StoredBatches) -> Finding:
-    """The store has each batch of the grid that is due, computed by this configuration."""
+    """The store has each batch of the grid that is due, computed by this configuration.
+
+    If it fails: run `pulse-train --resume` with the same options.
+    """
     planned = batch_keys(batches.settings)
     missing = [key for key in planned if key not in batches.batches]
     waiting = waiting_batches(batches.settings, batches.options, missing)
@@ -148,7 +169,11 @@ def every_batch_made(batches: StoredBatches) -> Finding:
 
 
 def interval_coverage(batches: StoredBatches) -> Finding:
-    """The ensemble's intervals and quantiles hold about the share of outcomes that they promise."""
+    """The ensemble's intervals and quantiles hold about the share of outcomes that they promise.
+
+    If it fails: do not take the intervals at their word: read the calibration in the report, by
+    variable.
+    """
     rows, options = batches.scores[batches.scores["model"] == ENSEMBLE], batches.options
     interval = LevelShare.of_sums(rows, "coverage", options.interval_level)
     shares = [

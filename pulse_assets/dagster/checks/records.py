@@ -47,7 +47,10 @@ class RecordedBatches:
 
 
 def recorded_batches_are_stored(batches: RecordedBatches) -> Finding:
-    """Each batch that Dagster shows as materialized is in the store."""
+    """Each batch that Dagster shows as materialized is in the store.
+
+    If it fails: materialize the batches that the message names, or set `PULSE_STORE` back.
+    """
     lost = sorted({*batches.recorded} - {*batches.in_store})
     message = ""
     if lost:

@@ -11,7 +11,11 @@ from pulse_assets.stages.outcome_texts import list_some
 
 
 def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Finding:
-    """Over all variables and horizons the ensemble is at least as close as naive."""
+    """Over all variables and horizons the ensemble is at least as close as naive.
+
+    If it fails: prefer `naive` for the variables that are named, or look for a fault in their data;
+    more history or other rules may help.
+    """
     skill = {row["model"]: row["skill"] for row in results["models"]}.get(ENSEMBLE)
     details = results["variables"]["details"]
     skills = {name: entry["skill"] for name, entry in details.items()}
@@ -21,7 +25,7 @@ def ensemble_not_worse_than_naive(results: Mapping[str, Any]) -> Finding:
         return Finding(True, values)
     worst = sorted(worse, key=lambda name: worse[name])
     where = f", most of all for {list_some(worst)}" if worst else ""
-    message = f"the errors of ensemble are {-100 * skill:.2g} % larger than those of naive{where}"
+    message = f"the errors of ensemble are {-100 * skill:.1f} % larger than those of naive{where}"
     return Finding(False, values, message)
 
 
@@ -29,6 +33,9 @@ def no_rule_decays(results: Mapping[str, Any]) -> Finding:
     """No trust fell below its interval of a year ago, no coverage drifts, no last loss is unusual.
 
     It looks at `ensemble` and at the rules with a tenth of its weight or more.
+
+    If it fails: read the alarms in the report from the batch on that the message names; look for a
+    change in the source; leave out or replace a rule that decays.
     """
     alarms = results["alarms"]
     listed = {f"{a['variable']}, {a['model']}, {a['kind']}": a["first_batch"] for a in alarms}

@@ -12,7 +12,10 @@ from pulse_assets.stages.series_ends import STALE_AFTER, ends_before
 
 
 def sources_are_fresh(batches: StoredBatches) -> Finding:
-    """Each series ends at most a few of its own steps before the last day to predict."""
+    """Each series ends at most a few of its own steps before the last day to predict.
+
+    If it fails: update the file of the series, or set an earlier `end_date`.
+    """
     dates = {name: series.timestamps for name, series in batches.series.items()}
     last = {name: of[-1].item() for name, of in dates.items()}
     last_day = batches.settings.last_day
@@ -27,7 +30,10 @@ def sources_are_fresh(batches: StoredBatches) -> Finding:
 
 
 def every_file_is_read(batches: StoredBatches) -> Finding:
-    """No file that looks meant for the source is left unread."""
+    """No file that looks meant for the source is left unread.
+
+    If it fails: rename the file as the message says, or remove it from the source.
+    """
     unread = dict(batches.source.unread())
     named = [f"{path} ({reason})" for path, reason in unread.items()]
     message = f"files in {batches.source.uri} that are not read: {list_some(named)}"
@@ -35,7 +41,10 @@ def every_file_is_read(batches: StoredBatches) -> Finding:
 
 
 def no_implausible_values(batches: StoredBatches) -> Finding:
-    """No value lies so far from its neighbours that it looks like a typing error."""
+    """No value lies so far from its neighbours that it looks like a typing error.
+
+    If it fails: correct the value in the source if it is wrong. A right one may stay.
+    """
     frequencies = batches.options.frequencies
     used = {name: rows_used(x, frequencies[name]) for name, x in batches.series.items()}
     implausible = {
@@ -45,14 +54,19 @@ def no_implausible_values(batches: StoredBatches) -> Finding:
     }
     named = [f"{place} ({value:g})" for place, value in implausible.items()]
     message = (
-        "values that look implausible beside their neighbours, and count as missing from the next "
-        f"value on: {list_some(named)}"
+        f"values that look implausible beside their neighbours: {list_some(named)}: rules take "
+        "them as missing once the next value is known, but they are scored as outcomes: correct "
+        "them in the source, or leave their cells empty"
     )
     return Finding(not implausible, {"implausible": implausible}, message)
 
 
 def frequencies_are_regular(batches: StoredBatches) -> Finding:
-    """Each series has had one frequency of a known calendar since its first observation."""
+    """Each series has had one frequency of a known calendar since its first observation.
+
+    If it fails: correct the dates, or name the frequency in `frequencies`. If the dates are right,
+    nothing is to be done.
+    """
     texts = batches.options.frequencies
     explained = {name: explain_frequency(x, texts[name]) for name, x in batches.series.items()}
     irregular = {name: text for name, text in explained.items() if text}

@@ -14,7 +14,11 @@ def schema_holds(asset: str) -> Callable[[StoredBatches], Finding]:
     """Build the check that the objects of an asset are whole and have its columns."""
 
     def check(batches: StoredBatches) -> Finding:
-        """Columns and types of the stored objects are those of `pulse_assets.catalog`."""
+        """Columns and types of the stored objects are those of `pulse_assets.catalog`.
+
+        If it fails: run with `--resume` over the dates that the message names, which replaces the
+        objects.
+        """
         counts = batches.duplicates(asset)
         errors = {key: str(count) for key, count in counts.items() if isinstance(count, PulseError)}
         message = list_some(list(errors.values()), separator="; ")
@@ -27,7 +31,10 @@ def no_duplicates(asset: str) -> Callable[[StoredBatches], Finding]:
     """Build the check that no two rows in a batch of an asset have the same key."""
 
     def check(batches: StoredBatches) -> Finding:
-        """No two rows of a batch have the same key."""
+        """No two rows of a batch have the same key.
+
+        If it fails: run without `--resume` over the dates of the batch, which computes it anew.
+        """
         results = batches.duplicates(asset)
         counts = {key: count for key, count in results.items() if isinstance(count, int)}
         twice = {key: count for key, count in counts.items() if count}
