@@ -24,7 +24,7 @@ _DIGITS: Final = 12
 
 _RECORDS: Final = (
     "Dagster's records stay: partitions of removed batches remain green, and events and compute "
-    "logs remain (docs/operations.md)"
+    "logs remain (see Clean-up in the documentation, page Operations)"
 )
 _UNKNOWN: Final = (
     "the configuration of the stored results is not known, so all are kept: pulse-train report "
