@@ -49,7 +49,7 @@ def page() -> str:
                 "sentence that says what failed.",
             ]
         ),
-        table(("check", "assets", "severity"), map(_row, _grouped())),
+        table(("check", "severity"), map(_row, _grouped())),
         *(_check(group) for group in _grouped()),
     )
 
@@ -63,12 +63,8 @@ def _grouped() -> Iterator[tuple[Check[Any], ...]]:
     yield from map(tuple, groups.values())
 
 
-def _row(group: tuple[Check[Any], ...]) -> tuple[str, str, str]:
-    return (
-        link(code(group[0].name), f"#{_anchor(group)}"),
-        codes(check.asset for check in group),
-        group[0].severity,
-    )
+def _row(group: tuple[Check[Any], ...]) -> tuple[str, str]:
+    return link(code(group[0].name), f"#{_anchor(group)}"), group[0].severity
 
 
 def _anchor(group: tuple[Check[Any], ...]) -> str:

@@ -174,4 +174,6 @@ def _used_by(commands: list[str]) -> str:
 def _option(option: Option, anchor: str) -> str:
     needed = " It is required." if option.required else ""
     text = with_rules(option.text) if option.name == "--models" else option.text
-    return joined(heading(4, code(option.usage), anchor), prose(sentence(text)) + needed).strip()
+    usage = "" if option.usage == option.name else code(option.usage)
+    title = heading(4, code(option.name), anchor)
+    return joined(title, usage, prose(sentence(text)) + needed).strip()

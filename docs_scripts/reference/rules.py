@@ -11,6 +11,7 @@ from typing import Any, Final
 from docs_scripts.reference.markdown import (
     bullets,
     code,
+    codes,
     docstring,
     first_sentence,
     heading,
@@ -61,7 +62,8 @@ def page() -> str:
         "registry of rules and their docstrings write this page at each build.",
         "The setting `models` names rules. y is the series, o the origin, h the horizon in steps, "
         "m the observations per season, and f the forecast. Names in capitals are constants.",
-        table(("rule", "what it forecasts", "by default"), map(_row, rules)),
+        f"Without `models` these run: {codes(DEFAULT_MODELS)}.",
+        table(("rule", "what it forecasts"), map(_row, rules)),
         *(_rule(rule) for rule in rules),
         heading(2, "Steps of several rules", "steps"),
         *(_step(function) for function in blocks),
@@ -95,9 +97,8 @@ def plain(function: Any) -> Any:  # noqa: ANN401 - compiled functions have no co
     return getattr(function, "py_func", function)
 
 
-def _row(rule: Rule) -> tuple[str, str, str]:
-    usual = _yes(rule.name in DEFAULT_MODELS)
-    return link(code(rule.name), f"#{rule.name}"), prose(summary(rule)), usual
+def _row(rule: Rule) -> tuple[str, str]:
+    return link(code(rule.name), f"#{rule.name}"), prose(summary(rule))
 
 
 def summary(rule: Rule) -> str:

@@ -126,8 +126,12 @@ def _where() -> str:
                 ("file of `--config`", code("batch_size_days: 7")),
                 ("variable", code("PULSE_BATCH_SIZE_DAYS=7")),
                 ("file that `PULSE_CONFIG` names", code("batch_size_days: 7")),
+                ("training in the store", "of `status`, `forecast` and `report --rebuild` alone"),
             ],
         ),
+        "A training in the store gives the source, what to predict and how to score it, but neither "
+        "`resume` nor `batch_limit` nor where to compute and log. If another source is given, it "
+        "gives nothing.",
         "A run in Dagster takes its run config, then the variables of the deployment, then the "
         "file that `PULSE_CONFIG` names. `train` in Python takes its `TrainingConfig` alone.",
         "*Batches* below says whether the numbers in stored batches depend on a setting. If they "

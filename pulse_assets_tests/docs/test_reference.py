@@ -108,7 +108,8 @@ def test_each_command_and_option_is_described(pages, name):
     shown = list(options_of(PARSERS[name]))
     for option in shown:
         assert option.text.strip()
-        assert f"#### {code(option.usage)}" in text + shared
+        assert f"#### {code(option.name)} {{" in text + shared
+        assert code(option.usage) in text + shared
     known = {option.name for option in shown}
     for action in PARSERS[name]._actions:
         if action.help != argparse.SUPPRESS and action.option_strings not in (["-h", "--help"], []):
@@ -226,7 +227,8 @@ def test_each_check_says_what_it_tests_and_what_to_do(pages, check):
     assert len(advice) > 20
     assert prose(tested.partition("\n\n")[0]) in pages["checks"]
     assert prose(advice) in pages["checks"]
-    assert re.search(rf"`{check.name}`.*`{check.asset}`.*{check.severity}", pages["checks"])
+    described = f"- Severity: {check.severity}\n- Assets: .*`{check.asset}`"
+    assert re.search(described, pages["checks"].partition(f"## `{check.name}`")[2])
 
 
 def test_all_checks_of_the_graph_are_described():
