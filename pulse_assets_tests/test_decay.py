@@ -79,3 +79,21 @@ def test_status_of_an_empty_store_names_no_decay(words, capsys):
     out = capsys.readouterr().out
     assert "decay" not in out
     assert "trust" not in out
+
+
+def test_status_of_an_earlier_end_knows_no_later_trust(words, tmp_path, capsys):
+    """The series stops swinging in 2009, so that its mean is no longer closer than naive."""
+    months = [f"{1998 + i // 12}-{i % 12 + 1:02d}-01" for i in range(144)]
+    values = [10.0 + (-1.0) ** i if i < 134 else 10.0 + i for i in range(144)]
+    rows = "\n".join(f"{month},{value}" for month, value in zip(months, values, strict=True))
+    (tmp_path / "source" / "historical_x.csv").write_text(f"timestamp,value\n{rows}\n")
+    words = ["mean" if word == "ses" else word for word in words]
+    assert main(words) == 0
+    capsys.readouterr()
+    kinds = []
+    for end in ("2009-12-31", "2008-01-31"):
+        until = [end if word == "2009-12-31" else word for word in words]
+        assert main(["status", "--json", *until]) == 0
+        kinds.append({alarm["kind"] for alarm in json.loads(capsys.readouterr().out)["alarms"]})
+    assert "trust" in kinds[0]
+    assert "trust" not in kinds[1]

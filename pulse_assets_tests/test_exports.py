@@ -224,6 +224,7 @@ def test_a_hub_is_read_by_hubdata_and_its_scores_are_ours(trained, tmp_path, cap
 
 def test_csv_and_parquet_hold_the_frames(trained, tmp_path, capsys):
     names = ["retrodictions", "metrics", "trust", "forecasts", "skipped", "checks", "leaderboard"]
+    names += ["skill_by_horizon", "significance", "scores_by_period"]
     for form in ("csv", "parquet"):
         words = ("--format", form, "--to", str(tmp_path / form), "--json")
         code, out, _ = run(trained, capsys, *words)
@@ -243,6 +244,19 @@ def test_csv_and_parquet_hold_the_frames(trained, tmp_path, capsys):
     assert (
         board.loc[board["variable"].isna(), "model"].to_list() == trained.models["model"].tolist()
     )
+    tests = pd.read_csv(tmp_path / "csv/significance.csv")
+    assert tests["horizon"].isna().to_list() == trained.significance["horizon"].isna().to_list()
+    assert len(pd.read_csv(tmp_path / "csv/scores_by_period.csv")) == len(trained.scores_by_period)
+
+
+def test_tables_of_scores_have_the_chosen_rows(trained, tmp_path, capsys):
+    chosen = ("--variables", "wave", "--models", "ensemble", "--horizons", "3")
+    run(trained, capsys, "--format", "csv", "--to", str(tmp_path / "csv"), *chosen)
+    tests = pd.read_csv(tmp_path / "csv/significance.csv")
+    assert {*tests["variable"]} == {"wave"}
+    assert {*tests["model"]} == {"ensemble"}
+    assert tests["horizon"].fillna(0).to_list() == [3, 0]
+    assert {*pd.read_csv(tmp_path / "csv/scores_by_period.csv")["model"]} == {"ensemble"}
 
 
 def test_an_export_has_the_chosen_rows(trained, tmp_path, capsys, monkeypatch):

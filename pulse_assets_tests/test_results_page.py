@@ -1,4 +1,4 @@
-"""The lines on the page about results run, over a directory and over S3, and agree."""
+"""The lines on the pages about results run, over a directory and over S3, and agree."""
 
 import re
 from pathlib import Path
@@ -14,8 +14,9 @@ from pulse_assets.storage.store import LocalStore
 from pulse_assets_tests.storage.conftest import credentials, s3_server  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+GUIDE = ROOT / "docs" / "guide"
+PAGES = [(GUIDE / name).read_text(encoding="utf-8") for name in ("results.md", "exports.md")]
+BLOCKS = re.findall(r"```python\n(.*?)```", "\n".join(PAGES), re.DOTALL)
 
 pytestmark = pytest.mark.filterwarnings("ignore:A future version of pandas will return")
 

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pulse_assets.batches.due import Awaited, batches_with_new_outcomes, waiting_batches
 from pulse_assets.batches.fingerprint import (
@@ -147,6 +148,8 @@ def stored_outcomes(
     for _ in watch.reading(losses.by_variable(sums)):
         pass
     ledger = _current_ledger(store, ledger_fingerprint(settings, options))
+    if ledger is not None:  # it may have later batches than a grid that ends earlier
+        ledger = ledger.filter(pc.field("batch").isin(current))
     return StoredOutcomes(tally.outcomes(), watch.alarms(ledger), trust_watched=ledger is not None)
 
 

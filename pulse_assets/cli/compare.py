@@ -111,7 +111,7 @@ def print_comparison(
     console = console or Console()
     console.print(plain(f"A: {stores[0]}"), soft_wrap=True)
     console.print(plain(f"B: {stores[1]}"), soft_wrap=True)
-    lines = [f"{name}: {_shown(a)} -> {_shown(b)}" for name, (a, b) in settings.items()]
+    lines = [f"{name}: {describe_setting(a, b)}" for name, (a, b) in settings.items()]
     print_list(console, "settings that differ", lines, LISTED_SETTINGS, rest="--json has all")
     shown = difference.variables
     if len(shown) > LISTED_VARIABLES:
@@ -181,6 +181,26 @@ def describe(model: str, difference: TrainingDifference) -> list[str]:
             "only one training has them, or not a forecast of each pair"
         )
     return sentences
+
+
+def describe_setting(first: object, second: object) -> str:
+    """Say how a setting differs; of lists, such as rules, name the entries that only one has.
+
+    Example:
+        >>> describe_setting(0.9, 0.8)
+        '0.9 -> 0.8'
+        >>> describe_setting(["holt", "naive"], ["mean", "naive", "ses"])
+        'only in A: holt; only in B: mean, ses'
+    """
+    if isinstance(first, list) and isinstance(second, list):
+        differing = {
+            name: [str(entry) for entry in entries if entry not in others]
+            for name, entries, others in (("A", first, second), ("B", second, first))
+        }
+        if any(differing.values()):
+            only = (f"only in {name}: {_some(own)}" for name, own in differing.items() if own)
+            return "; ".join(only)
+    return f"{_shown(first)} -> {_shown(second)}"
 
 
 def _some(names: Sequence[str]) -> str:

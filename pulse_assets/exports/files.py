@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from pulse_assets.catalog import SCHEMAS
 from pulse_assets.errors import ConfigurationError
 from pulse_assets.exports import hubverse
 from pulse_assets.frames import Horizons, Names
@@ -129,6 +130,18 @@ def _tables(results: TrainingResults, selection: Selection) -> Iterator[tuple[st
     yield "skipped", results.skipped(variable=selection.variable, to="arrow")
     yield "checks", results.checks(to="arrow")
     yield "leaderboard", _leaderboard(results, selection)
+    for name in ("skill_by_horizon", "significance", "scores_by_period"):
+        frame = _chosen(getattr(results, name), selection)
+        yield name, pa.Table.from_pandas(frame, SCHEMAS[name], preserve_index=False)
+
+
+def _chosen(scores: pd.DataFrame, selection: Selection) -> pd.DataFrame:
+    """Return the chosen rows of a table of scores; those over all horizons always."""
+    for name, wanted in vars(selection).items():
+        if wanted is not None and name in scores:
+            matches = scores[name].isin([*wanted])
+            scores = scores[matches | scores[name].isna() if name == "horizon" else matches]
+    return scores
 
 
 def _leaderboard(results: TrainingResults, selection: Selection) -> pa.Table:

@@ -235,7 +235,7 @@ def describe_alarms(alarms: Sequence[Mapping[str, Any]], watched: int) -> str:
         return ""
     listed = "; ".join(describe_alarm(alarm) for alarm in alarms[:LISTED])
     rest = len(alarms) - LISTED
-    more = f"; and {rest:,} more: pulse-train status lists all" if rest > 0 else ""
+    more = f"; and {rest:,} more: pulse-train status --json has all" if rest > 0 else ""
     count = f"{len(alarms):,} sign{'s' if len(alarms) > 1 else ''} of decay"
     by_chance = f"about {100 * (1 - RANGE) / 2:g} % of rules have an unusual last loss by chance"
     return f"{count}, {watched:,} rules watched ({by_chance}): {listed}{more}"

@@ -128,4 +128,4 @@ def test_many_alarms_are_counted_and_the_first_ones_listed():
         "9 signs of decay, 400 rules watched (about 2.5 % of rules have an unusual last loss by "
         "chance): v, ensemble, since batch 2020-01-01: the loss of"
     )
-    assert text.endswith("; and 6 more: pulse-train status lists all")
+    assert text.endswith("; and 6 more: pulse-train status --json has all")
