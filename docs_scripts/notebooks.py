@@ -74,6 +74,7 @@ def as_page(path: Path) -> tuple[str, dict[str, bytes]]:
     text, resources = MarkdownExporter().from_filename(str(path), resources=place)
     text = re.sub(r"<style scoped>.*?</style>\n", "", text, flags=re.DOTALL)
     text = re.sub(r"<(table|tr) [^>]*>", r"<\1>", text)  # the style of the site's other tables
+    text = text.replace("![png]", "![what the code above draws]")
     heading, _, rest = text.strip().partition("\n")
     source = f"This page is the notebook `examples/{path.name}` with what it prints.\n"
     return f"{heading}\n\n{source}{rest}\n", dict(resources["outputs"])

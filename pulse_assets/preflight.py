@@ -330,10 +330,11 @@ def _never_predicted(
     if reason := _not_in_real_time(series, frequency, inside[-1]):
         return reason
     if not _reachable(series, frequency, options, grid.starts(dates[inside]), inside).any():
+        nearest = min(options.horizons)
         return (
             f"{MINIMUM_HISTORY} observations must lie before a batch, in its history of "
-            f"{options.history_days} days or more, and {min(options.horizons)} steps before a "
-            f"value to predict, and no value from {span} has that",
+            f"{options.history_days} days or more, and {nearest} step{'s' * (nearest > 1)} before "
+            f"a value to predict, and no value from {span} has that",
             "choose a later --end-date, more --history-days or smaller --horizons",
         )
     return None

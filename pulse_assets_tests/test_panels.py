@@ -242,6 +242,17 @@ def test_check_prints_each_series_and_what_will_be_skipped(checked, pulse, tmp_p
     assert not (tmp_path / "store").exists()
 
 
+def test_check_names_no_file_of_a_folder_that_is_the_source(tmp_path, pulse):
+    rows = {"unique_id": ["line"] * 120, "ds": months(120), "y": [float(i) for i in LINE]}
+    (tmp_path / "panel").mkdir()
+    pd.DataFrame(rows).to_parquet(tmp_path / "panel" / "part-0.parquet")
+    words = (*DATES, "--batch-cadence", "monthly")
+    code, out, _ = pulse("check", "--source", tmp_path / "panel", *words)
+    assert code == 0
+    assert "line 120 2000-01-01" in " ".join(out.split())
+    assert "file:" not in out
+
+
 def test_check_prints_json_for_machines(checked, pulse):
     words = ("--batch-cadence", "monthly", "--variables", "late", "typo", "--json")
     code, out, err = pulse("check", "--source", checked, *DATES, *words)

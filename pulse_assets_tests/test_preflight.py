@@ -129,7 +129,7 @@ USELESS = {
     "begun too late": (
         dates("MS", "2010-01-01"),
         {},
-        "12 observations must lie before a batch, in its history of 7305 days or more, and 1 steps",
+        "in its history of 7305 days or more, and 1 step before a value to predict, and no value",
     ),
     "no history looked at": (
         dates("YS"),  # with the five years of an anchor a history holds at most six of them

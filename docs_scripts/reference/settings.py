@@ -237,6 +237,8 @@ def type_text(annotation: Any) -> str:  # noqa: ANN401 - a type
 def default_text(field: Any) -> str:  # noqa: ANN401 - pydantic's description of a field
     """Return the default of a setting; of one that has none what happens without a value."""
     described = (field.description or "").rpartition("default: ")[2].rstrip(")")
+    if described.startswith("naive,"):
+        described = with_rules(described)
     if field.default is PydanticUndefined or field.default is None or field.default == {}:
         return prose(described) if "default: " in (field.description or "") else "none"
     if isinstance(field.default, bool):

@@ -53,7 +53,8 @@ def check(config: TrainingConfig, *, as_json: bool) -> Literal[0, 1]:
 def _print(report: SourceReport, console: Console) -> None:
     """Print each series, then what will be skipped and what looks wrong."""
     console.print(plain(f"source: {report.source}"), soft_wrap=True)
-    if len(files := {each.file for each in report.series}) == 1:
+    files = {each.file for each in report.series}
+    if len(files) == 1 and all(files):  # a folder that is named is the source itself
         console.print(plain(f"file: {', '.join(files)}"), soft_wrap=True)
     console.print(_table(report.series))
     console.print()

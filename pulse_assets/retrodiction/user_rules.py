@@ -12,8 +12,8 @@ and one of two methods:
 
 `y` has no gaps: missing values are carried forward. Optional attributes: `guarded` (default
 True: forecasts are clipped, see `clipping`), `history_origins`, and `min_observations` (default 1):
-with fewer known values the forecast is NaN. `version` identifies the rule's version; without it the
-source code does.
+from origins with fewer known values the rule is not called, and its forecasts are NaN. `version`
+identifies the rule's version; without it the source code does.
 
 A rule runs in its own process, the rule host (see `hosted_rules`). This module runs there, so it
 imports no package but NumPy. Whatever a rule does, only its own forecasts are lost: they are NaN,
@@ -84,10 +84,17 @@ class FastRule(UserRule):
         """Forecast from all origins at once; see `UserRule`.
 
         The whole request fails if a forecast changes when the values after its origin are removed.
+        Origins with fewer values than `min_observations` are not part of it.
         """
         forecasts = np.full((len(origins), len(horizons)), np.nan)
-        if not len(origins):
+        enough = np.flatnonzero(origins + 1 >= self.min_observations)
+        if not len(enough):
             return forecasts, []
+        forecasts[enough], failures = self._run(y, origins[enough], horizons, season)
+        return forecasts, [each._replace(place=int(enough[each.place])) for each in failures]
+
+    def _run(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> ForecastsAndFailures:
+        forecasts = np.full((len(origins), len(horizons)), np.nan)
         try:
             whole = self._checked(y, origins, horizons, season)
             for row in _blind_rows(y, origins, horizons):
@@ -110,9 +117,7 @@ class FastRule(UserRule):
 
     def _checked(self, y: Floats, origins: Ints, horizons: Ints, season: int) -> Floats:
         result = self.method(y.copy(), origins.copy(), horizons.copy(), season)
-        forecasts = as_numbers(result, (len(origins), len(horizons))).copy()
-        forecasts[origins + 1 < self.min_observations] = np.nan
-        return forecasts
+        return as_numbers(result, (len(origins), len(horizons))).copy()
 
 
 @dataclass(frozen=True)

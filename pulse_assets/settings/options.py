@@ -54,8 +54,8 @@ class TrainingOptions(Checked):
         default=None,
         group=PREDICT,
         description=f"names of rules: {', '.join(RULES)}, package.module:Class or "
-        f"statsforecast:<model>; `default` stands for {', '.join(DEFAULT_MODELS)}; default: "
-        "`default`",
+        f"statsforecast:<model>; default: {', '.join(DEFAULT_MODELS)}, for which the word "
+        "`default` stands",
     )
     history_days: int = setting(
         default=7305,

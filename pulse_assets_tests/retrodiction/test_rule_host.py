@@ -52,7 +52,7 @@ OF_ONE_ORIGIN = {
     "RaisesBase": ("BaseException", "base"),
     "RunsOutOfMemory": ("MemoryError", "Unable to allocate"),
     "Recurses": ("RecursionError", "maximum recursion depth"),
-    "TooMany": ("RuleError", "returned forecasts of shape (99), expected (2)"),
+    "TooMany": ("RuleError", "returned forecasts of shape (99), expected (2): one number per"),
     "Nothing": ("RuleError", "returned NoneType, not an array of numbers"),
     "Ragged": ("RuleError", "returned list, not an array of numbers"),
     "Words": ("RuleError", "returned list, not an array of numbers"),

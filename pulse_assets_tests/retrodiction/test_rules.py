@@ -108,6 +108,13 @@ def test_a_fast_rule_may_ask_for_observations():
     np.testing.assert_array_equal(np.isnan(made[:, 0]), [True, False, False])
 
 
+def test_a_fast_rule_is_not_called_with_fewer_observations():
+    y = seasonal_walk(30)
+    made = forecast("ThreeBack", y, [0, 2, 3, 29])  # with one value it would raise
+    np.testing.assert_array_equal(np.isnan(made[:, 0]), [True, True, False, False])
+    np.testing.assert_array_equal(made[2:, 0], y[[0, 26]])
+
+
 def test_a_slow_rule():
     y = seasonal_walk(30)
     made = forecast("Mean", y, [2, 3, 29])
