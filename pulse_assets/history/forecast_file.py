@@ -153,7 +153,7 @@ def _of_columns(table: pa.Table, unit: str, first: int) -> ForecastRows:
 def _optional_days(table: pa.Table, role: str) -> Dates:
     if role in table.column_names:
         return days_of(table[role], parse_optional_date)
-    return np.full(table.num_rows, np.datetime64("NaT"), "M8[D]")
+    return np.full(table.num_rows, np.datetime64("NaT", "D"), "M8[D]")
 
 
 class _Cells:

@@ -136,7 +136,7 @@ def joined(parts: Mapping[str, LongRows]) -> LongRows:
 def _published(rows: LongRows) -> Dates:
     if rows.published is not None:
         return rows.published
-    return np.full(len(rows.days), np.datetime64("NaT"), "M8[D]")
+    return np.full(len(rows.days), np.datetime64("NaT", "D"), "M8[D]")
 
 
 def wide_content(rows: WideRows, file: str) -> FileContent:

@@ -78,7 +78,7 @@ def forecast_days(published: Dates, has_value: Bools, period_over: Dates) -> Dat
         >>> forecast_days(days, ~np.isnat(days), over).astype(str).tolist()
         ['2020-02-10', '2020-04-10', '2020-04-10']
     """
-    valued = np.where(has_value, published, np.datetime64("NaT"))
+    valued = np.where(has_value, published, np.datetime64("NaT", "D"))
     from_here_on = np.fmin.accumulate(valued[::-1])[::-1]
     return np.maximum.accumulate(np.where(np.isnat(from_here_on), period_over, from_here_on))
 

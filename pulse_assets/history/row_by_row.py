@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 #: The number of 1970-01-01 in the calendar of `datetime`, and NumPy's number for no date.
 EPOCH: Final = date(1970, 1, 1).toordinal()
-_NO_DAY: Final = int(np.datetime64("NaT").astype(np.int64))
+_NO_DAY: Final = int(np.datetime64("NaT", "D").astype(np.int64))
 #: First cell of the rows below the header of FRED-MD and FRED-QD, which hold codes.
 CODES: Final = ("transform", "transform:", "factors", "factors:")
 #: Rows of codes below a header at most.

@@ -138,7 +138,7 @@ def _plain_dates(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 def _dated(days: Floats) -> Dates:
     """Return dates from numbers of days since 1970-01-01, NaN where there is none."""
-    dates = np.full(len(days), np.datetime64("NaT"), "M8[D]")
+    dates = np.full(len(days), np.datetime64("NaT", "D"), "M8[D]")
     dated = ~np.isnan(days)
     dates[dated] = days[dated].astype(np.int64).astype("M8[D]")
     return dates

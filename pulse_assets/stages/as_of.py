@@ -86,7 +86,7 @@ def outcome_days(series: Series, score_against: str) -> Dates:
         ['2020-04-30', '2021-01-01']
     """
     valued = np.isfinite(series.values)
-    days = np.where(valued, _published(series), np.datetime64("NaT"))
+    days = np.where(valued, _published(series), np.datetime64("NaT", "D"))
     later = series.revisions
     if later is None:
         return days

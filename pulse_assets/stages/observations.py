@@ -128,7 +128,7 @@ class Observations:
         they read a series from front to back. A row that is left out is a later release of a period
         that had no value until then, see `VariableHistory.known_series`.
         """
-        valued = np.where(np.isfinite(self.values), self.published, np.datetime64("NaT"))
+        valued = np.where(np.isfinite(self.values), self.published, np.datetime64("NaT", "D"))
         in_order = self.published <= np.fmin(np.fmin.accumulate(valued[::-1])[::-1], self.published)
         if in_order.all():
             return self
@@ -175,7 +175,7 @@ def _with_releases(values: Floats, history: Observations, rows: Ints, days: Date
         days: the days, [D].
     """
     later = history.later
-    dates = np.append(history.dates, np.datetime64("NaT"))[rows]
+    dates = np.append(history.dates, np.datetime64("NaT", "D"))[rows]
     # Releases are ordered by date, then day: the last one before (date, day) is the newest.
     order = np.lexsort((np.append(later.published, days), np.append(later.dates, dates)))
     is_release = order < len(later.dates)

@@ -245,7 +245,7 @@ class VariableHistory:
         target, horizon = target[has_origin], horizon[has_origin]
         origin_dates = dates[target - horizon]
         last_known = self._last_known(origin_dates)
-        known_dates = np.append(available.dates, np.datetime64("NaT"))[last_known]
+        known_dates = np.append(available.dates, np.datetime64("NaT", "D"))[last_known]
         # Comparisons with NaT are false: a series that is too short has no pairs.
         enough = (last_known >= 0) & (known_dates >= self._first_origin)
         enough &= ~(self.made_at[target - horizon] <= self.archive_start)
@@ -273,4 +273,4 @@ class VariableHistory:
         day of the archive: what is public from that day on was not forecast in real time.
         """
         dates = self._in_publication_order.dates
-        return np.append(dates, np.datetime64("NaT"))[:MINIMUM_HISTORY][-1]
+        return np.append(dates, np.datetime64("NaT", "D"))[:MINIMUM_HISTORY][-1]

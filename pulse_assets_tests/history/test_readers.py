@@ -328,7 +328,7 @@ def test_a_broken_file_is_read_or_refused_and_nothing_else(name, places):
     else:
         assert len(series.timestamps) == len(series.values) > 0
         assert not np.isinf(series.values).any()
-        assert (np.diff(series.timestamps) > np.timedelta64(0)).all()
+        assert (np.diff(series.timestamps) > np.timedelta64(0, "D")).all()
 
 
 # Size
