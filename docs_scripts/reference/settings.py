@@ -129,8 +129,8 @@ def _where() -> str:
                 ("training in the store", "of `status`, `forecast` and `report --rebuild` alone"),
             ],
         ),
-        "A training in the store gives the source, what to predict and how to score it, but neither "
-        "`resume` nor `batch_limit` nor where to compute and log. If another source is given, it "
+        "A training in the store gives the source, what to predict and how to score it, but not "
+        "`resume`, `batch_limit`, and where to compute and log. If another source is given, it "
         "gives nothing.",
         "A run in Dagster takes its run config, then the variables of the deployment, then the "
         "file that `PULSE_CONFIG` names. `train` in Python takes its `TrainingConfig` alone.",
