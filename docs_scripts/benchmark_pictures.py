@@ -16,7 +16,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 #: Text is text, in the reader's own font, and equal results give equal files.
-_STYLE: Final = {"svg.fonttype": "none", "svg.hashsalt": "pulse_assets", "font.size": 9}
+_STYLE: Final[Any] = {"svg.fonttype": "none", "svg.hashsalt": "pulse_assets", "font.size": 9}
 #: The models that the pictures show, and their colours.
 _COLOURS: Final = {
     "ensemble": "#3f51b5",

@@ -170,7 +170,7 @@ def check_source(
     series = [_report(each, files[each.variable], windows) for each in examined]
     regular = {each.variable: each.frequency for each in series if each.frequency}
     forecasts, problem = _forecasts(source, regular)
-    unread, notes = dict(source.unread()), source.notes()
+    unread, notes = {**source.without_prefix(), **source.unread()}, source.notes()
     if ends_by_default and (after := describe_after_end(source, regular, settings.last_day)):
         notes = [*notes, after]
     return SourceReport(source.uri, series, unread, notes, forecasts, problem)

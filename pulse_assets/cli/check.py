@@ -25,6 +25,8 @@ from pulse_assets.stages import outcome_texts
 
 #: Lines about skipped batches, unless there are more series.
 MOST_REASONS: Final = 40
+#: Series that cannot be used that are named at most.
+MOST_PROBLEMS: Final = 20
 
 _HEADERS: Final = ("variable", "rows", "first", "last", "frequency", "gaps", "odd")
 _RELEASES: Final = ("variable", "releases", "revised", "first published", "last published")
@@ -45,8 +47,10 @@ def check(config: TrainingConfig, *, as_json: bool) -> Literal[0, 1]:
         print_json(report.to_json())
     else:
         _print(report, Console())
-    for problem in report.problems:
+    for problem in report.problems[:MOST_PROBLEMS]:
         print_error(problem)
+    if (more := len(report.problems) - MOST_PROBLEMS) > 0:
+        print_error(f"and {more:,} more series cannot be used: --json has all")
     return 1 if report.problems else 0
 
 

@@ -192,15 +192,15 @@ class Source:
     def _hint(self, name: str) -> str:
         """Say which file or variable may be meant by a name that the source does not have."""
         by_case = {variable.casefold(): variable for variable in self._places}
-        unread = {} if name.casefold() in by_case else {**self._without_prefix(), **self.unread()}
+        unread = {} if name.casefold() in by_case else {**self.without_prefix(), **self.unread()}
         for path, reason in unread.items():
             if variable_of(path).casefold() == name.casefold():
                 return f" ({path!r} lies there but is not read: {reason})"
         near = get_close_matches(name.casefold(), by_case, 1)
         return f", did you mean {by_case[near[0]]!r}?" if near else ""
 
-    def _without_prefix(self) -> dict[str, str]:
-        """Return the files that would be read if only their names began with the prefix."""
+    def without_prefix(self) -> dict[str, str]:
+        """Return how to rename the files that would be read if their names said what they are."""
         stems = {name: name.rpartition(".") for name in self._names if not is_meant(name)}
         wide = {
             name: f", or wide_{name} if it has a column per variable"
@@ -297,7 +297,7 @@ class Source:
         if self.only:
             return f"source {self.uri} does not exist: correct the path"
         read = [file.path for file in self._forecast_files]
-        unread = unread_files(self._names, read, SUFFIXES) | self._without_prefix()
+        unread = unread_files(self._names, read, SUFFIXES) | self.without_prefix()
         named = [f"{path!r} is not read ({reason})" for path, reason in unread.items()]
         more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
         files = f"; {'; '.join(named[:5])}{more}" if named else ""
