@@ -21,7 +21,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python setup.cfg pyproject.toml constraints.txt
-	@echo "installing into $(VENV), about a minute"
+	@echo "installing into $(VENV), one to three minutes"
 	$(PIP) -e .
 	@touch $@
 
@@ -43,6 +43,7 @@ $(DAGSTER_HOME)/dagster.yaml:
 	@cp dagster.yaml $@.new && mv $@.new $@
 
 install: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## make the virtual environment
+	@echo "installed; next: source $(VENV)/bin/activate, then pulse-train"
 
 install-test: $(VENV)/.installed-test  ## add the test tools to it
 

@@ -180,7 +180,7 @@ def test_without_a_training_there_is_nothing_to_forecast_with(pulse, settings):
     ledger = Path(settings.store) / object_path("trust_ledger")
     assert pulse.errors == (
         f"error: trust_ledger is not in the store ({ledger}: there is no such file): "
-        "materialize it, or run pulse-train\n"
+        "run pulse-train, or materialize it in Dagster\n"
     )
 
 

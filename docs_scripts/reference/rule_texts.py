@@ -10,6 +10,10 @@ TEXTS: Final = {
     "ses_adjusted": f"The smoothed level {_SEASON}.",
     "damped_holt_adjusted": f"Level and damped trend {_SEASON}.",
     "theta_adjusted": f"The theta forecast {_SEASON}.",
+    "ces": "Complex exponential smoothing of the seasonally adjusted series; of the series itself "
+    "where no season is found.",
+    "dynamic_theta": "The dynamic optimised theta model of the seasonally adjusted series; of the "
+    "series itself where no season is found.",
     "ar_diff_3": f"{_CHANGES.format(3)}.",
     "ar_level_1": "Autoregression on the last change and on the level, so that the series can "
     "return to a mean.",

@@ -68,6 +68,8 @@ def _print(report: SourceReport, console: Console) -> None:
         console.print(_forecasts_table(report.forecasts))
         console.print()
     every = len(report.series)
+    empty = [f"{each.variable}: {each.missing:,}" for each in report.series if each.missing]
+    print_list(console, "rows without a value", empty, every)
     print_list(console, "missing periods", list(_gaps(report.series)), every)
     print_list(console, "dates on another day of the month", list(_off_label(report.series)), every)
     print_list(console, "implausible values", list(_implausible(report.series)), every)
@@ -139,10 +141,10 @@ def _names_files(series: Sequence[SeriesReport]) -> bool:
 
 
 def _gaps(series: Sequence[SeriesReport]) -> Iterator[str]:
-    """Say where a series lacks periods, unless it is daily: days without a row may be holidays."""
+    """Say where a series lacks periods, the newest first, unless days may be holidays."""
     for each in series:
         if each.gaps and each.frequency and get_frequency(each.frequency).counts_periods:
-            shown = [f"{count} after {day}" for day, count in each.gaps_after]
+            shown = [f"{count} after {day}" for day, count in reversed(each.gaps_after)]
             yield f"{each.variable}: {outcome_texts.list_some(shown)}"
 
 

@@ -83,6 +83,11 @@ def show_status(config: TrainingConfig, *, as_json: bool) -> ExitCode:
         print_json(states | outcomes)
     else:
         print_status(status, outcomes)
+    if {*status.states.values()} == {"missing"}:
+        print_error(
+            f"{settings.store} holds no batch of these options: run pulse-train with them, or name "
+            "the store of a training (--store)"
+        )
     return 0 if set(status.states.values()) <= {"done", "waiting"} else 1
 
 

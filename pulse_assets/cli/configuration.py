@@ -66,11 +66,18 @@ def describe_filled(filled: Mapping[str, Any]) -> str:
     """
     defaults = TrainingConfig().model_dump(mode="json") | {"models": sorted(DEFAULT_MODELS)}
     shown = [
-        f"{flag(name)} {_list_some(value) if isinstance(value, list) else value}"
+        f"{flag(name)} {_as_typed(value)}"
         for name, value in filled.items()
         if value != defaults[name] and name not in MAPPINGS
     ]
     return f"options of the training in the store: {' '.join(shown)}" if shown else ""
+
+
+def _as_typed(value: Any) -> str:  # noqa: ANN401 - of any setting
+    """Return a value as one would type it; no end is `today`."""
+    if isinstance(value, list):
+        return _list_some(value)
+    return "today" if value is None else str(value)
 
 
 def _list_some(values: Sequence[Any]) -> str:

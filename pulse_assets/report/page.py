@@ -62,6 +62,7 @@ def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
         folds, and nothing is missing without it. The same text for the same arguments.
     """
     ranked, details = rank_variables(results), results["variables"]["details"]
+    tested = results["significance"]["models"].get(ENSEMBLE, {}).get("tested", 0)
     beaten = {name for name, entry in details.items() if (entry["skill"] or 0) > 0}
     figured = choose_figured(ranked)
     listed = best_and_worst(ranked, LISTED_VARIABLES)
@@ -85,6 +86,8 @@ def build_report(results: Mapping[str, Any], tables: ReportTables) -> str:
             overall=next((row for row in results["models"] if row["model"] == ENSEMBLE), None),
             beaten=len(beaten),
             surely_beaten=len(beaten & _stars(results)),
+            tested=tested,
+            untested=len(ranked) - tested,
             next_figures=gallery.next_figures(
                 figured, tables.retrodictions, forecasts, results["calibration"]["levels"]
             ),

@@ -67,6 +67,15 @@ def classically_adjusted(
     return forecasts
 
 
+def adjusted_if_seasonal(
+    history: History, request: ForecastRequest, *, rule: RuleFunction
+) -> Floats:
+    """Forecast by a rule; with seasons the adjusted series, see `classically_adjusted`."""
+    if request.season < 2:
+        return rule(history, request)
+    return classically_adjusted(history, request, rule=rule)
+
+
 @kernel  # pragma: no cover
 def estimates(request: ForecastRequest) -> tuple[Ints, Ints, Ints]:
     """Return which estimates of indices the origins use.

@@ -11,7 +11,12 @@ from pulse_assets.array_types import Floats
 from pulse_assets.errors import RuleError
 from pulse_assets.retrodiction import baselines, smoothing
 from pulse_assets.retrodiction.autoregression import ar_diff, ar_level
-from pulse_assets.retrodiction.classical_adjustment import classically_adjusted
+from pulse_assets.retrodiction.classical_adjustment import (
+    adjusted_if_seasonal,
+    classically_adjusted,
+)
+from pulse_assets.retrodiction.complex_smoothing import complex_smoothing
+from pulse_assets.retrodiction.dynamic_theta import dynamic_theta
 from pulse_assets.retrodiction.hosted_rules import RULE_TIMEOUT, HostedRule
 from pulse_assets.retrodiction.request import ForecastRequest, History, RuleFunction
 from pulse_assets.retrodiction.seasonal_smoothing import seasonal_holt_winters
@@ -128,6 +133,8 @@ RULES: Final[dict[str, Rule]] = {
         BuiltIn("ses_adjusted", partial(classically_adjusted, rule=smoothing.ses)),
         BuiltIn("damped_holt_adjusted", partial(classically_adjusted, rule=smoothing.damped_holt)),
         BuiltIn("theta_adjusted", partial(classically_adjusted, rule=smoothing.theta)),
+        BuiltIn("dynamic_theta", partial(adjusted_if_seasonal, rule=dynamic_theta)),
+        BuiltIn("ces", partial(adjusted_if_seasonal, rule=complex_smoothing)),
         BuiltIn("ar_diff_3", AR_3, robust=True),
         BuiltIn("ar_level_1", partial(ar_level, order=1), robust=True),
         BuiltIn("ar_drift_3", partial(drift_adjusted, rule=AR_3), robust=True),

@@ -243,19 +243,30 @@ def line_slopes(y: Floats, request: ForecastRequest) -> Floats:
     """
     slopes = np.empty(len(request.origins))
     for s in range(len(request.series_offsets)):
-        first = t = request.series_offsets[s]
-        total, moment = 0.0, 0.0
+        first: int = request.series_offsets[s]
+        t, total, moment = first, 0.0, 0.0
         for row in range(request.origin_offsets[s], request.origin_offsets[s + 1]):
             while t <= request.origins[row]:
                 total += y[t] - y[first]
                 moment += (t - first) * (y[t] - y[first])
                 t += 1
-            n = float(t - first)
-            # sum((s - mean(s)) x_s) = sum(s x_s) - mean(s) sum(x_s), x_s = y_s - y_0, divided by
-            # sum((s - mean(s))^2), which is 0.5 for two values; for one value the former is 0.
-            cross = moment - (n - 1.0) / 2.0 * total
-            slopes[row] = cross / max(n * (n * n - 1.0) / 12.0, 0.5)
+            slopes[row] = slope_of(float(t - first), total, moment)
     return slopes
+
+
+@kernel  # pragma: no cover
+def slope_of(n: float, total: float, moment: float) -> float:
+    """Return the slope of the least-squares line of n values; 0 after one value.
+
+    Args:
+        n: number of values.
+        total: sum of x_s, the distances from the first value.
+        moment: sum of s x_s, s from 0.
+    """
+    # sum((s - mean(s)) x_s) = sum(s x_s) - mean(s) sum(x_s), divided by sum((s - mean(s))^2), which
+    # is 0.5 for two values; for one value the former is 0.
+    cross = moment - (n - 1.0) / 2.0 * total
+    return cross / max(n * (n * n - 1.0) / 12.0, 0.5)
 
 
 @kernel  # pragma: no cover

@@ -84,5 +84,5 @@ def read_object(store: Store, asset: str, suffix: Suffix = "parquet") -> bytes:
         return store.read(object_path(asset, suffix=suffix))
     except MissingObjectError as error:
         raise MissingObjectError(
-            f"{asset} is not in the store ({error}): materialize it, or run pulse-train"
+            f"{asset} is not in the store ({error}): run pulse-train, or materialize it in Dagster"
         ) from error

@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 
 from pulse_assets.retrodiction import smoothing
-from pulse_assets.retrodiction.classical_adjustment import classically_adjusted
+from pulse_assets.retrodiction.classical_adjustment import (
+    adjusted_if_seasonal,
+    classically_adjusted,
+)
+from pulse_assets.retrodiction.complex_smoothing import complex_smoothing
+from pulse_assets.retrodiction.dynamic_theta import dynamic_theta
 from pulse_assets.retrodiction.request import ForecastRequest, History
-from pulse_assets_tests.retrodiction.examples import everywhere, seasonal_walk
+from pulse_assets_tests.retrodiction.examples import everywhere, rules, seasonal_walk
 
 HORIZONS = np.array([1, 2, 5, 12])
 THETA = partial(classically_adjusted, rule=smoothing.theta)
+SMOOTHING = (
+    *(smoothing.theta, smoothing.ses, smoothing.damped_holt),
+    *(dynamic_theta, complex_smoothing),
+)
 
 
 def plain_size(known):
@@ -72,7 +81,7 @@ SERIES = {
 
 
 @pytest.mark.parametrize("name", SERIES)
-@pytest.mark.parametrize("rule", [smoothing.theta, smoothing.ses, smoothing.damped_holt])
+@pytest.mark.parametrize("rule", SMOOTHING)
 def test_it_equals_plain_arithmetic(name, rule):
     y, season = SERIES[name]
     made = everywhere(classically_adjusted, y, HORIZONS, season, rule=rule)
@@ -93,6 +102,20 @@ def test_a_pure_season_is_repeated():
 
 def test_without_a_season_there_are_no_forecasts():
     assert np.isnan(everywhere(THETA, seasonal_walk(60), HORIZONS, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("ces", complex_smoothing), ("dynamic_theta", dynamic_theta)]
+)
+def test_a_rule_that_is_adjusted_if_seasonal_forecasts_without_seasons_too(name, rule):
+    y, (own,) = seasonal_walk(60), rules(name)
+    for season, expected in (
+        (1, everywhere(rule, y, HORIZONS, 1)),
+        (4, everywhere(classically_adjusted, y, HORIZONS, 4, rule=rule)),
+    ):
+        np.testing.assert_array_equal(everywhere(own.function, y, HORIZONS, season), expected)
+        made = everywhere(adjusted_if_seasonal, y, HORIZONS, season, rule=rule)
+        np.testing.assert_array_equal(made, expected)
 
 
 def test_a_forecast_is_the_same_whatever_else_is_requested():
