@@ -20,7 +20,7 @@ LONGEST = [
     f"pulse_assets_tests/{name}.py"
     for name in (
         *("test_faults", "storage/test_faults", "test_four_ways"),
-        *("test_nothing_disappears", "test_readme", "stages/test_causality"),
+        *("test_nothing_disappears", "docs/test_pages", "stages/test_causality", "test_examples"),
         *("dagster/test_own_project", "test_browser", "test_operating", "test_several_hosts"),
     )
 ]

@@ -263,6 +263,7 @@ def test_check_prints_json_for_machines(checked, pulse):
         **{"variable": "late", "file": "historical_late.csv", "rows": 36, "missing": 0},
         **{"first": "2004-06-01", "last": "2007-05-01", "frequency": "monthly", "gaps": 0},
         **{"releases": 36, "revised": 0, "first_published": None, "last_published": None},
+        **{"gaps_after": [], "off_label": []},
         **{"publication": "assumed: 0 days after the period", "note": None},
         **{"implausible": [], "implausible_count": 0, "problem": None},
         "skipped": [
