@@ -57,7 +57,7 @@ ui: install  ## open the Dagster UI on http://127.0.0.1:3000 (PORT=, REPORT_PORT
 			2>/dev/null || { echo "$$port is taken: make ui $${port%=*}=..." >&2; exit 1; }; \
 	done
 	@$(BIN)/python -m pulse_assets.dagster.instance
-	@echo "the Dagster UI: http://127.0.0.1:$(PORT), in half a minute; Ctrl-C ends it"
+	@echo "the Dagster UI: http://127.0.0.1:$(PORT), in about a minute; Ctrl-C ends it"
 	@cd $(DAGSTER_HOME) && { \
 		$(abspath $(BIN))/pulse-train report --serve $(REPORT_PORT) >/dev/null & \
 		trap "kill $$! 2>/dev/null" EXIT INT TERM; \
