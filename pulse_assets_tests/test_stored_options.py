@@ -8,7 +8,7 @@ import pytest
 
 import pulse_assets
 from pulse_assets import TrainingConfig, train
-from pulse_assets.errors import ConfigurationError
+from pulse_assets.errors import ConfigurationError, StoreError
 from pulse_assets.run_training import main
 from pulse_assets.settings import TrainingOptions
 from pulse_assets.stored_options import continue_training
@@ -92,12 +92,62 @@ def test_another_source_says_nothing():
     assert continue_training(config) == (config, {})
 
 
-def test_results_that_cannot_be_read_say_nothing(tmp_path):
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"configuration": 1}', '{"configuration": {"horizons": "x"}}']
+)
+def test_results_that_cannot_be_read_ask_for_the_source(tmp_path, text):
+    """Whoever names the source has chosen; nobody else's forecasts are replaced."""
     (tmp_path / "training_results").mkdir()
-    config = TrainingConfig(store=str(tmp_path))
-    for text in ("", "[]", "{}", '{"configuration": 1}', '{"configuration": {"horizons": "x"}}'):
-        (tmp_path / "training_results" / "training_results.json").write_text(text)
-        assert continue_training(config) == (config, {})
+    (tmp_path / "training_results" / "training_results.json").write_text(text)
+    for act in (continue_training, train):
+        with pytest.raises(StoreError, match="give --source and all other options"):
+            act(TrainingConfig(store=str(tmp_path)))
+    config = TrainingConfig(store=str(tmp_path), source="sample")
+    assert continue_training(config) == (config, {})
+
+
+@pytest.mark.parametrize("words", [["--start-date", "2020-01-01"], ["--end-date", "2001-01-01"]])
+@pytest.mark.parametrize("command", ["forecast", "status"])
+def test_options_that_do_not_fit_the_training_are_an_error(trained, capsys, command, words):
+    before = {path: path.read_bytes() for path in (trained / "results").rglob("*.*")}
+    assert main([command, "--store", "results", *words]) == 1
+    assert "does not fit the training in" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in (trained / "results").rglob("*.*")}
+
+
+def test_one_source_may_be_written_in_several_ways(trained):
+    (trained / "link").symlink_to(trained / "data")
+    for address in ("data", "./link/../data", "link"):
+        continued, _ = continue_training(TrainingConfig(store="results", source=address))
+        assert continued.source == str(trained / "data")
+        assert str(continued.start_date) == "2010-01-01"
+
+
+def test_a_series_that_is_gone_is_not_asked_for(trained, capsys):
+    write(trained / "data", "visits")
+    words = ["--source", "data", "--store", "both", "--models", "naive", *GIVEN]
+    end = ["--end-date", "2012-12-31", "--max-workers", "1", "--max-partners", "0"]
+    assert main([*words, *end]) == 0
+    (trained / "data" / "historical_visits.csv").unlink()
+    capsys.readouterr()
+    assert main(["forecast", "--store", "both"]) == 0
+    assert {*pulse_assets.open_store("both").forecasts()["variable"]} == {"sales"}
+
+
+def test_a_store_of_a_frame_can_be_moved(tmp_path, monkeypatch):
+    days = pd.date_range("2000-01-01", "2006-12-01", freq="MS")
+    frame = pd.DataFrame({"date": days, "sales": np.arange(len(days)) % 12 + 1.0})
+    config = TrainingConfig(
+        store=str(tmp_path / "old"),
+        start_date="2005-01-01",
+        end_date="2006-12-31",
+        batch_cadence="yearly",
+        models=["naive"],
+        max_workers=1,
+    )
+    train(config, data=frame)
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert main(["status", "--store", str(tmp_path / "new")]) == 0
 
 
 @pytest.mark.parametrize("words", [[], ["--resume"], GIVEN])

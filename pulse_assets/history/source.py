@@ -201,6 +201,8 @@ class Source:
 
     def without_prefix(self) -> dict[str, str]:
         """Return how to rename the files that would be read if their names said what they are."""
+        if self.only:
+            return {}
         stems = {name: name.rpartition(".") for name in self._names if not is_meant(name)}
         wide = {
             name: f", or wide_{name} if it has a column per variable"

@@ -183,6 +183,9 @@ class TrainingOptions(Checked):
     @field_validator("models")
     @classmethod
     def _default_models(cls, value: list[str] | None) -> list[str] | None:
+        for name in value if value and "default" in value else ():
+            if name in DEFAULT_MODELS:
+                raise ValueError(f"names {name} beside default, which includes it: leave it out")
         parts = [DEFAULT_MODELS if name == "default" else (name,) for name in value or ()]
         return value and [name for part in parts for name in part]
 
