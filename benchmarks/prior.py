@@ -23,7 +23,13 @@ from benchmarks.evaluation import HORIZONS, last_origins
 from benchmarks.setting import RESULTS
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.retrodiction.arrays import carry_forward
-from pulse_assets.retrodiction.combination.prior import GROUP_ENDS, KINDS, PERCENT, kinds_of
+from pulse_assets.retrodiction.combination.prior import (
+    BOTH_SIGNS,
+    GROUP_ENDS,
+    KINDS,
+    PERCENT,
+    kinds_of,
+)
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
 from pulse_assets.retrodiction.walk_forward import walk_forward
 from pulse_assets.retrodiction.winsorise import winsorise_changes
@@ -115,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     by_kind: dict[int, list[Case]] = defaultdict(list)
     for case in cases(options.output / "cache"):
-        by_kind[case.kind].append(case)
+        if case.kind != BOTH_SIGNS:  # it has no shares
+            by_kind[case.kind].append(case)
     starts = (1, *(end + 1 for end in GROUP_ENDS))
     ends = (*GROUP_ENDS, max(case.observed.shape[1] for of in by_kind.values() for case in of))
     percent = np.zeros((len(DEFAULT_MODELS), KINDS, len(starts)))

@@ -25,9 +25,14 @@ def test_the_fit_is_as_good_as_the_best_of_a_grid():
 
 
 def test_the_table_is_printed_for_each_default_rule(monkeypatch, capsys):
-    """Of many series, three of each set; the shares of each kind and group are whole percent."""
+    """Of many series, three of each set; the shares of each kind and group are whole percent.
+
+    A series of both signs has no shares, see `kinds_of`.
+    """
     group = competition_series.load("M3")
     few = {name: series[:3] for name, series in group.items()}
+    rates = np.random.default_rng(0).standard_normal(46)
+    few["rates"] = [competition_series.CompetitionSeries(rates[:40], rates[40:], 1)]
     monkeypatch.setattr(competition_series, "load", lambda *_names: few)
     monkeypatch.setattr(prior.fred, "load", lambda _cache: {})
     prior.main([])
