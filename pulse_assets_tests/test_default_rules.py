@@ -8,8 +8,8 @@ from pulse_assets.settings import TrainingConfig
 
 
 def test_default_rules_and_one_more():
-    models = TrainingConfig(models=["default", "ces", "my_rules:Mine"]).models
-    assert models == [*DEFAULT_MODELS, "ces", "my_rules:Mine"]
+    models = TrainingConfig(models=["default", "ses_adjusted", "my_rules:Mine"]).models
+    assert models == [*DEFAULT_MODELS, "ses_adjusted", "my_rules:Mine"]
 
 
 @pytest.mark.parametrize(

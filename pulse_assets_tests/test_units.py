@@ -108,7 +108,7 @@ def test_the_unit_changes_no_leaderboard(tmp_path, factor):
 
 
 #: Rules that a constant added to the series only shifts; logarithms and ratios are not among them.
-RATIOS = {"ses_adjusted", "theta_adjusted"}
+RATIOS = {"ces", "theta_adjusted"}
 SHIFTED = [name for name in DEFAULT_MODELS if "log" not in name and name not in RATIOS]
 
 
