@@ -11,7 +11,7 @@ number of batches, the three best rules, and quantiles of the next month of each
                  ensemble   0.79 0.10
     seasonal_holt_winters   0.79 0.09
     variable target_date  q0.1  q0.5  q0.9
-       north  2020-01-01 158.7 160.4 162.1
+       north  2020-01-01 158.7 160.5 162.2
        south  2020-01-01 117.0 119.0 121.0
 """
 
