@@ -7,3 +7,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Dates = NDArray[np.datetime64]
+
+#: Differences of dates, because NumPy takes a plain number for none.
+DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pulse_assets.array_types import MONTH
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.calendars import explain_frequency, rows_used
 from pulse_assets.history.forecast_targets import check_forecast_targets
@@ -364,7 +365,7 @@ def find_off_label(series: Series, frequency: str) -> list[str]:
 
     Example:
         >>> dates = np.arange("2019-01", "2021-01", dtype="M8[M]").astype("M8[D]")
-        >>> dates[3] += 14
+        >>> dates[3] += np.timedelta64(14, "D")
         >>> find_off_label(Series("gdp", dates, np.ones(24)), "monthly")
         ['2019-04-15']
     """
@@ -373,7 +374,7 @@ def find_off_label(series: Series, frequency: str) -> list[str]:
     dates = rows_used(series, frequency).timestamps
     months = dates.astype("M8[M]")
     from_start = (dates - months.astype("M8[D]")).astype(int)
-    to_end = ((months + 1).astype("M8[D]") - dates).astype(int)
+    to_end = ((months + MONTH).astype("M8[D]") - dates).astype(int)
     off = min((x != np.bincount(x).argmax() for x in (from_start, to_end)), key=np.sum)
     return [str(day) for day in dates[off]] if off.mean() < _FEW else []
 

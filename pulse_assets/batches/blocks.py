@@ -24,8 +24,8 @@ BLOCKS_PER_THREAD: Final = 4
 #: The walk takes at most this share of the time of a block, which sets its smallest size.
 WALK_SHARE: Final = 0.5
 
-#: Rows of forecasts of a block at most, which take 32 bytes each until their batch is stored.
-BLOCK_ROWS: Final = 10_000_000
+#: Bytes that the forecasts of a block take at most until their batches are stored.
+BLOCK_BYTES: Final = 320_000_000
 
 #: Processor seconds, measured on one core of a Xeon with 122 and 500 monthly series and with daily
 #: ones: of a walk by series, by pair of a series and a possible leading indicator, and by row, rule
@@ -63,7 +63,7 @@ def group_batches(
     fit = int(max(BLOCK_SECONDS - walk, 0.0) / each)
     share = len(batches) // (threads * BLOCKS_PER_THREAD)
     long = ceil(walk / each * (1.0 / WALK_SHARE - 1.0))
-    memory = BLOCK_ROWS // _rows(batches, options)
+    memory = BLOCK_BYTES // _forecast_bytes(batches, options)
     most = min(memory, _most_with_user_rules(batches, options))
     size = max(min(max(min(fit, share), long), most), 1)
     return [
@@ -110,12 +110,16 @@ def _years(batches: Sequence[TrainingBatch]) -> float:
     return max((batch.end - batch.start).days for batch in batches) / 365.25
 
 
-def _rows(batches: Sequence[TrainingBatch], options: TrainingOptions) -> int:
-    """Estimate the rows of forecasts of a batch, each variable having a target at least."""
+def _forecast_bytes(batches: Sequence[TrainingBatch], options: TrainingOptions) -> int:
+    """Estimate the bytes of the forecasts of a batch, each variable having a target at least.
+
+    A forecast is held with its weight and its quantiles, each a float.
+    """
     years = _years(batches)
     targets = sum(max(count * years, 1.0) for count in _per_year(options))
-    models = len(options.models or DEFAULT_MODELS) + len(ENSEMBLES)
-    return max(int(targets * models * len(options.horizons)), 1)
+    models = len(options.models or DEFAULT_MODELS) + options.max_partners + len(ENSEMBLES)
+    floats = 2 + len(options.quantile_levels)
+    return max(int(targets * models * len(options.horizons)) * floats * 8, 1)
 
 
 def _seconds(options: TrainingOptions) -> tuple[float, float]:

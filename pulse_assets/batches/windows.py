@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from pulse_assets.array_types import Dates
+from pulse_assets.array_types import DAY, MONTH, Dates
 
 #: Calendar windows: weeks begin on Mondays, the others on the first of a month.
 Cadence = Literal["weekly", "monthly", "quarterly", "yearly"]
@@ -124,8 +124,8 @@ def history_starts(starts: Dates, history_days: int) -> Dates:
         >>> history_starts(starts, 7305).astype(str).tolist()
         ['1995-01-01', '2000-01-01']
     """
-    years = (starts - history_days).astype("M8[Y]")
-    return (years - years.astype(np.int64) % ANCHOR_YEARS).astype("M8[D]")
+    years = (starts - history_days * DAY).astype("M8[Y]")
+    return (years - years.astype(np.int64) % ANCHOR_YEARS * np.timedelta64(1, "Y")).astype("M8[D]")
 
 
 def window_starts(days: Dates, start: date, length: int | Cadence) -> Dates:
@@ -145,8 +145,8 @@ def window_starts(days: Dates, start: date, length: int | Cadence) -> Dates:
     """
     if isinstance(length, int):
         first = np.datetime64(start)
-        return first + (days - first).astype(np.int64) // length * length
+        return first + (days - first).astype(np.int64) // length * length * DAY
     if length == "weekly":  # 1970-01-01, day 0, was a Thursday
-        return days - (days.astype(np.int64) + 3) % 7
+        return days - (days.astype(np.int64) + 3) % 7 * DAY
     months = days.astype("M8[M]")
-    return (months - months.astype(np.int64) % _MONTHS[length]).astype("M8[D]")
+    return (months - months.astype(np.int64) % _MONTHS[length] * MONTH).astype("M8[D]")

@@ -5,7 +5,7 @@ from typing import Final, cast
 
 import numpy as np
 
-from pulse_assets.array_types import Dates, Ints
+from pulse_assets.array_types import DAY, Dates, Ints
 from pulse_assets.history.frequency import Frequency, weekday_counts
 from pulse_assets.history.frequency_names import get_frequency, weeks, working_week
 from pulse_assets.history.label_grids import LabelGrid, pandas_labels
@@ -224,7 +224,7 @@ def _days(dates: Dates) -> Ints:
 
 def labelled_days(dates: Dates) -> Ints:
     """Return the day of the month of each date; the last day of a month counts as 31."""
-    at_end = (dates + 1).astype("M8[M]") > dates.astype("M8[M]")
+    at_end = (dates + DAY).astype("M8[M]") > dates.astype("M8[M]")
     return np.where(at_end, 31, _days(dates))
 
 

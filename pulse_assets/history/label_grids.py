@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from pulse_assets.array_types import Dates, Ints
+from pulse_assets.array_types import DAY, MONTH, Dates, Ints
 
 #: First days of a cycle and of the next one, within the range of pandas' nanoseconds.
 _START: Final = np.datetime64("1800-01-01")
@@ -116,8 +116,8 @@ def days_of_month(days: Sequence[int], roll: Roll = "") -> Dates:
         roll: whether a label on a weekend moves to the working day before or after.
     """
     months = np.arange(_START, _END, dtype="M8[M]")
-    last_days = (months + 1).astype("M8[D]") - 1
-    labels = [np.minimum(months.astype("M8[D]") + (day - 1), last_days) for day in days]
+    last_days = (months + MONTH).astype("M8[D]") - DAY
+    labels = [np.minimum(months.astype("M8[D]") + (day - 1) * DAY, last_days) for day in days]
     every = np.sort(np.concatenate(labels))
     return np.busday_offset(every, 0, roll=roll) if roll else every
 
@@ -136,4 +136,4 @@ def fiscal_labels(year: str, weeks: Sequence[int], longer_quarter: int) -> Dates
     after = np.cumsum(weeks)
     # The 53rd week moves the ends of all periods from the last of its quarter on.
     shift = np.where(after >= 13 * longer_quarter, 7, 0)
-    return (before[:, None] + 7 * after + np.where(longer[:, None], shift, 0)).ravel()
+    return (before[:, None] + (7 * after + np.where(longer[:, None], shift, 0)) * DAY).ravel()

@@ -9,6 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from pulse_assets.array_types import DAY, MONTH
+
 #: Columns of a file of periods.
 COLUMNS: Final = ("name", "start", "end")
 #: Periods of a file at most.
@@ -160,8 +162,8 @@ def recessions() -> tuple[Period, ...]:
 
 
 def _recession(peak: str, trough: str) -> Period:
-    start = (np.datetime64(peak, "M") + 1).astype("datetime64[D]").item()
-    end = ((np.datetime64(trough, "M") + 1).astype("datetime64[D]") - 1).item()
+    start = (np.datetime64(peak, "M") + MONTH).astype("datetime64[D]").item()
+    end = ((np.datetime64(trough, "M") + MONTH).astype("datetime64[D]") - DAY).item()
     years = str(start.year) if start.year == end.year else f"{start.year}-{end.year}"
     return Period(f"recession {years}", ((start, end),))
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.array_types import Bools, Dates
+from pulse_assets.array_types import DAY, Bools, Dates
 from pulse_assets.errors import HistoricalDataError
 from pulse_assets.history.frequency import Frequency
 from pulse_assets.history.series import Series
@@ -62,10 +62,10 @@ def _period_starts(labels: Dates, frequency: Frequency) -> Dates:
     """Return the first possible day of the period of each label, [T]; NaT where none is known."""
     calendar = frequency.calendar
     if calendar is None:  # steps are observations: a period follows the observation before it
-        return np.append(np.datetime64("NaT", "D"), labels[:-1] + 1)
+        return np.append(np.datetime64("NaT", "D"), labels[:-1] + DAY)
     if isinstance(calendar, EveryDay | WorkingDays) or _begin_months(labels, frequency):
         return labels
-    return calendar.ahead(labels, np.full(len(labels), -1)) + 1
+    return calendar.ahead(labels, np.full(len(labels), -1)) + DAY
 
 
 def _begin_months(labels: Dates, frequency: Frequency) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.array_types import Dates, Ints
+from pulse_assets.array_types import DAY, MONTH, Dates, Ints
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class EveryDay:
 
     def ahead(self, dates: Dates, steps: Ints) -> Dates:
         """Return the dates some days later."""
-        return dates + steps
+        return dates + steps * DAY
 
     def period_over(self, dates: Dates) -> Dates:
         """Return the days themselves: a value of a day is known on it."""
@@ -85,7 +85,7 @@ class FixedDays:
 
     def ahead(self, dates: Dates, steps: Ints) -> Dates:
         """Return the dates some steps later, or the days before them that are no holidays."""
-        later = dates + self.length * steps
+        later = dates + self.length * steps * DAY
         if not len(self.holidays):
             return later
         return np.busday_offset(later, 0, "backward", weekmask="1111111", holidays=self.holidays)
@@ -97,9 +97,9 @@ class FixedDays:
         on the next Monday, or, where periods are several weeks or no weeks, begins its period.
         """
         if self.length % 7:
-            return dates + self.length
+            return dates + self.length * DAY
         weekday = (dates.astype(np.int64) + 3) % 7  # from Monday on
-        return np.where(weekday >= 4, dates, dates + self.length - weekday)
+        return np.where(weekday >= 4, dates, dates + (self.length - weekday) * DAY)
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,10 @@ class Months:
     def ahead(self, dates: Dates, steps: Ints) -> Dates:
         """Return the dates some steps later, labelled like those before."""
         own_months = dates.astype("M8[M]")
-        months = own_months + self.every * steps
-        last_days = (months + 1).astype("M8[D]") - 1
+        months = own_months + self.every * steps * MONTH
+        last_days = (months + MONTH).astype("M8[D]") - DAY
         same_days = months.astype("M8[D]") + (dates - own_months.astype("M8[D]"))
-        at_end = (dates + 1).astype("M8[M]") > own_months
+        at_end = (dates + DAY).astype("M8[M]") > own_months
         return np.where(at_end, last_days, np.minimum(same_days, last_days))
 
     def period_over(self, dates: Dates) -> Dates:
@@ -138,9 +138,9 @@ class Months:
         The last day of a month, or its last working day, is the end of its period. Any other label
         lies in the first month of its period, which is over on the first of the month after it.
         """
-        following = (dates.astype("M8[M]") + 1).astype("M8[D]")
+        following = (dates.astype("M8[M]") + MONTH).astype("M8[D]")
         at_end = dates >= np.busday_offset(following, -1, roll="forward")
-        return np.where(at_end, dates, (dates.astype("M8[M]") + self.every).astype("M8[D]"))
+        return np.where(at_end, dates, (dates.astype("M8[M]") + self.every * MONTH).astype("M8[D]"))
 
 
 #: Weekdays as pandas writes them in offsets, from Monday on.

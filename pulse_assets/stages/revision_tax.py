@@ -51,7 +51,8 @@ def newest_values(series: Series) -> Series:
     Example:
         >>> from pulse_assets.history.series import Revisions
         >>> days = np.array(["2020-01-01", "2020-02-01"], "M8[D]")
-        >>> again = Revisions(np.array([0, 0]), np.array([5.0, 6.0]), days + 90)
+        >>> later = np.array(["2020-04-01", "2020-05-01"], "M8[D]")
+        >>> again = Revisions(np.array([0, 0]), np.array([5.0, 6.0]), later)
         >>> newest_values(Series("gdp", days, np.ones(2), days, revisions=again)).values
         array([6., 1.])
     """

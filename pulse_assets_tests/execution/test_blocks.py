@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
 
-from pulse_assets.batches.blocks import group_batches
+from pulse_assets.batches.blocks import BLOCK_BYTES, group_batches
 from pulse_assets.batches.grid import batch_keys, batch_of
 from pulse_assets.batches.windows import history_starts
 from pulse_assets.execution.batch_task import BatchTask, run_batches
@@ -260,6 +260,26 @@ def test_with_a_rule_of_the_user_a_block_is_soon_done(frequency, most):
     blocks = group_batches(batches, options.options(), 1)
     assert max(map(len, blocks)) <= most
     assert len(blocks) < 60 or most == 1
+
+
+@pytest.mark.parametrize("variables", [3_000, 10_000])
+@pytest.mark.parametrize("quantiles", [[0.1, 0.9], [i / 20 for i in range(1, 20)]])
+def test_the_forecasts_of_a_block_fit_into_memory(variables, quantiles):
+    months = (np.datetime64("2000-01") + np.arange(60)).astype("M8[D]")
+    batches = [batch_of_month(month) for month in months]
+    config = TrainingConfig(
+        frequencies={f"v{i}": "monthly" for i in range(variables)},
+        models=["naive", "holt"],
+        horizons=[1, 2, 3, 6, 12],
+        max_partners=3,
+        quantiles=quantiles,
+        interval_level=0.8,
+    )
+    blocks = group_batches(batches, config.options(), 1)
+    # Two rules, three on leading indicators, two ensembles; a weight and a forecast of each.
+    held = variables * 5 * (2 + 3 + 2) * 8 * (2 + len(quantiles))
+    assert max(map(len, blocks)) * held <= BLOCK_BYTES
+    assert len(blocks) < 60
 
 
 def test_a_panel_that_takes_long_to_walk_gets_long_blocks():
