@@ -22,6 +22,16 @@ PLACES_AFTER_RULES: Final = 2
 MAX_WIDTH: Final = 62 * VECTOR
 
 
+def padded_width(places: int) -> int:
+    """Return the smallest whole number of `VECTOR` places that holds these.
+
+    Example:
+        >>> padded_width(13)
+        16
+    """
+    return -(-places // VECTOR) * VECTOR
+
+
 def pack(forecasts: Floats) -> Floats:
     """Return the padded forecast array `[H, T, W]` of the rules' forecasts `[M, T, H]`.
 
@@ -33,7 +43,7 @@ def pack(forecasts: Floats) -> Floats:
         (12, 100, 24)
     """
     rules, length, steps = forecasts.shape
-    width = -(-(rules + PLACES_AFTER_RULES) // VECTOR) * VECTOR
+    width = padded_width(rules + PLACES_AFTER_RULES)
     if width > MAX_WIDTH:
         most = MAX_WIDTH - PLACES_AFTER_RULES
         raise RuleError(f"{rules} rules are too many: leave out all but {most}")

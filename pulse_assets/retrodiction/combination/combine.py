@@ -43,6 +43,7 @@ from pulse_assets.retrodiction.combination.prior import (
     update_prior_losses,
 )
 from pulse_assets.retrodiction.combination.regret import loss_gradient, update_boa
+from pulse_assets.retrodiction.padding import padded_width
 
 Method = Literal["dmsfe", "boa"]
 
@@ -78,7 +79,10 @@ def combine(
     row, at_rest = np.full(len(filled), -1), eligibility_at_rest(observed, filled)
     row[origins] = np.arange(len(origins))
     first = 0 if method == "dmsfe" else BY_REGRET
-    _combine(forecasts, observed, filled, at_rest, horizons, row, rules, first, prior, weights)
+    width = padded_width(rules)
+    _combine(
+        forecasts, observed, filled, at_rest, horizons, row, rules, width, first, prior, weights
+    )
     # Afterwards: a place after the rules with a forecast would count as one of them.
     fill_medians(forecasts, rules)
     return weights
@@ -93,6 +97,7 @@ def _combine(
     horizons: Ints,
     row: Ints,
     count: int,
+    width: int,
     first: int,
     prior: Prior,
     weights: Floats,
@@ -107,6 +112,7 @@ def _combine(
             horizons[j],
             row,
             count,
+            width,
             first,
             prior,
             weights[j],
@@ -123,16 +129,19 @@ def _combine_horizon(
     h: int,
     row: Ints,
     count: int,
+    width: int,
     first: int,
     prior: Prior,
     weights: Floats,
 ) -> Floats:
     """Fill the weights `[O, W]`; return the weighted means `[T]`."""
-    length, width = forecasts.shape
+    length = len(forecasts)
     rules, losses, candidates = np.zeros(RULE.end), np.zeros(LOSS.end), new_candidates()
     reference = new_reference()
     by_candidate, combined = np.empty((length, CANDIDATES)), np.empty(length)
     by_both, both_losses, observations = np.empty((length, 2)), np.zeros(2), 0
+    # The places of the ensembles would take as long as those of rules.
+    weights[:, width:] = 0.0
     group, current = group_of(h), np.empty(width)
     all_built_in = prior.shares[0, 0, :count].min() > 0.0
     for t in range(length):
@@ -142,19 +151,19 @@ def _combine_horizon(
             reference = update_reference(reference, filled[s], outcome)
             update_prior_losses(both_losses, by_both, s, outcome, reference.largest_counted)
             update_combiner_losses(candidates, by_candidate, s, outcome, reference)
-            update_rule_losses(rules, losses, forecasts, s, outcome, reference)
+            update_rule_losses(rules, losses, forecasts[s, :width], outcome, reference)
             loss = loss_gradient(by_candidate[s, BY_REGRET], outcome, reference)
-            update_boa(rules, forecasts, s, loss, reference.inverse_unit)
-        eligible, active = mark_eligible(rules, forecasts, t)
+            update_boa(rules, forecasts[s, :width], loss, reference.inverse_unit)
+        eligible, active = mark_eligible(rules, forecasts[t, :width])
         if eligible == 0.0:
-            make_active_eligible(rules, forecasts, t)
+            make_active_eligible(rules, forecasts[t, :width])
         if at_rest[t] < 1.0:
             prefer_last_value(rules, filled[t], at_rest[t], width)
         best = find_best(rules, losses, count)
         no_regret = weighted_sums(rules, losses, best, candidates, width)
         normalise(candidates, by_candidate, t, eligible > 0.0)
         mean, total = combine_candidates(candidates, reference, first)
-        shares = prior.shares[prior.kinds[t], group]
+        shares = prior.shares[prior.kinds[t], group, :width]
         share_sum, forecast_sum = prior_sums(rules, shares)
         shared = prior.strength > 0.0 and share_sum > 0.0
         if row[t] >= 0 or (shared and not all_built_in):
@@ -170,6 +179,6 @@ def _combine_horizon(
         if row[t] >= 0:
             if part > 0.0:
                 share_out(rules, shares, share_sum, part, of_all, current)
-            weights[row[t]] = current
+            weights[row[t], :width] = current
         combined[t] = mean if active > 0.0 else np.nan
     return combined

@@ -22,18 +22,17 @@ LARGEST_FORECAST: Final = 1e300
 
 
 @summing_kernel  # pragma: no cover
-def mark_eligible(rules: Floats, forecasts: Floats, t: int) -> tuple[float, float]:
+def mark_eligible(rules: Floats, forecasts: Floats) -> tuple[float, float]:
     """Set `forecast` and `eligible` of each rule; return how many rules are eligible and active.
 
     Args:
         rules: evidence of the rules, see `RuleFields`.
-        forecasts: all forecasts `[T, W]`; NaN of sleeping rules.
-        t: the current index.
+        forecasts: the forecasts from the current index `[W]`; NaN of sleeping rules.
     """
     eligible_count, active_count = 0.0, 0.0
-    for k in range(forecasts.shape[1]):
-        active = 1.0 if forecasts[t, k] == forecasts[t, k] else 0.0
-        limited = max(-LARGEST_FORECAST, min(forecasts[t, k], LARGEST_FORECAST))
+    for k in range(len(forecasts)):
+        active = 1.0 if forecasts[k] == forecasts[k] else 0.0
+        limited = max(-LARGEST_FORECAST, min(forecasts[k], LARGEST_FORECAST))
         rules[RULE.forecast + k] = limited if active > 0.0 else 0.0
         eligible = active if rules[RULE.verified + k] >= MIN_VERIFIED else 0.0
         rules[RULE.eligible + k] = eligible
@@ -43,10 +42,10 @@ def mark_eligible(rules: Floats, forecasts: Floats, t: int) -> tuple[float, floa
 
 
 @kernel  # pragma: no cover
-def make_active_eligible(rules: Floats, forecasts: Floats, t: int) -> None:
+def make_active_eligible(rules: Floats, forecasts: Floats) -> None:
     """Make every active rule eligible: for indices where no active rule is verified enough."""
-    for k in range(forecasts.shape[1]):
-        rules[RULE.eligible + k] = 1.0 if forecasts[t, k] == forecasts[t, k] else 0.0
+    for k in range(len(forecasts)):
+        rules[RULE.eligible + k] = 1.0 if forecasts[k] == forecasts[k] else 0.0
 
 
 @kernel  # pragma: no cover

@@ -71,18 +71,17 @@ def update_rule_losses(
     rules: Floats,
     losses: Floats,
     forecasts: Floats,
-    s: int,
     outcome: float,
     reference: Reference,
 ) -> None:
-    """Add the errors of the rules' forecasts `[T, W]` at s, and count them; NaN adds nothing.
+    """Add the errors of the rules' forecasts `[W]`, and count them; NaN adds nothing.
 
     A sleeping rule's losses do not fade either.
     """
     prior, largest = reference.prior_error, reference.largest_counted
-    for k in range(forecasts.shape[1]):
-        active = forecasts[s, k] == forecasts[s, k]
-        error = min(abs(forecasts[s, k] - outcome), largest) if active else 0.0
+    for k in range(len(forecasts)):
+        active = forecasts[k] == forecasts[k]
+        error = min(abs(forecasts[k] - outcome), largest) if active else 0.0
         reference_error = reference.error if active else 0.0
         rules[RULE.verified + k] += 1.0 if active else 0.0
         discount = LOSS_DISCOUNTS[0] if active else 1.0

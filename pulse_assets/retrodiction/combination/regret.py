@@ -39,7 +39,7 @@ def gain(forecast: float, combined: float, gradient: float, inverse_unit: float)
 
 @kernel  # pragma: no cover
 def update_boa(
-    rules: Floats, forecasts: Floats, s: int, loss: tuple[float, float], inverse_unit: float
+    rules: Floats, forecasts: Floats, loss: tuple[float, float], inverse_unit: float
 ) -> None:
     """Add each rule's gain r: spread E <- E + 2.2 r^2, regret R <- R + r - r^2 / sqrt(E).
 
@@ -47,14 +47,13 @@ def update_boa(
 
     Args:
         rules: evidence of the rules, see `RuleFields`.
-        forecasts: all forecasts `[T, W]`.
-        s: index of the forecasts that are verified.
+        forecasts: the forecasts that are verified `[W]`.
         loss: what `loss_gradient` returned for the combination of these forecasts.
         inverse_unit: 1 / mean error of persistence.
     """
     combined, gradient = loss
-    for k in range(forecasts.shape[1]):
-        r = gain(forecasts[s, k], combined, gradient, inverse_unit)
+    for k in range(len(forecasts)):
+        r = gain(forecasts[k], combined, gradient, inverse_unit)
         spread = rules[RULE.spread + k] + 2.2 * r * r
         inverse = 1.0 / np.sqrt(spread) if spread > 0.0 else 0.0
         regret = rules[RULE.regret + k] + r - r * r * inverse
