@@ -1,9 +1,9 @@
 """Quantiles of every forecast, which learn from the errors that the same model made before.
 
 Each model and horizon has its own distribution of errors: a typical size, and quantiles in units of
-that size. Errors are measured in units of the local scale of the series, see `local_scale`. So a
-volatile month widens the distribution at all horizons at once, although errors far ahead are
-verified only a year later.
+that size. Errors are straightened and measured in units of the local scale of the series, see
+`error_scale`. So a volatile month widens the distribution at all horizons at once, although errors
+far ahead are verified only a year later.
 
 The typical size is a mean of absolute errors. It forgets, quickly while the history is short,
 because the first errors come from rules that knew little. It begins as that of a random walk. The
@@ -25,24 +25,22 @@ import numpy as np
 
 from pulse_assets.array_types import Floats, Ints
 from pulse_assets.retrodiction.arrays import LARGEST, kernel
+from pulse_assets.retrodiction.error_scale import (
+    MEAN_KNOWN_FROM,
+    local_scale,
+    mean_change_in,
+    signed_level,
+    skew_of,
+    skewed,
+    straightened,
+)
 from pulse_assets.retrodiction.padding import MAX_WIDTH, limited
 
 #: Levels at which every forecast has a quantile, unless others are asked for.
 LEVELS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-#: Errors are taken to be proportional to this power of the mean absolute change.
-SCALE_POWER: Final = 0.6
-#: Discounts of the recent and of the long-run mean absolute change, whose mean is used.
-RECENT_DISCOUNT: Final = 0.5
-LONG_RUN_DISCOUNT: Final = 0.995
-#: The mean absolute change is at least this share of that of the whole history.
-SMALLEST_CHANGE: Final = 0.3
-#: A change counts as at most this many times the mean one ...
-CHANGE_LIMIT: Final = 20.0
-#: ... and an error as this many, because a jump causes one from each of h successive origins, ...
+#: An error counts as at most this many mean ones, once that is a mean of `MEAN_KNOWN_FROM`: a jump
+#: causes one from each of h successive origins.
 ERROR_LIMIT: Final = 10.0
-#: ... once that is a mean of this many: a jump of a thousand mean changes must not widen the
-#: distribution for years.
-MEAN_KNOWN_FROM: Final = 12
 #: Errors that the first typical size is worth, and that size: this many mean absolute changes times
 #: a power of the horizon.
 FIRST_ERRORS: Final = 1.0
@@ -50,10 +48,10 @@ FIRST_SIZE: Final = 0.7
 FIRST_SIZE_POWER: Final = 0.5
 #: Discount of absolute errors in the typical one; where t values are known it is at most
 #: 1 - `FADING` / t, so that the weight of an error grows with its index.
-ERROR_DISCOUNT: Final = 0.985
+ERROR_DISCOUNT: Final = 0.98
 FADING: Final = 1.5
 #: eta at the median, in typical errors; it is larger at the outer quantiles, see `step_weights`.
-STEP: Final = 0.01
+STEP: Final = 0.007
 #: With few errors the typical one is itself uncertain: the distribution is wider by the factor
 #: 1 + `WIDER` / (count + `WIDER_FROM`), with the discounted count of errors.
 WIDER: Final = 0.5
@@ -68,8 +66,9 @@ class Tracking(NamedTuple):
         discounted: the same, earlier ones discounted.
         total: discounted sum of absolute errors, in units of the local scale.
         step: eta of the error that is verified; 0 without one.
-        error: that error, in units of the typical one.
+        error: that error straightened, in units of the typical one.
         size: the typical error, wider while errors are few, in the unit of the series.
+        skew: of the errors of the forecast, see `skew_of`.
         quantiles: the tracked quantiles `[L, MAX_WIDTH]`, in units of the typical error.
     """
 
@@ -79,6 +78,7 @@ class Tracking(NamedTuple):
     step: Floats
     error: Floats
     size: Floats
+    skew: Floats
     quantiles: Floats
 
 
@@ -89,6 +89,7 @@ def quantile_offsets(
     horizons: Ints,
     origins: Ints,
     levels: Floats,
+    season: int,
 ) -> Floats:
     """Return the distance of each quantile from its forecast.
 
@@ -102,27 +103,19 @@ def quantile_offsets(
         horizons: steps ahead `[H]`.
         origins: indices `[O]` at which they are wanted, ascending.
         levels: the levels `[L]`, ascending, 0..1.
+        season: observations per season, >= 1.
 
     Returns:
         Offsets `[H, O, L, W]`, ascending over `L`; NaN at the first value.
     """
     offsets = np.empty((len(padded), len(origins), len(levels), padded.shape[2]))
-    scale, row = local_scale(filled), np.full(len(filled), -1)
+    scale, row = local_scale(filled, season), np.full(len(filled), -1)
     row[origins] = np.arange(len(origins))
     first = first_quantiles(levels)
     law = levels, first, step_weights(first)
-    _track(padded, observed, scale, mean_change_in(scale), horizons, row, law, offsets)
+    series = observed, scale, mean_change_in(scale), signed_level(filled)
+    _track(padded, series, horizons, row, law, offsets)
     return offsets
-
-
-def mean_change_in(scale: Floats) -> Floats:
-    """Return the mean absolute change in units of a local scale, which is a power of it.
-
-    Example:
-        >>> mean_change_in(np.array([8.0])).round(9).tolist()  # 32 ** 0.6 = 8, and 32 / 8 = 4
-        [4.0]
-    """
-    return scale ** (1.0 / SCALE_POWER - 1.0)
 
 
 def first_quantiles(levels: Floats) -> Floats:
@@ -153,53 +146,31 @@ def step_weights(quantiles: Floats) -> Floats:
 
 
 @kernel  # pragma: no cover
-def local_scale(y: Floats) -> Floats:
-    """Return the local scale of errors at each index `[T]`: a power of the mean absolute change.
-
-    It is not the change itself: after volatile times errors are larger, but less so than the
-    changes were. An outlying change counts as `CHANGE_LIMIT` mean ones.
-
-    Args:
-        y: series without gaps `[T]`.
-    """
-    recent, recent_count, long_run, long_run_count, total = 0.0, 0.0, 0.0, 0.0, 0.0
-    scale, mean_change, nonzero = np.zeros(len(y)), 0.0, 0
-    for t in range(1, len(y)):
-        change = abs(y[t] - y[t - 1])
-        nonzero += change > 0.0
-        if nonzero > MEAN_KNOWN_FROM:
-            change = min(change, CHANGE_LIMIT * mean_change)
-        recent = RECENT_DISCOUNT * recent + change
-        recent_count = RECENT_DISCOUNT * recent_count + 1.0
-        long_run = LONG_RUN_DISCOUNT * long_run + change
-        long_run_count = LONG_RUN_DISCOUNT * long_run_count + 1.0
-        total += change
-        mean_change = (recent / recent_count + long_run / long_run_count) / 2.0
-        mean_change = max(mean_change, SMALLEST_CHANGE * total / t)
-        scale[t] = mean_change**SCALE_POWER
-    return scale
-
-
-@kernel  # pragma: no cover
 def _track(
     padded: Floats,
-    observed: Floats,
-    scale: Floats,
-    change: Floats,
+    series: tuple[Floats, Floats, Floats, Floats],
     horizons: Ints,
     row: Ints,
     law: tuple[Floats, Floats, Floats],
     offsets: Floats,
 ) -> None:
-    """Fill the offsets `[H, O, L, W]`; `law` holds levels, first quantiles and step weights."""
+    """Fill the offsets `[H, O, L, W]`.
+
+    Args:
+        padded: padded forecast array `[H, T, W]`.
+        series: observed values, local scale, mean absolute change in units of it, and signed level,
+            each `[T]`.
+        horizons: steps ahead `[H]`.
+        row: row of the offsets at each index `[T]`; -1 where none is wanted.
+        law: levels, first quantiles and step weights, each `[L]`.
+        offsets: to fill.
+    """
     typical = np.empty(padded.shape[1:])
     levels, first, weights = law
     for j in range(len(horizons)):
         _track_horizon(
             padded[j],
-            observed,
-            scale,
-            change,
+            series,
             horizons[j],
             row,
             levels,
@@ -213,18 +184,16 @@ def _track(
 @kernel  # pragma: no cover
 def new_tracking(first: Floats) -> Tracking:
     """Return the state before any verified error, with the first quantiles `[L]`."""
-    block, quantiles = np.zeros((6, MAX_WIDTH)), np.empty((len(first), MAX_WIDTH))
+    block, quantiles = np.zeros((7, MAX_WIDTH)), np.empty((len(first), MAX_WIDTH))
     for level in range(len(first)):
         quantiles[level] = first[level]
-    return Tracking(block[0], block[1], block[2], block[3], block[4], block[5], quantiles)
+    return Tracking(block[0], block[1], block[2], block[3], block[4], block[5], block[6], quantiles)
 
 
 @kernel  # pragma: no cover
 def _track_horizon(
     forecasts: Floats,
-    observed: Floats,
-    scale: Floats,
-    change: Floats,
+    series: tuple[Floats, Floats, Floats, Floats],
     h: int,
     row: Ints,
     levels: Floats,
@@ -234,6 +203,7 @@ def _track_horizon(
     offsets: Floats,
 ) -> None:
     """Fill the offsets `[O, L, W]` of one horizon; `typical` `[T, W]` is overwritten."""
+    observed, scale, change, level = series
     first_size = FIRST_SIZE * float(h) ** FIRST_SIZE_POWER
     for t in range(len(forecasts)):
         if t >= h and not np.isnan(observed[t]):
@@ -241,18 +211,21 @@ def _track_horizon(
             then = scale[t - h] if scale[t - h] > 0.0 else scale[t]
             inverse = 1.0 / then if then > 0.0 else 1.0
             discount = min(ERROR_DISCOUNT, max(1.0 - FADING / (t + 1.0), 0.5))
-            verify(tracking, forecasts[t - h], typical[t - 1], observed[t], inverse, discount)
+            earlier, at = forecasts[t - h], level[t - h]
+            verify(tracking, earlier, at, typical[t - 1], observed[t], inverse, discount)
             move_quantiles(tracking, levels, weights, forecasts.shape[1])
         write_typical(tracking, first_size * change[t], typical[t])
         if row[t] >= 0:
             unit = scale[t] if scale[t] > 0.0 else 1.0
-            write_offsets(tracking, typical[t], unit if t > 0 else np.nan, offsets[row[t]])
+            unit = unit if t > 0 else np.nan
+            write_offsets(tracking, typical[t], unit, forecasts[t], level[t], offsets[row[t]])
 
 
 @kernel  # pragma: no cover
 def verify(
     tracking: Tracking,
     forecasts: Floats,
+    level: float,
     typical: Floats,
     outcome: float,
     inverse: float,
@@ -263,13 +236,15 @@ def verify(
     Args:
         tracking: the state of all models.
         forecasts: the forecasts that are verified `[W]`, NaN where there is none.
+        level: the signed level of the series where they were made.
         typical: the typical error so far `[W]`, in units of the local scale.
         outcome: the observed value.
         inverse: 1 / local scale.
         discount: of earlier errors.
     """
     for k in range(len(forecasts)):
-        difference = (outcome - forecasts[k]) * inverse
+        skew = skew_of(forecasts[k], level)
+        difference = straightened(outcome - forecasts[k], skew) * inverse
         defined = difference == difference
         verified, count, total = tracking.verified[k], tracking.discounted[k], tracking.total[k]
         size = min(abs(difference), LARGEST)
@@ -309,22 +284,40 @@ def write_typical(tracking: Tracking, prior: float, typical: Floats) -> None:
 
 
 @kernel  # pragma: no cover
-def write_offsets(tracking: Tracking, typical: Floats, scale: float, offsets: Floats) -> None:
-    """Fill a row `[L, W]` of the offsets, ascending over the levels."""
+def write_offsets(
+    tracking: Tracking,
+    typical: Floats,
+    scale: float,
+    forecasts: Floats,
+    level: float,
+    offsets: Floats,
+) -> None:
+    """Fill a row `[L, W]` of the offsets, ascending over the levels.
+
+    Args:
+        tracking: the state of all models; its sizes are overwritten.
+        typical: the typical error of each model `[W]`, in units of the local scale.
+        scale: the local scale.
+        forecasts: the forecasts `[W]`.
+        level: the signed level of the series.
+        offsets: to fill.
+    """
     levels, width = offsets.shape
     for k in range(width):
         wider = 1.0 + WIDER / (tracking.discounted[k] + WIDER_FROM)
         tracking.size[k] = limited(typical[k] * wider * scale)
-    for level in range(levels):
+        tracking.skew[k] = skew_of(forecasts[k], level)
+    for i in range(levels):
         for k in range(width):
-            offsets[level, k] = limited(tracking.quantiles[level, k] * tracking.size[k])
+            straight = limited(tracking.quantiles[i, k] * tracking.size[k])
+            offsets[i, k] = limited(skewed(straight, tracking.skew[k]))
     if crossing(offsets):
         for last in range(1, levels):
-            for level in range(last, 0, -1):
+            for i in range(last, 0, -1):
                 for k in range(width):
-                    lower, upper = offsets[level - 1, k], offsets[level, k]
-                    offsets[level - 1, k] = upper if upper < lower else lower
-                    offsets[level, k] = lower if upper < lower else upper
+                    lower, upper = offsets[i - 1, k], offsets[i, k]
+                    offsets[i - 1, k] = upper if upper < lower else lower
+                    offsets[i, k] = lower if upper < lower else upper
 
 
 @kernel  # pragma: no cover

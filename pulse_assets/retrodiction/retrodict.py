@@ -202,7 +202,7 @@ def _retrodict(
     series = batch.observed, batch.filled, batch.request.horizons, usable
     prior = _prior(rules, batch, settings, padded.shape[2])
     weights = combine(padded, *series, len(rules), settings.ensemble, prior)
-    padded_quantiles = quantile_offsets(padded, *series, settings.levels)
+    padded_quantiles = quantile_offsets(padded, *series, settings.levels, settings.season)
     add_forecasts(padded_quantiles, padded, usable, unit)
     # -1 for origins before the first known value.
     places = np.maximum(at - (len(ordered) - len(usable)), -1)
