@@ -1,15 +1,18 @@
 """Helpers for tables with columns of names: constant columns, splits and duplicate keys."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
 
-from pulse_assets.array_types import Floats
+from pulse_assets.array_types import Floats, Ints
 from pulse_assets.history.bounds import bounds_of
 from pulse_assets.retrodiction.rounding import round_quantiles
 from pulse_assets.settings import TrainingOptions
+
+#: Rows whose columns are computed at a time, because each takes some hundred bytes meanwhile.
+ROWS_TOGETHER: Final = 200_000
 
 
 def constant(text: str, length: int) -> pa.DictionaryArray:
@@ -73,6 +76,24 @@ def quantile_columns(
         "upper": pa.array(rounded[upper]),
         "quantiles": list_column(rounded.T),
     }
+
+
+def few_rows(lengths: Sequence[int] | Ints) -> Iterator[slice]:
+    """Yield runs of variables with at most `ROWS_TOGETHER` rows, or one variable with more.
+
+    Args:
+        lengths: rows of each variable.
+
+    Example:
+        >>> list(few_rows([100_000, 100_000, 300_000, 10]))
+        [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    ends, first = np.cumsum(lengths), 0
+    while first < len(ends):
+        before = ends[first - 1] if first else 0
+        end = max(int(np.searchsorted(ends, before + ROWS_TOGETHER, side="right")), first + 1)
+        yield slice(first, end)
+        first = end
 
 
 def all_true(column: pa.ChunkedArray) -> bool:

@@ -12,7 +12,7 @@ from pulse_assets.retrodiction.retrodict import Retrodiction
 from pulse_assets.retrodiction.rounding import round_sums, round_weights
 from pulse_assets.retrodiction.rules import Rule
 from pulse_assets.settings import TrainingOptions
-from pulse_assets.stages.columns import constant, quantile_columns
+from pulse_assets.stages.columns import constant, few_rows, quantile_columns
 from pulse_assets.stages.panel import (
     Panel,
     Selected,
@@ -171,7 +171,12 @@ class BatchForecasts:
 
     def table(self) -> pa.Table:
         """Return the forecasts as a sorted table of schema `RETRODICTIONS`."""
-        return _table(self.batch_id, self.parts, self.options)
+        parts = self.parts
+        tables = [
+            _table(self.batch_id, parts[run], self.options)
+            for run in few_rows([part.numbers[0].size for part in parts])
+        ]
+        return pa.concat_tables([RETRODICTIONS.empty_table(), *tables]).unify_dictionaries()
 
 
 def _forecast(
@@ -249,9 +254,7 @@ def _error_texts(retrodiction: Retrodiction, origins: Ints) -> np.ndarray | None
 
 
 def _table(batch_id: str, parts: Sequence[_Rows], options: TrainingOptions) -> pa.Table:
-    """Return the rows of all variables of a batch, in order of model, then pair."""
-    if not parts:
-        return RETRODICTIONS.empty_table()
+    """Return the rows of some variables of a batch, in order of model, then pair."""
     models = sorted({name for part in parts for name in part.models})
     codes = {name: code for code, name in enumerate(models)}
     predicted, weight, *quantiles = np.concatenate(

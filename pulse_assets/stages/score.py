@@ -1,6 +1,6 @@
 """Stage 4, `batch_metrics`: the sums that scores are pooled from, and the status of the batch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
@@ -22,7 +22,7 @@ from pulse_assets.retrodiction.scores import (
 )
 from pulse_assets.retrodiction.trust import pair_wins
 from pulse_assets.retrodiction.worth import saved_errors
-from pulse_assets.stages.columns import constant, list_column, list_rows
+from pulse_assets.stages.columns import constant, few_rows, list_column, list_rows
 from pulse_assets.stages.predict import PlannedVariable
 
 _FORECAST_COLUMNS: Final = ("observed", "predicted", "lower", "upper", "scale", "weight")
@@ -49,9 +49,23 @@ def score(
         A table of schema `BATCH_METRICS`: one row per scored (variable, model, horizon), and one
         row per skipped variable, without model and horizon.
     """
-    scored = _scored_rows(batch_id, variables, retrodictions, np.array(levels))
+    tables = [
+        _scored_rows(batch_id, variables, rows, np.array(levels))
+        for rows in _of_few_variables(retrodictions)
+    ]
+    scored = pa.concat_tables([BATCH_METRICS.empty_table(), *tables])
     skipped = _skipped_rows(batch_id, planned, scored=bool(scored.num_rows))
     return pa.concat_tables([scored, skipped]).unify_dictionaries()
+
+
+def _of_few_variables(retrodictions: pa.Table) -> Iterator[pa.Table]:
+    """Yield the rows of some variables at a time, so that scoring needs little memory."""
+    codes = _categories(retrodictions["variable"]).indices.to_numpy()
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    ends = np.append(starts[1:], len(codes))
+    for run in few_rows(ends - starts):
+        first = starts[run.start]
+        yield retrodictions.slice(first, ends[run.stop - 1] - first)
 
 
 def failed_batch(batch_id: str, error_type: str, error: str) -> pa.Table:
@@ -320,8 +334,6 @@ def _scored_rows(
     batch_id: str, variables: Iterable[PlannedVariable], retrodictions: pa.Table, levels: Floats
 ) -> pa.Table:
     """Return one row per variable, model and horizon."""
-    if not retrodictions.num_rows:
-        return BATCH_METRICS.empty_table()
     rows = _Rows.of(retrodictions, variables, levels)
     groups = _Groups.of(rows)
     length = len(groups.model)

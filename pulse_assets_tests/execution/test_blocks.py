@@ -3,6 +3,7 @@
 import tempfile
 from datetime import date
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +18,7 @@ from pulse_assets.history.source import Source
 from pulse_assets.preflight import resolve_options
 from pulse_assets.retrodiction.rule_process import close_hosts
 from pulse_assets.settings import TrainingConfig
+from pulse_assets.stages import columns
 from pulse_assets.storage.layout import object_path
 from pulse_assets_tests.conftest import stored
 from pulse_assets_tests.properties import holds_for_all
@@ -96,8 +98,9 @@ def run_in_blocks(config, size):
     seed=st.integers(0, 2**32 - 1),
     sizes=st.sampled_from([(3, 7), (2, 60)]),
     score_against=st.sampled_from(["first", "latest", "2"]),
+    rows=st.sampled_from([1, 100]),
 )
-def test_grouping_changes_no_byte(seed, sizes, score_against):
+def test_grouping_changes_no_byte(seed, sizes, score_against, rows):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_panel(folder / "source", seed)
@@ -108,7 +111,8 @@ def test_grouping_changes_no_byte(seed, sizes, score_against):
         assert len(own) == 4 * len(one_by_one)
         for size in sizes:
             config = config_of(source, folder / str(size), **scored)
-            summaries, grouped = run_in_blocks(config, size)
+            with patch.object(columns, "ROWS_TOGETHER", rows):  # few variables of a batch at a time
+                summaries, grouped = run_in_blocks(config, size)
             assert grouped == objects
             assert [s.batch_id for s in summaries] == [s.batch_id for s in one_by_one]
             assert [dict(s.scores) for s in summaries] == [dict(s.scores) for s in one_by_one]
