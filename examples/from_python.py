@@ -12,10 +12,10 @@ for the weights of one variable, what the batches cost, and the next forecasts:
     mean carries 35 % of the ensemble in 2022, then ...
     0.6 processor seconds for 49 batches
              variable target_date  predicted  lower  upper
-           gdp_growth  2022-10-01       0.51  -1.35   2.27
-           gdp_growth  2023-07-01       0.52  -1.64   2.62
-    unemployment_rate  2022-10-01       3.49   3.06   3.89
-    unemployment_rate  2023-01-01       3.43   2.42   4.52
+           gdp_growth  2022-10-01       0.51  -1.30   2.24
+           gdp_growth  2023-07-01       0.52  -1.59   2.61
+    unemployment_rate  2022-10-01       3.49   3.09   3.88
+    unemployment_rate  2023-01-01       3.43   2.48   4.53
 """
 
 from pulse_assets import TrainingConfig, train

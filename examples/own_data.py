@@ -9,9 +9,9 @@ number of batches, the three best rules, and quantiles of the next month of each
                     model  skill  sql
            ar_adjusted_12   0.80 0.09
                  ensemble   0.79 0.10
-    seasonal_holt_winters   0.79 0.09
+    seasonal_holt_winters   0.79 0.10
     variable target_date  q0.1  q0.5  q0.9
-       north  2020-01-01 158.7 160.5 162.2
+       north  2020-01-01 159.0 160.4 161.8
        south  2020-01-01 117.0 119.0 121.0
 """
 

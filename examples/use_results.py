@@ -22,8 +22,8 @@ would, writes `results/backtest.csv` for Nixtla's tools, and prints an answer to
     none
     What would have been said when Lehman Brothers failed?
     origin_date target_date  predicted  lower  upper
-     2008-04-01  2008-07-01       0.49  -0.50   1.47
-     2008-04-01  2009-04-01       0.60  -0.43   1.62
+     2008-04-01  2008-07-01       0.49  -0.45   1.42
+     2008-04-01  2009-04-01       0.60  -0.36   1.57
     unique_id, ds, cutoff, y, ensemble, ensemble-lo-90, ensemble-hi-90 ...
 """
 
