@@ -114,7 +114,7 @@ def check_all_listed(store, keys, names, data):
 
 @holds_for_all(
     3,
-    14,
+    10,
     seed=st.integers(0, 2**32 - 1),
     drawn=variables,
     rule=st.sampled_from(sorted(RULES)),

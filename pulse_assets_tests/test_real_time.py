@@ -91,7 +91,7 @@ def retrodictions(store):
     return numbers, days
 
 
-@holds_for_all(1, 8, seed=st.integers(0, 2**32 - 1), after=st.integers(0, 600))
+@holds_for_all(1, 6, seed=st.integers(0, 2**32 - 1), after=st.integers(0, 600))
 def test_no_training_uses_what_is_published_after_a_forecast_is_made(seed, after):
     day = np.datetime64("2004-03-01") + after
     with tempfile.TemporaryDirectory() as name:

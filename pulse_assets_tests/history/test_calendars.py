@@ -492,7 +492,7 @@ def test_a_frequency_that_the_dates_have_is_never_refused():
 
 @holds_for_all(
     80,
-    1500,
+    800,
     kind=st.sampled_from(KINDS),
     tail=st.sampled_from([*KINDS, "random"]),
     count=st.integers(1, 300),

@@ -311,7 +311,7 @@ PIECES = st.one_of(
 
 @holds_for_all(
     500,
-    5_000,
+    2_500,
     name=st.sampled_from(sorted(SOUND)),
     places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 40), PIECES), min_size=1, max_size=4),
 )

@@ -265,7 +265,7 @@ TABLES = {
 
 @holds_for_all(
     300,
-    4_000,
+    2_000,
     kind=st.sampled_from(sorted(TABLES)),
     places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9), PIECES), min_size=1, max_size=3),
 )

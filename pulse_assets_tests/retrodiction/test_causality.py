@@ -120,7 +120,7 @@ def compare_with_poisoned(y, other, poison, origin, method):
         np.testing.assert_array_equal(true, false[..., : origin + 1, :])
 
 
-@holds_for_all(150, 900, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
+@holds_for_all(150, 600, y=SERIES, other=SERIES, poison=POISON, origin=ORIGINS, method=METHODS)
 def test_the_future_changes_no_bit(y, other, poison, origin, method):
     compare_with_poisoned(y, other, poison, origin, method)
 

@@ -245,7 +245,7 @@ def test_units(factor):
 
 @holds_for_all(
     150,
-    3000,
+    1500,
     seed=st.integers(0, 2**32 - 1),
     length=st.integers(0, 90),
     typos=st.integers(0, 9),

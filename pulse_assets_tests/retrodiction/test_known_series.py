@@ -30,7 +30,7 @@ def plainly_known(values, origin, season):
 
 @holds_for_all(
     60,
-    1000,
+    600,
     seed=st.integers(0, 2**32 - 1),
     length=st.integers(30, 80),
     typos=st.integers(0, 5),

@@ -92,7 +92,7 @@ def later_forecasts(calendar, day, rng):
 
 @holds_for_all(
     100,
-    500,
+    300,
     seed=st.integers(0, 2**32 - 1),
     calendar=st.sampled_from(sorted(CALENDARS)),
     late=st.sampled_from([0, 0, 3, 45]),
