@@ -126,7 +126,7 @@ def test_the_future_changes_no_bit(y, other, poison, origin, method):
 
 
 @holds_for_all(
-    150, 1000, y=interrupted(), other=interrupted(), poison=typed_wrongly(), origin=ORIGINS
+    150, 600, y=interrupted(), other=interrupted(), poison=typed_wrongly(), origin=ORIGINS
 )
 def test_the_future_does_not_tell_which_values_are_wrong(y, other, poison, origin):
     """The poison undoes the last jump, in the series itself or in its indicator."""

@@ -149,7 +149,7 @@ def poisoned_releases(series, dates, published, day, changed, rng):
 
 @holds_for_all(
     100 // DAYS,
-    10_000 // DAYS,
+    6_000 // DAYS,
     seed=st.integers(0, 2**32 - 1),
     calendar=st.sampled_from(sorted(CALENDARS)),
     other=st.sampled_from(sorted(CALENDARS)),
