@@ -25,7 +25,7 @@ BLOCKS_PER_THREAD: Final = 4
 WALK_SHARE: Final = 0.5
 
 #: Bytes that the forecasts of a block take at most until their batches are stored.
-BLOCK_BYTES: Final = 320_000_000
+BLOCK_BYTES: Final = 240_000_000
 
 #: Processor seconds, measured on one core of a Xeon with 122 and 500 monthly series and with daily
 #: ones: of a walk by series, by pair of a series and a possible leading indicator, and by row, rule
