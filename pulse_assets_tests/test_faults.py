@@ -102,7 +102,7 @@ class Command:
         return len([*self._store.glob("batch_metrics/*/*.parquet")])
 
     def wait_for_batches(self, count):
-        wait_until(lambda: self.done >= count or self.process.poll() is not None, 90)
+        wait_until(lambda: self.done >= count or self.process.poll() is not None, 240)
         assert self.process.poll() is None, self.said()
 
     def workers(self):
@@ -114,7 +114,7 @@ class Command:
                     workers += child.children()
         return workers
 
-    def finish(self, seconds=120):
+    def finish(self, seconds=300):
         """Wait for the end; return the exit code and what was said."""
         code = self.process.wait(seconds)
         return code, self.said()
@@ -215,8 +215,8 @@ def test_all_workers_are_killed_and_others_join(command, config, undisturbed, tm
 
 
 def test_a_worker_is_stopped_for_good(command, config, undisturbed, tmp_path):
-    """Dask counts it as lost after 5 seconds, the shortest time that it knows."""
-    environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "1s"}
+    """Dask counts it as lost after 15 seconds, and not while a busy machine starts it."""
+    environment = os.environ | {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "15s"}
     with standing_cluster(tmp_path, 2, cwd=ROOT, env=environment) as cluster:
         run = command(*existing(cluster))
         run.wait_for_batches(10)

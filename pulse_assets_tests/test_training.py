@@ -191,7 +191,7 @@ def broken(source, tmp_path, monkeypatch):
     """Sixty batches, three of which meet a value on which the rule raises."""
     monkeypatch.setenv("BROKEN_VALUES", "45.5 52 64.5")
     # The rule looks at the last origin that it gets, which must be that of a batch, not of a block.
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", 1)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
     return TrainingConfig(
         **SMALL
         | {
