@@ -209,7 +209,7 @@ def test_help_explains_every_option(help_texts, option):
         ("batch-limit", "all"),
         ("variables", "every one"),
         ("horizons", "1 2 3 6 12"),
-        ("models", "naive, window_drift, seasonal_naive"),
+        ("models", "naive, seasonal_naive, mean"),
         ("history-days", "7305"),
         ("max-failed-batches", "0"),
         ("max-workers", "default:"),
