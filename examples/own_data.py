@@ -6,13 +6,13 @@ Files of the same columns, `panel*.csv` or `panel*.parquet`, are read in the sam
 number of batches, the three best rules, and quantiles of the next month of each region:
 
     20 batches
-                    model  skill  sql
-           ar_adjusted_12   0.80 0.09
-                 ensemble   0.79 0.10
-    seasonal_holt_winters   0.79 0.10
+             model  skill  sql
+          ensemble   0.80 0.10
+    ar_adjusted_12   0.80 0.09
+    ar_seasonal_12   0.79 0.10
     variable target_date  q0.1  q0.5  q0.9
-       north  2020-01-01 159.0 160.4 161.8
-       south  2020-01-01 117.0 119.0 121.0
+       north  2020-01-01 158.7 160.1 161.4
+       south  2020-01-01 117.3 119.2 121.1
 """
 
 from tempfile import TemporaryDirectory

@@ -7,23 +7,23 @@ would, writes `results/backtest.csv` for Nixtla's tools, and prints an answer to
 
     Is the ensemble better than the last value by more than chance?
      dm_naive  p_naive
-       -2.416    0.017
+       -2.299    0.023
     Who was right when it mattered?
     model                ensemble  ensemble_median  ar_level_1
     period
-    calm                     0.23             0.17        0.05
-    covid                    0.11             0.02        0.01
-    crisis                   0.22             0.08        0.07
-    expansions               0.23             0.12        0.09
-    recession 2001           0.32             0.32        0.33
-    recession 2008-2009     -0.04             0.03       -0.11
-    recessions               0.05             0.10        0.01
+    calm                     0.24             0.18        0.05
+    covid                    0.14             0.02        0.01
+    crisis                   0.24             0.08        0.07
+    expansions               0.26             0.13        0.09
+    recession 2001           0.35             0.29        0.33
+    recession 2008-2009     -0.05             0.01       -0.11
+    recessions               0.05             0.08        0.01
     Which rules got worse lately?
     none
     What would have been said when Lehman Brothers failed?
     origin_date target_date  predicted  lower  upper
-     2008-04-01  2008-07-01       0.49  -0.45   1.42
-     2008-04-01  2009-04-01       0.60  -0.36   1.57
+     2008-04-01  2008-07-01       0.51  -0.41   1.45
+     2008-04-01  2009-04-01       0.61  -0.34   1.58
     unique_id, ds, cutoff, y, ensemble, ensemble-lo-90, ensemble-hi-90 ...
 """
 
