@@ -154,7 +154,7 @@ RULES: Final[dict[str, Rule]] = {
     )
 }
 
-#: The rules that run when the user names none, chosen on M1, M3 and half of the monthly FRED series.
+#: The rules that run when the user names none, chosen on M1, M3 and half the monthly FRED series.
 #: Their combination is as accurate as that of all 24 rules, within 0.4 % on monthly FRED series and
 #: on M3, and takes little more than half of the time.
 DEFAULT_MODELS: Final = (
