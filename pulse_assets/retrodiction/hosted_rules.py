@@ -4,7 +4,6 @@ Neither the process of a run nor a Dask worker imports a user's code.
 """
 
 import itertools
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from pulse_assets.retrodiction.rule_process import (
     this_threads_host,
 )
 
-#: Default seconds that a rule may take per batch.
+#: Default seconds that a rule may take for the forecasts of one variable.
 RULE_TIMEOUT: Final = 600.0
 
 #: Libraries whose models take part as somebody else's forecasts only, as foundation models do.
@@ -50,7 +49,8 @@ class HostedRule:
 
         Args:
             reference: `package.module:Class` or `statsforecast:Model`.
-            seconds: total time that it may take.
+            seconds: time that it may take for each series of a request. If it takes longer for
+                one, it is not called again.
             check: whether it checks forecasts of batches: it then repeats none of them.
 
         Raises:
@@ -63,7 +63,7 @@ class HostedRule:
         self.history_origins: int | None = described["history_origins"]
         self.version: str = described["version"]
         self._batch, self._check = next(_batches), check
-        self._seconds, self._left = seconds, seconds
+        self._seconds, self._too_slow = seconds, False
 
     def forecast(self, y: Floats, request: ForecastRequest) -> Floats:
         """Return the forecasts from each origin `[O, H]`; see `Rule`.
@@ -86,8 +86,8 @@ class HostedRule:
         self, y: Floats, origins: Ints, horizons: Ints, season: int
     ) -> tuple[Floats, list[OriginFailure]]:
         shape = len(origins), len(horizons)
-        if self._left <= 0:
-            return np.full(shape, np.nan), failed_everywhere(shape, *self._too_slow())
+        if self._too_slow:
+            return self._stopped(shape)
         header = {
             "ask": "forecast",
             "reference": self.reference,
@@ -96,27 +96,25 @@ class HostedRule:
             "version": self.version,
             "season": season,
         }
-        started = time.monotonic()
         try:
-            answer = this_threads_host().ask(header, (y, origins, horizons), seconds=self._left)
+            answer = this_threads_host().ask(header, (y, origins, horizons), seconds=self._seconds)
         except HostTimeoutError:
-            self._left = 0.0
-            return np.full(shape, np.nan), failed_everywhere(shape, *self._too_slow())
+            self._too_slow = True
+            return self._stopped(shape)
         except HostDiedError as error:
             return np.full(shape, np.nan), failed_everywhere(shape, "ProcessEnded", str(error))
-        finally:
-            self._left -= time.monotonic() - started
         (forecasts,) = answer.arrays
         grouped = answer.header["failures"]
         failures = [OriginFailure(at, *words) for *words, places in grouped for at in places]
         return forecasts, sorted(failures)
 
-    def _too_slow(self) -> tuple[str, str]:
-        return (
-            "TimeoutError",
-            f"took longer than rule_timeout_seconds = {self._seconds:g} in a batch, and was not "
-            "called again in it",
+    def _stopped(self, shape: tuple[int, int]) -> tuple[Floats, list[OriginFailure]]:
+        # All other series would have to wait as long for a rule that hangs.
+        message = (
+            f"took longer than rule_timeout_seconds = {self._seconds:g} for one variable, and was "
+            "not called again in the batch"
         )
+        return np.full(shape, np.nan), failed_everywhere(shape, "TimeoutError", message)
 
 
 def describe(reference: str, seconds: float = RULE_TIMEOUT) -> dict[str, Any]:

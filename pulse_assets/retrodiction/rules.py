@@ -180,7 +180,7 @@ def resolve_rules(
 
     Args:
         names: each a key of `RULES`, `package.module:Class` or `statsforecast:Model`.
-        seconds: total time that each returned rule may take, unless it is built in.
+        seconds: time that a rule which is not built in may take for each series of a request.
         check: whether the rules check forecasts of batches, see `HostedRule`.
 
     Raises:

@@ -143,8 +143,9 @@ class TrainingOptions(Checked):
         le=MOST_SECONDS,
         group=EVALUATE,
         changes_batches=False,
-        description="seconds that a rule which is not built in may take per batch; its forecasts "
-        "are missing after that",
+        description="seconds that a rule which is not built in may take for one variable of a "
+        "batch, or of batches that are computed together; after that it is not called again in "
+        "them, and its forecasts are missing",
     )
     periods: dict[str, str] = setting(
         default={},

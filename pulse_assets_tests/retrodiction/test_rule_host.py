@@ -70,7 +70,7 @@ OF_THE_REQUEST = {
     "ClosesEverything": ("ProcessEnded", "its process "),
     **dict.fromkeys(
         ("Loops", "Sleeps", "LoopsInC", "Stops"),
-        ("TimeoutError", "took longer than rule_timeout_seconds = 1.5 in a batch"),
+        ("TimeoutError", "took longer than rule_timeout_seconds = 1.5 for one variable"),
     ),
 }
 HARMLESS = ("Silent", "Harmless")

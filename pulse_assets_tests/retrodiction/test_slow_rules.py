@@ -7,9 +7,11 @@ import pytest
 
 from pulse_assets.dagster.checks import lookahead
 from pulse_assets.errors import RuleError
-from pulse_assets.retrodiction import rule_host, user_rules
+from pulse_assets.retrodiction import hosted_rules, rule_host, user_rules
+from pulse_assets.retrodiction.failures import RuleFailedError
 from pulse_assets.retrodiction.hosted_rules import rule_versions
-from pulse_assets.retrodiction.rule_process import this_threads_host
+from pulse_assets.retrodiction.request import ForecastRequest
+from pulse_assets.retrodiction.rule_process import HostTimeoutError, this_threads_host
 from pulse_assets.retrodiction.rule_wire import Message
 from pulse_assets.retrodiction.rules import resolve_rules
 from pulse_assets.retrodiction.user_rules import ImportedRule, SlowRule
@@ -190,3 +192,39 @@ def test_other_libraries_take_part_by_their_forecasts(library):
         with pytest.raises(RuleError, match=message):
             resolve([f"{library}:Model"])
     assert not host.descriptions
+
+
+class Host:
+    """A rule host that notes the seconds of each request, and does not answer those in `hang`."""
+
+    def __init__(self, hang=()):
+        self.descriptions, self.seconds, self.hang = {}, [], hang
+
+    def ask(self, header, arrays=(), *, seconds):
+        if header["ask"] == "describe":
+            described = {"name": "mine", "guarded": True, "history_origins": None, "version": "1"}
+            return Message(described, [])
+        self.seconds.append(seconds)
+        if len(self.seconds) - 1 in self.hang:
+            raise HostTimeoutError
+        _, origins, horizons = arrays
+        return Message({"failures": []}, [np.zeros((len(origins), len(horizons)))])
+
+
+@pytest.mark.parametrize("hang", [(), (0,), (99,), (40, 60)])
+def test_the_time_limit_counts_for_each_series_alone(monkeypatch, hang):
+    """A hundred series may take a hundred times as long as one; a rule that hangs, once."""
+    host = Host(hang)
+    monkeypatch.setattr(hosted_rules, "this_threads_host", lambda: host)
+    (rule,) = resolve_rules(["my_rules:Mine"], seconds=5.0)
+    called = min(hang, default=99) + 1
+    for number in range(100):
+        request = ForecastRequest.of([20], [[18, 19]], HORIZONS, 1)
+        if number < called - bool(hang):
+            assert rule.forecast(Y, request).shape == (2, 2)
+        else:
+            with pytest.raises(RuleFailedError) as failed:
+                rule.forecast(Y, request)
+            assert len(failed.value.failures) == 2
+            assert "rule_timeout_seconds = 5 for one variable" in failed.value.failures[0].message
+    assert host.seconds == [5.0] * called
