@@ -27,7 +27,7 @@ def test_accuracy(made, monkeypatch, capsys):
     assert everything["series"] == 2
     assert everything["models"]["naive"]["mae_to_naive"] == 1.0
     assert everything["models"]["naive"]["by_horizon"] == [1.0] * 12
-    assert everything["models"]["ar_diff_3"]["mae_to_naive"] < 1.0  # the walks have a trend
+    assert everything["models"]["ar_level_1"]["mae_to_naive"] < 1.0  # the walks have a trend
     assert sum(everything["dm_naive"]["1"].values()) == 2
     ensemble = everything["models"]["ensemble"]
     below = ensemble["below"]
