@@ -4,6 +4,7 @@ Neither the process of a run nor a Dask worker imports a user's code.
 """
 
 import itertools
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -49,8 +50,8 @@ class HostedRule:
 
         Args:
             reference: `package.module:Class` or `statsforecast:Model`.
-            seconds: time that it may take for each series of a request. If it takes longer for
-                one, it is not called again.
+            seconds: time that it may take for a request, which holds one variable with all its
+                vintages. If it takes longer for one, it is not called again.
             check: whether it checks forecasts of batches: it then repeats none of them.
 
         Raises:
@@ -73,9 +74,11 @@ class HostedRule:
         """
         forecasts = np.full((len(request.origins), len(request.horizons)), np.nan)
         failures: list[OriginFailure] = []
+        until = time.monotonic() + self._seconds
         for s, (values, origins) in enumerate(request.split(y)):
             first = int(request.origin_offsets[s])
-            part, failed = self._forecast_series(values, origins, request.horizons, request.season)
+            arrays = values, origins, request.horizons
+            part, failed = self._forecast_series(arrays, request.season, until)
             forecasts[first : first + len(origins)] = part
             failures += [failure._replace(place=first + failure.place) for failure in failed]
         if failures:
@@ -83,9 +86,12 @@ class HostedRule:
         return forecasts
 
     def _forecast_series(
-        self, y: Floats, origins: Ints, horizons: Ints, season: int
+        self, arrays: tuple[Floats, Ints, Ints], season: int, until: float
     ) -> tuple[Floats, list[OriginFailure]]:
-        shape = len(origins), len(horizons)
+        """Forecast one series from its origins, `arrays`: values, origins and horizons."""
+        _, origins, horizons = arrays
+        shape, left = (len(origins), len(horizons)), until - time.monotonic()
+        self._too_slow |= left <= 0.0
         if self._too_slow:
             return self._stopped(shape)
         header = {
@@ -97,7 +103,7 @@ class HostedRule:
             "season": season,
         }
         try:
-            answer = this_threads_host().ask(header, (y, origins, horizons), seconds=self._seconds)
+            answer = this_threads_host().ask(header, arrays, seconds=left)
         except HostTimeoutError:
             self._too_slow = True
             return self._stopped(shape)

@@ -144,8 +144,8 @@ class TrainingOptions(Checked):
         group=EVALUATE,
         changes_batches=False,
         description="seconds that a rule which is not built in may take for one variable of a "
-        "batch, or of batches that are computed together; after that it is not called again in "
-        "them, and its forecasts are missing",
+        "batch, with all its releases, or of batches that are computed together; after that it "
+        "is not called again in them, and its forecasts are missing",
     )
     periods: dict[str, str] = setting(
         default={},

@@ -195,36 +195,58 @@ def test_other_libraries_take_part_by_their_forecasts(library):
 
 
 class Host:
-    """A rule host that notes the seconds of each request, and does not answer those in `hang`."""
+    """A rule host with a clock of its own, by which each series takes some seconds."""
 
-    def __init__(self, hang=()):
-        self.descriptions, self.seconds, self.hang = {}, [], hang
+    def __init__(self, takes):
+        self.descriptions, self.takes, self.asked, self.now = {}, takes, [], 0.0
+
+    def monotonic(self):
+        return self.now
 
     def ask(self, header, arrays=(), *, seconds):
         if header["ask"] == "describe":
             described = {"name": "mine", "guarded": True, "history_origins": None, "version": "1"}
             return Message(described, [])
-        self.seconds.append(seconds)
-        if len(self.seconds) - 1 in self.hang:
+        taken = self.takes[len(self.asked)]
+        self.asked.append(seconds)
+        self.now += min(taken, seconds)
+        if taken >= seconds:
             raise HostTimeoutError
         _, origins, horizons = arrays
         return Message({"failures": []}, [np.zeros((len(origins), len(horizons)))])
 
 
-@pytest.mark.parametrize("hang", [(), (0,), (99,), (40, 60)])
-def test_the_time_limit_counts_for_each_series_alone(monkeypatch, hang):
-    """A hundred series may take a hundred times as long as one; a rule that hangs, once."""
-    host = Host(hang)
+def forecast_variables(monkeypatch, host, variables, vintages):
+    """Return, for each variable, how many of its vintages a rule with 5 seconds forecasts."""
     monkeypatch.setattr(hosted_rules, "this_threads_host", lambda: host)
+    monkeypatch.setattr(hosted_rules, "time", host)
     (rule,) = resolve_rules(["my_rules:Mine"], seconds=5.0)
+    request = ForecastRequest.of([20] * vintages, [[18, 19]] * vintages, HORIZONS, 1)
+    forecast = []
+    for _ in range(variables):
+        try:
+            forecast.append(len(rule.forecast(np.tile(Y, vintages), request)) // 2)
+        except RuleFailedError as error:
+            forecast.append(vintages - len(error.failures) // 2)
+            said = {failure.message for failure in error.failures}
+            assert all("rule_timeout_seconds = 5 for one variable" in text for text in said)
+    return forecast
+
+
+@pytest.mark.parametrize("hang", [(), (0,), (99,), (40, 60)])
+def test_the_time_limit_counts_for_each_variable_alone(monkeypatch, hang):
+    """A hundred variables may take a hundred times as long as one; a rule that hangs, once."""
+    host = Host([9.0 if number in hang else 4.0 for number in range(100)])
+    forecast = forecast_variables(monkeypatch, host, 100, 1)
     called = min(hang, default=99) + 1
-    for number in range(100):
-        request = ForecastRequest.of([20], [[18, 19]], HORIZONS, 1)
-        if number < called - bool(hang):
-            assert rule.forecast(Y, request).shape == (2, 2)
-        else:
-            with pytest.raises(RuleFailedError) as failed:
-                rule.forecast(Y, request)
-            assert len(failed.value.failures) == 2
-            assert "rule_timeout_seconds = 5 for one variable" in failed.value.failures[0].message
-    assert host.seconds == [5.0] * called
+    assert forecast == [1] * (called - bool(hang)) + [0] * (100 - called + bool(hang))
+    assert host.asked == [5.0] * called
+
+
+@pytest.mark.parametrize(
+    ("takes", "expected"), [(1.0, [4, 4, 4]), (1.5, [3, 0, 0]), (6, [0, 0, 0])]
+)
+def test_all_vintages_of_a_variable_share_its_time_limit(monkeypatch, takes, expected):
+    host = Host([takes] * 12)
+    assert forecast_variables(monkeypatch, host, 3, 4) == expected
+    assert host.now <= 5.0 * (1 + sum(count == 4 for count in expected))
