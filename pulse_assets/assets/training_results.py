@@ -193,6 +193,8 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
         options: the resolved configuration.
         inputs: what they are computed from.
     """
+    # First, because each of both reads the scores of all batches.
+    earlier = earlier_checks(run, options, inputs.recorded)
     ledger = inputs.ledger.load()
     summary = _summary(run, options, inputs, ledger)
     results, source = summary.results, run.open_source()
@@ -205,7 +207,6 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
     )
     results |= _of_source(run, options, series, results, _scored(ledger, results))
     own = [check.run(results) for check in RESULT_CHECKS]
-    earlier = earlier_checks(run, options, inputs.recorded)
     results = conclude(results, [*earlier, *own])
     retrodictions = _reported(run, _scored(ledger, results), results, options)
     shortest = retrodictions.filter(pc.field("horizon") == min(options.horizons))

@@ -9,10 +9,12 @@ from typing import Final
 
 import numpy as np
 
-from pulse_assets.array_types import Floats
+from pulse_assets.array_types import Floats, Ints
 
 #: Resampled histories.
 DRAWS: Final = 999
+#: Histories that are counted at a time, because each takes some 50 bytes per date meanwhile.
+_TOGETHER: Final = 100
 #: Bits of the largest sum, which a 64-bit float holds exactly.
 _BITS: Final = 50
 
@@ -52,12 +54,21 @@ def draw_blocks(count: int, block: int, seed: int, draws: int = DRAWS) -> Floats
     starts = np.random.default_rng(seed).integers(0, count - block + 1, (draws, blocks))
     lengths = np.full(blocks, block)
     lengths[-1] = count - block * (blocks - 1)
+    drawn = np.empty((draws, count))
+    for first in range(0, draws, _TOGETHER):
+        chosen = slice(first, first + _TOGETHER)
+        drawn[chosen] = _count_dates(starts[chosen], lengths, count)
+    return drawn
+
+
+def _count_dates(starts: Ints, lengths: Ints, count: int) -> Ints:
+    """Return how often each date is part of blocks `[draws, B]` with these lengths `[B]`."""
     width = count + 1
-    rows = np.arange(draws)[:, None] * width
+    rows = np.arange(len(starts))[:, None] * width
     first, after = ((rows + place).ravel() for place in (starts, starts + lengths))
-    size = draws * width
+    size = len(starts) * width
     changes = np.bincount(first, minlength=size) - np.bincount(after, minlength=size)
-    return changes.reshape(draws, width).cumsum(axis=1)[:, :count].astype(np.float64)
+    return changes.reshape(-1, width).cumsum(axis=1)[:, :count]
 
 
 def content_seed(*names: str) -> int:

@@ -1,12 +1,13 @@
 """Look-ahead check: recompute stored forecasts without later data, and compare the two."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pulse_assets.array_types import Bools, Floats
 from pulse_assets.retrodiction.retrodict import Retrodiction
@@ -19,6 +20,9 @@ from pulse_assets.stages.predict import PlannedVariable, planned_variables
 from pulse_assets.stages.variable_history import VariableHistory, histories_of
 
 Tables = Mapping[str, pa.Table]
+
+#: Columns of `retrodictions` that `recompute` needs.
+COMPARED_COLUMNS: Final = ("variable", "model", "predicted", "error")
 
 #: Largest relative difference of two forecasts that counts as rounding.
 ROUNDING: Final = 1e-9
@@ -49,7 +53,7 @@ def recompute(
     tables: Tables,
     rules: Sequence[Rule],
     options: TrainingOptions,
-    variables: Collection[str] | None = None,
+    variables: Sequence[str] | None = None,
 ) -> Recomputed:
     """Recompute the forecasts from a batch's first and last origins without later data.
 
@@ -57,7 +61,8 @@ def recompute(
     variable, because only one of the two computations includes the rule.
 
     Args:
-        tables: `historical_data`, `training_batches` and `retrodictions` of one batch.
+        tables: `historical_data` and `training_batches` of one batch, and `COMPARED_COLUMNS` of its
+            `retrodictions`, of these variables or more.
         rules: the rules of the configuration that computed the batch.
         options: the options of that configuration.
         variables: whose forecasts are recomputed, all others being possible indicators; None: all.
@@ -66,9 +71,10 @@ def recompute(
     histories = histories_of(tables["historical_data"], options.frequencies)
     retrodictions = split_by(tables["retrodictions"], "variable")
     results = []
-    planned = planned_variables(tables["training_batches"], histories, options.horizons)
-    chosen = [each for each in planned if variables is None or each.name in variables]
-    for day, origins in _origins_by_day(chosen):
+    planned = tables["training_batches"]
+    if variables is not None:
+        planned = planned.filter(pc.field("variable").isin(pa.array(variables, pa.string())))
+    for day, origins in _origins_by_day(planned_variables(planned, histories, options.horizons)):
         public = {name: history.rows.public_on(day) for name, history in histories.items()}
         panel = Panel(public)
         requests = [_request(variable, row, public[variable.name]) for variable, row in origins]

@@ -118,6 +118,8 @@ def summarise(
     horizon = min(configuration["horizons"])
     covered = CoverageCollector(horizon)
     pooled = _compared(add_up(counted(metrics, tally), [losses, by_period, covered]))
+    scores_by_period = by_period.table(pooled, _general_name(pooled["model"]))
+    del by_period  # before the next sums: it takes more memory than they do
     over_all = _compared(_one_indicator(pooled))
     skill = _skill_by_horizon(pooled, over_all, ledger)
     outcomes, trust = tally.outcomes(), _trust_of(ledger, pooled)
@@ -132,9 +134,7 @@ def summarise(
     by_name = watch.reading(losses.by_variable(pooled))
     tests, significance = _significance(by_name, pooled, over_all)
     alarms = watch.alarms(ledger)
-    scores_by_period = by_period.table(pooled, _general_name(pooled["model"]))
-    del losses, by_period, covered
-    del pooled, over_all  # before the leaderboards, which take as much memory
+    del losses, covered, pooled, over_all  # before the leaderboards, likewise
     never = outcomes.never_predicted(configuration.get("variables") or ())
     boards = _boards(by_variable)
     results = {

@@ -50,13 +50,14 @@ def compare_rules(losses: Iterable[VariableLosses], pairs: Mapping[str, float]) 
     """
     histories = _Histories(every_horizon=len(pairs) <= MANY_VARIABLES)
     parts = [
-        _Comparison.of(each, pairs.get(each.variable, 0.0), histories).rows()
+        _Comparison.of(each, pairs.get(each.variable, 0.0), histories).columns()
         for each in losses
         if len(each.batches)
     ]
     if not parts:
         return pd.DataFrame(columns=[*SIGNIFICANCE.names]).astype({"horizon": np.int64})
-    return pd.concat(parts, ignore_index=True)
+    # One frame of all: one for each variable would take ten times the memory of its numbers.
+    return pd.DataFrame({name: np.concatenate([each[name] for each in parts]) for name in parts[0]})
 
 
 def adjust(rows: pd.DataFrame, families: pd.Series) -> pd.DataFrame:
@@ -150,42 +151,33 @@ class _Comparison:
             histories,
         )
 
-    def rows(self) -> pd.DataFrame:
-        """Return one row per rule and horizon."""
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the columns of one row per rule and horizon."""
         losses, shape = self.losses, self.from_naive.shape[1:]
         naive, median = self._test(self.from_naive), self._test(self._from_median())
         lower, upper, rate = self._win_rates()
         sets = np.full(shape, np.nan)
         for at in range(shape[1]) if self.histories.every_horizon else (shape[1] - 1,):
             sets[:, at] = self._confidence_set(at)
-        horizon = np.append(losses.horizons, OVER_ALL)
-        frame = pd.DataFrame(
-            {
-                "variable": np.repeat(losses.variable, np.prod(shape)),
-                "model": np.repeat(np.array(losses.models, object), shape[1]),
-                "horizon": np.tile(horizon, shape[0]),
-                "n": naive.n,
-                "dm_naive": naive.statistic,
-                "p_naive": naive.p,
-                "n_median": median.n,
-                "dm_median": median.statistic,
-                "p_median": median.p,
-                "set_probability": sets.ravel(),
-                **{
-                    name: _in_last(values, shape).ravel()
-                    for name, values in (
-                        ("win_rate", rate),
-                        ("win_rate_lower", lower),
-                        ("win_rate_upper", upper),
-                    )
-                },
-            }
-        )
-        numbers = frame.select_dtypes("float64").columns
-        frame = frame.astype(dict.fromkeys(numbers, np.float32))
+        names = np.array([losses.variable, *losses.models], object)
+        columns = {
+            "variable": np.repeat(names[:1], np.prod(shape)),
+            "model": np.repeat(names[1:], shape[1]),
+            "horizon": np.tile(np.append(losses.horizons, OVER_ALL), shape[0]),
+            "n": naive.n,
+            "dm_naive": naive.statistic,
+            "p_naive": naive.p,
+            "n_median": median.n,
+            "dm_median": median.statistic,
+            "p_median": median.p,
+            "set_probability": sets.ravel(),
+            "win_rate": _in_last(rate, shape),
+            "win_rate_lower": _in_last(lower, shape),
+            "win_rate_upper": _in_last(upper, shape),
+        }
         occurs = np.ones(shape, bool)
         occurs[:, :-1] = (~np.isnan(losses.error)).any(axis=0)
-        return frame[occurs.ravel()]
+        return {name: _single(values)[occurs.ravel()] for name, values in columns.items()}
 
     def _from_median(self) -> Floats:
         """Return the losses minus those of the median, [T, M, H1]."""
@@ -244,7 +236,12 @@ def _with_mean(values: Floats, *, complete: bool = False) -> Floats:
 
 
 def _in_last(values: Floats, shape: tuple[int, int]) -> Floats:
-    """Return [M, H1] that is NaN but for the last column."""
+    """Return [M H1] that is NaN but for the last horizon."""
     placed = np.full(shape, np.nan)
     placed[:, -1] = values
-    return placed
+    return placed.ravel()
+
+
+def _single(values: np.ndarray) -> np.ndarray:
+    """Return floats of 32 bits for those of 64; anything else as it is."""
+    return values.astype(np.float32) if values.dtype == np.float64 else values

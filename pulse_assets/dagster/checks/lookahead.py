@@ -4,19 +4,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pulse_assets.dagster.checks.check import Check, Finding
 from pulse_assets.dagster.checks.stored import StoredBatches
 from pulse_assets.retrodiction.rules import DEFAULT_MODELS, resolve_rules
-from pulse_assets.stages.lookahead_check import ROUNDING, Recomputed, difference_rank, recompute
+from pulse_assets.stages.lookahead_check import (
+    COMPARED_COLUMNS,
+    ROUNDING,
+    Recomputed,
+    difference_rank,
+    recompute,
+)
 from pulse_assets.stages.outcome_texts import list_some
 
 #: Batches whose forecasts are computed again.
 RECOMPUTED_BATCHES: Final = 4
 #: Variables of each of them; from batch to batch others, where there are more.
 RECOMPUTED_VARIABLES: Final = 150
-#: What is read of each.
-_TABLES: Final = ("historical_data", "training_batches", "retrodictions")
+#: What is read whole of each: any variable may be a leading indicator.
+_WHOLE: Final = ("historical_data", "training_batches")
 
 
 def no_lookahead(batches: StoredBatches) -> Finding:
@@ -31,13 +39,21 @@ def no_lookahead(batches: StoredBatches) -> Finding:
     for number, key in enumerate(batches.sample(RECOMPUTED_BATCHES)):
         # A forecast that the batch itself computed would prove nothing.
         rules = resolve_rules(models, seconds=options.rule_timeout_seconds, check=True)
-        tables = {name: batches.tables(name, [key])[key] for name in _TABLES}
         variables = _every_nth(options.variables or (), number)
         chosen.update(variables)
-        results[key] = recompute(tables, rules, options, variables)
+        results[key] = recompute(_tables(batches, key, variables), rules, options, variables)
     differing = {key: result for key, result in results.items() if result.difference > ROUNDING}
     values = _values(results, differing) | {"variables": len(chosen)}
     return Finding(not differing, values, _describe_lookahead(differing))
+
+
+def _tables(batches: StoredBatches, key: str, variables: Sequence[str]) -> dict[str, pa.Table]:
+    """Return what is compared of a batch: the forecasts of the variables, and all else."""
+    whole = {name: batches.tables(name, [key])[key] for name in _WHOLE}
+    stored = batches.tables("retrodictions", [key])
+    stored.require([key])
+    own = pc.field("variable").isin(pa.array(variables, pa.string()))
+    return whole | {"retrodictions": stored.load(COMPARED_COLUMNS, own)}
 
 
 def _every_nth(variables: Sequence[str], first: int) -> Sequence[str]:
