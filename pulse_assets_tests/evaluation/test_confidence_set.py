@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from pulse_assets.evaluation import bootstrap
 from pulse_assets.evaluation.bootstrap import (
     DRAWS,
     block_length,
@@ -111,6 +112,14 @@ def test_a_history_has_each_number_of_dates_and_blocks_are_whole():
     assert (draw_blocks(10, 3, seed=7) == draws).all()
     assert (draw_blocks(10, 3, seed=8) != draws).any()
     assert len({content_seed("a", "b"), content_seed("ab"), content_seed("b", "a")}) == 3
+
+
+@pytest.mark.parametrize(("count", "block"), [(10, 3), (501, 1), (7, 7)])
+def test_histories_do_not_depend_on_how_many_are_counted_together(monkeypatch, count, block):
+    drawn = draw_blocks(count, block, seed=7)
+    for together in (1, 7, 10 * DRAWS):
+        monkeypatch.setattr(bootstrap, "_TOGETHER", together)
+        assert draw_blocks(count, block, seed=7).tolist() == drawn.tolist()
 
 
 def test_sums_of_exact_parts_do_not_depend_on_their_order():

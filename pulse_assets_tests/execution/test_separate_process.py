@@ -8,6 +8,9 @@ import sys
 import threading
 from contextlib import nullcontext
 
+import numpy as np
+import psutil
+import pyarrow as pa
 import pytest
 
 from pulse_assets.errors import ClusterError, HistoricalDataError, LostProcessError
@@ -56,6 +59,18 @@ def signal_the_run(number):
     threading.Event().wait()
 
 
+def keep_a_little():
+    """Free a hundred tables and arrays of 1 MB between small ones; return megabytes still held."""
+    np.ones(1 << 20)  # freed at once: from now on, malloc would keep blocks of up to 8 MB
+    before, kept, large = psutil.Process().memory_info().rss, [], []
+    for _ in range(100):
+        large += [np.ones(1 << 17), pa.array(range(1000)).cast(pa.float64()), bytearray(1 << 20)]
+        kept.append(np.ones(100))
+    del large
+    held = psutil.Process().memory_info().rss - before
+    return held / 1e6, pa.default_memory_pool().backend_name
+
+
 def name_of_rule(reference):
     (rule,) = resolve_rules([reference])
     return rule.name
@@ -77,6 +92,13 @@ def test_a_small_panel_is_computed_in_this_process():
 def test_a_large_panel_is_computed_in_a_process_of_its_own():
     own, parent, more = run_step("x", LARGE, process_ids, and_more=2)
     assert (own != os.getpid(), parent, more) == (True, os.getpid(), 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its malloc is asked for it")
+def test_that_process_gives_back_what_a_part_of_the_step_has_freed():
+    held, pool = run_step("x", LARGE, keep_a_little)
+    assert held < 100  # 250 without
+    assert pool == "system"
 
 
 def test_that_process_is_forked_where_workers_are():
