@@ -193,7 +193,7 @@ def compute_results(run: Settings, options: TrainingOptions, inputs: _Inputs) ->
         options: the resolved configuration.
         inputs: what they are computed from.
     """
-    # First, because each of both reads the scores of all batches.
+    # Before the summary is in memory, because they need as much while they read all scores.
     earlier = earlier_checks(run, options, inputs.recorded)
     ledger = inputs.ledger.load()
     summary = _summary(run, options, inputs, ledger)

@@ -13,7 +13,7 @@ from pulse_assets.array_types import Floats, Ints
 
 #: Resampled histories.
 DRAWS: Final = 999
-#: Histories that are counted at a time, because each takes some 50 bytes per date meanwhile.
+#: Histories that are counted at a time, because one takes 50 bytes per date meanwhile.
 _TOGETHER: Final = 100
 #: Bits of the largest sum, which a 64-bit float holds exactly.
 _BITS: Final = 50

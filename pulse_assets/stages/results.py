@@ -134,7 +134,7 @@ def summarise(
     by_name = watch.reading(losses.by_variable(pooled))
     tests, significance = _significance(by_name, pooled, over_all)
     alarms = watch.alarms(ledger)
-    del losses, covered, pooled, over_all  # before the leaderboards, likewise
+    del losses, covered, pooled, over_all  # before the leaderboards, which take as much
     never = outcomes.never_predicted(configuration.get("variables") or ())
     boards = _boards(by_variable)
     results = {
