@@ -31,7 +31,7 @@ from pulse_assets.stages.losses import LossCollector
 from pulse_assets.stages.observe import observe
 from pulse_assets.stages.outcome import Outcomes, OutcomeTally
 from pulse_assets.stages.pooling import add_up
-from pulse_assets.stages.results import RESULT_COLUMNS, counted
+from pulse_assets.stages.results import RESULT_COLUMNS
 from pulse_assets.storage.layout import PartitionedTables
 from pulse_assets.storage.objects import StoredTable
 from pulse_assets.storage.store import MissingObjectError, Store, open_store
@@ -142,7 +142,7 @@ def stored_outcomes(
     made_of = {"configuration": configuration_fingerprint(settings, options)}
     tally, losses, horizon = OutcomeTally(), LossCollector(), min(options.horizons)
     covered = CoverageCollector(horizon)
-    parts = counted(tables.parts(RESULT_COLUMNS, made_of=made_of), tally)
+    parts = tally.reading(tables.parts(RESULT_COLUMNS, made_of=made_of))
     sums = add_up(parts, [losses, covered])
     watch = DecayWatch(covered.watched(sums), level=options.interval_level, horizon=horizon)
     for _ in watch.reading(losses.by_variable(sums)):

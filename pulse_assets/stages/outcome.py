@@ -5,7 +5,7 @@ report show what they return. `outcome_texts` turns it into sentences.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, cast
 
@@ -85,6 +85,13 @@ class OutcomeTally:
             self._failed.append({"batch": row["batch"], **error})
         for row in rows_with(table, "status", "skipped").to_pylist():
             self._unpredicted[row["batch"]] = {"batch": row["batch"], "reason": row["error"] or ""}
+
+    def reading(self, metrics: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Yield tables, and add each before."""
+        for table in metrics:
+            self.add(table)
+            yield table
+            del table  # before the next one is read
 
     def outcomes(self) -> Outcomes:
         """Return the outcomes of all batches that were added."""

@@ -133,23 +133,30 @@ def add_up(metrics: Iterable[pa.Table], observers: Sequence[Observer] = ()) -> p
     """
     groups, sums = Groups(), dict[str, Floats]()
     for table in chain([BATCH_METRICS.empty_table()], metrics):
-        rows = in_order_of_batch(scored_rows(table))
-        places = groups.numbers(rows)
-        for observer in observers:
-            observer.add(rows, places)
-        for name, values in _addends(rows):
-            total = sums.get(name, np.empty(0))
-            if len(total) < len(groups):
-                total = np.append(total, np.zeros(len(groups) - len(total)))
-            sums[name] = total
-            with np.errstate(over="ignore"):
-                # NumPy adds counts to floats ten times slower than floats.
-                np.add.at(total, places, values.astype(np.float64))
+        _add_rows(in_order_of_batch(scored_rows(table)), groups, sums, observers)
+        del table  # before the next one is read
     frame = groups.frame()
     for name in [*sums]:  # each is freed as soon as the table has it
         kind = np.int64 if name in _COUNTS or name.endswith("_n") else np.float64
         frame[name] = sums.pop(name).astype(kind)
     return frame
+
+
+def _add_rows(
+    rows: pa.Table, groups: Groups, sums: dict[str, Floats], observers: Sequence[Observer]
+) -> None:
+    """Add rows with scores to the sums of their groups, in place."""
+    places = groups.numbers(rows)
+    for observer in observers:
+        observer.add(rows, places)
+    for name, values in _addends(rows):
+        total = sums.get(name, np.empty(0))
+        if len(total) < len(groups):
+            total = np.append(total, np.zeros(len(groups) - len(total)))
+        sums[name] = total
+        with np.errstate(over="ignore"):
+            # NumPy adds counts to floats ten times slower than floats.
+            np.add.at(total, places, values.astype(np.float64))
 
 
 _COUNTS: Final = ("n", "missing", "compared")

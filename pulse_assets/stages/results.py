@@ -4,7 +4,7 @@ Scores are pooled exactly: each is a mean over all verified pairs, not a mean of
 entries are described in `pulse_assets.results`, and the leaderboards have its columns.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Final, NamedTuple
 
@@ -117,7 +117,7 @@ def summarise(
     tally, losses, by_period = OutcomeTally(), LossCollector(), PeriodSums(planned, periods)
     horizon = min(configuration["horizons"])
     covered = CoverageCollector(horizon)
-    pooled = _compared(add_up(counted(metrics, tally), [losses, by_period, covered]))
+    pooled = _compared(add_up(tally.reading(metrics), [losses, by_period, covered]))
     scores_by_period = by_period.table(pooled, _general_name(pooled["model"]))
     del by_period  # before the next sums: it takes more memory than they do
     over_all = _compared(_one_indicator(pooled))
@@ -160,13 +160,6 @@ def summarise(
         "versions": dict(versions),
     }
     return Summary(results, skill, tests, scores_by_period)
-
-
-def counted(metrics: Iterable[pa.Table], tally: OutcomeTally) -> Iterator[pa.Table]:
-    """Yield the tables, and add what became of their batches to `tally`."""
-    for table in metrics:
-        tally.add(table)
-        yield table
 
 
 def _significance(

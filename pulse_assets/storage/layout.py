@@ -303,6 +303,7 @@ class PartitionedTables(Mapping[str, pa.Table]):
             if sum(each.num_rows for each in part) >= _ROWS:
                 yield pa.concat_tables(part).unify_dictionaries()
                 part, whole = [chosen.empty_table()], False
+            del table  # before the next one is read
         if whole or len(part) > 1:
             yield pa.concat_tables(part).unify_dictionaries()
 
@@ -320,8 +321,9 @@ def _in_waves(
     with ThreadPoolExecutor(CONCURRENCY) as readers:
         start, size, largest = 0, 1, 1
         while start < len(keys):
-            for result in readers.map(read, keys[start : start + size]):
-                largest = max(largest, rows(result))
-                yield result
+            wave = [*readers.map(read, keys[start : start + size])]
+            largest = max(largest, *map(rows, wave))
+            while wave:
+                yield wave.pop(0)
             start += size
             size = min(max(_ROWS // largest, 1), 4 * CONCURRENCY)

@@ -1,6 +1,6 @@
 """The stored batches of one configuration, as the checks read them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
@@ -114,13 +114,7 @@ class _Pooled:
     def of(cls, parts: Iterable[pa.Table]) -> Self:
         """Pool tables with `_COLUMNS`."""
         tally = OutcomeTally()
-
-        def counted() -> Iterator[pa.Table]:
-            for part in parts:
-                tally.add(part)
-                yield part
-
-        scores = add_up(counted())
+        scores = add_up(tally.reading(parts))
         return cls(scores, dict(sorted(tally.batches.items())), tally.outcomes())
 
 
