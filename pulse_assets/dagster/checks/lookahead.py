@@ -50,10 +50,10 @@ def no_lookahead(batches: StoredBatches) -> Finding:
 def _tables(batches: StoredBatches, key: str, variables: Sequence[str]) -> dict[str, pa.Table]:
     """Return what is compared of a batch: the forecasts of the variables, and all else."""
     whole = {name: batches.tables(name, [key])[key] for name in _WHOLE}
-    stored = batches.tables("retrodictions", [key])
-    stored.require([key])
+    forecasts = batches.tables("retrodictions", [key])
+    forecasts.require([key])
     own = pc.field("variable").isin(pa.array(variables, pa.string()))
-    return whole | {"retrodictions": stored.load(COMPARED_COLUMNS, own)}
+    return whole | {"retrodictions": forecasts.load(COMPARED_COLUMNS, own)}
 
 
 def _every_nth(variables: Sequence[str], first: int) -> Sequence[str]:
