@@ -144,7 +144,7 @@ def _placed(numbers: Ints, values: np.ndarray) -> np.ndarray:
 
 def _taken(values: np.ndarray, numbers: Ints) -> np.ndarray:
     """Return the values of groups; none of those that came up in a later batch only."""
-    if int(numbers.max(initial=0)) < len(values):
-        return values[numbers]
-    empty = False if values.dtype == bool else np.nan
-    return np.append(values, np.array(empty, values.dtype))[np.minimum(numbers, len(values))]
+    taken = np.full(len(numbers), False if values.dtype == bool else np.nan, values.dtype)
+    present = numbers < len(values)
+    taken[present] = values[numbers[present]]
+    return taken
