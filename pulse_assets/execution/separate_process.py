@@ -33,7 +33,7 @@ T = TypeVar("T")
 #: Variables of a panel whose steps are computed in the process of the run; with more, each has its
 #: own. With 1,000 monthly series of 240 values in 24 batches that process takes 830 MB, or 350 MB
 #: beside others of at most 670 MB, which cost 8 processor seconds more: they import Dagster, and
-#: read series and tables again. With 10,000 series the run takes 0.9 GB this way, a step 1.6 GB.
+#: read series and tables again. With 10,000 series the run takes 0.9 GB this way, a step 2.1 GB.
 LARGE_PANEL: Final = 1_000
 
 #: Number of the option of glibc's malloc, and the bytes from which on a block is given back.
